@@ -1,0 +1,66 @@
+/** Byte helpers: hex, joins, big-endian integers, constant-time compare, zeroing. */
+import { timingSafeEqual } from 'node:crypto';
+
+/** Lower-case hex of `bytes`. */
+export function toHex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+}
+
+/** Bytes of a hex string, or undefined when it is not an even number of hex digits. */
+export function findHexBytes(hex: string): Uint8Array | undefined {
+  return hex.length % 2 === 0 && /^[0-9a-f]*$/i.test(hex) ? new Uint8Array(Buffer.from(hex, 'hex')) : undefined;
+}
+
+/** Standard base64 with padding. */
+export function toBase64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+}
+
+/** Bytes of standard, padded base64, or undefined when the text is anything else (no whitespace, no URL alphabet). */
+export function findBase64Bytes(text: string): Uint8Array | undefined {
+  const bytes = Buffer.from(text, 'base64');
+  return bytes.toString('base64') === text ? new Uint8Array(bytes) : undefined;
+}
+
+export function utf8(text: string): Uint8Array {
+  return new Uint8Array(Buffer.from(text, 'utf8'));
+}
+
+export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}
+
+/** Big-endian u32 of a safe integer in [0, 2^32). */
+export function u32be(value: number): Uint8Array {
+  const out = new Uint8Array(4);
+  new DataView(out.buffer).setUint32(0, value);
+  return out;
+}
+
+/** Big-endian u64 of a safe integer in [0, 2^53). */
+export function u64be(value: number): Uint8Array {
+  const out = new Uint8Array(8);
+  new DataView(out.buffer).setBigUint64(0, BigInt(value));
+  return out;
+}
+
+/** True when both are equal; time depends on the lengths only. */
+export function isEqualConstantTime(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+
+/** Overwrites secret bytes in place. Call it in `finally` for every key that was drawn or unwrapped. */
+export function zeroize(...secrets: readonly Uint8Array[]): void {
+  for (const secret of secrets) secret.fill(0);
+}
+
+/** A zeroed buffer of its own (never a slice of Node's shared pool), for keys. */
+export function allocSecret(lengthBytes: number): Uint8Array {
+  return new Uint8Array(lengthBytes);
+}

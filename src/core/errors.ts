@@ -1,0 +1,78 @@
+/** The one error class family: a code from a closed union, evidence as fields, the cause kept. */
+import { alignErrors } from './errors/align.ts';
+import { cliErrors } from './errors/cli.ts';
+import { formatsErrors } from './errors/formats.ts';
+import { labErrors } from './errors/lab.ts';
+import { ledgerErrors } from './errors/ledger.ts';
+import { runtimeErrors } from './errors/runtime.ts';
+import { sealErrors } from './errors/seal.ts';
+import { signErrors } from './errors/sign.ts';
+import { sourceErrors } from './errors/source.ts';
+import { type ErrorRow, EXIT, type ExitCode } from './errors/table.ts';
+import { tamperErrors } from './errors/tamper.ts';
+import { watermarkErrors } from './errors/watermark.ts';
+import { workflowsErrors } from './errors/workflows.ts';
+
+/** Every code of the product; `docs/errors.md` lists the same rows, and a test compares the two. */
+export const ERRORS = {
+  ...sourceErrors,
+  ...formatsErrors,
+  ...signErrors,
+  ...alignErrors,
+  ...watermarkErrors,
+  ...tamperErrors,
+  ...sealErrors,
+  ...ledgerErrors,
+  ...labErrors,
+  ...runtimeErrors,
+  ...workflowsErrors,
+  ...cliErrors,
+} as const;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** Evidence that travels with an error: names, offsets, digests, limits. Never a key, token or input. */
+export type ErrorFields = Readonly<Record<string, string | number | boolean | null | readonly (string | number)[]>>;
+
+export interface ModelwardErrorOptions {
+  /** One sentence that replaces the table's; it must not carry secrets. */
+  readonly message?: string;
+  readonly fields?: ErrorFields;
+  readonly cause?: unknown;
+}
+
+/** The base of every coded error. `code` is stable across releases; messages are not. */
+export class ModelwardError extends Error {
+  readonly code: ErrorCode;
+  readonly fields: ErrorFields;
+
+  constructor(code: ErrorCode, options: ModelwardErrorOptions = {}) {
+    super(options.message ?? ERRORS[code].message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = new.target.name;
+    this.code = code;
+    this.fields = options.fields ?? {};
+  }
+
+  get exit(): ExitCode {
+    return ERRORS[this.code].exit;
+  }
+
+  get row(): ErrorRow {
+    return ERRORS[this.code];
+  }
+}
+
+export class SourceError extends ModelwardError {}
+export class FormatError extends ModelwardError {}
+export class SignError extends ModelwardError {}
+export class AlignError extends ModelwardError {}
+export class WatermarkError extends ModelwardError {}
+export class TamperError extends ModelwardError {}
+export class SealError extends ModelwardError {}
+export class LedgerError extends ModelwardError {}
+export class LabError extends ModelwardError {}
+export class RuntimeError extends ModelwardError {}
+export class WorkflowError extends ModelwardError {}
+export class CliError extends ModelwardError {}
+
+export { EXIT, type ErrorRow, type ExitCode };

@@ -1,0 +1,4 @@
+/** Error codes of the formats area. */
+import { defineErrors } from './table.ts';
+
+export const formatsErrors = defineErrors({});

@@ -1,0 +1,4 @@
+/** Error codes of the ledger area. */
+import { defineErrors } from './table.ts';
+
+export const ledgerErrors = defineErrors({});

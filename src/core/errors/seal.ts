@@ -1,0 +1,4 @@
+/** Error codes of the seal area. */
+import { defineErrors } from './table.ts';
+
+export const sealErrors = defineErrors({});

@@ -1,0 +1,4 @@
+/** Error codes of the sign area. */
+import { defineErrors } from './table.ts';
+
+export const signErrors = defineErrors({});

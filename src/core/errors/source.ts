@@ -1,0 +1,32 @@
+/** Error codes of byte sources, folders and the atomic writer. */
+import { defineErrors, EXIT } from './table.ts';
+
+export const sourceErrors = defineErrors({
+  SOURCE_NOT_FOUND: { message: 'The file does not exist.', exit: EXIT.environment, http: 404 },
+  SOURCE_UNREADABLE: { message: 'The file cannot be read.', exit: EXIT.environment, http: 500 },
+  SOURCE_SHORT_READ: {
+    message: 'The file ended before the bytes that were asked for.',
+    exit: EXIT.malformed,
+    http: 422,
+  },
+  SOURCE_OUTSIDE_FOLDER: {
+    message: 'The path leaves the folder of the model.',
+    exit: EXIT.malformed,
+    http: 422,
+    fix: 'Put the data beside the model file; names may not contain "..", absolute paths or drive letters.',
+  },
+  SOURCE_LINK_REFUSED: {
+    message: 'The path is a link, and links are refused by default.',
+    exit: EXIT.malformed,
+    http: 422,
+    fix: 'Pass --data-root DIR: links are then followed, and every opened file must lie under DIR.',
+  },
+  SOURCE_CHANGED: { message: 'The file changed while it was being read.', exit: EXIT.environment, http: 409 },
+  WRITE_FAILED: { message: 'The output could not be written.', exit: EXIT.environment, http: 500 },
+  WRITE_EXISTS: {
+    message: 'The output already exists.',
+    exit: EXIT.usage,
+    http: 409,
+    fix: 'Choose another --out, or pass --force to replace it.',
+  },
+});

@@ -1,0 +1,4 @@
+/** Error codes of the tamper area. */
+import { defineErrors } from './table.ts';
+
+export const tamperErrors = defineErrors({});

@@ -1,0 +1,26 @@
+/** SHA-256, HMAC-SHA-256 and HKDF-SHA-256 (RFC 5869) over node:crypto. */
+import { createHash, createHmac, hkdfSync } from 'node:crypto';
+
+/** SHA-256 of the parts in order, 32 bytes. */
+export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return new Uint8Array(hash.digest());
+}
+
+/** HMAC-SHA-256, 32 bytes. */
+export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
+  const hmac = createHmac('sha256', key);
+  for (const part of parts) hmac.update(part);
+  return new Uint8Array(hmac.digest());
+}
+
+/**
+ * HKDF-SHA-256 (extract and expand) of `ikm`.
+ * @param info ASCII label, such as "wm/v1/seed/own"
+ * @param lengthBytes 1..8160
+ * @see RFC 5869
+ */
+export function hkdfSha256(ikm: Uint8Array, salt: Uint8Array, info: string, lengthBytes: number): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', ikm, salt, info, lengthBytes));
+}

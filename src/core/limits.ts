@@ -1,0 +1,9 @@
+/** Every cap on untrusted input, with its reason; areas add theirs in core/limits/<area>.ts. */
+
+/** Caps shared by all readers of files. */
+export const LIMITS = {
+  /** Bytes of any JSON document read whole (claims, envelopes, baselines, indexes): a 100k-tensor manifest fits. */
+  jsonBytesMax: 64 * 1024 * 1024,
+  /** Read and write unit of streams; measured best between 256 KiB and 1 MiB on Node 20. */
+  streamChunkBytes: 1024 * 1024,
+} as const;

@@ -1,0 +1,2 @@
+/** Model formats. */
+export * from './ports.ts';

@@ -1,0 +1,4 @@
+/** Format-neutral model types. */
+export * from './dtype.ts';
+export * from './runtime.ts';
+export * from './types.ts';

@@ -1,0 +1,72 @@
+/** Ports through which bytes come in and go out. Formats and capabilities see these, never paths. */
+
+/**
+ * Random-access bytes that do not change while open: a file, a buffer, an opened seal.
+ *
+ * Reads are synchronous on purpose (docs/decisions/0001-synchronous-byte-sources.md). An implementer must fill `into`
+ * completely or throw; must refuse offsets outside [0, size]; must never hand out unauthenticated bytes.
+ */
+export interface ByteSource {
+  /** Name for messages: a base name, never a full path or a secret. */
+  readonly label: string;
+  /** Length in bytes, a safe integer. */
+  readonly size: number;
+  /**
+   * Fills `into` with the bytes from `offset`.
+   * @throws SourceError SOURCE_SHORT_READ when the range leaves the source
+   */
+  read(offset: number, into: Uint8Array): void;
+  close(): void;
+}
+
+/**
+ * The folder that a model's parts live in. Names are relative, use "/", and come from untrusted files.
+ * An implementer must refuse names that leave the folder, and links unless the caller allowed a data root.
+ */
+export interface SourceFolder {
+  readonly label: string;
+  /**
+   * @throws SourceError SOURCE_OUTSIDE_FOLDER | SOURCE_LINK_REFUSED | SOURCE_NOT_FOUND
+   */
+  open(name: string): ByteSource;
+}
+
+/** A half-open byte range of a source. */
+export interface Span {
+  readonly source: ByteSource;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Receives the bytes of one output file in order. */
+export interface ByteSink {
+  write(chunk: Uint8Array): void;
+}
+
+/** One file system, behind calls small enough to record and replay (crash tests) or to fake. Paths are absolute. */
+export interface Storage {
+  exists(path: string): boolean;
+  /** Entries of a folder, sorted; [] when it does not exist. */
+  list(path: string): readonly string[];
+  /** Whole content. @throws SourceError SOURCE_NOT_FOUND | SOURCE_UNREADABLE */
+  read(path: string): Uint8Array;
+  makeFolder(path: string, mode: number): void;
+  /** Opens a new file for writing; it must not exist. */
+  create(path: string, mode: number): StorageFile;
+  /** Opens an existing file for writing at any offset. */
+  openForUpdate(path: string): StorageFile;
+  /** Replaces `to` by `from` atomically (POSIX rename). */
+  rename(from: string, to: string): void;
+  remove(path: string): void;
+  removeFolder(path: string): void;
+  /** Makes creations, renames and removals inside the folder durable. */
+  syncFolder(path: string): void;
+}
+
+export interface StorageFile {
+  write(offset: number, bytes: Uint8Array): void;
+  truncate(size: number): void;
+  /** Makes the content durable. */
+  sync(): void;
+  close(): void;
+}

@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+
+const long = process.env.MODELWARD_LONG === '1';
+
+export default defineConfig({
+  test: {
+    include: long ? ['src/**/*.long.test.ts', 'test/**/*.long.test.ts'] : ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    exclude: long ? ['node_modules/**'] : ['node_modules/**', '**/*.long.test.ts'],
+    testTimeout: long ? 1_800_000 : 120_000,
+    hookTimeout: long ? 1_800_000 : 120_000,
+    pool: 'forks',
+    env: { ORT_DISABLE_TELEMETRY: '1' },
+  },
+});
