@@ -1,0 +1,18 @@
+#!/usr/bin/env node
+/** The command's entry: telemetry off before anything loads, then the built command line. */
+process.env.ORT_DISABLE_TELEMETRY = '1';
+
+const [major, minor] = process.versions.node.split('.').map(Number);
+if (major < 20 || (major === 20 && minor < 19)) {
+  process.stderr.write(`modelward: Node 20.19 or newer is needed; this is ${process.versions.node}.\n`);
+  process.exit(6);
+}
+
+try {
+  const { main } = await import('../dist/cli/main.js');
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  if (error?.code !== 'ERR_MODULE_NOT_FOUND' || !String(error.message).includes('dist')) throw error;
+  process.stderr.write('modelward: the command is not built yet; run "npm run build" in the checkout first.\n');
+  process.exitCode = 6;
+}
