@@ -65,6 +65,7 @@ function findNewestMs(folder) {
   let newest = 0;
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);
+    if (entry.name.endsWith('.test.ts')) continue;
     newest = Math.max(newest, entry.isDirectory() ? findNewestMs(path) : statSync(path).mtimeMs);
   }
   return newest;
