@@ -56,12 +56,12 @@ export async function measure(command: BenchCommand): Promise<BenchSample> {
   });
   let stdout = '';
   let stderr = '';
-  let peakRssMib: number | null = null;
+  let polledMib = 0;
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
   const timer = setInterval(() => {
     const now = child.pid === undefined ? null : readPeakMib(child.pid);
-    if (now !== null) peakRssMib = Math.max(peakRssMib ?? 0, now);
+    polledMib = Math.max(polledMib, now ?? 0);
   }, POLL_MS);
   const status = await new Promise<number | null>((done) => child.on('close', done));
   clearInterval(timer);
@@ -72,6 +72,11 @@ export async function measure(command: BenchCommand): Promise<BenchSample> {
   }
   const output = findLastJson(stdout);
   const reported = output?.peakRssMib;
-  if (typeof reported === 'number') peakRssMib = Math.max(peakRssMib ?? 0, reported);
-  return { wallMs, cpuMs: (Number(times[1]) + Number(times[2])) * 1000, peakRssMib, output };
+  const peakRssMib = Math.max(polledMib, typeof reported === 'number' ? reported : 0);
+  return {
+    wallMs,
+    cpuMs: (Number(times[1]) + Number(times[2])) * 1000,
+    peakRssMib: peakRssMib === 0 ? null : peakRssMib,
+    output,
+  };
 }
