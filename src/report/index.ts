@@ -1,0 +1,18 @@
+/** Reports of what was protected: one plain record in; a page for people or lines for a terminal out. */
+export type {
+  ProtectReport,
+  ReportAudience,
+  ReportCommitment,
+  ReportEvidence,
+  ReportFidelity,
+  ReportFidelityOutput,
+  ReportFile,
+  ReportFileRole,
+  ReportKey,
+  ReportLayer,
+  ReportLoss,
+  ReportMark,
+  ReportModel,
+  ReportTsa,
+  ReportWarning,
+} from './types.ts';
