@@ -1,4 +1,59 @@
-/** Error codes of the workflows area. */
-import { defineErrors } from './table.ts';
+/** Error codes of the workflows. */
+import { defineErrors, EXIT } from './table.ts';
 
-export const workflowsErrors = defineErrors({});
+export const workflowsErrors = defineErrors({
+  OWNER_OTHER: {
+    message: 'This home belongs to another owner.',
+    exit: EXIT.usage,
+    http: 409,
+    fix: 'Leave --owner out, or point MODELWARD_HOME to the home of that owner.',
+  },
+  OWNER_EXISTS: {
+    message: 'This home has an owner already; a restore never overwrites one.',
+    exit: EXIT.usage,
+    http: 409,
+    fix: 'Point MODELWARD_HOME to an empty folder and restore there.',
+  },
+  OWNER_MISSING: {
+    message: 'This home has no owner yet.',
+    exit: EXIT.noKey,
+    http: 404,
+    fix: 'Run "modelward protect" once, or restore a backup with "modelward keys restore".',
+  },
+  CLAIM_NOT_FOUND: {
+    message: 'No claim is stored for this home.',
+    exit: EXIT.usage,
+    http: 404,
+    fix: 'Pass --claim FILE.',
+  },
+  ENVELOPE_NOT_FOUND: {
+    message: 'No key envelope is stored for this sealed file.',
+    exit: EXIT.noKey,
+    http: 404,
+    fix: 'Pass --envelope FILE: the envelope was written into the home of whoever sealed the file.',
+  },
+  BASELINE_NOT_FOUND: {
+    message: 'There is no baseline to compare with.',
+    exit: EXIT.usage,
+    http: 404,
+    fix: 'Pass --baseline FILE; "modelward baseline MODEL" writes one.',
+  },
+  FIDELITY_UNMEASURED: {
+    message: 'What the mark costs could not be measured.',
+    exit: EXIT.cannotTell,
+    http: 422,
+    fix: 'Pass --unmeasured to go on without a measurement; the report will say so.',
+  },
+  FIDELITY_LOSS: {
+    message: 'The mark costs more accuracy than the limit allows, at every strength that was tried.',
+    exit: EXIT.findings,
+    http: 422,
+    fix: 'Pass a weaker --tau, a higher --limit, or --no-mark.',
+  },
+  NOT_SEALED: { message: 'The file is not a sealed model.', exit: EXIT.malformed, http: 422 },
+  RECORD_FAILED: {
+    message: 'The ledger could not record the use of a key, so no key was handed out.',
+    exit: EXIT.noKey,
+    http: 503,
+  },
+});

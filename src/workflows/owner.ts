@@ -1,0 +1,128 @@
+/** The owner's identity: made once in the home folder, backed up under a passphrase, restored from that backup. */
+import { utf8, zeroize } from '../core/bytes.ts';
+import { WorkflowError } from '../core/errors.ts';
+import type { Clock, Random } from '../core/ports.ts';
+import {
+  createBackup,
+  createOwner,
+  decodeOwner,
+  encodeOwner,
+  encodeOwnerIdentity,
+  type Owner,
+  restoreBackup,
+  zeroizeOwner,
+} from '../sign/index.ts';
+import { writeFileAtomic } from '../source/atomic.ts';
+import type { Storage } from '../source/ports.ts';
+import { type Home, prepareHome } from './home.ts';
+
+const SECRET_MODE = 0o600;
+const PUBLIC_MODE = 0o644;
+
+export interface OwnerContext {
+  readonly storage: Storage;
+  readonly home: Home;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/**
+ * The owner of this home; made on first use, under `ownerId` or "owner".
+ * @returns the owner with its secrets: the caller zeroizes them
+ * @throws SignError SIGN_OWNER_MALFORMED when the stored file is damaged
+ * @throws WorkflowError OWNER_OTHER when `ownerId` names somebody else than the stored owner
+ */
+export function ensureOwner(context: OwnerContext, ownerId?: string): Owner {
+  const { storage, home } = context;
+  prepareHome(storage, home);
+  if (!storage.exists(home.ownerSecretsPath)) return makeOwner(context, ownerId ?? 'owner');
+  const owner = readOwner(storage, home);
+  if (ownerId !== undefined && ownerId !== owner.identity.ownerId) {
+    throw new WorkflowError('OWNER_OTHER', { fields: { stored: owner.identity.ownerId, asked: ownerId } });
+  }
+  return owner;
+}
+
+/** The stored owner, or undefined when this home has none yet. */
+export function findOwner(context: Pick<OwnerContext, 'storage' | 'home'>): Owner | undefined {
+  return context.storage.exists(context.home.ownerSecretsPath) ? readOwner(context.storage, context.home) : undefined;
+}
+
+function readOwner(storage: Storage, home: Home): Owner {
+  const bytes = storage.read(home.ownerSecretsPath);
+  try {
+    return decodeOwner(bytes);
+  } finally {
+    zeroize(bytes);
+  }
+}
+
+function makeOwner(context: OwnerContext, ownerId: string): Owner {
+  const owner = createOwner({ ownerId, random: context.random, clock: context.clock });
+  storeOwner(context, owner);
+  return owner;
+}
+
+/** Public part first: a secrets file without its identity cannot be left behind. */
+function storeOwner({ storage, home }: OwnerContext, owner: Owner): void {
+  writeBytes(storage, home.ownerPublicPath, PUBLIC_MODE, encodeOwnerIdentity(owner.identity));
+  const secrets = encodeOwner(owner);
+  try {
+    writeBytes(storage, home.ownerSecretsPath, SECRET_MODE, secrets);
+  } finally {
+    zeroize(secrets);
+  }
+}
+
+function writeBytes(storage: Storage, path: string, mode: number, bytes: Uint8Array): void {
+  writeFileAtomic({
+    storage,
+    path,
+    mode,
+    write: (sink) => {
+      sink.write(bytes);
+    },
+  });
+}
+
+export function isBackedUp({ storage, home }: Pick<OwnerContext, 'storage' | 'home'>): boolean {
+  return storage.exists(home.ownerBackupPath);
+}
+
+/**
+ * Writes the passphrase backup to `path`, and a marker into the home so that the warning ends.
+ * @throws SignError SIGN_PASSPHRASE_SHORT
+ */
+export async function backUpOwner(context: OwnerContext, options: { path: string; passphrase: string }): Promise<void> {
+  const owner = ensureOwner(context);
+  try {
+    const backup = await createBackup({ owner, passphrase: options.passphrase, random: context.random });
+    writeBytes(context.storage, options.path, SECRET_MODE, backup);
+    const marker = utf8(`${JSON.stringify({ v: 1, madeAt: new Date(context.clock.nowMs()).toISOString() })}\n`);
+    if (options.path !== context.home.ownerBackupPath) {
+      writeBytes(context.storage, context.home.ownerBackupPath, SECRET_MODE, marker);
+    }
+  } finally {
+    zeroizeOwner(owner);
+  }
+}
+
+/**
+ * Puts the owner of a backup into an empty home.
+ * @throws SignError SIGN_BACKUP_MALFORMED | SIGN_BACKUP_REFUSED
+ * @throws WorkflowError OWNER_EXISTS when the home has an owner already
+ */
+export async function restoreOwner(
+  context: OwnerContext,
+  options: { backup: Uint8Array; passphrase: string },
+): Promise<string> {
+  prepareHome(context.storage, context.home);
+  if (context.storage.exists(context.home.ownerSecretsPath)) throw new WorkflowError('OWNER_EXISTS');
+  const owner = await restoreBackup(options);
+  try {
+    storeOwner(context, owner);
+    return owner.identity.ownerId;
+  } finally {
+    zeroizeOwner(owner);
+  }
+}
