@@ -1,3 +1,11 @@
-/** Byte sources, folders and rewrites. */
+/** Byte sources, folders, rewrites, and the one atomic writer. */
+export * from './atomic.ts';
+export * from './buffer.ts';
+export * from './file.ts';
+export * from './folder.ts';
+export * from './leftovers.ts';
+export * from './names.ts';
+export * from './node-storage.ts';
 export * from './ports.ts';
 export * from './rewrite.ts';
+export * from './staging.ts';

@@ -8,7 +8,9 @@ function openBytes(bytes: Uint8Array): ByteSource {
   return {
     label: 'b',
     size: bytes.length,
-    read: (at, into) => into.set(bytes.subarray(at, at + into.length)),
+    read: (at, into) => {
+      into.set(bytes.subarray(at, at + into.length));
+    },
     close: () => undefined,
   };
 }

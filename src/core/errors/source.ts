@@ -4,6 +4,11 @@ import { defineErrors, EXIT } from './table.ts';
 export const sourceErrors = defineErrors({
   SOURCE_NOT_FOUND: { message: 'The file does not exist.', exit: EXIT.environment, http: 404 },
   SOURCE_UNREADABLE: { message: 'The file cannot be read.', exit: EXIT.environment, http: 500 },
+  SOURCE_NOT_A_FILE: {
+    message: 'The path is a folder, a device or a pipe; only regular files are read.',
+    exit: EXIT.environment,
+    http: 422,
+  },
   SOURCE_SHORT_READ: {
     message: 'The file ended before the bytes that were asked for.',
     exit: EXIT.malformed,
@@ -22,6 +27,11 @@ export const sourceErrors = defineErrors({
     fix: 'Pass --data-root DIR: links are then followed, and every opened file must lie under DIR.',
   },
   SOURCE_CHANGED: { message: 'The file changed while it was being read.', exit: EXIT.environment, http: 409 },
+  WRITE_OUTSIDE_FOLDER: {
+    message: 'The name of an output file leaves the output folder.',
+    exit: EXIT.malformed,
+    http: 422,
+  },
   WRITE_FAILED: { message: 'The output could not be written.', exit: EXIT.environment, http: 500 },
   WRITE_EXISTS: {
     message: 'The output already exists.',

@@ -1,0 +1,70 @@
+/** The one way a file is written: a hidden sibling, fsync, one rename, fsync of the folder. */
+import { dirname } from 'node:path';
+import { SourceError } from '../core/errors.ts';
+import { claimSibling, cleanLeftovers, nodeRun, type RunIdentity } from './leftovers.ts';
+import type { ByteSink, Storage, StorageFile } from './ports.ts';
+
+export interface WriteFileOptions {
+  readonly storage: Storage;
+  /** Absolute. Its folder must exist. */
+  readonly path: string;
+  /** Permission bits of the new file, before the umask. */
+  readonly mode: number;
+  /** False: an existing file is an error. Default true: it is replaced in one step. */
+  readonly replace?: boolean;
+  readonly write: (sink: ByteSink) => void;
+  readonly run?: RunIdentity;
+}
+
+/**
+ * Writes a file so that, whenever the process dies, `path` holds the whole old or the whole new content.
+ * When `write` throws, nothing is left behind. A link under `path` is replaced, never written through.
+ * @throws SourceError WRITE_EXISTS | WRITE_FAILED, and whatever `write` throws
+ */
+export function writeFileAtomic(options: WriteFileOptions): void {
+  const { storage, path } = options;
+  const run = options.run ?? nodeRun;
+  cleanLeftovers(storage, path, run);
+  if (options.replace === false) assertAbsent(storage, path);
+  const part = claimSibling(storage, path, 'part', run);
+  try {
+    const file = storage.create(part.path, options.mode);
+    try {
+      writeAll(file, options.write);
+      if (options.replace === false) assertAbsent(storage, path);
+      storage.rename(part.path, path);
+    } catch (error) {
+      storage.remove(part.path);
+      throw error;
+    }
+    storage.syncFolder(dirname(path));
+  } finally {
+    part.release();
+  }
+}
+
+/** Writes, syncs and closes `file`. */
+export function writeAll(file: StorageFile, write: (sink: ByteSink) => void): void {
+  try {
+    write(toSink(file));
+    file.sync();
+  } finally {
+    file.close();
+  }
+}
+
+/** A sink that appends to an empty file. */
+export function toSink(file: StorageFile): ByteSink {
+  let at = 0;
+  return {
+    write(chunk) {
+      file.write(at, chunk);
+      at += chunk.length;
+    },
+  };
+}
+
+/** @throws SourceError WRITE_EXISTS */
+export function assertAbsent(storage: Storage, path: string): void {
+  if (storage.exists(path)) throw new SourceError('WRITE_EXISTS', { fields: { file: path } });
+}

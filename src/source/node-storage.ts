@@ -1,0 +1,127 @@
+/** The Storage port over node:fs. */
+import {
+  closeSync,
+  constants,
+  fsyncSync,
+  ftruncateSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { basename } from 'node:path';
+import { SourceError } from '../core/errors.ts';
+import { toErrno } from './errno.ts';
+import type { Storage, StorageFile } from './ports.ts';
+
+const noFollow = (constants as { O_NOFOLLOW?: number }).O_NOFOLLOW ?? 0;
+
+/** The real file system. Failed writes throw WRITE_FAILED (or WRITE_EXISTS), failed reads SOURCE_… codes. */
+export const nodeStorage: Storage = {
+  exists(path) {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  },
+  list(path) {
+    try {
+      return readdirSync(path).sort();
+    } catch (cause) {
+      if (toErrno(cause) === 'ENOENT') return [];
+      throw new SourceError('SOURCE_UNREADABLE', { fields: toFields(path, cause), cause });
+    }
+  },
+  read(path) {
+    try {
+      return new Uint8Array(readFileSync(path));
+    } catch (cause) {
+      const code = toErrno(cause) === 'ENOENT' ? 'SOURCE_NOT_FOUND' : 'SOURCE_UNREADABLE';
+      throw new SourceError(code, { fields: toFields(path, cause), cause });
+    }
+  },
+  makeFolder(path, mode) {
+    writing(path, () => mkdirSync(path, { recursive: true, mode }));
+  },
+  create(path, mode) {
+    // O_EXCL with O_NOFOLLOW: a link planted under the name cannot redirect the write (CVE-2025-51480).
+    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | noFollow;
+    return toStorageFile(
+      path,
+      writing(path, () => openSync(path, flags, mode)),
+    );
+  },
+  openForUpdate(path) {
+    return toStorageFile(
+      path,
+      writing(path, () => openSync(path, constants.O_RDWR | noFollow)),
+    );
+  },
+  rename(from, to) {
+    writing(to, () => {
+      renameSync(from, to);
+    });
+  },
+  remove(path) {
+    writing(path, () => {
+      unlinkSync(path);
+    });
+  },
+  removeFolder(path) {
+    writing(path, () => {
+      rmdirSync(path);
+    });
+  },
+  syncFolder(path) {
+    // Windows cannot open folders; NTFS journals renames by itself.
+    if (process.platform === 'win32') return;
+    writing(path, () => {
+      const fd = openSync(path, constants.O_RDONLY);
+      try {
+        fsyncSync(fd);
+      } finally {
+        closeSync(fd);
+      }
+    });
+  },
+};
+
+function toStorageFile(path: string, fd: number): StorageFile {
+  return {
+    write(offset, bytes) {
+      writing(path, () => {
+        for (let done = 0; done < bytes.length; ) {
+          done += writeSync(fd, bytes, done, bytes.length - done, offset + done);
+        }
+      });
+    },
+    truncate(size) {
+      writing(path, () => {
+        ftruncateSync(fd, size);
+      });
+    },
+    sync() {
+      writing(path, () => {
+        fsyncSync(fd);
+      });
+    },
+    close() {
+      closeSync(fd);
+    },
+  };
+}
+
+function writing<T>(path: string, act: () => T): T {
+  try {
+    return act();
+  } catch (cause) {
+    const code = toErrno(cause) === 'EEXIST' ? 'WRITE_EXISTS' : 'WRITE_FAILED';
+    throw new SourceError(code, { fields: toFields(path, cause), cause });
+  }
+}
+
+function toFields(path: string, cause: unknown): { file: string; errno: string } {
+  return { file: basename(path), errno: toErrno(cause) };
+}
