@@ -1,0 +1,4 @@
+/** Runtimes that run ONNX models from memory. */
+export { type FindRuntimeOptions, findRuntime } from './find.ts';
+export { type NodeRuntimeOptions, openNodeRuntime } from './node.ts';
+export { openWebRuntime } from './web.ts';

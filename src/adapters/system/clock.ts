@@ -1,0 +1,4 @@
+/** The wall clock of the machine. */
+import type { Clock } from '../../core/ports.ts';
+
+export const systemClock: Clock = { nowMs: () => Date.now() };

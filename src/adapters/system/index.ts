@@ -1,0 +1,3 @@
+/** Time and chance from the machine that runs us. */
+export { systemClock } from './clock.ts';
+export { systemRandom } from './random.ts';
