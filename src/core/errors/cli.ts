@@ -1,4 +1,44 @@
-/** Error codes of the cli area. */
-import { defineErrors } from './table.ts';
+/** Error codes of the command line: wrong usage, secrets that cannot be read safely, interruption. */
+import { defineErrors, EXIT } from './table.ts';
 
-export const cliErrors = defineErrors({});
+export const cliErrors = defineErrors({
+  CLI_USAGE: {
+    message: 'The command was used wrongly.',
+    exit: EXIT.usage,
+    http: 400,
+    fix: 'Add --help to the command to see its arguments, options and examples.',
+  },
+  CLI_UNKNOWN_COMMAND: {
+    message: 'There is no such command.',
+    exit: EXIT.usage,
+    http: 400,
+    fix: 'Run modelward --help for the list of commands.',
+  },
+  CLI_UNKNOWN_OPTION: {
+    message: 'The command has no such option.',
+    exit: EXIT.usage,
+    http: 400,
+    fix: 'Add --help to the command to see its options.',
+  },
+  CLI_NO_TERMINAL: {
+    message: 'A passphrase is needed, and there is no terminal to ask for it.',
+    exit: EXIT.usage,
+    http: 400,
+    fix: 'Pass --passphrase-file FILE or --passphrase-fd N; arguments and environment variables are not read.',
+  },
+  CLI_SECRET_FILE_EXPOSED: {
+    message: 'The file with the passphrase can be read by other users.',
+    exit: EXIT.usage,
+    http: 400,
+    fix: 'Run chmod 600 on the file, and change the passphrase if others could have read it.',
+  },
+  CLI_SECRET_EMPTY: { message: 'The passphrase is empty.', exit: EXIT.usage, http: 400 },
+  CLI_SECRET_TOO_LONG: { message: 'The passphrase is longer than 1,024 bytes.', exit: EXIT.usage, http: 400 },
+  CLI_SECRET_MISMATCH: { message: 'The two passphrases differ.', exit: EXIT.usage, http: 400 },
+  CLI_SECRET_UNREADABLE: { message: 'The passphrase could not be read.', exit: EXIT.environment, http: 500 },
+  CLI_INTERRUPTED: {
+    message: 'Interrupted; files are as they were before, or complete.',
+    exit: EXIT.interrupted,
+    http: 499,
+  },
+});

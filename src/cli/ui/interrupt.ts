@@ -1,0 +1,73 @@
+/**
+ * Ctrl-C: runs what must be tidied, then ends with 130.
+ *
+ * Node delivers signals between turns of the event loop: a long synchronous loop delays them. Nothing depends on the
+ * cleanups for safety (outputs get their names by one rename); they only remove staging folders early.
+ */
+import { EXIT } from '../../core/errors.ts';
+
+export interface Cleanups {
+  /** Adds work for the case of an interruption; the returned function takes it off again. */
+  add(cleanup: () => void): () => void;
+  /** Runs everything once, newest first; a cleanup that throws does not stop the others. */
+  run(): void;
+}
+
+export function createCleanups(): Cleanups {
+  const pending = new Set<() => void>();
+  return {
+    add(cleanup) {
+      // Wrapped, so that the same function may be added twice.
+      const entry = (): void => {
+        cleanup();
+      };
+      pending.add(entry);
+      return () => {
+        pending.delete(entry);
+      };
+    },
+    run() {
+      for (const cleanup of [...pending].reverse()) {
+        pending.delete(cleanup);
+        try {
+          cleanup();
+        } catch {
+          // What stays behind is a staging folder, which the next run removes; there is nobody left to tell.
+        }
+      }
+    },
+  };
+}
+
+/** What is needed of `process`. */
+export interface SignalProcess {
+  on(signal: NodeJS.Signals, listener: () => void): unknown;
+  off(signal: NodeJS.Signals, listener: () => void): unknown;
+  exit(code: number): unknown;
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+export interface InterruptOptions {
+  readonly process: SignalProcess;
+  readonly cleanups: Cleanups;
+  /** Called once, before the cleanups: takes the progress line away and says what happens. */
+  readonly onInterrupt: () => void;
+}
+
+/** Listens for SIGINT, SIGTERM and SIGHUP; a second signal ends at once. Returns how to stop listening. */
+export function installInterrupt({ process, cleanups, onInterrupt }: InterruptOptions): () => void {
+  let isEnding = false;
+  const listener = (): void => {
+    if (!isEnding) {
+      isEnding = true;
+      onInterrupt();
+      cleanups.run();
+    }
+    process.exit(EXIT.interrupted);
+  };
+  for (const signal of SIGNALS) process.on(signal, listener);
+  return () => {
+    for (const signal of SIGNALS) process.off(signal, listener);
+  };
+}

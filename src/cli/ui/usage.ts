@@ -1,0 +1,67 @@
+/** Commander's refusals as errors of ours, with "did you mean", and without option values, which may be secrets. */
+import { type Command, CommanderError } from 'commander';
+import { CliError } from '../../core/errors.ts';
+import { findClosest } from './closest.ts';
+
+/**
+ * What a thrown value means for the command line.
+ * @returns "shown" when help or the version was asked for, an error when the usage was wrong, and undefined when the
+ *   value is not commander's
+ */
+export function toUsageError(
+  error: unknown,
+  program: Command,
+  argv: readonly string[],
+): CliError | 'shown' | undefined {
+  if (!(error instanceof CommanderError)) return undefined;
+  if (error.exitCode === 0 || error.code === 'commander.help') return 'shown';
+  const command = findCommand(program, argv);
+  const quoted = /'([^']*)'/.exec(error.message)?.[1] ?? '';
+  if (error.code === 'commander.unknownCommand') {
+    const names = command.commands.map((child) => child.name());
+    return new CliError('CLI_UNKNOWN_COMMAND', { fields: { command: quoted, didYouMean: findClosest(quoted, names) } });
+  }
+  if (error.code === 'commander.unknownOption') {
+    const option = quoted.split('=', 1)[0] ?? '';
+    const fields = { option, command: toPath(command), didYouMean: findClosest(option, toOptionNames(command)) };
+    return new CliError('CLI_UNKNOWN_OPTION', { fields });
+  }
+  const message = error.message.replace(/^error: /, '').replace(/\.?$/, '.');
+  return new CliError('CLI_USAGE', {
+    message: `${message.charAt(0).toUpperCase()}${message.slice(1)}`,
+    fields: { command: toPath(command) },
+  });
+}
+
+/** Makes commander throw instead of ending the process, and leaves the telling of errors to the `Ui`. */
+export function configureForUi(program: Command): Command {
+  program
+    .exitOverride()
+    .showSuggestionAfterError(false)
+    .configureOutput({ outputError: () => undefined });
+  // Settings are copied to subcommands when they are made, not afterwards.
+  for (const child of program.commands) configureForUi(child);
+  return program;
+}
+
+/** The deepest command that the words of `argv` (without node and script) lead to. */
+function findCommand(program: Command, argv: readonly string[]): Command {
+  let command = program;
+  for (const word of argv.filter((text) => !text.startsWith('-'))) {
+    const child = command.commands.find((one) => one.name() === word || one.aliases().includes(word));
+    if (child === undefined) break;
+    command = child;
+  }
+  return command;
+}
+
+function toPath(command: Command): string {
+  const parent = command.parent;
+  return parent === null ? command.name() : `${toPath(parent)} ${command.name()}`;
+}
+
+function toOptionNames(command: Command): string[] {
+  const own = command.createHelp().visibleOptions(command);
+  const names = own.flatMap((option) => [option.long, option.short]).filter((name) => name !== undefined);
+  return command.parent === null ? names : [...names, ...toOptionNames(command.parent)];
+}
