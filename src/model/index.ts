@@ -1,4 +1,7 @@
-/** Format-neutral model types. */
+/** Format-neutral model types, and the element codecs. */
 export * from './dtype.ts';
+export * from './floats.ts';
+export * from './ints.ts';
+export * from './packed.ts';
 export * from './runtime.ts';
 export * from './types.ts';
