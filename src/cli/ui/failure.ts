@@ -3,8 +3,8 @@ import { basename, dirname } from 'node:path';
 import { type ErrorFields, EXIT, type ExitCode, ModelwardError } from '../../core/errors.ts';
 import { toPrintable } from '../../core/printable.ts';
 import { findClosest } from './closest.ts';
-import type { Style } from './style.ts';
-import { toFitting, toPadded } from './width.ts';
+import type { Style } from '../../core/style.ts';
+import { toFitting, toPadded } from '../../core/columns.ts';
 
 /** A failure as a plain record; `--json` prints it as {"error": …}. */
 export interface Failure {

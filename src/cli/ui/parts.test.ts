@@ -6,13 +6,13 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { findClosest, toEditDistance } from './closest.ts';
 import { createCleanups, installInterrupt, type SignalProcess } from './interrupt.ts';
 import { askSecret, readSecretFd, readSecretFile, type SecretTerminal } from './secret.ts';
-import { createStyle } from './style.ts';
+import { createStyle } from '../../core/style.ts';
 import { toTable } from './table.ts';
-import { toColumns, toFitting, toWrapped } from './width.ts';
+import { toColumns } from '../../core/columns.ts';
 
 const numRuns = process.env.SLOW === '1' ? 5000 : 100;
 
-describe('tables and widths', () => {
+describe('tables', () => {
   test('columns are aligned, wide characters count two, the flexible column is cut to fit', () => {
     const table = toTable({
       columns: [
@@ -33,20 +33,6 @@ describe('tables and widths', () => {
   test('a hostile cell stays in its row', () => {
     const table = toTable({ columns: [{ title: 'name' }], rows: [['x\n\u001b[31my']], style: createStyle(false) });
     expect(table).toBe('name\nx\\u{a}\\u{1b}[31my\n');
-  });
-
-  test('fitting never exceeds the columns', () => {
-    fc.assert(
-      fc.property(fc.string({ unit: 'grapheme' }), fc.integer({ min: 0, max: 40 }), (text, columns) => {
-        expect(toColumns(toFitting(text, columns))).toBeLessThanOrEqual(columns);
-      }),
-      { numRuns },
-    );
-  });
-
-  test('wrapping keeps every word', () => {
-    expect(toWrapped('the quick brown  fox', 9)).toEqual(['the quick', 'brown fox']);
-    expect(toWrapped('incomprehensibilities', 5)).toEqual(['incomprehensibilities']);
   });
 });
 

@@ -2,8 +2,8 @@
 import type { Clock, Progress } from '../../core/ports.ts';
 import { toPrintable } from '../../core/printable.ts';
 import { toByteText, toCountText, toDurationText } from '../../core/quantities.ts';
-import type { Style } from './style.ts';
-import { toFitting, toPadded } from './width.ts';
+import type { Style } from '../../core/style.ts';
+import { toColumns, toFitting, toPadded } from '../../core/columns.ts';
 
 export interface ProgressOptions {
   readonly write: (text: string) => void;
@@ -83,16 +83,32 @@ function toBarLine(step: Step, nowMs: number, options: ProgressOptions): string 
   const elapsedMs = nowMs - step.startMs;
   const width = Math.max(1, options.columns() - 1);
   if (elapsedMs < BAR_AFTER_MS) return toFitting(`  ${step.name} …`, width);
-  const amount = toAmountText(step);
-  const speed = step.unit === 'bytes' ? `${toByteText((step.amount / elapsedMs) * 1000)}/s` : '';
   const fraction = toFraction(step);
-  if (fraction === undefined) {
-    return toFitting(['  ' + step.name, amount, speed, toDurationText(elapsedMs)].filter(Boolean).join('  '), width);
+  const speed = step.unit === 'bytes' ? `${toByteText((step.amount / elapsedMs) * 1000)}/s` : '';
+  const parts =
+    fraction === undefined
+      ? [toAmountText(step), speed, toDurationText(elapsedMs)]
+      : [
+          `${String(Math.floor(fraction * 100)).padStart(3)} %`,
+          toBar(fraction, options.isUnicode),
+          toAmountText(step),
+          fraction > 0 ? `${toDurationText((elapsedMs / fraction) * (1 - fraction))} left` : '',
+          speed,
+        ];
+  return toLineOfParts(
+    step.name,
+    parts.filter((part) => part !== ''),
+    width,
+  );
+}
+
+/** As many parts as fit behind the name; the last ones matter least. */
+function toLineOfParts(name: string, parts: readonly string[], width: number): string {
+  for (let count = parts.length; count > 0; count -= 1) {
+    const line = ['', name, ...parts.slice(0, count)].join('  ');
+    if (toColumns(line) <= width) return line;
   }
-  const left = fraction > 0 ? `${toDurationText((elapsedMs / fraction) * (1 - fraction))} left` : '';
-  const percent = `${String(Math.floor(fraction * 100)).padStart(3)} %`;
-  const texts = [`  ${step.name}`, toBar(fraction, options.isUnicode), percent, amount, speed, left];
-  return toFitting(texts.filter(Boolean).join('  '), width);
+  return toFitting(`  ${name}`, width);
 }
 
 function toBar(fraction: number, isUnicode: boolean): string {

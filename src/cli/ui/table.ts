@@ -1,7 +1,7 @@
 /** Tables for a terminal: aligned columns, cells from files made harmless, one flexible column cut to fit. */
 import { toPrintable } from '../../core/printable.ts';
-import type { Style } from './style.ts';
-import { toColumns, toFitting, toPadded } from './width.ts';
+import type { Style } from '../../core/style.ts';
+import { toColumns, toFitting, toPadded } from '../../core/columns.ts';
 
 export interface TableColumn {
   readonly title: string;

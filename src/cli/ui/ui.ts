@@ -12,7 +12,7 @@ import { type Clock, type Progress, silentProgress } from '../../core/ports.ts';
 import { toPrintable } from '../../core/printable.ts';
 import { type Failure, toFailure, toFailureText } from './failure.ts';
 import { createProgress } from './progress.ts';
-import { createStyle, type Environment, isColorWanted, isUnicodeWanted, type Style } from './style.ts';
+import { createStyle, type Environment, isColorWanted, isUnicodeWanted, type Style } from '../../core/style.ts';
 
 /** What is needed of a stream. */
 export interface TextSink {
