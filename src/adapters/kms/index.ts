@@ -1,0 +1,3 @@
+/** Key providers. */
+export { assertKeyApart } from './key-store.ts';
+export * from './local.ts';

@@ -1,0 +1,148 @@
+/** Reading and writing a key file so that nobody else can: exclusive, mode 0600, no links, replaced atomically. */
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  lstatSync,
+  openSync,
+  readSync,
+  realpathSync,
+  renameSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import { zeroize } from '../../core/bytes.ts';
+import { SealError } from '../../core/errors.ts';
+import { SEAL_LIMITS } from '../../core/limits/seal.ts';
+import { encodeKeyFile, type KeyFile, parseKeyFile } from './key-file.ts';
+
+const MODE = 0o600;
+
+/** @throws SealError KEY_STORE_EXISTS | KEY_STORE_UNWRITABLE */
+export function createKeyStore(path: string, file: KeyFile): void {
+  writeNew(path, file);
+  syncFolder(dirname(path));
+}
+
+/**
+ * @throws SealError KEY_STORE_MISSING; KEY_STORE_UNSAFE for a link, another owner's file, or a mode beyond 0600;
+ *   KEY_STORE_INVALID
+ */
+export function readKeyStore(path: string): KeyFile {
+  const fd = openPlain(path);
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) throw new SealError('KEY_STORE_UNSAFE', { fields: { fault: 'not a plain file' } });
+    if (process.platform !== 'win32') {
+      const mode = (stat.mode & 0o777).toString(8).padStart(4, '0');
+      if ((stat.mode & 0o077) !== 0) throw new SealError('KEY_STORE_UNSAFE', { fields: { fault: 'mode', mode } });
+      const isOwn = stat.uid === process.geteuid?.();
+      if (!isOwn) throw new SealError('KEY_STORE_UNSAFE', { fields: { fault: 'owner' } });
+    }
+    if (stat.size > SEAL_LIMITS.keyFileBytesMax) throw new SealError('KEY_STORE_INVALID');
+    return readAndParse(fd, stat.size);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Replaces the file in one rename. @throws SealError KEY_STORE_UNWRITABLE */
+export function replaceKeyStore(path: string, file: KeyFile): void {
+  const staged = `${path}.new`;
+  // A staged file that a crash left holds a version that wraps nothing yet.
+  removeIfThere(staged);
+  writeNew(staged, file);
+  renameSync(staged, path);
+  syncFolder(dirname(path));
+}
+
+/**
+ * Refuses a key whose folder contains the sealed file, or lies in the sealed file's folder: one copy would take both.
+ * Links are resolved first; the sealed file need not exist yet.
+ * @throws SealError KEY_NOT_APART
+ */
+export function assertKeyApart(keyPath: string, sealedPath: string): void {
+  const keyFolder = toRealFolder(dirname(resolve(keyPath)));
+  const sealedFolder = toRealFolder(dirname(resolve(sealedPath)));
+  if (isInside(keyFolder, sealedFolder) || isInside(sealedFolder, keyFolder)) throw new SealError('KEY_NOT_APART');
+}
+
+/** The real path of a folder, or of its nearest existing parent with the rest appended. */
+function toRealFolder(folder: string): string {
+  try {
+    return realpathSync(folder);
+  } catch {
+    const parent = dirname(folder);
+    return parent === folder ? folder : join(toRealFolder(parent), relative(parent, folder));
+  }
+}
+
+function isInside(inner: string, outer: string): boolean {
+  return inner === outer || inner.startsWith(outer.endsWith(sep) ? outer : outer + sep);
+}
+
+function openPlain(path: string): number {
+  try {
+    if (lstatSync(path).isSymbolicLink()) throw new SealError('KEY_STORE_UNSAFE', { fields: { fault: 'link' } });
+    return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    if (error instanceof SealError) throw error;
+    if (isErrno(error, 'ELOOP')) throw new SealError('KEY_STORE_UNSAFE', { fields: { fault: 'link' }, cause: error });
+    throw new SealError(isErrno(error, 'ENOENT') ? 'KEY_STORE_MISSING' : 'KEY_STORE_UNSAFE', { cause: error });
+  }
+}
+
+function readAndParse(fd: number, sizeBytes: number): KeyFile {
+  const bytes = new Uint8Array(sizeBytes);
+  try {
+    for (let at = 0; at < sizeBytes; ) {
+      const count = readSync(fd, bytes, at, sizeBytes - at, at);
+      if (count === 0) throw new SealError('KEY_STORE_INVALID');
+      at += count;
+    }
+    return parseKeyFile(bytes);
+  } finally {
+    zeroize(bytes);
+  }
+}
+
+function writeNew(path: string, file: KeyFile): void {
+  const bytes = encodeKeyFile(file);
+  try {
+    const fd = openSync(path, 'wx', MODE);
+    try {
+      for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    throw new SealError(isErrno(error, 'EEXIST') ? 'KEY_STORE_EXISTS' : 'KEY_STORE_UNWRITABLE', { cause: error });
+  } finally {
+    zeroize(bytes);
+  }
+}
+
+function removeIfThere(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw new SealError('KEY_STORE_UNWRITABLE', { cause: error });
+  }
+}
+
+function syncFolder(folder: string): void {
+  if (process.platform === 'win32') return;
+  const fd = openSync(folder, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function isErrno(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}

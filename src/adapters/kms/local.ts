@@ -1,0 +1,168 @@
+/** The `local:` key provider: AES-256-GCM under a key file on this machine; for trial, since one thief takes both. */
+import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { allocSecret, concatBytes, toHex, zeroize } from '../../core/bytes.ts';
+import { toCanonicalJsonBytes } from '../../core/canonical-json.ts';
+import { SealError } from '../../core/errors.ts';
+import type { Clock, Random } from '../../core/ports.ts';
+import type { KeyContext, KeyUnwrapper, KeyWrapper, WrappedKey } from '../../seal/ports.ts';
+import { KEK_BYTES, type KekVersion, type KeyFile } from './key-file.ts';
+import { createKeyStore, readKeyStore, replaceKeyStore } from './key-store.ts';
+
+const TYPE = 'local';
+const CIPHER = 'aes-256-gcm';
+const IV_BYTES = 12;
+const TAG_BYTES = 16;
+
+export interface LocalKeyDescription {
+  readonly type: 'local';
+  readonly keyRef: string;
+  readonly currentVersion: string;
+  readonly versions: readonly { readonly version: string; readonly createdAt: string }[];
+  /** What this provider is good for; reports print it. */
+  readonly standing: 'same machine: for trial';
+}
+
+/** A key file as provider. It is read anew for every call, so that no key stays in memory between calls. */
+export interface LocalKey extends KeyWrapper, KeyUnwrapper {
+  describe(): LocalKeyDescription;
+  /** Makes a new version that wraps from now on; older ones still unwrap. Returns its number. */
+  addVersion(): string;
+  /** Destroys a version. @throws SealError KEY_VERSION_GONE; @throws TypeError for the current one */
+  removeVersion(version: string): void;
+}
+
+export interface LocalKeyOptions {
+  readonly path: string;
+  readonly random: Random;
+  readonly clock: Clock;
+}
+
+/**
+ * Makes a key file with one version; its folder must exist.
+ * @throws SealError KEY_STORE_EXISTS | KEY_STORE_UNWRITABLE
+ */
+export function createLocalKey(options: LocalKeyOptions): LocalKey {
+  const id = new Uint8Array(16);
+  options.random.fill(id);
+  const first = createVersion(1, options);
+  try {
+    createKeyStore(options.path, { keyId: toHex(id), versions: [first] });
+  } finally {
+    zeroize(first.kek);
+  }
+  return openLocalKey(options);
+}
+
+/**
+ * Opens a key file.
+ * @throws SealError KEY_STORE_MISSING | KEY_STORE_UNSAFE | KEY_STORE_INVALID
+ */
+export function openLocalKey(options: LocalKeyOptions): LocalKey {
+  const { path, random } = options;
+  withKeyFile(path, () => undefined);
+  return {
+    wrapKey: (request) =>
+      settle(() => withKeyFile(path, (file) => wrapUnder(file, request.dek, { context: request.context, random }))),
+    unwrapKey: (request) => settle(() => withKeyFile(path, (file) => unwrapUnder(file, request))),
+    describe: () => withKeyFile(path, toDescription),
+    addVersion: () =>
+      withKeyFile(path, (file) => {
+        const next = createVersion(toCurrent(file).version + 1, options);
+        try {
+          replaceKeyStore(path, { keyId: file.keyId, versions: [...file.versions, next] });
+        } finally {
+          zeroize(next.kek);
+        }
+        return String(next.version);
+      }),
+    removeVersion: (version) => {
+      withKeyFile(path, (file) => {
+        findVersion(file, version);
+        if (version === String(toCurrent(file).version)) throw new TypeError('the current version cannot be removed');
+        const versions = file.versions.filter((each) => String(each.version) !== version);
+        replaceKeyStore(path, { keyId: file.keyId, versions });
+      });
+    },
+  };
+}
+
+/** Turns a synchronous call into a promise, its exception into a rejection. */
+function settle<T>(call: () => T): Promise<T> {
+  return new Promise((resolve) => {
+    resolve(call());
+  });
+}
+
+function withKeyFile<T>(path: string, use: (file: KeyFile) => T): T {
+  const file = readKeyStore(path);
+  try {
+    return use(file);
+  } finally {
+    zeroize(...file.versions.map(({ kek }) => kek));
+  }
+}
+
+function createVersion(version: number, { random, clock }: LocalKeyOptions): KekVersion {
+  const kek = allocSecret(KEK_BYTES);
+  random.fill(kek);
+  return { version, createdAt: new Date(clock.nowMs()).toISOString(), kek };
+}
+
+function toCurrent(file: KeyFile): KekVersion {
+  return file.versions[file.versions.length - 1];
+}
+
+function findVersion(file: KeyFile, version: string): KekVersion {
+  const found = file.versions.find((each) => String(each.version) === version);
+  if (found === undefined) throw new SealError('KEY_VERSION_GONE', { fields: { keyRef: file.keyId, version } });
+  return found;
+}
+
+function toDescription(file: KeyFile): LocalKeyDescription {
+  return {
+    type: TYPE,
+    keyRef: file.keyId,
+    currentVersion: String(toCurrent(file).version),
+    versions: file.versions.map(({ version, createdAt }) => ({ version: String(version), createdAt })),
+    standing: 'same machine: for trial',
+  };
+}
+
+/** Everything that the wrapping is bound to: context, key and version. */
+function toAad(context: KeyContext, keyRef: string, keyVersion: string): Uint8Array {
+  const { sealId, model, purpose } = context;
+  return toCanonicalJsonBytes({ v: 1, type: TYPE, keyRef, keyVersion, ctx: { sealId, model, purpose } });
+}
+
+function wrapUnder(file: KeyFile, dek: Uint8Array, to: { context: KeyContext; random: Random }): WrappedKey {
+  const { version, kek } = toCurrent(file);
+  const keyVersion = String(version);
+  const iv = new Uint8Array(IV_BYTES);
+  to.random.fill(iv);
+  const cipher = createCipheriv(CIPHER, kek, iv, { authTagLength: TAG_BYTES });
+  cipher.setAAD(toAad(to.context, file.keyId, keyVersion));
+  const sealed = cipher.update(dek);
+  cipher.final();
+  return { type: TYPE, keyRef: file.keyId, keyVersion, wrapped: concatBytes(iv, sealed, cipher.getAuthTag()) };
+}
+
+function unwrapUnder(file: KeyFile, request: { wrapped: WrappedKey; context: KeyContext }): Uint8Array | null {
+  const { type, keyRef, keyVersion, wrapped } = request.wrapped;
+  if (type !== TYPE || keyRef !== file.keyId) return null;
+  const { kek } = findVersion(file, keyVersion);
+  if (wrapped.length <= IV_BYTES + TAG_BYTES) throw new SealError('KEY_REFUSED', { fields: { keyRef, keyVersion } });
+  const decipher = createDecipheriv(CIPHER, kek, wrapped.subarray(0, IV_BYTES), { authTagLength: TAG_BYTES });
+  decipher.setAAD(toAad(request.context, keyRef, keyVersion));
+  decipher.setAuthTag(wrapped.subarray(wrapped.length - TAG_BYTES));
+  const plain = decipher.update(wrapped.subarray(IV_BYTES, wrapped.length - TAG_BYTES));
+  try {
+    decipher.final();
+    const dek = allocSecret(plain.length);
+    dek.set(plain);
+    return dek;
+  } catch {
+    throw new SealError('KEY_REFUSED', { fields: { keyRef, keyVersion } });
+  } finally {
+    zeroize(plain);
+  }
+}

@@ -1,0 +1,18 @@
+/** Sealed models: one immutable encrypted file per model, its key in an envelope apart. */
+export {
+  addRecipient,
+  createEnvelope,
+  type NewRecipient,
+  OPEN_PURPOSE,
+  rewrapEnvelope,
+  type SealIdentity,
+  unwrapDek,
+  type UnwrapOptions,
+  type UnwrappedDek,
+} from './envelope.ts';
+export { encodeEnvelope, type KeyEnvelope, parseEnvelope, type Recipient } from './envelope-file.ts';
+export { isSeal, readSealHeader, type SealHeader, type SealInfo, toDekId } from './header.ts';
+export { type KeyUri, parseKeyUri } from './key-uri.ts';
+export { type OpenedSeal, openSeal, openSealSource, openSealTo } from './open.ts';
+export * from './ports.ts';
+export { type FileToSeal, type SealedFile, sealFiles, type SealFilesOptions, sealSource } from './seal.ts';

@@ -1,0 +1,144 @@
+/** Opening: a seal as byte sources that decrypt what is read, or streamed into sinks (docs/spec/sealed-model.md). */
+import { SourceError } from '../core/errors.ts';
+import { SEAL_LIMITS } from '../core/limits/seal.ts';
+import { type Progress, silentProgress } from '../core/ports.ts';
+import type { ByteSink, ByteSource, SourceFolder } from '../source/ports.ts';
+import { readSealHeader, type SealHeader } from './header.ts';
+import { findNameFault } from './names.ts';
+import { assertRange, openSegments, type SegmentReader } from './segments.ts';
+
+/** An open seal. All sources read through one small cache of decrypted segments. */
+export interface OpenedSeal {
+  readonly header: SealHeader;
+  /** The model's main file. Closing it closes the seal. */
+  readonly main: ByteSource;
+  /** Every file of the model by the name that the model uses. */
+  readonly folder: SourceFolder;
+  /** Wipes keys and decrypted segments and closes the sealed source. */
+  close(): void;
+}
+
+/**
+ * Opens a seal for reading. The tag of the header is checked under `dek` before any segment is read; every read decrypts
+ * only the segments that it touches. Takes over `source` on success.
+ * @param options.dek 32 bytes; not kept, the caller wipes it
+ * @throws SealError SEAL_NOT_A_SEAL | SEAL_VERSION_UNKNOWN | SEAL_HEADER_INVALID | SEAL_SIZE_MISMATCH | SEAL_AUTH_FAILED
+ * @see docs/spec/sealed-model.md
+ */
+export function openSeal(options: { readonly source: ByteSource; readonly dek: Uint8Array }): OpenedSeal {
+  const { source, dek } = options;
+  const info = readSealHeader(source);
+  const reader = openSegments(source, info, { dek, cachedSegments: SEAL_LIMITS.cachedSegments });
+  const close = (): void => {
+    reader.close();
+    source.close();
+  };
+  const starts = toFileStarts(info.header);
+  const view = (index: number, onClose: () => void): ByteSource => {
+    const { name, size } = info.header.files[index];
+    const label = name.slice(name.lastIndexOf('/') + 1);
+    return toRangeSource(reader, { label, start: starts[index], size, onClose });
+  };
+  return {
+    header: info.header,
+    main: view(0, close),
+    folder: {
+      label: source.label,
+      open(name) {
+        if (findNameFault(name) !== undefined) throw new SourceError('SOURCE_OUTSIDE_FOLDER', { fields: { name } });
+        const index = info.header.files.findIndex((file) => file.name === name);
+        if (index < 0) throw new SourceError('SOURCE_NOT_FOUND', { fields: { name, file: source.label } });
+        return view(index, () => undefined);
+      },
+    },
+    close,
+  };
+}
+
+/** The main file of {@link openSeal}; closing it wipes the keys and closes `source`. */
+export function openSealSource(options: { readonly source: ByteSource; readonly dek: Uint8Array }): ByteSource {
+  return openSeal(options).main;
+}
+
+/**
+ * Decrypts every file in order into sinks. A segment is checked before any byte of it is written, but the end of the
+ * file is only reached last: write to a file without its final name, and publish it when this returns.
+ * @param options.sinkFor called once per file, before its first byte
+ * @throws SealError as {@link openSeal}
+ */
+export function openSealTo(options: {
+  readonly source: ByteSource;
+  readonly dek: Uint8Array;
+  readonly sinkFor: (name: string, sizeBytes: number) => ByteSink;
+  readonly progress?: Progress;
+}): SealHeader {
+  const { source, dek, sinkFor, progress = silentProgress } = options;
+  const info = readSealHeader(source);
+  const reader = openSegments(source, info, { dek, cachedSegments: 1 });
+  const writeOut = createSplitter(info.header.files, sinkFor);
+  try {
+    progress.step('open', info.header.ptSize, 'bytes');
+    for (let position = 0; position < reader.segmentCount; position++) {
+      const plaintext = reader.segment(position);
+      writeOut(plaintext);
+      progress.advance(plaintext.length);
+    }
+    progress.done();
+    return info.header;
+  } finally {
+    reader.close();
+  }
+}
+
+/** Cuts joined plaintext back into files; empty files get their sink too. */
+function createSplitter(
+  files: SealHeader['files'],
+  sinkFor: (name: string, sizeBytes: number) => ByteSink,
+): (plaintext: Uint8Array) => void {
+  let fileIndex = -1;
+  let left = 0;
+  let sink: ByteSink | undefined;
+  const advance = (): void => {
+    while (left === 0 && fileIndex < files.length - 1) {
+      const { name, size } = files[++fileIndex];
+      sink = sinkFor(name, size);
+      left = size;
+    }
+  };
+  return (plaintext) => {
+    for (let at = 0; at < plaintext.length; ) {
+      advance();
+      const length = Math.min(left, plaintext.length - at);
+      sink?.write(plaintext.subarray(at, at + length));
+      at += length;
+      left -= length;
+    }
+    advance();
+  };
+}
+
+function toFileStarts(header: SealHeader): number[] {
+  const starts: number[] = [];
+  let at = 0;
+  for (const { size } of header.files) {
+    starts.push(at);
+    at += size;
+  }
+  return starts;
+}
+
+function toRangeSource(
+  reader: SegmentReader,
+  range: { readonly label: string; readonly start: number; readonly size: number; readonly onClose: () => void },
+): ByteSource {
+  const { label, start, size } = range;
+  return {
+    label,
+    size,
+    read(offset, into) {
+      assertRange(label, { offset, length: into.length, sizeBytes: size });
+      reader.read(start + offset, into);
+    },
+    close: range.onClose,
+  };
+}
