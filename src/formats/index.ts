@@ -1,2 +1,4 @@
-/** Model formats. */
+/** Model formats: open, edit, write back. */
 export * from './ports.ts';
+export * from './registry.ts';
+export * from './write.ts';

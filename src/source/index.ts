@@ -8,4 +8,5 @@ export * from './names.ts';
 export * from './node-storage.ts';
 export * from './ports.ts';
 export * from './rewrite.ts';
+export * from './splice.ts';
 export * from './staging.ts';

@@ -1,0 +1,20 @@
+/** Caps on what a model file may ask a reader to do. */
+
+export const FORMAT_LIMITS = {
+  /** JSON header of a safetensors file; the reference implementation's cap. */
+  safetensorsHeaderBytesMax: 100_000_000,
+  /** Tensors of one model. The largest published mixture-of-experts models hold about 100,000. */
+  tensorsMax: 250_000,
+  /** Dimensions of one tensor. Runtimes stop at 8 or less; onnx allows any. */
+  dimensionsMax: 64,
+  /** Files of one model: shards, or one external file per tensor as old exporters wrote them. */
+  filesMax: 4096,
+  /** Nested messages, as in the protobuf implementations that onnx and its runtimes use. */
+  onnxDepthMax: 100,
+  /** Approximate heap of an ONNX index, so that a small file cannot ask for a large one. */
+  onnxIndexBytesMax: 192 * 1024 * 1024,
+  /** Bytes of one name, key or other string that is kept in the index. */
+  onnxStringBytesMax: 1024 * 1024,
+  /** Read window of the ONNX reader; larger ones read more of the weights that are skipped. */
+  onnxWindowBytes: 64 * 1024,
+} as const;

@@ -1,0 +1,62 @@
+/** A tensor whose stored bytes are its logical bytes: raw ONNX data, external data, safetensors data. */
+import { DTYPES, type DType } from '../model/dtype.ts';
+import type { TensorRef } from '../model/types.ts';
+import type { ByteSource } from '../source/ports.ts';
+
+export interface SpanTensorInit {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly elementCount: number;
+  readonly storage: 'raw' | 'external';
+  readonly fileIndex: number;
+  readonly source: ByteSource;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A class, so that a model of 100,000 tensors shares one `read`. */
+export class SpanTensor implements TensorRef {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly elementCount: number;
+  readonly byteLength: number;
+  readonly storage: 'raw' | 'external';
+  readonly fileIndex: number;
+  readonly start: number;
+  readonly end: number;
+  readonly source: ByteSource;
+
+  constructor(init: SpanTensorInit) {
+    this.name = init.name;
+    this.dtype = init.dtype;
+    this.shape = init.shape;
+    this.elementCount = init.elementCount;
+    this.byteLength = init.end - init.start;
+    this.storage = init.storage;
+    this.fileIndex = init.fileIndex;
+    this.start = init.start;
+    this.end = init.end;
+    this.source = init.source;
+  }
+
+  read(byteOffset: number, into: Uint8Array): void {
+    assertInTensor(this, byteOffset, into.length);
+    this.source.read(this.start + byteOffset, into);
+  }
+}
+
+/** @throws TypeError when [byteOffset, byteOffset + length) leaves the logical bytes of `tensor` */
+export function assertInTensor(tensor: TensorRef, byteOffset: number, length: number): void {
+  if (!Number.isSafeInteger(byteOffset) || byteOffset < 0 || byteOffset + length > tensor.byteLength) {
+    throw new TypeError(`bytes ${byteOffset} + ${length} leave tensor ${tensor.name} of ${tensor.byteLength} bytes`);
+  }
+}
+
+/** Smallest run of whole bytes that holds whole elements: 4 for f32, 1 for i4, 3 for the six-bit floats. */
+export function toUnitBytes(dtype: DType): number {
+  const { bits } = DTYPES[dtype];
+  if (bits === 6) return 3;
+  return Math.max(1, bits / 8);
+}
