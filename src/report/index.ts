@@ -1,4 +1,5 @@
 /** Reports of what was protected: one plain record in; a page for people or lines for a terminal out. */
+export { toReportHtml } from './page.ts';
 export type {
   ProtectReport,
   ReportAudience,

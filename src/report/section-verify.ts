@@ -1,0 +1,87 @@
+/** Sections 6 and 7: what this promises and what not, and how somebody else verifies it without trusting the owner. */
+import { type Html, html } from './html.ts';
+import { toPromises } from './promises.ts';
+import { toCommandName, toSection } from './section.ts';
+import type { ProtectReport, ReportAudience, ReportFileRole } from './types.ts';
+
+export function toPromisesSection(report: ProtectReport): Html {
+  return toSection(
+    6,
+    'What this promises, and what it does not',
+    html`<table class="wide"><thead><tr><th scope="col">Mechanism</th><th scope="col">It can</th><th scope="col">It cannot</th></tr></thead><tbody>
+${toPromises(report).map(
+  ({ mechanism, can, cannot }) => html`<tr><th scope="row">${mechanism}</th><td>${can}</td><td>${cannot}</td></tr>`,
+)}
+</tbody></table>`,
+  );
+}
+
+export interface VerifyStep {
+  readonly title: string;
+  readonly text: string;
+  readonly commands: readonly string[];
+}
+
+export function toVerifySection(report: ProtectReport, audience: ReportAudience): Html {
+  return toSection(
+    7,
+    'How a third party verifies it',
+    html`<p>Every step runs offline, on copies of the files. Steps with <code>modelward</code> need the open program and no account.</p>
+<ol class="steps">
+${toVerifySteps(report, audience).map(
+  ({ title, text, commands }) =>
+    html`<li><p><strong>${title}.</strong> ${text}</p>${commands.map((command) => html`<pre>${command}</pre>`)}</li>`,
+)}
+</ol>`,
+  );
+}
+
+/** The steps that apply to what was made, in the order in which a verifier takes them. */
+export function toVerifySteps(report: ProtectReport, audience: ReportAudience): VerifyStep[] {
+  const has = (role: ReportFileRole): boolean => report.files.some((file) => file.role === role);
+  const name = (role: ReportFileRole): string => toCommandName(report.files, role, audience);
+  const steps: VerifyStep[] = [
+    {
+      title: 'The files are the ones described here',
+      text: 'Compare with the digests of section 2.',
+      commands: [`sha256sum ${name(has('marked') ? 'marked' : 'sealed')}`],
+    },
+  ];
+  if (has('baseline')) {
+    steps.push({
+      title: 'Nothing was changed since',
+      text: 'The baseline is signed by the owner; every stored byte is compared with it, and a change is named with its place.',
+      commands: [`modelward verify ${name(has('marked') ? 'marked' : 'sealed')} --baseline ${name('baseline')}`],
+    });
+  }
+  if (report.commitment !== null) steps.push(...toCommitmentSteps(report, audience));
+  if (report.mark.kind === 'embedded') {
+    steps.push({
+      title: 'A suspect carries the mark',
+      text:
+        'The owner shows the one seed that belongs to this mark; its digest stands in the commitment, and no other ' +
+        'secret is revealed. The original is accepted only if its digest is the committed one.',
+      commands: [`modelward detect SUSPECT_FILE --claim ${name('claim')} --original ${name('original')} --json`],
+    });
+  }
+  return steps;
+}
+
+function toCommitmentSteps(report: ProtectReport, audience: ReportAudience): VerifyStep[] {
+  const file = toCommandName(report.files, 'commitment', audience);
+  const steps: VerifyStep[] = [
+    {
+      title: 'The secret was fixed before',
+      text: 'The commitment names owner, original and marked file, and holds the seeds as digests only. Its own digest stands in section 5.',
+      commands: [`modelward ledger prove ${file}`],
+    },
+  ];
+  if (report.commitment?.timestamped === true) {
+    steps.push({
+      title: 'The time was attested by somebody else',
+      text: 'The token is checked with OpenSSL and the certificate of the time-stamping authority.',
+      commands: [`openssl ts -verify -digest ${report.commitment.hash} -in TOKEN_FILE -CAfile AUTHORITY_CERTIFICATES`],
+    });
+  }
+  return steps;
+}
