@@ -5,9 +5,8 @@ import { toCanonicalJsonBytes } from '../core/canonical-json.ts';
 import { SealError } from '../core/errors.ts';
 import { hkdfSha256, hmacSha256 } from '../core/hash.ts';
 import { SEAL_LIMITS } from '../core/limits/seal.ts';
-import { sealIdSchema, timeSchema } from './header.ts';
+import { sealIdSchema, textSchema, timeSchema } from './header.ts';
 
-const text = z.string().min(1).max(SEAL_LIMITS.textCharsMax);
 const hex32 = z.string().regex(/^[0-9a-f]{64}$/);
 const wrapped = z.string().refine((value) => {
   const length = findBase64Bytes(value)?.length ?? 0;
@@ -15,10 +14,10 @@ const wrapped = z.string().refine((value) => {
 });
 
 const recipientSchema = z.strictObject({
-  type: text,
-  keyRef: text,
-  keyVersion: text,
-  ctx: z.strictObject({ sealId: sealIdSchema, model: text, purpose: text }),
+  type: textSchema,
+  keyRef: textSchema,
+  keyVersion: textSchema,
+  ctx: z.strictObject({ sealId: sealIdSchema, model: textSchema, purpose: textSchema }),
   wrapped,
   createdAt: timeSchema,
   expiresAt: timeSchema.optional(),
@@ -27,7 +26,7 @@ const recipientSchema = z.strictObject({
 const envelopeSchema = z.strictObject({
   v: z.literal(1),
   sealId: sealIdSchema,
-  model: text,
+  model: textSchema,
   dekCheck: hex32,
   seq: z.int().min(1),
   recipients: z.array(recipientSchema).min(1).max(SEAL_LIMITS.recipientsMax),

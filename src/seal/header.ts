@@ -15,7 +15,12 @@ const MAGIC = utf8('MWSEAL\n');
 const VERSION = 1;
 const FIXED_BYTES = 12;
 
-const text = z.string().min(1).max(SEAL_LIMITS.textCharsMax);
+/** Free text; a lone surrogate has no UTF-8 form, and so no canonical JSON. */
+export const textSchema = z
+  .string()
+  .min(1)
+  .max(SEAL_LIMITS.textCharsMax)
+  .refine((value) => !/\p{Cs}/u.test(value));
 const size = z.int().min(0);
 const hex = (bytes: number): z.ZodString => z.string().regex(new RegExp(`^[0-9a-f]{${bytes * 2}}$`));
 
@@ -25,8 +30,8 @@ export const timeSchema = z.iso.datetime({ precision: 3 });
 const headerSchema = z.strictObject({
   v: z.literal(VERSION),
   sealId: sealIdSchema,
-  model: z.strictObject({ name: text, version: text.optional() }),
-  format: text,
+  model: z.strictObject({ name: textSchema, version: textSchema.optional() }),
+  format: textSchema,
   files: z
     .array(z.strictObject({ name: z.string(), size }))
     .min(1)
@@ -115,12 +120,12 @@ function parseHeader(source: ByteSource, bytes: Uint8Array): SealHeader {
     throw new SealError('SEAL_HEADER_INVALID', { fields: { file: source.label, members: [...new Set(where)] } });
   }
   const header = parsed.data;
-  // Only one spelling may exist: duplicate members, spaces and escapes would let two readers see two headers.
-  if (toHex(toCanonicalJsonBytes(header)) !== toHex(bytes)) throw headerError(source, 'not canonical', 0);
   const names = header.files.map((file) => file.name);
   if (names.some((name) => findNameFault(name) !== undefined) || hasNameClash(names)) {
     throw headerError(source, 'files', names.length);
   }
+  // Only one spelling may exist: duplicate members, spaces and escapes would let two readers see two headers.
+  if (toHex(toCanonicalJsonBytes(header)) !== toHex(bytes)) throw headerError(source, 'not canonical', 0);
   const total = header.files.reduce((sum, file) => sum + file.size, 0);
   if (total !== header.ptSize || !Number.isSafeInteger(total)) throw headerError(source, 'ptSize', header.ptSize);
   return header;

@@ -122,7 +122,7 @@ export function* moveSegments({ big, bigInfo, stranger }: Targets): Generator<Mu
     yield mutate(`append ${a}`, big, { bytes: join([...segments, segments[a]]) });
     for (let b = 0; b < 4; b++) {
       if (b === a) continue;
-      const swapped = segments.map((each, i) => segments[i === a ? b : i === b ? a : i]);
+      const swapped = segments.map((_, i) => segments[i === a ? b : i === b ? a : i]);
       yield mutate(`swap ${a} ${b}`, big, { bytes: join(swapped), releasableBytes: Math.min(a, b) * PER_SEGMENT });
       yield mutate(`copy ${a} over ${b}`, big, { bytes: put(b, segments[a]), releasableBytes: b * PER_SEGMENT });
     }
@@ -176,7 +176,7 @@ export function findEscape(mutation: Mutation): string | undefined {
   }
   const released = sink.bytes();
   if (refusal === undefined) return `${mutation.name}: opened`;
-  if (!(refusal instanceof SealError)) return `${mutation.name}: ${String(refusal)}`;
+  if (!(refusal instanceof SealError)) return `${mutation.name}: not a coded error`;
   if (released.length > mutation.releasableBytes) return `${mutation.name}: released ${released.length} bytes`;
   const expected = mutation.original.plaintext.subarray(0, released.length);
   return Buffer.compare(released, expected) === 0 ? undefined : `${mutation.name}: released altered bytes`;

@@ -1,0 +1,187 @@
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { runKeyProviderSuite } from '../../../test/conformance/key-provider.ts';
+import { fixedClock, seededBytes, seededRandom } from '../../../test/fakes/seal-kit.ts';
+import { toHex } from '../../core/bytes.ts';
+import { encodeKeyFile, parseKeyFile } from './key-file.ts';
+import { assertKeyApart } from './key-store.ts';
+import { createLocalKey, type LocalKey, type LocalKeyOptions, openLocalKey } from './local.ts';
+
+const work = mkdtempSync(join(tmpdir(), 'modelward-kms-'));
+let made = 0;
+
+afterAll(() => {
+  rmSync(work, { recursive: true });
+});
+
+function freshOptions(): LocalKeyOptions {
+  made++;
+  return { path: join(work, `key-${made}.json`), random: seededRandom(made), clock: fixedClock() };
+}
+
+runKeyProviderSuite({
+  name: 'local',
+  make: () => {
+    const key: LocalKey = createLocalKey(freshOptions());
+    return Promise.resolve({
+      wrapper: key,
+      unwrapper: key,
+      rotate: () => {
+        key.addVersion();
+        return Promise.resolve();
+      },
+      retire: (version: string) => {
+        key.removeVersion(version);
+        return Promise.resolve();
+      },
+    });
+  },
+});
+
+describe('local key file', () => {
+  test('is created once, with mode 0600, and never overwritten', () => {
+    const options = freshOptions();
+    createLocalKey(options);
+    const before = readFileSync(options.path);
+    expect(statSync(options.path).mode & 0o777).toBe(0o600);
+    expect(() => createLocalKey(options)).toThrow(expect.objectContaining({ code: 'KEY_STORE_EXISTS' }));
+    expect(readFileSync(options.path).equals(before)).toBe(true);
+  });
+
+  test('two keys differ, and a description tells versions but no key', () => {
+    const options = freshOptions();
+    const key = createLocalKey(options);
+    expect(key.addVersion()).toBe('2');
+    const description = key.describe();
+    expect(description).toMatchObject({ currentVersion: '2', standing: 'same machine: for trial' });
+    const { keyId, versions } = parseKeyFile(new Uint8Array(readFileSync(options.path)));
+    expect(description.keyRef).toBe(keyId);
+    expect(new Set(versions.map(({ kek }) => toHex(kek))).size).toBe(2);
+    for (const { kek } of versions) expect(JSON.stringify(description)).not.toContain(toHex(kek));
+  });
+
+  test.each([0o640, 0o604, 0o660, 0o644])('mode %o is refused', (mode) => {
+    const options = freshOptions();
+    createLocalKey(options);
+    chmodSync(options.path, mode);
+    expect(() => openLocalKey(options)).toThrow(expect.objectContaining({ code: 'KEY_STORE_UNSAFE' }));
+  });
+
+  test('a link, a folder and a missing file are refused', () => {
+    const options = freshOptions();
+    createLocalKey(options);
+    const link = `${options.path}.link`;
+    symlinkSync(options.path, link);
+    expect(() => openLocalKey({ ...options, path: link })).toThrow(
+      expect.objectContaining({ code: 'KEY_STORE_UNSAFE' }),
+    );
+    expect(() => openLocalKey({ ...options, path: work })).toThrow(
+      expect.objectContaining({ code: 'KEY_STORE_UNSAFE' }),
+    );
+    const missing = `${options.path}.none`;
+    expect(() => openLocalKey({ ...options, path: missing })).toThrow(
+      expect.objectContaining({ code: 'KEY_STORE_MISSING' }),
+    );
+    expect(() => createLocalKey({ ...options, path: join(missing, 'in', 'it') })).toThrow(
+      expect.objectContaining({ code: 'KEY_STORE_UNWRITABLE' }),
+    );
+  });
+
+  test('permissions are checked at every use, not only at opening', async () => {
+    const options = freshOptions();
+    const key = createLocalKey(options);
+    chmodSync(options.path, 0o666);
+    const context = { sealId: 'x', model: 'm', purpose: 'open' };
+    await expect(key.wrapKey({ dek: seededBytes(1, 32), context })).rejects.toMatchObject({ code: 'KEY_STORE_UNSAFE' });
+  });
+
+  test('malformed files: not JSON, a short key, an uppercase key, an all-zero key, unknown members, wrong order', () => {
+    const options = freshOptions();
+    const key = createLocalKey(options);
+    key.addVersion();
+    const text = readFileSync(options.path, 'utf8');
+    const kek = /"kek":"([0-9a-f]{64})"/.exec(text)?.[1] ?? '';
+    const bad = [
+      '',
+      'not JSON',
+      text.slice(0, -3),
+      text.replace(kek, kek.slice(2)),
+      text.replace(kek, kek.toUpperCase()),
+      text.replace(kek, '0'.repeat(64)),
+      text.replace('"v":1', '"v":2'),
+      text.replace('"v":1', '"extra":1,"v":1'),
+      text.replace('"version":2', '"version":1'),
+      text.replace('"keyId"', '"kek":"'),
+    ];
+    for (const each of bad) {
+      writeFileSync(options.path, each);
+      const error = catchError(() => openLocalKey(options));
+      expect(error).toMatchObject({ code: 'KEY_STORE_INVALID' });
+      expect(`${String(error)}${JSON.stringify(error)}`).not.toContain(kek.slice(2, 34));
+    }
+    writeFileSync(options.path, text);
+    expect(openLocalKey(options).describe().currentVersion).toBe('2');
+  });
+
+  test('reading blanks the keys in the bytes read', () => {
+    const kek = seededBytes(5, 32);
+    const bytes = encodeKeyFile({
+      keyId: 'ab'.repeat(16),
+      versions: [{ version: 1, createdAt: '2026-01-02T03:04:05.678Z', kek }],
+    });
+    expect(Buffer.from(bytes).toString()).toContain(toHex(kek));
+    expect(toHex(parseKeyFile(bytes).versions[0].kek)).toBe(toHex(kek));
+    expect(Buffer.from(bytes).toString()).not.toContain(toHex(kek).slice(0, 8));
+  });
+
+  test('the current version cannot be removed, an unknown one is named', () => {
+    const key = createLocalKey(freshOptions());
+    expect(() => {
+      key.removeVersion('1');
+    }).toThrow(TypeError);
+    expect(() => {
+      key.removeVersion('9');
+    }).toThrow(expect.objectContaining({ code: 'KEY_VERSION_GONE' }));
+  });
+
+  test('a staged file that a crash left behind does not block the next rotation', () => {
+    const options = freshOptions();
+    const key = createLocalKey(options);
+    writeFileSync(`${options.path}.new`, 'half');
+    expect(key.addVersion()).toBe('2');
+  });
+});
+
+describe('key and seal apart', () => {
+  test.each([
+    ['the same folder', 'a/kek.json', 'a/net.seal', true],
+    ['key below the seal', 'a/keys/kek.json', 'a/net.seal', true],
+    ['seal below the key', 'a/kek.json', 'a/out/net.seal', true],
+    ['sister folders', 'a/keys/kek.json', 'a/out/net.seal', false],
+    ['a name that only starts the same', 'a/out2/kek.json', 'a/out/net.seal', false],
+  ])('%s', (_, key, sealed, isRefused) => {
+    const check = (): void => {
+      assertKeyApart(join(work, key), join(work, sealed));
+    };
+    if (isRefused) expect(check).toThrow(expect.objectContaining({ code: 'KEY_NOT_APART' }));
+    else expect(check).not.toThrow();
+  });
+
+  test('links are resolved first', () => {
+    mkdirSync(join(work, 'real'));
+    symlinkSync(join(work, 'real'), join(work, 'other-name'));
+    expect(() => {
+      assertKeyApart(join(work, 'other-name/kek.json'), join(work, 'real/new/net.seal'));
+    }).toThrow(expect.objectContaining({ code: 'KEY_NOT_APART' }));
+  });
+});
+
+function catchError(call: () => unknown): unknown {
+  try {
+    return call();
+  } catch (error) {
+    return error;
+  }
+}

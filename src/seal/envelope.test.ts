@@ -1,0 +1,169 @@
+import { describe, expect, test } from 'vitest';
+import { fakeProvider } from '../../test/fakes/key-provider.ts';
+import { runKeyProviderSuite } from '../../test/conformance/key-provider.ts';
+import { countingSource, fixedClock, makeTestSeal } from '../../test/fakes/seal-kit.ts';
+import { toHex, utf8 } from '../core/bytes.ts';
+import { toCanonicalJson } from '../core/canonical-json.ts';
+import {
+  addRecipient,
+  createEnvelope,
+  encodeEnvelope,
+  type KeyEnvelope,
+  parseEnvelope,
+  readSealHeader,
+  rewrapEnvelope,
+  unwrapDek,
+} from './index.ts';
+
+runKeyProviderSuite({ name: 'fake', make: () => Promise.resolve(fakeProvider()) });
+
+const clock = fixedClock();
+const sealed = makeTestSeal({ seed: 31, length: 100 });
+const seal = readSealHeader(countingSource('net.seal', sealed.bytes));
+const { dek } = sealed;
+
+async function makeEnvelope(): Promise<{ envelope: KeyEnvelope; provider: ReturnType<typeof fakeProvider> }> {
+  const provider = fakeProvider();
+  return { envelope: await createEnvelope({ seal, dek, clock, wrapper: provider.wrapper }), provider };
+}
+
+describe('key envelope', () => {
+  test('gives the key back for its seal, through bytes', async () => {
+    const { envelope, provider } = await makeEnvelope();
+    const parsed = parseEnvelope(encodeEnvelope(envelope));
+    const unwrappers = [fakeProvider().unwrapper, provider.unwrapper];
+    const found = await unwrapDek({ envelope: parsed, unwrappers, clock, seal });
+    expect(toHex(found.dek)).toBe(toHex(dek));
+    expect(found.recipient.keyVersion).toBe('1');
+    expect(envelope).toMatchObject({ v: 1, seq: 1, sealId: seal.header.sealId, dekCheck: toHex(seal.dekCheck) });
+    expect(new TextDecoder().decode(encodeEnvelope(envelope))).not.toContain(toHex(dek));
+  });
+
+  test('an envelope of another seal is refused before any provider is asked', async () => {
+    const { envelope } = await makeEnvelope();
+    const other = makeTestSeal({ seed: 32, dek });
+    const otherInfo = readSealHeader(countingSource('x', other.bytes));
+    let calls = 0;
+    const unwrapper = {
+      unwrapKey: () => {
+        calls++;
+        return Promise.resolve(null);
+      },
+    };
+    const attempt = unwrapDek({ envelope, unwrappers: [unwrapper], clock, seal: otherInfo });
+    await expect(attempt).rejects.toMatchObject({ code: 'ENVELOPE_MISMATCH' });
+    expect(calls).toBe(0);
+  });
+
+  test('no key at hand: KEY_NOT_FOUND names the recipients', async () => {
+    const { envelope } = await makeEnvelope();
+    const attempt = unwrapDek({ envelope, unwrappers: [fakeProvider().unwrapper], clock, seal });
+    await expect(attempt).rejects.toMatchObject({ code: 'KEY_NOT_FOUND', fields: { expired: 0 } });
+  });
+
+  test('every changed member breaks the MAC', async () => {
+    const { envelope, provider } = await makeEnvelope();
+    const [recipient] = envelope.recipients;
+    const changes: Partial<KeyEnvelope>[] = [
+      { seq: 2 },
+      { dekCheck: '00'.repeat(32) },
+      { mac: '00'.repeat(32) },
+      { recipients: [recipient, { ...recipient, keyRef: 'smuggled' }] },
+      { recipients: [{ ...recipient, createdAt: '2020-01-02T03:04:05.678Z' }] },
+      { recipients: [{ ...recipient, expiresAt: '2030-01-02T03:04:05.678Z' }] },
+    ];
+    for (const change of changes) {
+      const attempt = unwrapDek({ envelope: { ...envelope, ...change }, unwrappers: [provider.unwrapper], clock });
+      await expect(attempt).rejects.toMatchObject({ code: 'ENVELOPE_AUTH_FAILED' });
+    }
+  });
+
+  test('an expired recipient is not used; when all are, KEY_EXPIRED', async () => {
+    const provider = fakeProvider();
+    const expiresAtMs = clock.nowMs() + 1000;
+    const envelope = await createEnvelope({ seal, dek, clock, wrapper: provider.wrapper, expiresAtMs });
+    const unwrappers = [provider.unwrapper];
+    expect(toHex((await unwrapDek({ envelope, unwrappers, clock })).dek)).toBe(toHex(dek));
+    const later = fixedClock('2026-01-02T03:04:06.678Z');
+    await expect(unwrapDek({ envelope, unwrappers, clock: later })).rejects.toMatchObject({ code: 'KEY_EXPIRED' });
+  });
+
+  test('one provider that fails does not lock out another; alone, its error is told', async () => {
+    const first = fakeProvider();
+    const second = fakeProvider();
+    const one = await createEnvelope({ seal, dek, clock, wrapper: first.wrapper });
+    const envelope = await addRecipient({ envelope: one, dek, clock, wrapper: second.wrapper });
+    expect(envelope.seq).toBe(2);
+    first.outage = true;
+    const both = await unwrapDek({ envelope, unwrappers: [first.unwrapper, second.unwrapper], clock, seal });
+    expect(both.recipient.keyRef).toBe(envelope.recipients[1].keyRef);
+    const alone = unwrapDek({ envelope, unwrappers: [first.unwrapper], clock, seal });
+    await expect(alone).rejects.toMatchObject({ code: 'KEY_PROVIDER_UNAVAILABLE' });
+  });
+
+  test('only the holder of the key can add a recipient', async () => {
+    const { envelope } = await makeEnvelope();
+    const attempt = addRecipient({ envelope, dek: new Uint8Array(32), clock, wrapper: fakeProvider().wrapper });
+    await expect(attempt).rejects.toMatchObject({ code: 'ENVELOPE_AUTH_FAILED' });
+  });
+
+  test('rewrap moves the recipient to the new version, and the sealed file is not touched', async () => {
+    const { envelope, provider } = await makeEnvelope();
+    const before = toHex(sealed.bytes);
+    await provider.rotate();
+    const unwrappers = [provider.unwrapper];
+    const rewrapped = await rewrapEnvelope({ envelope, unwrappers, wrapper: provider.wrapper, clock, seal });
+    expect(rewrapped.recipients.map(({ keyVersion }) => keyVersion)).toEqual(['2']);
+    expect(rewrapped).toMatchObject({ seq: 2, dekCheck: envelope.dekCheck, sealId: envelope.sealId });
+    await provider.retire('1');
+    expect(toHex((await unwrapDek({ envelope: rewrapped, unwrappers, clock, seal })).dek)).toBe(toHex(dek));
+    const old = unwrapDek({ envelope, unwrappers, clock, seal });
+    await expect(old).rejects.toMatchObject({ code: 'KEY_VERSION_GONE' });
+    expect(toHex(sealed.bytes)).toBe(before);
+  });
+
+  test('rewrap refuses a provider that does not give the same key back', async () => {
+    const { envelope, provider } = await makeEnvelope();
+    const liar = {
+      wrapKey: (request: Parameters<typeof provider.wrapper.wrapKey>[0]) =>
+        provider.wrapper.wrapKey({ ...request, dek: new Uint8Array(32).fill(9) }),
+    };
+    const attempt = rewrapEnvelope({ envelope, unwrappers: [provider.unwrapper], wrapper: liar, clock });
+    await expect(attempt).rejects.toMatchObject({ code: 'KEY_REFUSED' });
+  });
+
+  test('malformed envelopes', async () => {
+    const { envelope } = await makeEnvelope();
+    const [recipient] = envelope.recipients;
+    const bad: unknown[] = [
+      null,
+      [],
+      { ...envelope, v: 2 },
+      { ...envelope, extra: 1 },
+      { ...envelope, seq: 0 },
+      { ...envelope, mac: 'AB'.repeat(32) },
+      { ...envelope, recipients: [] },
+      { ...envelope, recipients: Array.from({ length: 257 }, () => recipient) },
+      { ...envelope, recipients: [{ ...recipient, wrapped: 'not base64!' }] },
+      { ...envelope, recipients: [{ ...recipient, wrapped: '' }] },
+      { ...envelope, recipients: [{ ...recipient, ctx: { ...recipient.ctx, model: 'other' } }] },
+      { ...envelope, recipients: [{ ...recipient, createdAt: 'yesterday' }] },
+    ];
+    for (const each of bad) {
+      expect(() => parseEnvelope(utf8(JSON.stringify(each)))).toThrow(
+        expect.objectContaining({ code: 'ENVELOPE_INVALID' }),
+      );
+    }
+    for (const text of ['', '{', '\ufeff{}']) {
+      expect(() => parseEnvelope(utf8(text))).toThrow(expect.objectContaining({ code: 'ENVELOPE_INVALID' }));
+    }
+    expect(() => parseEnvelope(new Uint8Array(8 * 1024 * 1024 + 1))).toThrow(
+      expect.objectContaining({ code: 'ENVELOPE_INVALID' }),
+    );
+  });
+
+  test('the file is canonical JSON and a line feed', async () => {
+    const { envelope } = await makeEnvelope();
+    expect(new TextDecoder().decode(encodeEnvelope(envelope))).toBe(`${toCanonicalJson(envelope)}\n`);
+  });
+});
