@@ -1,0 +1,3 @@
+/** Topology of a model, and alignment of a suspect to the unmarked original. */
+export * from './ports.ts';
+export { toTopology } from './topology.ts';

@@ -1,0 +1,75 @@
+/** From a model to its topology: layers in graph order, and the channels that they share (docs/spec/watermark.md §5). */
+import { DTYPES } from '../model/dtype.ts';
+import type { Graph, GraphNode, Model, TensorRef } from '../model/types.ts';
+import { toOutputNodes } from './outputs.ts';
+import type { ChannelVector, Layer, Space, Topology } from './ports.ts';
+import { type ChannelMap, toChannels } from './spaces.ts';
+import { listScopes, listWeightUses, type WeightUse } from './weights.ts';
+
+/**
+ * The layers of a model. With a graph: every constant that an operator uses as a weight, in graph order, with the
+ * channel sets that neurons can be permuted in. Without one: every float tensor of rank 2 or more, in file order; a
+ * 2-D one is read as [out, in], and no channels are known.
+ */
+export function toTopology(model: Model): Topology {
+  return model.graph === null ? toPlainTopology(model.tensors) : toGraphTopology(model.graph);
+}
+
+/** Without operators, an unsigned byte may be two nibbles or a mask; only signed small integers are taken as codes. */
+function isPlainWeight({ dtype, shape }: TensorRef): boolean {
+  return shape.length >= 2 && (DTYPES[dtype].kind === 'float' || dtype === 'i8' || dtype === 'i4');
+}
+
+function toPlainTopology(tensors: readonly TensorRef[]): Topology {
+  const layers = tensors.filter(isPlainWeight).map(
+    (tensor): Layer => ({
+      name: tensor.name,
+      kind: 'plain',
+      dtype: tensor.dtype,
+      storedShape: [...tensor.shape],
+      shape: [...tensor.shape],
+      outAxis: 0,
+      inAxis: 1,
+      groups: 1,
+      isOutput: false,
+      out: null,
+      in: null,
+    }),
+  );
+  return { v: 1, layers, vectors: [], spaces: [] };
+}
+
+function toGraphTopology(graph: Graph): Topology {
+  const scopes = listScopes(graph);
+  const uses = scopes.flatMap((scope) => scope.graph.nodes.flatMap((node) => listWeightUses(scope, node)));
+  const channels = toChannels(scopes[0], uses);
+  const outputs = toOutputNodes(graph, uses);
+  const seen = new Set<string>();
+  const layers: Layer[] = [];
+  for (const use of uses) {
+    if (seen.has(use.weight.tensor.name)) continue;
+    seen.add(use.weight.tensor.name);
+    layers.push(toLayer(use, channels, outputs));
+  }
+  const vectors: ChannelVector[] = channels.vectors.filter((vector) => !seen.has(vector.name));
+  const spaces: Space[] = channels.spaces.map((space) => ({ ...space }));
+  return { v: 1, layers, vectors, spaces };
+}
+
+function toLayer(use: WeightUse, channels: ChannelMap, outputs: ReadonlySet<GraphNode>): Layer {
+  const { tensor, shape } = use.weight;
+  const axes = channels.layers.get(tensor.name);
+  return {
+    name: tensor.name,
+    kind: use.kind,
+    dtype: tensor.dtype,
+    storedShape: [...tensor.shape],
+    shape: [...shape],
+    outAxis: use.outAxis,
+    inAxis: use.inAxis,
+    groups: use.groups,
+    isOutput: outputs.has(use.node),
+    out: axes?.out ?? null,
+    in: axes?.in ?? null,
+  };
+}

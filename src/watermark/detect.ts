@@ -1,0 +1,203 @@
+/** The detector: reads the ownership mark in a suspect and says how strong the evidence is (docs/spec/watermark.md §6). */
+import { findHexBytes } from '../core/bytes.ts';
+import { type Progress, silentProgress } from '../core/ports.ts';
+import type { Model } from '../model/types.ts';
+import { type Claim, listMarkedLayers } from './claim.ts';
+import { verifyCommitment } from './commitment.ts';
+import { deriveMarkKeys, toMessageBits } from './seeds.ts';
+import { type Evidence, type ReadingEvidence, toReadingEvidence } from './spread/evidence.ts';
+import { type Layout, toLayout } from './spread/layout.ts';
+import { matchLayers, type LayerMatch } from './spread/match.ts';
+import { type LayerSums, type LayerView, toLayerSums, toScales } from './spread/measure.ts';
+import { createSlots, type SlotSource } from './spread/slots.ts';
+import { toSoftEvidenceBits } from '../core/stats.ts';
+
+/** Evidence from which the verdict is "flag", and from which it is "claim", after all trials are counted. */
+export const FLAG_BITS = 64;
+export const CLAIM_BITS = 128;
+/** Below this share of the mark's positions found in the suspect, silence says nothing. */
+const COVERAGE_MIN = 0.5;
+/** Statistics per subset: hard and soft. */
+const STATISTICS = 2;
+
+export type Verdict = 'claim' | 'flag' | 'none' | 'inconclusive';
+
+export interface SchemeResult {
+  readonly name: string;
+  /** Message bits read, and how many of them disagree. */
+  readonly bits: number;
+  readonly bitErrors: number;
+  /** After all trials. */
+  readonly evidenceBits: number;
+  /** Whether the suspect was aligned to the original first. */
+  readonly aligned: boolean;
+  /** Marked layers that this statistic left out (re-initialised, replaced), by name. */
+  readonly layersWithout: readonly string[];
+}
+
+export interface DetectResult {
+  readonly verdict: Verdict;
+  /** -log2 of the probability that a suspect independent of the key shows this much, after all trials. */
+  readonly evidenceBits: number;
+  /** Statistics × keys × readings (alignments, candidate choices) × layer subsets that were looked at. */
+  readonly trials: number;
+  readonly schemes: readonly SchemeResult[];
+  /** Share of the mark's positions that the suspect has, 0..1. */
+  readonly coverage: number;
+  /** Why the verdict is "inconclusive"; null otherwise. */
+  readonly reason: string | null;
+  /** What a reader of the verdict should know. */
+  readonly notes: readonly string[];
+}
+
+export interface DetectMarkOptions {
+  readonly suspect: Model;
+  readonly claim: Claim;
+  /** S_own, 32 bytes. */
+  readonly ownSeed: Uint8Array;
+  /** The unmarked original; without it, permuted or rescaled copies cannot be read. */
+  readonly original?: Model;
+  readonly progress?: Progress;
+}
+
+/** One way in which the suspect was read. */
+interface Reading {
+  readonly name: string;
+  readonly isAligned: boolean;
+  readonly evidence: ReadingEvidence;
+  /** log2 of the number of candidate choices that the key was allowed to pick from. */
+  readonly choicesLog2: number;
+}
+
+/**
+ * Reads the mark. Every suspect gets a verdict: a p-value needs no assumption about the suspect, because bits and chips
+ * are outputs of a PRF whose key was committed before.
+ *
+ * Null hypothesis: the suspect is independent of the seed. False-alarm rate of "flag": at most 2^-64, of "claim": 2^-128.
+ * @throws WatermarkError WATERMARK_SEED_MISMATCH when `ownSeed` is not the committed one
+ * @throws AlignError ALIGN_REFERENCE_REFUSED when `original` is not the committed original
+ * @throws FormatError | SourceError from the readers
+ */
+export function detectMark(options: DetectMarkOptions): DetectResult {
+  const { suspect, claim, ownSeed, progress = silentProgress } = options;
+  const { preimage } = claim.commitment;
+  verifyCommitment(claim.commitment, { purpose: 'own', subSeed: ownSeed });
+  const originalDigest = findHexBytes(preimage.originalDigest) ?? new Uint8Array(0);
+  const keys = deriveMarkKeys(ownSeed, 'own', originalDigest);
+  const layout = toLayout(listMarkedLayers(claim), keys.positions, preimage.params.bits);
+  const reader: Reader = {
+    layout,
+    slots: createSlots(keys.positions, layout.bits),
+    message: toMessageBits(keys.bits, preimage.ownerId, layout.bits),
+  };
+  progress.step('reading the mark', 2, 'items');
+  const matches = matchLayers(
+    layout.layers.map(({ layer }) => layer),
+    suspect,
+  );
+  const first = readFirst(reader, matches);
+  progress.advance(1);
+  const readings = [first.reading, ...readBest(reader, matches)];
+  progress.done();
+  return judge(layout, readings, first.coverage, matches);
+}
+
+interface Reader {
+  readonly layout: Layout;
+  readonly slots: SlotSource;
+  readonly message: Int8Array;
+}
+
+function measure({ layout, slots }: Reader, views: readonly (LayerView | null)[]): LayerSums[] {
+  return toLayerSums(layout, slots, views, toScales(layout, views));
+}
+
+/** The reading that needs no choice: layers by name, or by shape in order. */
+function readFirst(reader: Reader, matches: readonly LayerMatch[]): { reading: Reading; coverage: number } {
+  const sums = measure(
+    reader,
+    matches.map(({ candidates }) => candidates[0]?.view ?? null),
+  );
+  const seen = sums.reduce((total, layer) => total + layer.counts.reduce((a, b) => a + b, 0), 0);
+  const evidence = toReadingEvidence(reader.message, sums);
+  return {
+    reading: { name: 'spread', isAligned: false, evidence, choicesLog2: 0 },
+    coverage: reader.layout.sampled === 0 ? 0 : seen / reader.layout.sampled,
+  };
+}
+
+/** The reading that lets the key choose among same-shaped tensors; every choice costs its logarithm. */
+function readBest(reader: Reader, matches: readonly LayerMatch[]): Reading[] {
+  const rounds = Math.max(...matches.map(({ candidates }) => candidates.length));
+  if (rounds < 2) return [];
+  const found = Array.from({ length: rounds }, (_, round) =>
+    measure(
+      reader,
+      matches.map(({ candidates }) => candidates[round]?.view ?? null),
+    ),
+  );
+  const softBits = (sums: LayerSums): number =>
+    toSoftEvidenceBits(
+      sums.sums.reduce((total, sum, i) => total + reader.message[i] * sum, 0),
+      sums.squares,
+    );
+  const chosen = matches.map((_, index) =>
+    found.map((round) => round[index]).reduce((best, sums) => (softBits(sums) > softBits(best) ? sums : best)),
+  );
+  const choicesLog2 = matches.reduce((sum, { candidates }) => sum + Math.log2(Math.max(1, candidates.length)), 0);
+  const evidence = toReadingEvidence(reader.message, chosen);
+  return [{ name: 'spread/best-match', isAligned: false, evidence, choicesLog2 }];
+}
+
+/** Counts every trial once: the union over readings, subsets and statistics, each reading weighted by its choices. */
+function judge(
+  layout: Layout,
+  readings: readonly Reading[],
+  coverage: number,
+  matches: readonly LayerMatch[],
+): DetectResult {
+  const looks = readings.reduce((sum, { evidence }) => sum + STATISTICS * evidence.subsets, 0);
+  const schemes = readings.flatMap((reading) =>
+    [reading.evidence.hard, reading.evidence.soft].map((evidence) => toScheme(layout, reading, evidence, looks)),
+  );
+  const best = schemes.reduce((a, b) => (b.evidenceBits > a.evidenceBits ? b : a));
+  const bestReading = readings[Math.floor(schemes.indexOf(best) / STATISTICS)];
+  const verdict = toVerdict(best.evidenceBits, coverage);
+  const missing = matches.filter(({ candidates }) => candidates.length === 0).length;
+  return {
+    verdict,
+    evidenceBits: best.evidenceBits,
+    trials: looks * 2 ** bestReading.choicesLog2,
+    schemes,
+    coverage,
+    reason: verdict === 'inconclusive' ? toReason(coverage, missing, matches.length) : null,
+    notes: readings.some(({ isAligned }) => isAligned) ? [] : [NOT_ALIGNED],
+  };
+}
+
+const NOT_ALIGNED =
+  'read in the order of the file; a copy with permuted or rescaled neurons can only be read with the original at hand';
+
+function toScheme(layout: Layout, reading: Reading, evidence: Evidence, looks: number): SchemeResult {
+  const without = evidence.layers === 'all' ? [] : evidence.layers.without;
+  return {
+    name: `${reading.name}/${evidence.statistic}`,
+    bits: evidence.bits,
+    bitErrors: evidence.bitErrors,
+    evidenceBits: Math.max(0, evidence.rawBits - Math.log2(looks) - reading.choicesLog2),
+    aligned: reading.isAligned,
+    layersWithout: without.map((index) => layout.layers[index].layer.name),
+  };
+}
+
+function toVerdict(evidenceBits: number, coverage: number): Verdict {
+  if (evidenceBits >= CLAIM_BITS) return 'claim';
+  if (evidenceBits >= FLAG_BITS) return 'flag';
+  return coverage < COVERAGE_MIN ? 'inconclusive' : 'none';
+}
+
+function toReason(coverage: number, missing: number, total: number): string {
+  if (missing === total) return 'cannot tell, because no tensor of the suspect has the shape of a marked layer';
+  const percent = Math.round(coverage * 100);
+  return `cannot tell, because only ${percent} % of the marked weights were found (${missing} of ${total} layers are missing)`;
+}

@@ -1,0 +1,9 @@
+/** The ownership mark, its commitment and claim, and the fragile label. */
+export * from './claim.ts';
+export * from './commitment.ts';
+export * from './detect.ts';
+export * from './digest.ts';
+export * from './ports.ts';
+export { deriveSeeds, SEED_PURPOSES, type SeedPurpose, type Seeds } from './seeds.ts';
+export * from './spread/embed.ts';
+export { MARK_BITS, type MarkBits } from './spread/layout.ts';

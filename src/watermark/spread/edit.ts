@@ -1,0 +1,112 @@
+/** The change that a mark makes, as a function of position: the same for a preview and for the file, in any cut. */
+import { WATERMARK_LIMITS } from '../../core/limits/watermark.ts';
+import { DTYPES, type DType } from '../../model/dtype.ts';
+import type { TensorEdit } from '../../model/types.ts';
+import { decodeElements, encodeElements, shiftElements } from '../elements.ts';
+import { type Layout, listSegments, listSegmentsIn } from './layout.ts';
+import type { LayerView } from './measure.ts';
+import type { SlotSource } from './slots.ts';
+
+/** Everything that the change of a weight depends on, besides its value. */
+export interface MarkShifts {
+  readonly layout: Layout;
+  readonly slots: SlotSource;
+  /** Standard deviation of each layer's original weights. */
+  readonly deviations: Float64Array;
+  /** Shift of each bit's positions along their chips, in standard deviations. */
+  readonly byBit: Float64Array;
+}
+
+const buffer = (): Float64Array => new Float64Array(WATERMARK_LIMITS.tileWeights);
+
+/** Shifts of positions [tileOffset, tileOffset + into.length) of a tile. */
+function fillShifts(
+  { slots, deviations, byBit }: MarkShifts,
+  { layerIndex, tile, tileOffset }: { layerIndex: number; tile: number; tileOffset: number },
+  into: Float64Array,
+): Float32Array {
+  const { bit, chip, dither } = slots.tile(tile);
+  const deviation = deviations[layerIndex];
+  for (let i = 0; i < into.length; i++) into[i] = chip[tileOffset + i] * byBit[bit[tileOffset + i]] * deviation;
+  return dither.subarray(tileOffset, tileOffset + into.length);
+}
+
+/** The layer as it will be read back after the edit; runs must not cross tiles, as those of `listSegments`. */
+export function createMarkedView(shifts: MarkShifts, layerIndex: number, plain: LayerView): LayerView {
+  const { layer, start } = shifts.layout.layers[layerIndex];
+  const scratch = buffer();
+  return {
+    read: (first, into) => {
+      plain.read(first, into);
+      const moves = scratch.subarray(0, into.length);
+      const tile = Math.floor((start + first) / WATERMARK_LIMITS.tileWeights);
+      const tileOffset = start + first - tile * WATERMARK_LIMITS.tileWeights;
+      shiftElements(layer.dtype, into, moves, fillShifts(shifts, { layerIndex, tile, tileOffset }, moves));
+    },
+  };
+}
+
+/** The edit of one layer's tensor. */
+export function createEdit(shifts: MarkShifts, layerIndex: number): TensorEdit {
+  const { layer, elementCount } = shifts.layout.layers[layerIndex];
+  const { bits } = DTYPES[layer.dtype];
+  const apply = (byteOffset: number, chunk: Uint8Array): void => {
+    const chunkFirst = (byteOffset * 8) / bits;
+    const chunkCount = Math.min((chunk.length * 8) / bits, elementCount - chunkFirst);
+    const values = buffer();
+    const moves = buffer();
+    for (const segment of listSegmentsIn(shifts.layout, layerIndex, chunkFirst, chunkCount)) {
+      const piece = moves.subarray(0, segment.count);
+      const dither = fillShifts(shifts, segment, piece);
+      shiftBytes(layer.dtype, chunk, segment.first - chunkFirst, values.subarray(0, segment.count), piece, dither);
+    }
+  };
+  return { kind: 'tensor', tensor: layer.name, apply };
+}
+
+/** Shifts elements [at, at + values.length) of packed `bytes` in place; elements that do not move keep their bytes. */
+function shiftBytes(
+  dtype: DType,
+  bytes: Uint8Array,
+  at: number,
+  values: Float64Array,
+  moves: Float64Array,
+  dither: Float32Array,
+): void {
+  const { bits } = DTYPES[dtype];
+  const perByte = Math.max(1, 8 / bits);
+  const lead = at % perByte;
+  const begin = ((at - lead) * bits) / 8;
+  const part = bytes.subarray(begin, begin + Math.ceil(((lead + values.length) * bits) / 8));
+  const whole = perByte === 1 ? values : new Float64Array(part.length * perByte);
+  decodeElements(dtype, part, whole);
+  const inner = whole.subarray(lead, lead + values.length);
+  const before = Float64Array.from(inner);
+  shiftElements(dtype, inner, moves, dither);
+  if (perByte > 1) {
+    encodeElements(dtype, whole, part);
+    return;
+  }
+  const size = bits / 8;
+  const encoded = new Uint8Array(part.length);
+  encodeElements(dtype, inner, encoded);
+  // A NaN's payload or a signed zero that did not move must not change by a round trip.
+  for (let i = 0; i < inner.length; i++) {
+    if (inner[i] === before[i] || Number.isNaN(inner[i])) continue;
+    for (let k = i * size; k < (i + 1) * size; k++) part[k] = encoded[k]!;
+  }
+}
+
+/** Sum of squared changes of each layer over its sampled positions. */
+export function toChangeSquares(shifts: MarkShifts, plain: readonly LayerView[]): Float64Array {
+  const { layout } = shifts;
+  const marked = plain.map((view, index) => createMarkedView(shifts, index, view));
+  const found = new Float64Array(layout.layers.length);
+  const [before, after] = [buffer(), buffer()];
+  for (const { layerIndex, first, count } of listSegments(layout)) {
+    plain[layerIndex].read(first, before.subarray(0, count));
+    marked[layerIndex].read(first, after.subarray(0, count));
+    for (let i = 0; i < count; i++) found[layerIndex] += (after[i] - before[i]) ** 2;
+  }
+  return found;
+}

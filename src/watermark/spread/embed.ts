@@ -1,0 +1,193 @@
+/** Embeds the ownership mark: every block is moved until its margin holds after casting (docs/spec/watermark.md §4). */
+import { type Topology, toTopology } from '../../align/index.ts';
+import { WatermarkError } from '../../core/errors.ts';
+import { WATERMARK_LIMITS } from '../../core/limits/watermark.ts';
+import { type Progress, silentProgress } from '../../core/ports.ts';
+import { DTYPES } from '../../model/dtype.ts';
+import { isFloatDType } from '../../model/floats.ts';
+import type { Model, TensorEdit, TensorRef } from '../../model/types.ts';
+import { readElements } from '../elements.ts';
+import { deriveMarkKeys, toMessageBits } from '../seeds.ts';
+import { createEdit, createMarkedView, type MarkShifts, toChangeSquares } from './edit.ts';
+import { type Layout, listMarkableLayers, type MarkBits, toLayout } from './layout.ts';
+import { combineSums, type LayerScale, type LayerView, toLayerSums, toScales } from './measure.ts';
+import { createSlots } from './slots.ts';
+
+/** The one default strength: the margin of every bit in units of a layer's weight deviation. */
+export const TAU_DEFAULT = 0.1;
+export const SCHEME = 'spread/v1';
+/** A margin may fall short by this share after casting. */
+const MARGIN_SHARE = 0.95;
+const PASSES_MAX = 5;
+/** Fewer distinct values than this in a float tensor mean a mask or a table, not learned weights. */
+const DISTINCT_MIN = 17;
+
+export interface EmbedMarkOptions {
+  readonly model: Model;
+  /** S_own, 32 bytes. */
+  readonly ownSeed: Uint8Array;
+  readonly ownerId: string;
+  /** 32 bytes. */
+  readonly originalDigest: Uint8Array;
+  /** Margin in standard deviations of a layer's weights, in (0, 1]; 0.1 by default. */
+  readonly tau?: number;
+  /** 256 below a million weights, else 1,024. */
+  readonly bits?: MarkBits;
+  /** Of this model, when it is already known. */
+  readonly topology?: Topology;
+  readonly progress?: Progress;
+}
+
+export interface MarkedLayerRecord {
+  readonly name: string;
+  /** Elements of the tensor, and how many of them were chosen as positions. */
+  readonly weights: number;
+  readonly sampled: number;
+  /** Root mean square change over root mean square value, over all elements of the tensor. */
+  readonly relativeDistortion: number;
+}
+
+/** What was embedded; the detector needs scheme, bits, tau and the layer names (they travel in the claim). */
+export interface MarkRecord {
+  readonly scheme: typeof SCHEME;
+  readonly bits: MarkBits;
+  readonly tau: number;
+  /** Positions that carry the mark. */
+  readonly weights: number;
+  /** Over all marked layers, like the layers' own. */
+  readonly relativeDistortion: number;
+  /** Smallest margin reached, in units of tau. */
+  readonly marginMin: number;
+  readonly perLayer: readonly MarkedLayerRecord[];
+}
+
+export interface EmbeddedMark {
+  readonly edits: readonly TensorEdit[];
+  readonly record: MarkRecord;
+  readonly topology: Topology;
+}
+
+/**
+ * Works out the edits that put the ownership mark into `model`. Reads the chosen tiles only (at most 16 M weights, some
+ * passes), in flat memory; the model is written by `model.plan(edits)`.
+ * @throws WatermarkError WATERMARK_TOO_SMALL with the size needed
+ * @throws WatermarkError WATERMARK_NOT_EMBEDDED when a margin is out of reach in the tensor's type
+ * @throws WatermarkError WATERMARK_WEIGHTS_NOT_FINITE
+ * @throws FormatError | SourceError from the tensors' readers
+ */
+export function embedMark(options: EmbedMarkOptions): EmbeddedMark {
+  const { model, tau = TAU_DEFAULT, progress = silentProgress } = options;
+  if (!(tau > 0 && tau <= 1)) throw new TypeError('tau must be in (0, 1]');
+  const topology = options.topology ?? toTopology(model);
+  const keys = deriveMarkKeys(options.ownSeed, 'own', options.originalDigest);
+  const tensors = new Map(model.tensors.map((tensor) => [tensor.name, tensor]));
+  const layers = listMarkableLayers(topology).filter((layer) => isLearned(tensors.get(layer.name)!));
+  const layout = toLayout(layers, keys.positions, options.bits);
+  progress.step('ownership mark', PASSES_MAX + 1, 'items');
+  const plain = layout.layers.map(({ layer }) => toPlainView(tensors.get(layer.name)!));
+  const scales = toScales(layout, plain);
+  assertFinite(layout, scales);
+  const message = toMessageBits(keys.bits, options.ownerId, layout.bits);
+  const shifts: MarkShifts = {
+    layout,
+    slots: createSlots(keys.positions, layout.bits),
+    deviations: Float64Array.from(scales, (scale) => scale.deviation),
+    byBit: new Float64Array(layout.bits),
+  };
+  const marginMin = reachMargins(shifts, plain, message, tau, progress);
+  progress.done();
+  const record = toRecord(shifts, plain, scales, tau, marginMin);
+  return { edits: toEdits(shifts), record, topology };
+}
+
+function toPlainView(tensor: TensorRef): LayerView {
+  return {
+    read: (first, into) => {
+      readElements(tensor, first, into);
+    },
+  };
+}
+
+/** A float tensor of few distinct values is a mask or a table, whatever its operator. */
+function isLearned(tensor: TensorRef): boolean {
+  if (!isFloatDType(tensor.dtype) || DTYPES[tensor.dtype].bits < 16) return true;
+  const head = new Float64Array(Math.min(tensor.elementCount, WATERMARK_LIMITS.tileWeights));
+  readElements(tensor, 0, head);
+  return new Set(head).size >= DISTINCT_MIN;
+}
+
+function assertFinite(layout: Layout, scales: readonly LayerScale[]): void {
+  const index = scales.findIndex((scale) => scale.badCount > 0);
+  if (index === -1) return;
+  const tensor = layout.layers[index].layer.name;
+  throw new WatermarkError('WATERMARK_WEIGHTS_NOT_FINITE', { fields: { tensor, count: scales[index].badCount } });
+}
+
+/** Raises `shifts.byBit` until every margin, re-read as stored and re-normalised, is at least 0.95 tau; returns the least. */
+function reachMargins(
+  shifts: MarkShifts,
+  plain: readonly LayerView[],
+  message: Int8Array,
+  tau: number,
+  progress: Progress,
+): number {
+  const { layout, slots, byBit } = shifts;
+  let views = plain;
+  let marginMin = 0;
+  for (let pass = 0; pass <= PASSES_MAX; pass++) {
+    const { sums, counts } = combineSums(layout.bits, toLayerSums(layout, slots, views, toScales(layout, views)));
+    marginMin = Number.POSITIVE_INFINITY;
+    const missing = new Float64Array(layout.bits);
+    for (let i = 0; i < layout.bits; i++) {
+      const margin = (message[i] * sums[i]) / counts[i];
+      marginMin = Math.min(marginMin, margin / tau);
+      // A first shift only goes where a margin is short of tau; later ones also pay back what casting took.
+      if (margin < (pass === 0 ? tau : MARGIN_SHARE * tau)) missing[i] = message[i] * (tau - margin);
+    }
+    progress.advance(1);
+    if (marginMin >= MARGIN_SHARE || pass === PASSES_MAX) break;
+    for (let i = 0; i < layout.bits; i++) byBit[i] += missing[i];
+    views = layout.layers.map((_, index) => createMarkedView(shifts, index, plain[index]));
+  }
+  if (marginMin >= MARGIN_SHARE) return marginMin;
+  throw new WatermarkError('WATERMARK_NOT_EMBEDDED', { fields: { marginMin, tau, bits: layout.bits } });
+}
+
+function toEdits(shifts: MarkShifts): TensorEdit[] {
+  return shifts.layout.layers.map((_, index) => createEdit(shifts, index));
+}
+
+/** Distortion is measured on the sampled positions and scaled to the whole tensor; unsampled weights do not change. */
+function toRecord(
+  shifts: MarkShifts,
+  plain: readonly LayerView[],
+  scales: readonly LayerScale[],
+  tau: number,
+  marginMin: number,
+): MarkRecord {
+  const { layout } = shifts;
+  const changes = toChangeSquares(shifts, plain);
+  let change = 0;
+  let power = 0;
+  const perLayer = layout.layers.map(({ layer, elementCount }, index) => {
+    const { mean, deviation, count } = scales[index];
+    const layerPower = (mean * mean + deviation * deviation) * elementCount;
+    change += changes[index];
+    power += layerPower;
+    return {
+      name: layer.name,
+      weights: elementCount,
+      sampled: count,
+      relativeDistortion: layerPower === 0 ? 0 : Math.sqrt(changes[index] / layerPower),
+    };
+  });
+  return {
+    scheme: SCHEME,
+    bits: layout.bits,
+    tau,
+    weights: layout.sampled,
+    relativeDistortion: power === 0 ? 0 : Math.sqrt(change / power),
+    marginMin,
+    perLayer,
+  };
+}
