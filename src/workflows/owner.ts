@@ -12,9 +12,9 @@ import {
   restoreBackup,
   zeroizeOwner,
 } from '../sign/index.ts';
-import { writeFileAtomic } from '../source/atomic.ts';
 import type { Storage } from '../source/ports.ts';
 import { type Home, prepareHome } from './home.ts';
+import { writeBytes } from './write-bytes.ts';
 
 const SECRET_MODE = 0o600;
 const PUBLIC_MODE = 0o644;
@@ -65,24 +65,13 @@ function makeOwner(context: OwnerContext, ownerId: string): Owner {
 
 /** Public part first: a secrets file without its identity cannot be left behind. */
 function storeOwner({ storage, home }: OwnerContext, owner: Owner): void {
-  writeBytes(storage, home.ownerPublicPath, PUBLIC_MODE, encodeOwnerIdentity(owner.identity));
+  writeBytes(storage, { path: home.ownerPublicPath, mode: PUBLIC_MODE, bytes: encodeOwnerIdentity(owner.identity) });
   const secrets = encodeOwner(owner);
   try {
-    writeBytes(storage, home.ownerSecretsPath, SECRET_MODE, secrets);
+    writeBytes(storage, { path: home.ownerSecretsPath, mode: SECRET_MODE, bytes: secrets });
   } finally {
     zeroize(secrets);
   }
-}
-
-function writeBytes(storage: Storage, path: string, mode: number, bytes: Uint8Array): void {
-  writeFileAtomic({
-    storage,
-    path,
-    mode,
-    write: (sink) => {
-      sink.write(bytes);
-    },
-  });
 }
 
 export function isBackedUp({ storage, home }: Pick<OwnerContext, 'storage' | 'home'>): boolean {
@@ -97,10 +86,10 @@ export async function backUpOwner(context: OwnerContext, options: { path: string
   const owner = ensureOwner(context);
   try {
     const backup = await createBackup({ owner, passphrase: options.passphrase, random: context.random });
-    writeBytes(context.storage, options.path, SECRET_MODE, backup);
+    writeBytes(context.storage, { path: options.path, mode: SECRET_MODE, bytes: backup });
     const marker = utf8(`${JSON.stringify({ v: 1, madeAt: new Date(context.clock.nowMs()).toISOString() })}\n`);
     if (options.path !== context.home.ownerBackupPath) {
-      writeBytes(context.storage, context.home.ownerBackupPath, SECRET_MODE, marker);
+      writeBytes(context.storage, { path: context.home.ownerBackupPath, mode: SECRET_MODE, bytes: marker });
     }
   } finally {
     zeroizeOwner(owner);

@@ -1,0 +1,63 @@
+/** The composition root of the command line: the only file here that names adapters. */
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { createRequire } from 'node:module';
+import { createLocalKey, openLocalKey, assertKeyApart } from '../adapters/kms/index.ts';
+import { createLedgerLock } from '../adapters/ledger-lock/index.ts';
+import { findRuntime } from '../adapters/runtime/index.ts';
+import { systemClock, systemRandom } from '../adapters/system/index.ts';
+import { createHttpTsa } from '../adapters/tsa/index.ts';
+import type { Progress } from '../core/ports.ts';
+import { parseKeyUri } from '../seal/index.ts';
+import { nodeStorage } from '../source/node-storage.ts';
+import { type OpenedKeys, type OpenKeysOptions, type Services, toHome, withKeyLog } from '../workflows/index.ts';
+
+const packageJson = createRequire(import.meta.url)('../../package.json') as { version: string };
+
+export interface ComposeOptions {
+  /** Absolute path of the home folder. */
+  readonly home: string;
+  readonly progress: Progress;
+}
+
+/** `$MODELWARD_HOME`, else the user's state folder as the platform has it. */
+export function toDefaultHome(env: Readonly<Record<string, string | undefined>>, platform: string): string {
+  if (env.MODELWARD_HOME !== undefined && env.MODELWARD_HOME !== '') return env.MODELWARD_HOME;
+  if (platform === 'win32') return join(env.LOCALAPPDATA ?? homedir(), 'modelward');
+  if (platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'modelward');
+  return join(env.XDG_STATE_HOME ?? join(homedir(), '.local', 'state'), 'modelward');
+}
+
+export function composeServices({ home: root, progress }: ComposeOptions): Services {
+  const home = toHome(root);
+  return {
+    storage: nodeStorage,
+    clock: systemClock,
+    random: systemRandom,
+    progress,
+    home,
+    toolVersion: packageJson.version,
+    ledgerLock: createLedgerLock(),
+    openRuntime: () => findRuntime(),
+    openKeys: (options) => openLocalKeys(join(home.keysFolder, 'model.kek.json'), options),
+    openTsa: (url) => createHttpTsa({ url }),
+    peakRssMib: () => process.resourceUsage().maxRSS / 1024,
+  };
+}
+
+/** Only local keys exist in this version; `parseKeyUri` refuses every other scheme. */
+function openLocalKeys(defaultPath: string, options: OpenKeysOptions): Promise<OpenedKeys> {
+  const path = options.uri === null ? defaultPath : parseKeyUri(options.uri).path;
+  const access = { path, random: systemRandom, clock: systemClock };
+  const provider = options.create && !nodeStorage.exists(path) ? createLocalKey(access) : openLocalKey(access);
+  const { keyRef, standing } = provider.describe();
+  return Promise.resolve({
+    provider: withKeyLog({ provider, keyRef, ledger: options.ledger, actor: options.actor, random: systemRandom }),
+    scheme: 'local',
+    keyRef,
+    note: standing,
+    assertApart: (sealedPath) => {
+      assertKeyApart(path, sealedPath);
+    },
+  });
+}

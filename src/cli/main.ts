@@ -1,0 +1,57 @@
+/** The command line: parse, run one command, tell a failure, return the exit code. */
+import { resolve } from 'node:path';
+import process from 'node:process';
+import { EXIT, type ExitCode } from '../core/errors.ts';
+import { composeServices, toDefaultHome } from './compose.ts';
+import type { CommandHost, GlobalOptions } from './context.ts';
+import { createProgram } from './program.ts';
+import { createCleanups, installInterrupt } from './ui/interrupt.ts';
+import { createProcessUi, createSecretTerminal } from './ui/process-ui.ts';
+import type { Ui } from './ui/ui.ts';
+import { configureForUi, toUsageError } from './ui/usage.ts';
+
+/**
+ * Runs the command line.
+ * @param argv the words after the script's name
+ * @returns the exit code (docs/cli.md)
+ */
+export async function main(argv: readonly string[]): Promise<ExitCode> {
+  const clock = { nowMs: () => Date.now() };
+  const cleanups = createCleanups();
+  // Known before parsing, so that usage errors are told the way that was asked for.
+  let ui: Ui = createProcessUi({ process, clock, isJson: argv.includes('--json'), isQuiet: argv.includes('--quiet') });
+  let exit: ExitCode = EXIT.ok;
+  const host: CommandHost = {
+    open(options: GlobalOptions) {
+      ui = createProcessUi({ process, clock, isJson: options.json === true, isQuiet: options.quiet === true });
+      const home = resolve(options.home ?? toDefaultHome(process.env, process.platform));
+      return {
+        ui,
+        cleanups,
+        services: composeServices({ home, progress: ui.progress }),
+        terminal: createSecretTerminal(process),
+        toAbsolute: (path) => resolve(path),
+      };
+    },
+    end(code) {
+      exit = code;
+    },
+  };
+  const uninstall = installInterrupt({
+    process,
+    cleanups,
+    onInterrupt: () => {
+      ui.note('interrupted: nothing half-done stays behind');
+    },
+  });
+  const program = configureForUi(createProgram(host));
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return exit;
+  } catch (error) {
+    const usage = toUsageError(error, program, argv);
+    return usage === 'shown' ? EXIT.ok : ui.fail(usage ?? error);
+  } finally {
+    uninstall();
+  }
+}

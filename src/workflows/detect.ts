@@ -1,0 +1,154 @@
+/** Reads the owner's mark in a suspect: every claim is one trial more, and the reading is recorded where it can be. */
+import { dirname } from 'node:path';
+import { zeroize } from '../core/bytes.ts';
+import { ModelwardError } from '../core/errors.ts';
+import { openModelPath } from '../formats/index.ts';
+import type { Model } from '../model/types.ts';
+import {
+  type Claim,
+  CLAIM_BITS,
+  detectMark,
+  type DetectResult,
+  FLAG_BITS,
+  openOwnSeed,
+  toOriginalDigest,
+  type Verdict,
+} from '../watermark/index.ts';
+import { toHex } from '../core/bytes.ts';
+import { chooseClaims, findNotes, type StoredClaim } from './claims.ts';
+import { openAnyModel, type OpenAnyOptions } from './open-model.ts';
+import { toClaimSeedBox } from './seed-box.ts';
+import type { Services } from './services.ts';
+import type { Session } from './session.ts';
+
+export interface DetectOptions extends OpenAnyOptions {
+  readonly claimPath?: string | undefined;
+  /** Absolute path of the unmarked original; the place noted with the claim is tried without it. */
+  readonly originalPath?: string | undefined;
+}
+
+export interface DetectReport extends DetectResult {
+  readonly claim: { readonly path: string; readonly commitment: string; readonly ownerId: string };
+  /** Claims that were tried; each one more is a trial. */
+  readonly claims: number;
+  /** False when no original was at hand: permuted copies cannot be read then. */
+  readonly original: boolean;
+  /** What is known of the time of the commitment. */
+  readonly time: string;
+  /** Index in the ledger, or null with `notRecorded` saying why. */
+  readonly leafIndex: number | null;
+  readonly notRecorded: string | null;
+}
+
+/** @throws WorkflowError CLAIM_NOT_FOUND; FormatError | SourceError | SealError for the suspect; AlignError */
+export async function detect(services: Services, session: Session, options: DetectOptions): Promise<DetectReport> {
+  const claims = chooseClaims(services, options.claimPath);
+  const suspect = await openAnyModel(services, session.recorded, options);
+  try {
+    const readings = claims.map((stored) => readWith(services, session, suspect.model, stored, options));
+    const best = readings.reduce((a, b) => (b.result.evidenceBits > a.result.evidenceBits ? b : a));
+    const judged = countClaims(best.result, claims.length);
+    const recorded = await recordDetection(session, suspect, judged);
+    const { preimage, digest } = best.stored.claim.commitment;
+    return {
+      ...judged,
+      claim: { path: best.stored.path, commitment: digest, ownerId: preimage.ownerId },
+      claims: claims.length,
+      original: best.hasOriginal,
+      time: toTimeWords(best.stored.claim),
+      ...recorded,
+    };
+  } finally {
+    suspect.model.close();
+  }
+}
+
+interface ClaimReading {
+  readonly stored: StoredClaim;
+  readonly result: DetectResult;
+  readonly hasOriginal: boolean;
+}
+
+function readWith(
+  services: Services,
+  session: Session,
+  suspect: Model,
+  stored: StoredClaim,
+  options: DetectOptions,
+): ClaimReading {
+  const { progress } = services;
+  const ownSeed = openOwnSeed(stored.claim, toClaimSeedBox(session.owner, services.random));
+  const original = openOriginal(services, stored, options);
+  try {
+    const base = { suspect, claim: stored.claim, ownSeed, progress };
+    const result = detectMark(original === undefined ? base : { ...base, original });
+    return { stored, result, hasOriginal: original !== undefined };
+  } finally {
+    original?.close();
+    zeroize(ownSeed);
+  }
+}
+
+/** The original as named, else where the claim's notes say that it was; a stale note is no error. */
+function openOriginal(services: Services, stored: StoredClaim, options: DetectOptions): Model | undefined {
+  const { originalPath, dataRoot } = options;
+  if (originalPath !== undefined) return openModelPath(originalPath, { dataRoot });
+  const notes = findNotes(services, stored.path);
+  if (notes === undefined || !services.storage.exists(notes.originalPath)) return undefined;
+  try {
+    const model = openModelPath(notes.originalPath, { dataRoot: dirname(notes.originalPath) });
+    const isSame = toHex(toOriginalDigest(model)) === stored.claim.commitment.preimage.originalDigest;
+    if (isSame) return model;
+    model.close();
+    return undefined;
+  } catch (error) {
+    if (error instanceof ModelwardError) return undefined;
+    throw error;
+  }
+}
+
+/** Each claim is one more key that was tried: log2(claims) bits are taken off. */
+function countClaims(result: DetectResult, claims: number): DetectResult {
+  if (claims === 1) return result;
+  const price = Math.log2(claims);
+  const evidenceBits = Math.max(0, result.evidenceBits - price);
+  const weaker: Verdict = result.verdict === 'inconclusive' ? 'inconclusive' : 'none';
+  const verdict = evidenceBits >= CLAIM_BITS ? 'claim' : evidenceBits >= FLAG_BITS ? 'flag' : weaker;
+  const schemes = result.schemes.map((scheme) => ({
+    ...scheme,
+    evidenceBits: Math.max(0, scheme.evidenceBits - price),
+  }));
+  return { ...result, verdict, evidenceBits, trials: result.trials * claims, schemes };
+}
+
+function toTimeWords(claim: Claim): string {
+  const tsa = claim.attestations?.tsa;
+  if (typeof tsa === 'object' && tsa !== null && 'time' in tsa && typeof tsa.time === 'string') {
+    return `attested by a time stamp: ${tsa.time}`;
+  }
+  return 'time attested only by the owner';
+}
+
+async function recordDetection(
+  session: Session,
+  suspect: { readonly model: Model; readonly name: string },
+  result: DetectResult,
+): Promise<Pick<DetectReport, 'leafIndex' | 'notRecorded'>> {
+  try {
+    const recorder = await session.recorder();
+    const receipt = await recorder.record([
+      {
+        type: 'detect',
+        actor: recorder.actor,
+        subject: suspect.name,
+        digests: { suspect: toHex(toOriginalDigest(suspect.model)) },
+        detail: { verdict: result.verdict, evidenceBits: result.evidenceBits, trials: result.trials },
+      },
+    ]);
+    return { leafIndex: receipt.firstIndex, notRecorded: null };
+  } catch (error) {
+    // Reading a suspect must work where the ledger cannot be written; the report says so.
+    if (error instanceof ModelwardError) return { leafIndex: null, notRecorded: error.code };
+    throw error;
+  }
+}

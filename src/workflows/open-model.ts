@@ -1,0 +1,106 @@
+/** Opens a model from a path, plain or sealed; a sealed one through its envelope and a recorded key use. */
+import { basename, dirname, join } from 'node:path';
+import { WorkflowError } from '../core/errors.ts';
+import { zeroize } from '../core/bytes.ts';
+import { openModel, openModelPath } from '../formats/index.ts';
+import type { LedgerWriter } from '../ledger/ports.ts';
+import type { Model } from '../model/types.ts';
+import {
+  isSeal,
+  type KeyEnvelope,
+  openSeal,
+  parseEnvelope,
+  readSealHeader,
+  type SealInfo,
+  unwrapDek,
+} from '../seal/index.ts';
+import { openFileSource } from '../source/index.ts';
+import type { Services } from './services.ts';
+
+export interface OpenAnyOptions {
+  /** Absolute path of a model file or a sealed model. */
+  readonly path: string;
+  /** Absolute; links below it are followed. Links are refused without it. */
+  readonly dataRoot?: string;
+  /** Absolute path of the key envelope; the home is searched without it. */
+  readonly envelopePath?: string;
+  readonly keyUri?: string | null;
+}
+
+export interface OpenedModel {
+  readonly model: Model;
+  /** Base name of the model inside; of the seal for a sealed one. */
+  readonly name: string;
+  readonly isSealed: boolean;
+  readonly sealId: string | null;
+}
+
+/** True when the file begins like a sealed model. */
+export function isSealedPath(path: string): boolean {
+  const source = openFileSource(path);
+  try {
+    return isSeal(source);
+  } finally {
+    source.close();
+  }
+}
+
+/**
+ * Opens a model for reading. For a sealed one the key is asked for, and `ledger` records it before it is handed out.
+ * @throws FormatError | SourceError | SealError
+ * @throws WorkflowError ENVELOPE_NOT_FOUND
+ */
+export async function openAnyModel(
+  services: Services,
+  ledger: () => Promise<{ writer: LedgerWriter; actor: string }>,
+  options: OpenAnyOptions,
+): Promise<OpenedModel> {
+  const { path } = options;
+  if (!isSealedPath(path)) {
+    const model = openModelPath(path, options.dataRoot === undefined ? {} : { dataRoot: options.dataRoot });
+    return { model, name: basename(path), isSealed: false, sealId: null };
+  }
+  const source = openFileSource(path);
+  try {
+    const seal = readSealHeader(source);
+    const dek = await unwrapForSeal(services, ledger, seal, options);
+    try {
+      const opened = openSeal({ source, dek });
+      const name = seal.header.files[0].name;
+      const model = openModel({ source: opened.main, name, folder: opened.folder });
+      return { model, name, isSealed: true, sealId: seal.header.sealId };
+    } finally {
+      zeroize(dek);
+    }
+  } catch (error) {
+    source.close();
+    throw error;
+  }
+}
+
+/** The data key of a seal; the caller wipes it. */
+export async function unwrapForSeal(
+  services: Services,
+  ledger: () => Promise<{ writer: LedgerWriter; actor: string }>,
+  seal: SealInfo,
+  options: Pick<OpenAnyOptions, 'envelopePath' | 'keyUri'>,
+): Promise<Uint8Array> {
+  const envelope = readEnvelope(services, seal, options.envelopePath);
+  const { writer, actor } = await ledger();
+  const keys = await services.openKeys({ uri: options.keyUri ?? null, create: false, ledger: writer, actor });
+  const { dek } = await unwrapDek({ envelope, unwrappers: [keys.provider], clock: services.clock, seal });
+  return dek;
+}
+
+/** Where the envelope of a seal lies in the home. */
+export function toEnvelopePath(services: Pick<Services, 'home'>, sealId: string): string {
+  return join(services.home.envelopesFolder, `${sealId}.keys.json`);
+}
+
+function readEnvelope(services: Services, seal: SealInfo, envelopePath: string | undefined): KeyEnvelope {
+  const path = envelopePath ?? toEnvelopePath(services, seal.header.sealId);
+  if (envelopePath === undefined && !services.storage.exists(path)) {
+    throw new WorkflowError('ENVELOPE_NOT_FOUND', { fields: { sealId: seal.header.sealId, folder: dirname(path) } });
+  }
+  return parseEnvelope(services.storage.read(path));
+}

@@ -1,0 +1,177 @@
+/** Seals a model: files into one sealed file, the key wrapped into an envelope kept away from it, both recorded. */
+import { basename, dirname } from 'node:path';
+import { allocSecret, toHex, zeroize } from '../core/bytes.ts';
+import { ModelwardError } from '../core/errors.ts';
+import { sha256 } from '../core/hash.ts';
+import { openModelPath } from '../formats/index.ts';
+import type { EntryInput } from '../ledger/ports.ts';
+import { createEnvelope, encodeEnvelope, type FileToSeal, sealFiles, type SealedFile } from '../seal/index.ts';
+import { openFileSource, stageFile } from '../source/index.ts';
+import type { ByteSink, ByteSource } from '../source/ports.ts';
+import { toHashingSink } from './digests.ts';
+import { toEnvelopePath } from './open-model.ts';
+import type { OpenedKeys, Services } from './services.ts';
+import type { Session } from './session.ts';
+import { writeBytes } from './write-bytes.ts';
+
+export interface SealIntoOptions {
+  readonly files: readonly FileToSeal[];
+  readonly modelName: string;
+  readonly format: string;
+  readonly keys: OpenedKeys;
+  readonly sink: ByteSink;
+}
+
+export interface SealedRecord {
+  readonly seal: SealedFile;
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  readonly envelopePath: string;
+  readonly envelopeSha256: string;
+}
+
+/**
+ * Seals into `sink`; the envelope is durable in the home when this returns, so a sealed file never gets its name before
+ * its key can be found.
+ * @throws SealError from the provider; SourceError from the sources and the envelope's folder
+ */
+export async function sealInto(services: Services, options: SealIntoOptions): Promise<SealedRecord> {
+  const { clock, random, progress } = services;
+  const dek = allocSecret(32);
+  random.fill(dek);
+  try {
+    const sink = toHashingSink(options.sink);
+    const { files, modelName, format } = options;
+    const seal = sealFiles({ files, sink, dek, model: { name: modelName }, format, clock, random, progress });
+    const envelope = await createEnvelope({ seal, dek, wrapper: options.keys.provider, clock });
+    const envelopePath = toEnvelopePath(services, seal.header.sealId);
+    const bytes = encodeEnvelope(envelope);
+    writeBytes(services.storage, { path: envelopePath, mode: 0o600, replace: false, bytes });
+    return {
+      seal,
+      sha256: sink.sha256(),
+      sizeBytes: sink.sizeBytes(),
+      envelopePath,
+      envelopeSha256: toHex(sha256(bytes)),
+    };
+  } finally {
+    zeroize(dek);
+  }
+}
+
+/** The ledger entry of one sealing. */
+export function toSealEntry(actor: string, record: SealedRecord): EntryInput {
+  const { sealId, model } = record.seal.header;
+  return {
+    type: 'seal',
+    actor,
+    subject: model.name,
+    digests: { sealed: record.sha256 },
+    detail: { sealId, bytes: record.sizeBytes },
+  };
+}
+
+export interface SealModelOptions {
+  /** Absolute path of a model or of any other file. */
+  readonly path: string;
+  /** Absolute path of the sealed file. */
+  readonly out: string;
+  readonly keyUri: string | null;
+  readonly force: boolean;
+  readonly dataRoot?: string | undefined;
+}
+
+export interface SealModelResult {
+  readonly sealed: { readonly path: string; readonly sha256: string; readonly sizeBytes: number };
+  readonly envelope: { readonly path: string; readonly sha256: string };
+  readonly sealId: string;
+  readonly key: { readonly scheme: string; readonly note: string | null };
+  readonly leafIndex: number;
+  /** The plaintext files that stay where they were. */
+  readonly plaintextLeft: readonly string[];
+}
+
+/**
+ * Seals the model at `path` with its external data or shards; a file that is no model is sealed alone, as bytes.
+ * @throws SealError KEY_NOT_APART when the key would lie beside the sealed file
+ * @throws SourceError WRITE_EXISTS
+ */
+export async function sealModel(
+  services: Services,
+  session: Session,
+  options: SealModelOptions,
+): Promise<SealModelResult> {
+  const recorder = await session.recorder();
+  const { writer, actor } = recorder;
+  const keys = await services.openKeys({ uri: options.keyUri, create: true, ledger: writer, actor });
+  keys.assertApart(options.out);
+  const input = openFiles(options);
+  try {
+    const record = await sealToPath(services, options, keys, input);
+    const receipt = await recorder.record([toSealEntry(actor, record)]);
+    return {
+      sealed: { path: options.out, sha256: record.sha256, sizeBytes: record.sizeBytes },
+      envelope: { path: record.envelopePath, sha256: record.envelopeSha256 },
+      sealId: record.seal.header.sealId,
+      key: { scheme: keys.scheme, note: keys.note },
+      leafIndex: receipt.firstIndex,
+      plaintextLeft: input.files.map(({ name }) => `${dirname(options.path)}/${name}`),
+    };
+  } finally {
+    input.close();
+  }
+}
+
+interface InputFiles {
+  readonly files: readonly FileToSeal[];
+  readonly format: string;
+  close(): void;
+}
+
+function openFiles({ path, dataRoot }: SealModelOptions): InputFiles {
+  try {
+    const model = openModelPath(path, { dataRoot });
+    return {
+      files: model.files,
+      format: model.format,
+      close: () => {
+        model.close();
+      },
+    };
+  } catch (error) {
+    if (!(error instanceof ModelwardError) || error.code !== 'FORMAT_UNKNOWN') throw error;
+    const source: ByteSource = openFileSource(path);
+    return {
+      files: [{ name: basename(path), source }],
+      format: 'bytes',
+      close: () => {
+        source.close();
+      },
+    };
+  }
+}
+
+/** Writes beside the final name, and gives the name when segments, tags and envelope are all durable. */
+async function sealToPath(
+  services: Services,
+  options: SealModelOptions,
+  keys: OpenedKeys,
+  input: InputFiles,
+): Promise<SealedRecord> {
+  const { storage } = services;
+  const staged = stageFile({ storage, path: options.out, mode: 0o644, replace: options.force });
+  try {
+    const record = await sealInto(services, {
+      files: input.files,
+      modelName: basename(options.path),
+      format: input.format,
+      keys,
+      sink: staged,
+    });
+    staged.commit();
+    return record;
+  } catch (error) {
+    staged.abort();
+    throw error;
+  }
+}

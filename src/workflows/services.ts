@@ -1,0 +1,46 @@
+/** What the workflows need from outside; the composition root fills it, and nothing here names an adapter. */
+import type { Clock, Progress, Random } from '../core/ports.ts';
+import type { LedgerLock, LedgerWriter } from '../ledger/ports.ts';
+import type { Runtime } from '../model/runtime.ts';
+import type { TimestampAuthority } from '../sign/ports.ts';
+import type { Storage } from '../source/ports.ts';
+import type { Home } from './home.ts';
+import type { KeyProvider } from './logged-key.ts';
+
+/** A key provider that records every use, and what is known of it. */
+export interface OpenedKeys {
+  readonly provider: KeyProvider;
+  /** Scheme of the URI; the rest may carry a secret and stays inside. */
+  readonly scheme: string;
+  readonly keyRef: string;
+  /** What is to be said of this provider, such as "same machine: for trial"; null when nothing is. */
+  readonly note: string | null;
+  /** @throws SealError KEY_NOT_APART when the key lies in the folder tree of `path` */
+  assertApart(path: string): void;
+}
+
+export interface OpenKeysOptions {
+  /** A key URI; null means the home's own key. */
+  readonly uri: string | null;
+  /** Makes the key when it is missing (local keys only). */
+  readonly create: boolean;
+  readonly ledger: LedgerWriter;
+  readonly actor: string;
+}
+
+export interface Services {
+  readonly storage: Storage;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly progress: Progress;
+  readonly home: Home;
+  readonly toolVersion: string;
+  readonly ledgerLock: LedgerLock;
+  /** @throws RuntimeError RUNTIME_UNAVAILABLE */
+  openRuntime(): Promise<Runtime>;
+  /** @throws SealError for the URI or the key store */
+  openKeys(options: OpenKeysOptions): Promise<OpenedKeys>;
+  openTsa(url: string): TimestampAuthority;
+  /** Memory high-water mark of the process, MiB; null where the system does not tell. */
+  peakRssMib(): number | null;
+}

@@ -1,0 +1,23 @@
+/** Writes a small file in one step. */
+import { writeFileAtomic } from '../source/atomic.ts';
+import type { Storage } from '../source/ports.ts';
+
+/**
+ * The whole file appears under its name, or nothing does.
+ * @throws SourceError WRITE_EXISTS | WRITE_FAILED
+ */
+export function writeBytes(
+  storage: Storage,
+  file: { readonly path: string; readonly mode: number; readonly bytes: Uint8Array; readonly replace?: boolean },
+): void {
+  const { path, mode, bytes, replace = true } = file;
+  writeFileAtomic({
+    storage,
+    path,
+    mode,
+    replace,
+    write: (sink) => {
+      sink.write(bytes);
+    },
+  });
+}
