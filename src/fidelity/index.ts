@@ -1,0 +1,10 @@
+/** Measures what a mark costs: evaluation data, probes, and the comparison of two runs. */
+export { assertFidelity } from './assert.ts';
+export type { CsvOptions } from './data/csv.ts';
+export { type Scale, SCALES } from './data/fit.ts';
+export { type OpenDataOptions, openData } from './data/load.ts';
+export type { DataFormat, LabelledData, Labels } from './data/types.ts';
+export { findResolvablePoints, type LossPoints, toLossPoints } from './loss.ts';
+export { type FidelityOutcome, type MeasureOptions, measureFidelity } from './measure.ts';
+export type { FidelityRecord, OutputFidelity } from './record.ts';
+export { readRuntimeModel } from './runtime-model.ts';
