@@ -1,7 +1,7 @@
 import { randomFillSync } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { toHex, utf8 } from '../core/bytes.ts';
+import { utf8 } from '../core/bytes.ts';
 import { type ErrorCode, SignError } from '../core/errors.ts';
 import { signDsse, verifyDsse, encodeDsse } from './dsse.ts';
 import { createBackup, restoreBackup } from './backup.ts';
@@ -102,7 +102,7 @@ describe('owner identity', () => {
     expect(await codeOf(() => decodeOwner(mixed))).toBe('SIGN_OWNER_MISMATCH');
   });
 
-  it('shows no secret in its errors', async () => {
+  it('shows no secret in its errors', () => {
     const canary = Buffer.from('CANARY-CANARY-CANARY-CANARY-1234').toString('base64');
     const file = withField(encodeOwner(newOwner()), (json) => {
       json.sealKey = `${canary}${canary}`;
@@ -128,8 +128,8 @@ describe('seed box', () => {
     const box = ownerSeedBox({ secrets: newOwner().secrets, random });
     const first = box.sealSeed(seed, context);
     const second = box.sealSeed(seed, context);
-    expect(first.length).toBe(SEED_BOX_BYTES);
-    expect(Buffer.from(first).equals(Buffer.from(second))).toBe(false);
+    expect(Buffer.from(first, 'base64')).toHaveLength(SEED_BOX_BYTES);
+    expect(first).not.toBe(second);
     expect(box.openSeed(first, context)).toEqual(seed);
     expect(box.openSeed(second, context)).toEqual(seed);
   });
@@ -149,12 +149,12 @@ describe('seed box', () => {
     };
     fails(() => ownerSeedBox({ secrets: newOwner().secrets, random }).openSeed(sealed, context));
     fails(() => box.openSeed(sealed, utf8('other context')));
-    fails(() => box.openSeed(sealed.subarray(1), context));
-    fails(() => box.openSeed(new Uint8Array(0), context));
+    fails(() => box.openSeed(sealed.slice(4), context));
+    for (const other of ['', 'not base64', null, 7, {}]) fails(() => box.openSeed(other, context));
     for (let bit = 0; bit < SEED_BOX_BYTES * 8; bit++) {
-      const altered = sealed.slice();
+      const altered = Buffer.from(sealed, 'base64');
       altered[bit >> 3] ^= 1 << (bit & 7);
-      fails(() => box.openSeed(altered, context));
+      fails(() => box.openSeed(altered.toString('base64'), context));
     }
     expect([...failures]).toHaveLength(1);
     expect([...failures][0]).toContain('SIGN_SEED_REFUSED');
@@ -163,8 +163,15 @@ describe('seed box', () => {
   it('has the layout of docs/spec/owner-keys.md 3 (vector made with python cryptography)', () => {
     const range = (first: number) => new Uint8Array(32).map((_, index) => first + index);
     const secrets = { signKeyPkcs8: new Uint8Array(0), ledgerSeed: new Uint8Array(32), sealKey: range(0) };
-    const box = ownerSeedBox({ secrets, random: { fill: (into) => void into.set(range(0x40)) } });
-    expect(toHex(box.sealSeed(range(0x20), utf8('context')))).toBe(
+    const box = ownerSeedBox({
+      secrets,
+      random: {
+        fill: (into) => {
+          into.set(range(0x40));
+        },
+      },
+    });
+    expect(Buffer.from(box.sealSeed(range(0x20), utf8('context')), 'base64').toString('hex')).toBe(
       '404142434445464748494a4b4c4d4e4f505152535455565758595a5b5c5d5e5f' +
         '516c5223c2d36aa91219cf8e574637be096385eaf4e93963785e9bf4327b968a9fcbeac10f01267ce4ad8faa43d9f957',
     );

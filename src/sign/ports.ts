@@ -1,4 +1,5 @@
 /** Ports of the sign area: who signs, who keeps seeds, who attests time. */
+import type { Json } from '../core/canonical-json.ts';
 
 /**
  * Signs messages with one P-256 key.
@@ -20,10 +21,10 @@ export interface MessageSigner {
  * indistinguishable way (SignError SIGN_SEED_REFUSED) whatever is wrong with box, aad or key.
  */
 export interface SeedBox {
-  /** @returns an opaque box of 80 bytes */
-  sealSeed(seed: Uint8Array, aad: Uint8Array): Uint8Array;
+  /** @returns an opaque box of 80 bytes as base64 */
+  sealSeed(seed: Uint8Array, aad: Uint8Array): string;
   /** @returns the 32-byte seed, to be zeroized by the caller. @throws SignError SIGN_SEED_REFUSED */
-  openSeed(box: Uint8Array, aad: Uint8Array): Uint8Array;
+  openSeed(box: Json, aad: Uint8Array): Uint8Array;
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Seals a 32-byte seed under the owner's sealing key: HKDF-SHA-256, then AES-256-GCM (docs/spec/owner-keys.md 3). */
 import { createCipheriv, createDecipheriv } from 'node:crypto';
-import { allocSecret, concatBytes, utf8, zeroize } from '../core/bytes.ts';
+import { allocSecret, concatBytes, findBase64Bytes, toBase64, utf8, zeroize } from '../core/bytes.ts';
+import type { Json } from '../core/canonical-json.ts';
 import { SignError } from '../core/errors.ts';
 import { hkdfSha256 } from '../core/hash.ts';
 import type { Random } from '../core/ports.ts';
@@ -39,8 +40,12 @@ function sealSeed(sealKey: Uint8Array, random: Random, seed: Uint8Array, aad: Ui
   }
 }
 
-function openSeed(sealKey: Uint8Array, box: Uint8Array, aad: Uint8Array): Uint8Array {
-  if (box.length !== SEED_BOX_BYTES) throw new SignError('SIGN_SEED_REFUSED');
+function findBox(box: Json): Uint8Array | undefined {
+  return typeof box === 'string' ? findBase64Bytes(box) : undefined;
+}
+
+function openSeed(sealKey: Uint8Array, box: Uint8Array | undefined, aad: Uint8Array): Uint8Array {
+  if (box?.length !== SEED_BOX_BYTES) throw new SignError('SIGN_SEED_REFUSED');
   const key = deriveBoxKey(sealKey, box.subarray(0, SALT_BYTES));
   const seed = allocSecret(SEED_BYTES);
   try {
@@ -64,7 +69,7 @@ function openSeed(sealKey: Uint8Array, box: Uint8Array, aad: Uint8Array): Uint8A
 /** The seed box of one owner. `secrets` must stay alive (not zeroized) while the box is used. */
 export function ownerSeedBox(options: { readonly secrets: OwnerSecrets; readonly random: Random }): SeedBox {
   return {
-    sealSeed: (seed, aad) => sealSeed(options.secrets.sealKey, options.random, seed, aad),
-    openSeed: (box, aad) => openSeed(options.secrets.sealKey, box, aad),
+    sealSeed: (seed, aad) => toBase64(sealSeed(options.secrets.sealKey, options.random, seed, aad)),
+    openSeed: (box, aad) => openSeed(options.secrets.sealKey, findBox(box), aad),
   };
 }
