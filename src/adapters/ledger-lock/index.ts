@@ -1,0 +1,2 @@
+/** The lock of the ledger over files. */
+export { createLedgerLock } from './file-lock.ts';

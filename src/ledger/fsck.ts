@@ -1,0 +1,273 @@
+/** fsck: recomputes everything that a ledger folder holds, and lists what does not fit (docs/spec/ledger.md §11). */
+import { isEqualConstantTime, toBase64, toHex } from '../core/bytes.ts';
+import { type ErrorCode, LedgerError, ModelwardError } from '../core/errors.ts';
+import { CompactRange, hashLeaf, isConsistencyProven, toConsistencyProof } from '../core/merkle.ts';
+import { type Progress, silentProgress } from '../core/ports.ts';
+import type { Storage } from '../source/ports.ts';
+import { type TreeHead, verifyCheckpoint } from './checkpoint.ts';
+import { verifyDisclosure } from './commitment.ts';
+import { findFile } from './durable-files.ts';
+import { decodeBundle } from './entry-bundle.ts';
+import { decodeEntry, type Entry } from './entry.ts';
+import { findFileFindings } from './fsck-files.ts';
+import { CHECKPOINT_FILE, STATE_FILE } from './layout.ts';
+import { isSameKey, type VerifierKey } from './note-key.ts';
+import { readDisclosures, readKey } from './reader.ts';
+import { findSignedState } from './signed-state.ts';
+import { HASH_BYTES, TILE_WIDTH, toLevelCount, toTileLevels, toTilePath, toTileWidth } from './tile-path.ts';
+import { foldTile, TileReader } from './tile-reader.ts';
+
+/** What can be wrong; the list is closed. */
+export type FsckCode =
+  | 'key-differs'
+  | 'checkpoint-unreadable'
+  | 'signed-head-unreadable'
+  | 'signed-head-differs'
+  | 'entry-missing'
+  | 'entry-malformed'
+  | 'entry-hash-differs'
+  | 'bundle-differs'
+  | 'tile-missing'
+  | 'tile-differs'
+  | 'root-differs'
+  | 'disclosure-differs'
+  | 'history-differs'
+  | 'stray-file';
+
+/** One thing that does not fit. */
+export interface FsckFinding {
+  readonly code: FsckCode;
+  readonly index?: number;
+  /** Path below the ledger folder. */
+  readonly tile?: string;
+  readonly expected: string;
+  readonly actual: string;
+}
+
+export interface FsckReport {
+  /** Of the checkpoint; null when it could not be read. */
+  readonly size: number | null;
+  readonly root: string | null;
+  /** True when the caller named the key; else the folder's own key was believed. */
+  readonly isKeyTrusted: boolean;
+  readonly findings: readonly FsckFinding[];
+}
+
+type Report = (finding: FsckFinding) => void;
+
+/**
+ * Checks entries, tiles, root, signatures, stored head, disclosures and file names against each other. A ledger that
+ * was rewritten whole with its own key, or replaced by an older copy of itself, passes unless `knownCheckpoints` has a
+ * checkpoint that was seen before.
+ * @param key the key that the ledger should have
+ * @param knownCheckpoints signed checkpoints, text, that were published or kept elsewhere
+ * @throws LedgerError LEDGER_NOT_FOUND when there is no ledger
+ */
+export function fsckLedger(options: {
+  readonly storage: Storage;
+  readonly folder: string;
+  readonly key?: VerifierKey | undefined;
+  readonly knownCheckpoints?: readonly string[];
+  readonly progress?: Progress;
+}): FsckReport {
+  const { storage, folder, progress = silentProgress } = options;
+  const findings: FsckFinding[] = [];
+  const report: Report = (finding) => findings.push(finding);
+  const key = checkKey(options, report);
+  const head = key === undefined ? undefined : checkCheckpoint(storage, folder, key, report);
+  const isKeyTrusted = options.key !== undefined;
+  if (key === undefined || head === undefined) return { size: null, root: null, isKeyTrusted, findings };
+  checkSignedHead({ storage, folder, key, head }, report);
+  progress.step('ledger', head.size, 'items');
+  checkTree({ storage, folder, head, progress }, report);
+  checkHistory({ ...options, key, head }, report);
+  findFileFindings({ storage, folder, size: head.size }).forEach(report);
+  progress.done();
+  return { size: head.size, root: toHex(head.root), isKeyTrusted, findings };
+}
+
+function checkKey(options: Parameters<typeof fsckLedger>[0], report: Report): VerifierKey | undefined {
+  const { storage, folder, key } = options;
+  const found = findOr('LEDGER_KEY_MALFORMED', () => readKey(storage, folder));
+  if (found !== undefined && (key === undefined || isSameKey(key, found))) return found;
+  report({ code: 'key-differs', expected: key?.name ?? 'a verifier key', actual: found?.name ?? 'unreadable' });
+  return key;
+}
+
+function checkCheckpoint(storage: Storage, folder: string, key: VerifierKey, report: Report): TreeHead | undefined {
+  const bytes = findFile(storage, `${folder}/${CHECKPOINT_FILE}`);
+  try {
+    return verifyCheckpoint(Buffer.from(bytes ?? []).toString('utf8'), key);
+  } catch (error) {
+    const actual = bytes === undefined ? 'missing' : toCode(error);
+    report({ code: 'checkpoint-unreadable', tile: CHECKPOINT_FILE, expected: `signed by ${key.name}`, actual });
+    return undefined;
+  }
+}
+
+interface Place {
+  readonly storage: Storage;
+  readonly folder: string;
+  readonly head: TreeHead;
+}
+
+/** The stored head may be ahead of the checkpoint only between two steps of a writer, which its next opening ends. */
+function checkSignedHead({ storage, folder, key, head }: Place & { readonly key: VerifierKey }, report: Report): void {
+  const expected = `size ${head.size}, root ${toBase64(head.root)}`;
+  const stored = findOr('LEDGER_CORRUPT', () => findSignedState(storage, `${folder}/${STATE_FILE}`, key));
+  if (stored === undefined) {
+    report({ code: 'signed-head-unreadable', tile: STATE_FILE, expected, actual: 'missing or not signed' });
+  } else if (stored.size !== head.size || !isEqualConstantTime(stored.root, head.root)) {
+    const actual = `size ${stored.size}, root ${toBase64(stored.root)}`;
+    report({ code: 'signed-head-differs', tile: STATE_FILE, expected, actual });
+  }
+}
+
+/** Entries are the truth: leaf hashes, tiles of every level and the root are recomputed from them. */
+function checkTree(place: Place & { readonly progress: Progress }, report: Report): void {
+  const { head, progress } = place;
+  const range = new CompactRange();
+  const open: Uint8Array[][] = toTileLevels(head.size).map(() => []);
+  const push = (level: number, hash: Uint8Array): void => {
+    const hashes = open[level];
+    hashes.push(hash);
+    const index = Math.floor((toLevelCount(range.size, level) - 1) / TILE_WIDTH);
+    if (hashes.length < toTileWidth(head.size, level, index)) return;
+    const tile = checkTile(place, { level, index, hashes: hashes.splice(0) }, report);
+    if (tile.length === TILE_WIDTH * HASH_BYTES) push(level + 1, foldTile(tile, 0, TILE_WIDTH));
+  };
+  for (let bundle = 0; bundle * TILE_WIDTH < head.size; bundle += 1) {
+    const leaves = checkBundle(place, bundle, report);
+    for (const leaf of leaves) {
+      range.append(hashLeaf(leaf));
+      push(0, hashLeaf(leaf));
+    }
+    progress.advance(leaves.length);
+    // With entries missing, all that follows would be counted at wrong places.
+    if (leaves.length < toTileWidth(head.size, 'entries', bundle)) return;
+  }
+  const root = range.toRoot();
+  if (isEqualConstantTime(root, head.root)) return;
+  report({ code: 'root-differs', expected: toHex(head.root), actual: toHex(root) });
+}
+
+/** Compares a stored tile with the hashes that it should hold, which are returned joined. */
+function checkTile(
+  { storage, folder, head }: Place,
+  { level, index, hashes }: { level: number; index: number; hashes: readonly Uint8Array[] },
+  report: Report,
+): Uint8Array {
+  const width = hashes.length;
+  const expected = Buffer.concat(hashes);
+  const path = toTilePath({ level, index, width });
+  const actual = findFile(storage, `${folder}/${path}`);
+  if (actual === undefined) {
+    report({ code: 'tile-missing', tile: path, expected: `${width} hashes`, actual: 'missing' });
+  } else if (actual.length !== expected.length) {
+    const lengths = { expected: `${expected.length} bytes`, actual: `${actual.length} bytes` };
+    report({ code: 'tile-differs', tile: path, ...lengths });
+  } else if (!isEqualConstantTime(actual, expected)) {
+    reportHashes({ path, level, index, expected, actual, size: head.size }, report);
+  }
+  return expected;
+}
+
+function reportHashes(
+  tile: { path: string; level: number; index: number; expected: Uint8Array; actual: Uint8Array; size: number },
+  report: Report,
+): void {
+  for (let at = 0; at < tile.expected.length; at += HASH_BYTES) {
+    const expected = tile.expected.subarray(at, at + HASH_BYTES);
+    const actual = tile.actual.subarray(at, at + HASH_BYTES);
+    if (isEqualConstantTime(expected, actual)) continue;
+    const index = tile.index * TILE_WIDTH + at / HASH_BYTES;
+    // At level 0 the stored hash is what the entry should hash to; above, the tile is what differs.
+    report(
+      tile.level === 0
+        ? { code: 'entry-hash-differs', index, tile: tile.path, expected: toHex(actual), actual: toHex(expected) }
+        : { code: 'tile-differs', tile: tile.path, expected: toHex(expected), actual: toHex(actual) },
+    );
+  }
+}
+
+/** The entries of a bundle, each checked for itself; fewer than it should have when it cannot be split. */
+function checkBundle({ storage, folder, head }: Place, bundle: number, report: Report): readonly Uint8Array[] {
+  const width = toTileWidth(head.size, 'entries', bundle);
+  const path = toTilePath({ level: 'entries', index: bundle, width });
+  const first = bundle * TILE_WIDTH;
+  const bytes = findFile(storage, `${folder}/${path}`);
+  const leaves = bytes === undefined ? undefined : findOr('LEDGER_ENTRY_MALFORMED', () => decodeBundle(bytes, first));
+  if (leaves?.length !== width) {
+    const actual = leaves === undefined ? (bytes === undefined ? 'missing' : 'malformed') : `${leaves.length} entries`;
+    const code = bytes === undefined ? 'entry-missing' : 'bundle-differs';
+    report({ code, index: first, tile: path, expected: `${width} entries`, actual });
+  }
+  const held = (leaves ?? []).slice(0, width);
+  for (const [i, leaf] of held.entries()) checkEntry({ storage, folder }, leaf, first + i, report);
+  return held;
+}
+
+function checkEntry(
+  place: { readonly storage: Storage; readonly folder: string },
+  leaf: Uint8Array,
+  index: number,
+  report: Report,
+): void {
+  const entry = findOr('LEDGER_ENTRY_MALFORMED', () => decodeEntry(leaf, index));
+  if (entry === undefined) {
+    report({ code: 'entry-malformed', index, expected: `an entry with seq ${index}`, actual: 'malformed' });
+  } else if (entry.commitments !== undefined) {
+    checkDisclosures(place, entry, report);
+  }
+}
+
+function checkDisclosures(
+  { storage, folder }: { readonly storage: Storage; readonly folder: string },
+  entry: Entry,
+  report: Report,
+): void {
+  const rows = findOr('LEDGER_ENTRY_MALFORMED', () => readDisclosures(storage, folder, entry.seq));
+  if (rows === undefined) {
+    report({ code: 'disclosure-differs', index: entry.seq, expected: 'disclosures', actual: 'malformed' });
+  }
+  for (const row of rows ?? []) {
+    try {
+      verifyDisclosure(entry, row);
+    } catch {
+      const expected = entry.commitments?.[row.field] ?? 'no such field';
+      report({ code: 'disclosure-differs', index: entry.seq, expected, actual: row.field });
+    }
+  }
+}
+
+/** Every checkpoint that was seen before must be a beginning of this history. */
+function checkHistory(
+  options: Place & { readonly key: VerifierKey; readonly knownCheckpoints?: readonly string[] },
+  report: Report,
+): void {
+  const { storage, folder, key, head, knownCheckpoints = [] } = options;
+  const { node } = new TileReader({ storage, folder, size: head.size });
+  for (const text of knownCheckpoints) {
+    const known = verifyCheckpoint(text, key);
+    const sizes = { first: known.size, second: head.size };
+    const proof = known.size <= head.size ? findOr('LEDGER_CORRUPT', () => toConsistencyProof({ ...sizes, node })) : [];
+    const evidence = { ...sizes, firstRoot: known.root, secondRoot: head.root, proof: proof ?? [] };
+    if (isConsistencyProven(evidence)) continue;
+    const expected = `size ${known.size}, root ${toBase64(known.root)}`;
+    report({ code: 'history-differs', expected, actual: `size ${head.size}, root ${toBase64(head.root)}` });
+  }
+}
+
+/** Undefined where `act` throws that code. */
+function findOr<T>(code: ErrorCode, act: () => T): T | undefined {
+  try {
+    return act();
+  } catch (error) {
+    if (error instanceof LedgerError && error.code === code) return undefined;
+    throw error;
+  }
+}
+
+function toCode(error: unknown): string {
+  return error instanceof ModelwardError ? error.code : 'unreadable';
+}

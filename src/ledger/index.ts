@@ -1,0 +1,12 @@
+/** The append-only record of what was done to models and keys: signed, tiled, provable, recoverable. */
+export { signCheckpoint, type TreeHead, verifyCheckpoint } from './checkpoint.ts';
+export { commitField, type Disclosure, verifyDisclosure } from './commitment.ts';
+export { decodeEntry, ENTRY_TYPES, type Entry, type EntryInput, type EntryType } from './entry.ts';
+export { type FsckCode, type FsckFinding, type FsckReport, fsckLedger } from './fsck.ts';
+export { createGroupCommit, createLedgerWriter } from './group-commit.ts';
+export { type Ledger, type LedgerOptions, openLedger } from './ledger.ts';
+export { type Note, type NoteSignature, parseNote, signNote, verifyNote } from './note.ts';
+export { createEd25519Signer, encodeVerifierKey, parseVerifierKey, type VerifierKey } from './note-key.ts';
+export type { HeldLock, LedgerLock, LedgerWriter, NoteSigner, Receipt, Refusal } from './ports.ts';
+export { encodeProof, type LedgerProof, parseProof, verifyProof } from './proof-file.ts';
+export { type LedgerReader, openLedgerReader } from './reader.ts';
