@@ -12,7 +12,7 @@ interface Fact {
 }
 
 export function toMasthead(report: ProtectReport, audience: ReportAudience): Html {
-  const form = audience === 'owner' ? 'Owner’s form: keep it confidential' : 'Public form';
+  const form = audience === 'owner' ? 'Owner’s, confidential' : 'Public';
   return html`<header>
 <p class="eyebrow">Modelward · Protection report</p>
 <h1>${report.model.name}</h1>

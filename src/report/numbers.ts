@@ -1,4 +1,5 @@
 /** Numbers as the report writes them: signs with a true minus, percentages that never round a change away. */
+import { type Html, html } from './html.ts';
 
 /** "−0.02": `digits` after the point, with U+2212; a value that rounds to zero has no sign. */
 export function toSignedText(value: number, digits: number): string {
@@ -20,7 +21,7 @@ export function toAccuracyText(fraction: number): string {
   return `${(fraction * 100).toFixed(2)} %`;
 }
 
-/** "2^−256.0" as plain text. */
-export function toPowerText(log2p: number): string {
-  return `2^${toSignedText(log2p, 1)}`;
+/** A power of two with a raised exponent, such as 2 to the −256.0. */
+export function toPower(exponent: number, digits: number): Html {
+  return html`2<sup>${toSignedText(exponent, digits)}</sup>`;
 }

@@ -43,8 +43,8 @@ const ALL: MechanismPromise = {
   mechanism: 'All together',
   can: 'Detection, and evidence after a theft.',
   cannot:
-    'Prevention; and no software can promise that a court will admit or believe its evidence. Published attacks exist ' +
-    'against every known watermark (Lukas et al., IEEE S&P 2022).',
+    'Prevention; and no software can promise that a court will admit or believe its evidence. A survey of ' +
+    'published watermarks found none of them robust against all attacks (Lukas et al., IEEE S&P 2022).',
 };
 
 /** The promises that apply to what was done, the general one last. */

@@ -35,7 +35,7 @@ export function toFilesSection(report: ProtectReport, audience: ReportAudience):
     2,
     'Files and digests',
     html`<p>Each digest is the SHA-256 of the whole file. A file is the one described here if, and only if, its digest is the same.</p>
-<table class="wide"><thead><tr><th scope="col">File</th><th scope="col">SHA-256</th><th scope="col" class="number-cell">Size</th></tr></thead><tbody>
+<table class="wide files"><thead><tr><th scope="col">File</th><th scope="col">SHA-256</th><th scope="col" class="number-cell">Size</th></tr></thead><tbody>
 ${files.map((file) => toFileRow(file, audience))}
 </tbody></table>
 ${audience === 'owner' ? toPlaintextText(report) : null}`,
@@ -45,7 +45,7 @@ ${audience === 'owner' ? toPlaintextText(report) : null}`,
 function toFileRow(file: ReportFile, audience: ReportAudience): Html {
   const isOwner = audience === 'owner';
   return html`<tr><th scope="row">${ROLE_TITLES[file.role]} ${isOwner && file.plaintext ? html`<span class="tag">plaintext</span>` : null}</th>
-<td>${file.sha256 === null ? '—' : toDigest(file.sha256)}${isOwner ? html`<span class="path">${file.path}</span>` : null}<small>${toRolePurpose(file.role)}</small></td>
+<td>${file.sha256 === null ? '—' : toDigest(file.sha256)}<br><small>${toRolePurpose(file.role)}</small>${isOwner ? html`<span class="path">${file.path}</span>` : null}</td>
 <td class="number-cell">${file.sizeBytes === null ? '—' : toByteText(file.sizeBytes)}</td></tr>`;
 }
 

@@ -3,7 +3,7 @@ import { toCountText } from '../core/quantities.ts';
 import { CLAIM_BITS, drawEvidence, FLAG_BITS } from './chart-evidence.ts';
 import { drawLayers } from './chart-layers.ts';
 import { type Html, html } from './html.ts';
-import { toPowerText, toSmallPercentText } from './numbers.ts';
+import { toPower, toSmallPercentText } from './numbers.ts';
 import { toSection } from './section.ts';
 import type { ProtectReport, ReportAudience, ReportEvidence, ReportLayer, ReportMark } from './types.ts';
 
@@ -20,7 +20,7 @@ export function toMarkSection(report: ProtectReport, audience: ReportAudience): 
   return toSection(
     3,
     'The mark and its evidence',
-    html`${toMarkText(mark, audience)}
+    html`${toMarkText(report, mark, audience)}
 ${evidence === null ? html`<p>The mark was not read back.</p>` : toEvidenceBody(evidence)}
 ${audience === 'owner' ? toLayersBody(mark.perLayer) : null}`,
   );
@@ -28,12 +28,14 @@ ${audience === 'owner' ? toLayersBody(mark.perLayer) : null}`,
 
 type Embedded = Extract<ReportMark, { kind: 'embedded' }>;
 
-function toMarkText(mark: Embedded, audience: ReportAudience): Html {
+function toMarkText(report: ProtectReport, mark: Embedded, audience: ReportAudience): Html {
   const where =
     audience === 'owner'
       ? html` They are spread over ${toCountText(mark.weights)} weights with margin τ = ${mark.tau} (scheme ${mark.scheme}); on average a weight moved by ${toSmallPercentText(mark.relativeDistortion)} of the spread of its layer.`
       : null;
-  return html`<p>The weights carry ${mark.bits} bits. Neither the bits nor their places were chosen: both follow from a secret seed that was committed to before the release.${where}</p>`;
+  const committed =
+    report.commitment === null ? '' : ', which was committed to before the file got its name (section 5)';
+  return html`<p>The weights carry ${mark.bits} bits. Neither the bits nor their places were chosen: both follow from a secret seed${committed}.${where}</p>`;
 }
 
 function toEvidenceBody(evidence: ReportEvidence): Html {
@@ -44,10 +46,10 @@ function toEvidenceBody(evidence: ReportEvidence): Html {
 <figure>${drawEvidence(evidenceBits)}
 <figcaption>One bit of evidence halves the probability of chance. ${FLAG_BITS} bits: as likely as ${FLAG_BITS} coin tosses in a row all falling heads. Modelward flags at ${FLAG_BITS} and calls it a claim only at ${CLAIM_BITS}.</figcaption></figure>
 <table><caption>The arithmetic</caption><tbody>
-<tr><th scope="row">Counting agreeing bits</th><td>probability of chance ${toPowerText(log2pHard)} (exact binomial tail)</td></tr>
-${log2pSoft === null ? null : html`<tr><th scope="row">Weighing how strongly they agree</th><td>at most ${toPowerText(log2pSoft)} (Hoeffding bound)</td></tr>`}
+<tr><th scope="row">Counting agreeing bits</th><td>probability of chance ${toPower(log2pHard, 1)} (exact binomial tail)</td></tr>
+${log2pSoft === null ? null : html`<tr><th scope="row">Weighing how strongly they agree</th><td>at most ${toPower(log2pSoft, 1)} (Hoeffding bound)</td></tr>`}
 <tr><th scope="row">Attempts counted against us</th><td>${toCountText(trials)} (statistics, keys, alignments), which cost ${Math.log2(Math.max(1, trials)).toFixed(1)} bits</td></tr>
-<tr><th scope="row">Evidence that remains</th><td><strong>${evidenceBits.toFixed(1)} bits</strong>: at most 1 chance in 2^${Math.max(0, Math.floor(evidenceBits))}</td></tr>
+<tr><th scope="row">Evidence that remains</th><td><strong>${evidenceBits.toFixed(1)} bits</strong>: at most 1 chance in ${toPower(Math.max(0, Math.floor(evidenceBits)), 0)}</td></tr>
 </tbody></table>
 <p>These bounds hold for any file whatever, because bits and places come from the seed and not from the file. They rest on the seed having been fixed first: that is what the commitment of section 5 is for.</p>`;
 }

@@ -12,7 +12,12 @@ export function toPromisesSection(report: ProtectReport): Html {
 ${toPromises(report).map(
   ({ mechanism, can, cannot }) => html`<tr><th scope="row">${mechanism}</th><td>${can}</td><td>${cannot}</td></tr>`,
 )}
-</tbody></table>`,
+</tbody></table>
+${
+  report.mark.kind === 'none'
+    ? null
+    : html`<p>What the mark survives was measured on the sample models of the project; the smaller a model, the less it can carry. For this model, the evidence of section 3 says how much there is to lose: each attack takes some of it, and below 64 bits nothing is said.</p>`
+}`,
   );
 }
 

@@ -17,7 +17,7 @@ export const STYLESHEET = `
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; }
 body { margin: 0; background: var(--paper); color: var(--ink);
-  font: 16px/1.6 system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", "Noto Sans", Helvetica, Arial, sans-serif;
+  font: 16px/1.6 -apple-system, BlinkMacSystemFont, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", Helvetica, Arial, sans-serif;
   font-variant-numeric: lining-nums tabular-nums; }
 main, header, footer { max-width: 744px; margin: 0 auto; padding: 0 32px; }
 h1, h2, h3 { font-family: Charter, "Bitstream Charter", "Sitka Text", Cambria, "Liberation Serif", Georgia, serif;
@@ -34,8 +34,8 @@ header { padding-top: 56px; }
 dt { color: var(--muted); font-size: 13px; }
 dd { margin: 0; overflow-wrap: anywhere; }
 .facts { display: grid; grid-template-columns: repeat(4, 1fr); margin: 0 0 24px; border: 1px solid var(--line); border-radius: 6px; }
-.facts div { padding: 14px 16px; border-left: 1px solid var(--line); }
-.facts div:first-child { border-left: 0; }
+.facts > div { padding: 14px 16px; border-left: 1px solid var(--line); }
+.facts > div:first-child { border-left: 0; }
 .facts .figure { font-size: 21px; line-height: 1.3; font-weight: 600; margin: 2px 0; }
 .facts .note { color: var(--muted); font-size: 13px; line-height: 1.4; }
 .attention { margin: 0 0 24px; padding: 16px 20px 4px; background: var(--warn-paper); border: 1px solid var(--warn-line); border-radius: 6px; }
@@ -49,14 +49,16 @@ td { vertical-align: top; border-bottom: 1px solid var(--line); padding: 8px 14p
 th:last-child, td:last-child { padding-right: 0; }
 tbody th { font-weight: 600; color: var(--ink); font-size: 14px; vertical-align: top; padding: 8px 14px 8px 0; }
 .number-cell { text-align: right; white-space: nowrap; }
+table.files th:first-child { width: 112px; } table.files .number-cell { width: 76px; }
+small { font-size: 12.5px; color: var(--muted); }
 .digest, code, pre, .path { font-family: ui-monospace, "SF Mono", "Cascadia Mono", Menlo, Consolas, "Liberation Mono", "DejaVu Sans Mono", monospace; }
-.digest { font-size: 12.5px; overflow-wrap: anywhere; }
-.path { display: block; font-size: 12.5px; color: var(--muted); overflow-wrap: anywhere; }
-.tag { display: inline-block; font-size: 12px; line-height: 1.5; font-weight: 600; padding: 0 7px; border-radius: 3px; border: 1px solid var(--warn-line);
+.digest { font-size: 12px; overflow-wrap: anywhere; }
+.path { display: block; font-size: 12px; color: var(--muted); overflow-wrap: anywhere; }
+.tag { display: block; width: fit-content; margin-top: 2px; font-size: 12px; line-height: 1.5; font-weight: 600; padding: 0 7px; border-radius: 3px; border: 1px solid var(--warn-line);
   background: var(--warn-paper); color: var(--warn-ink); white-space: nowrap; }
 pre { margin: 0 0 16px; padding: 12px 14px; background: var(--soft); border: 1px solid var(--line); border-radius: 4px; font-size: 13px; line-height: 1.5;
   white-space: pre-wrap; overflow-wrap: anywhere; }
-code { font-size: 0.9em; }
+code { font-size: 0.9em; overflow-wrap: anywhere; }
 figure { margin: 18px 0 22px; }
 figcaption { color: var(--muted); font-size: 13px; line-height: 1.45; margin-top: 8px; max-width: 78ch; }
 .chart { display: block; width: 100%; height: auto; overflow: visible; }
@@ -83,7 +85,7 @@ footer p { border-top: 1px solid var(--line); padding-top: 14px; max-width: none
 @media (max-width: 640px) {
   main, header, footer { padding-left: 18px; padding-right: 18px; }
   .facts { grid-template-columns: repeat(2, 1fr); }
-  .facts div:nth-child(3) { border-left: 0; } .facts div:nth-child(n+3) { border-top: 1px solid var(--line); }
+  .facts > div:nth-child(3) { border-left: 0; } .facts > div:nth-child(n+3) { border-top: 1px solid var(--line); }
   table.wide, table.wide tbody, table.wide tr, table.wide td, table.wide tbody th { display: block; } table.wide thead { display: none; }
   table.wide tbody th { border: 0; padding-bottom: 0; } table.wide td { padding-top: 4px; } .number-cell { text-align: left; }
 }
