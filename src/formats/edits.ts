@@ -1,5 +1,6 @@
 /** What a list of model edits asks for, per tensor and per metadata key, checked against the model. */
 import { FormatError } from '../core/errors.ts';
+import type { DType } from '../model/dtype.ts';
 import type { ModelEdit, TensorRef } from '../model/types.ts';
 import type { ByteSource } from '../source/ports.ts';
 import type { Replacement } from '../source/splice.ts';
@@ -67,8 +68,12 @@ function assertNoConflict(tensors: readonly TensorRef[]): void {
   }
 }
 
-/** The replacement that runs `apply` over the stored bytes of a raw or external tensor. */
-export function toSpanReplacement(source: ByteSource, tensor: TensorRef, apply: ApplyEdit): Replacement {
-  const { start, end } = tensor;
-  return { start, end, ops: [{ kind: 'transform', source, start, end, apply, unitBytes: toUnitBytes(tensor.dtype) }] };
+/** The replacement that runs `apply` over a span that holds logical bytes as they are. */
+export function toSpanReplacement(
+  source: ByteSource,
+  span: { readonly start: number; readonly end: number; readonly dtype: DType },
+  apply: ApplyEdit,
+): Replacement {
+  const { start, end } = span;
+  return { start, end, ops: [{ kind: 'transform', source, start, end, apply, unitBytes: toUnitBytes(span.dtype) }] };
 }

@@ -4,9 +4,10 @@ import { FormatError } from '../core/errors.ts';
 import type { Model } from '../model/types.ts';
 import { openFolder } from '../source/folder.ts';
 import type { ModelFormat, OpenModelOptions } from './ports.ts';
+import { onnxFormat } from './onnx/open.ts';
 import { safetensorsFormat } from './safetensors/open.ts';
 
-const FORMATS: readonly ModelFormat[] = [safetensorsFormat];
+const FORMATS: readonly ModelFormat[] = [onnxFormat, safetensorsFormat];
 
 /**
  * Opens a model: reads its index, never its weights.

@@ -1,0 +1,97 @@
+/** What one ONNX model is read with: the reader, the memory budget, the tensors found so far and their names. */
+import { FORMAT_LIMITS } from '../../core/limits/formats.ts';
+import type { ModelFile, TensorRef } from '../../model/types.ts';
+import type { ByteSource, SourceFolder } from '../../source/ports.ts';
+import { type Field, type Frame, WIRE, WireReader } from './wire.ts';
+
+/** The files of the model; the first is the main one. Opened once each, closed with the model. */
+export interface ExternalFiles {
+  readonly files: ModelFile[];
+  readonly byName: Map<string, number>;
+}
+
+/** A tensor of the main file with the message that holds its data, for edits. */
+export interface PlacedTensor {
+  readonly tensor: TensorRef;
+  readonly frame: Frame;
+  /** Offset by which tensors are ordered. */
+  readonly at: number;
+}
+
+export class OnnxContext {
+  readonly reader: WireReader;
+  readonly external: ExternalFiles;
+  readonly folder: SourceFolder | null;
+  readonly placed: PlacedTensor[] = [];
+  /** Ids of the operators that the function being read calls; null outside functions. */
+  calls: Set<string> | null = null;
+  readonly #names = new Set<string>();
+  #indexBytes = 0;
+
+  constructor(source: ByteSource, folder: SourceFolder | null, external: ExternalFiles) {
+    this.reader = new WireReader(source);
+    this.folder = folder;
+    this.external = external;
+  }
+
+  /** Counts heap that the index is about to take. @throws FormatError ONNX_BUDGET */
+  spend(bytes: number, offset: number): void {
+    this.#indexBytes += bytes;
+    if (this.#indexBytes > FORMAT_LIMITS.onnxIndexBytesMax) {
+      throw this.reader.fail('ONNX_BUDGET', offset, { indexBytesMax: FORMAT_LIMITS.onnxIndexBytesMax });
+    }
+  }
+
+  /** The text of a field that is kept in the index. @throws FormatError ONNX_BUDGET */
+  text(field: Field): string {
+    const length = field.end - field.start;
+    if (length > FORMAT_LIMITS.onnxStringBytesMax) {
+      throw this.reader.fail('ONNX_BUDGET', field.start, { stringBytesMax: FORMAT_LIMITS.onnxStringBytesMax });
+    }
+    this.spend(48 + 2 * length, field.start);
+    return this.reader.text(field.start, field.end);
+  }
+
+  /** The bytes of a field that is kept in the index. @throws FormatError ONNX_BUDGET */
+  bytes(field: Field): Uint8Array {
+    this.spend(96 + field.end - field.start, field.start);
+    const bytes = new Uint8Array(field.end - field.start);
+    this.reader.copy(field.start, bytes);
+    return bytes;
+  }
+
+  enter(parent: Frame, field: Field): Frame {
+    this.spend(64, field.tagStart);
+    return this.reader.enter(parent, field);
+  }
+
+  /**
+   * `wanted`, or with "~2", "~3", … when it is taken: node names need not be unique, and a hostile initializer can be
+   * called like the path of a nested one.
+   */
+  claimName(wanted: string): string {
+    let name = wanted;
+    for (let n = 2; this.#names.has(name); n++) name = `${wanted}~${n}`;
+    this.#names.add(name);
+    return name;
+  }
+
+  /** @throws FormatError ONNX_BUDGET */
+  place(placed: PlacedTensor): TensorRef {
+    if (this.placed.length >= FORMAT_LIMITS.tensorsMax) {
+      throw this.reader.fail('ONNX_BUDGET', placed.at, { tensorsMax: FORMAT_LIMITS.tensorsMax });
+    }
+    this.spend(512 + 2 * placed.tensor.name.length, placed.at);
+    this.placed.push(placed);
+    return placed.tensor;
+  }
+}
+
+/** True for a field of that number with the wire type that its declaration asks for; else it counts as unknown. */
+export function isBytes(field: Field, number: number): boolean {
+  return field.number === number && field.wire === WIRE.bytes;
+}
+
+export function isVarint(field: Field, number: number): boolean {
+  return field.number === number && field.wire === WIRE.varint;
+}

@@ -1,0 +1,84 @@
+/** Model-local functions, and the check that none calls itself. */
+import type { Graph } from '../../model/types.ts';
+import { isBytes, type OnnxContext } from './context.ts';
+import { addValue, readNode, ScopeDraft, toDomain, toOperatorId } from './graph.ts';
+import { readValueInfo } from './value-info.ts';
+import type { Field, Frame } from './wire.ts';
+
+/** The functions of a model while they are read. */
+export interface FunctionTable {
+  readonly graphs: Map<string, Graph>;
+  readonly calls: Map<string, ReadonlySet<string>>;
+  readonly offsets: Map<string, number>;
+}
+
+export function toFunctionTable(): FunctionTable {
+  return { graphs: new Map(), calls: new Map(), offsets: new Map() };
+}
+
+/** FunctionProto. @throws FormatError ONNX_NAME | ONNX_DUPLICATE_NAME and those of its nodes */
+export function readFunction(context: OnnxContext, frame: Frame, table: FunctionTable): void {
+  const { id, name } = readIdentity(context, frame);
+  if (name === '') throw context.reader.fail('ONNX_NAME', frame.start, { of: 'function' });
+  if (table.graphs.has(id)) throw context.reader.fail('ONNX_DUPLICATE_NAME', frame.start, { function: id });
+  const scope = new ScopeDraft(`${context.claimName(id)}/`);
+  scope.name = name;
+  const calls = new Set<string>();
+  context.calls = calls;
+  context.reader.eachField(frame, (field) => {
+    readFunctionField(context, scope, frame, field);
+  });
+  context.calls = null;
+  table.graphs.set(id, scope.toGraph());
+  table.calls.set(id, calls);
+  table.offsets.set(id, frame.start);
+}
+
+/** The identity may lie behind the body, whose tensors are named after it. */
+function readIdentity(context: OnnxContext, frame: Frame): { id: string; name: string } {
+  let name = '';
+  let domain = '';
+  let overload = '';
+  context.reader.eachField(frame, (field) => {
+    if (isBytes(field, 1)) name = context.text(field);
+    else if (isBytes(field, 10)) domain = toDomain(context.text(field));
+    else if (isBytes(field, 13)) overload = context.text(field);
+  });
+  return { id: toOperatorId(domain, name, overload), name };
+}
+
+function readFunctionField(context: OnnxContext, scope: ScopeDraft, frame: Frame, field: Field): void {
+  if (isBytes(field, 4)) addValue(scope, scope.inputs, { name: context.text(field), dtype: null, shape: null });
+  else if (isBytes(field, 5)) addValue(scope, scope.outputs, { name: context.text(field), dtype: null, shape: null });
+  else if (isBytes(field, 7)) scope.nodes.push(readNode(context, scope, context.enter(frame, field)));
+  else if (isBytes(field, 12)) addValue(scope, null, readValueInfo(context, context.enter(frame, field)));
+}
+
+/**
+ * A function that calls itself makes runtimes inline without end (GHSA-7w46-vvrh-m8q5).
+ * @throws FormatError ONNX_FUNCTION_RECURSION
+ */
+export function assertNoRecursion(context: OnnxContext, table: FunctionTable): void {
+  const done = new Set<string>();
+  for (const root of table.calls.keys()) {
+    // A stack of its own: a chain of many functions must not exhaust the engine's.
+    const path: { id: string; rest: string[] }[] = [];
+    const onPath = new Set<string>();
+    const enter = (id: string): void => {
+      path.push({ id, rest: [...table.calls.get(id)!].filter((callee) => table.calls.has(callee)) });
+      onPath.add(id);
+    };
+    if (!done.has(root)) enter(root);
+    while (path.length > 0) {
+      const top = path[path.length - 1];
+      const callee = top.rest.pop();
+      if (callee === undefined) {
+        done.add(top.id);
+        onPath.delete(top.id);
+        path.pop();
+      } else if (onPath.has(callee)) {
+        throw context.reader.fail('ONNX_FUNCTION_RECURSION', table.offsets.get(callee)!, { function: callee });
+      } else if (!done.has(callee)) enter(callee);
+    }
+  }
+}

@@ -1,0 +1,42 @@
+/** Replacements inside embedded messages: the length prefixes around a change are written anew, nothing else. */
+import { type RewriteOp, toRewriteSize } from '../../source/rewrite.ts';
+import type { Replacement } from '../../source/splice.ts';
+import { type Frame, toLengthVarint } from './wire.ts';
+
+/** A replacement and the innermost message that holds it. */
+export interface FramedReplacement extends Replacement {
+  readonly frame: Frame;
+}
+
+/**
+ * `replacements`, and one more for every enclosing length that changes. A length that was written in more bytes than
+ * it needed keeps its width when the new one fits.
+ */
+export function withLengthPrefixes(replacements: readonly FramedReplacement[]): readonly Replacement[] {
+  const grownBy = new Map<Frame, number>();
+  const byDepth: Frame[][] = [];
+  const grow = (frame: Frame, bytes: number): void => {
+    if (!grownBy.has(frame)) (byDepth[frame.depth] ??= []).push(frame);
+    grownBy.set(frame, (grownBy.get(frame) ?? 0) + bytes);
+  };
+  for (const { frame, start, end, ops } of replacements) grow(frame, toRewriteSize(ops) - (end - start));
+  const prefixes: Replacement[] = [];
+  const depthMax = byDepth.length - 1;
+  for (let depth = depthMax; depth > 0; depth--) {
+    for (const frame of byDepth[depth] ?? []) {
+      const bytes = grownBy.get(frame)!;
+      if (bytes === 0) continue;
+      const prefix = toPrefix(frame, bytes);
+      prefixes.push({ start: frame.lengthStart, end: frame.start, ops: [prefix] });
+      grow(frame.parent!, bytes + prefix.bytes.length - (frame.start - frame.lengthStart));
+    }
+  }
+  return [...replacements, ...prefixes];
+}
+
+function toPrefix(frame: Frame, grownBytes: number): RewriteOp & { kind: 'bytes' } {
+  const width = frame.start - frame.lengthStart;
+  const before = frame.end - frame.start;
+  const wasShortest = toLengthVarint(before).length === width;
+  return { kind: 'bytes', bytes: toLengthVarint(before + grownBytes, wasShortest ? 1 : width) };
+}
