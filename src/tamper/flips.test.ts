@@ -1,0 +1,136 @@
+import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { describeWithShared, sharedData } from '../../test/shared-data.ts';
+import { baselineOf, type Files, openFiles, toSuspect, verifyFiles, withFlip } from '../../test/tamper/helpers.ts';
+import { DTYPES } from '../model/dtype.ts';
+import type { Model, TensorRef } from '../model/types.ts';
+import { findFlippedBit } from './flip.ts';
+import { hashLeaf } from '../core/merkle.ts';
+import { crc32 } from 'node:zlib';
+
+const runs = process.env.SLOW === '1' ? 1000 : 25;
+
+function logicalBytes(tensor: TensorRef): Uint8Array {
+  const bytes = new Uint8Array(tensor.byteLength);
+  tensor.read(0, bytes);
+  return bytes;
+}
+
+/** Bits in which two equally long byte strings differ. */
+function differingBits(a: Uint8Array, b: Uint8Array): number[] {
+  const found: number[] = [];
+  a.forEach((byte, at) => {
+    for (let bit = 0; bit < 8; bit++) if ((((byte ^ b[at]) >> bit) & 1) === 1) found.push(at * 8 + bit);
+  });
+  return found;
+}
+
+interface Truth {
+  readonly tensor: string | null;
+  readonly row: number | null;
+  readonly element: number | null;
+  readonly bit: number;
+}
+
+/** What a flip of bit `bit` at `offset` of the main file is, worked out from the original model alone. */
+function truthOf(model: Model, altered: Files, offset: number, bit: number): Truth {
+  const tensor = model.tensors.find((one) => one.fileIndex === 0 && one.start <= offset && offset < one.end);
+  if (tensor === undefined) return { tensor: null, row: null, element: null, bit };
+  const size = DTYPES[tensor.dtype].bits;
+  const suspect = toSuspect(altered);
+  let position: number | undefined = (offset - tensor.start) * 8 + bit;
+  if (tensor.storage === 'typed') {
+    const now = suspect.kind === 'model' ? suspect.model.tensors.find((one) => one.name === tensor.name) : undefined;
+    const bits = now === undefined ? [] : differingBits(logicalBytes(tensor), logicalBytes(now));
+    position = bits.length === 1 ? bits[0] : undefined;
+  }
+  if (position === undefined) return { tensor: tensor.name, row: null, element: null, bit };
+  const element = Math.floor(position / size);
+  const perRow = tensor.elementCount / (tensor.shape.at(0) ?? 1);
+  const row = tensor.shape.length === 0 ? null : Math.floor(element / perRow);
+  return { tensor: tensor.name, row, element, bit: position % size };
+}
+
+async function expectEveryFlipLocated(name: string, bytes: Uint8Array): Promise<void> {
+  const files = { [name]: bytes };
+  const model = openFiles(files);
+  const envelope = await baselineOf(files);
+  fc.assert(
+    fc.property(fc.nat(bytes.length - 1), fc.nat(7), (offset, bit) => {
+      const altered = { [name]: withFlip(bytes, offset, bit) };
+      const truth = truthOf(model, altered, offset, bit);
+      const report = verifyFiles(envelope, altered);
+      expect(report.verdict).toBe('changed');
+      if (truth.tensor !== null && truth.element === null) {
+        expect(report.changes.some((change) => change.tensor === truth.tensor)).toBe(true);
+        return;
+      }
+      const flips = report.changes.filter((change) => change.kind === 'bit-flip');
+      expect(flips).toHaveLength(1);
+      expect(flips[0].tensor).toBe(truth.tensor);
+      expect(flips[0].element).toBe(truth.element);
+      expect(flips[0].rows?.[0] ?? null).toBe(truth.row);
+      expect(flips[0].bit).toBe(truth.bit);
+      if (flips[0].offset !== null) expect(flips[0].offset).toBe(offset);
+    }),
+    { numRuns: runs },
+  );
+}
+
+describe('the single flipped bit of a leaf', () => {
+  const leaf = new Uint8Array(65_536).map((_, index) => (index * 2_654_435_761) >>> 13);
+
+  it('is found at the first, the last and random places, in leaves of every length', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 65_536 }), fc.nat(), fc.nat(7), (length, seed, bit) => {
+        for (const byte of [0, length - 1, seed % length]) {
+          const bytes = leaf.slice(0, length);
+          const expected = { hash: hashLeaf(bytes), crc: crc32(bytes) };
+          bytes[byte] ^= 1 << bit;
+          const before = bytes.slice();
+          expect(findFlippedBit(bytes, expected)).toEqual({ byte, bit });
+          expect(Buffer.compare(bytes, before)).toBe(0);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('is not claimed when two or more bits changed, or none', () => {
+    const expected = { hash: hashLeaf(leaf), crc: crc32(leaf) };
+    expect(findFlippedBit(leaf.slice(), expected)).toBeUndefined();
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.nat(65_536 * 8 - 1), { minLength: 2, maxLength: 6 }), (positions) => {
+        const bytes = leaf.slice();
+        for (const at of positions) bytes[at >> 3] ^= 1 << (at & 7);
+        expect(findFlippedBit(bytes, expected)).toBeUndefined();
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('is not claimed when the checksum points at a bit by chance: the hash decides', () => {
+    const bytes = leaf.slice();
+    const expected = { hash: hashLeaf(bytes), crc: crc32(withFlip(bytes, 100, 3)) };
+    expect(findFlippedBit(bytes, expected)).toBeUndefined();
+  });
+});
+
+describeWithShared('a flipped bit anywhere in a real model', () => {
+  const models = [
+    'ultraface_rfb320.onnx',
+    'mnist.onnx',
+    'silero_vad_op18_ifless.onnx',
+    'silero_vad_half.onnx',
+    'silero_vad_16k.safetensors',
+    'qdq_conv.onnx',
+    'superres_prepost_op18.onnx',
+    'residual_block.onnx',
+  ];
+  for (const name of models) {
+    it(`is located to tensor, row, element and bit: ${name}`, async () => {
+      await expectEveryFlipLocated(name, new Uint8Array(readFileSync(sharedData('models', name))));
+    });
+  }
+});
