@@ -51,7 +51,7 @@ const OUTPUTS_DRAWN_MAX = 24;
 /** How far each output moved; `names` replaces the outputs' own names. */
 export function drawOutputs(outputs: readonly ReportFidelityOutput[], names: readonly string[]): Html {
   const drawn = outputs.slice(0, OUTPUTS_DRAWN_MAX);
-  const largest = Math.max(RELATIVE_L2_WARNING * 1.25, ...drawn.map((output) => output.relativeL2));
+  const largest = Math.max(RELATIVE_L2_WARNING * 1.25, ...drawn.map((output) => output.relativeL2 ?? 0));
   const toWidth = (value: number): number => round((Math.max(0, value) / largest) * (RIGHT - LEFT - 90));
   const left = LEFT + 90;
   const height = drawn.length * 26 + 24;
@@ -59,7 +59,7 @@ export function drawOutputs(outputs: readonly ReportFidelityOutput[], names: rea
     const top = 4 + index * 26;
     return html`<text class="label" x="0" y="${top + 13}">${toFitting(names[index] ?? '', 28)}</text>
 <rect class="bar-back" x="${left}" y="${top}" width="${RIGHT - left}" height="16"/>
-<rect class="${output.relativeL2 > RELATIVE_L2_WARNING ? 'bar-bad' : 'bar'}" x="${left}" y="${top}" width="${Math.max(1, toWidth(output.relativeL2))}" height="16"/>
+<rect class="${isBad(output.relativeL2) ? 'bar-bad' : 'bar'}" x="${left}" y="${top}" width="${Math.max(1, toWidth(output.relativeL2 ?? 0))}" height="16"/>
 <text class="value" x="${RIGHT + 10}" y="${top + 13}">${toSmallPercentText(output.relativeL2)}</text>`;
   });
   const warnX = left + toWidth(RELATIVE_L2_WARNING);
@@ -71,6 +71,11 @@ ${rows}
 <line class="limit" x1="${warnX}" y1="0" x2="${warnX}" y2="${height - 18}"/>
 <text class="label" x="${warnX}" y="${height - 4}" text-anchor="middle">5 % · warning</text>
 </svg>`;
+}
+
+/** Beyond the warning, or not to be compared at all. */
+function isBad(relativeL2: number | null): boolean {
+  return relativeL2 === null || relativeL2 > RELATIVE_L2_WARNING;
 }
 
 function clamp(fraction: number): number {

@@ -39,12 +39,18 @@ ${original === null || marked === null ? null : html`<figure>${drawAccuracies(or
 /** States what the interval shows, and what it cannot show. */
 function toLossText(loss: ReportLoss, samples: number): string {
   const interval = `between ${toSignedText(loss.lower95, 3)} and ${toSignedText(loss.upper95, 3)} points`;
-  const resolution = `With ${toCountText(samples)} samples, a loss below ${toSignedText(loss.smallestResolvable, 3)} points cannot be told from none.`;
+  const resolution = toResolutionText(loss, samples);
   if (loss.lower95 > loss.limit)
     return `With 95 % confidence the loss is ${interval}: more than the limit. ${resolution}`;
   if (loss.upper95 <= loss.limit)
     return `With 95 % confidence the loss is ${interval}: inside the limit. ${resolution}`;
   return `With 95 % confidence the loss is ${interval}. This neither shows a loss beyond the limit nor rules it out; more samples would. ${resolution}`;
+}
+
+function toResolutionText({ smallestResolvable, limit }: ReportLoss, samples: number): string {
+  const count = toCountText(samples);
+  if (smallestResolvable === null) return `With ${count} samples, no loss could be shown to exceed the limit.`;
+  return `With ${count} samples, a loss below ${toSignedText(smallestResolvable, 3)} points cannot be shown to exceed the limit of ${limit}.`;
 }
 
 function toUnlabelledText(fidelity: Measured): Html {

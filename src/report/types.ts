@@ -75,7 +75,8 @@ export interface ReportEvidence {
 
 export interface ReportFidelityOutput {
   readonly name: string;
-  readonly relativeL2: number;
+  /** Null when the outputs cannot be compared (not finite, other shapes, zeros). */
+  readonly relativeL2: number | null;
   /** Null for outputs that are not class scores. */
   readonly argmaxAgreement: number | null;
 }
@@ -88,8 +89,8 @@ export interface ReportLoss {
   readonly upper95: number;
   /** Release is refused when it is shown that more than this is lost. */
   readonly limit: number;
-  /** The smallest loss that this many samples can tell from none. */
-  readonly smallestResolvable: number;
+  /** The smallest loss that would be shown above the limit with so many samples; null when none would. */
+  readonly smallestResolvable: number | null;
 }
 
 export type ReportFidelity =
@@ -102,8 +103,8 @@ export type ReportFidelity =
       readonly accuracyMarked: number | null;
       /** Fraction of samples with the same top class; null without class outputs. */
       readonly argmaxAgreement: number | null;
-      /** ||marked - original|| / ||original|| over all outputs. */
-      readonly relativeL2: number;
+      /** The largest ||marked - original|| / ||original|| of all outputs; null when one cannot be compared. */
+      readonly relativeL2: number | null;
       /** Which engine ran, such as "onnxruntime-node 1.30.0". */
       readonly runtime: string;
       /** Null without labels. */
