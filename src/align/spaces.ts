@@ -1,6 +1,10 @@
-/** Which channels belong together: every set that one permutation must move as a whole (docs/spec/watermark.md §5.3). */
-import type { ChannelAxis, ChannelVector, Space } from './ports.ts';
-import type { Scope, WeightUse } from './weights.ts';
+/** Which channels belong together: one walk over the graph, rule by rule (docs/spec/watermark.md §5.3). */
+import type { GraphNode } from '../model/types.ts';
+import type { ChannelAxis, ChannelSegment, ChannelVector, Space } from './ports.ts';
+import { applyOpRule } from './space-rules.ts';
+import { createSpaceSet, FIXED, toChannelCount, type ValueChannels } from './space-set.ts';
+import { addVector, findRank, type Walk } from './walk.ts';
+import { findInt, type Scope, type WeightUse } from './weights.ts';
 
 /** Channel sets of a graph, and how tensors are indexed by them. */
 export interface ChannelMap {
@@ -9,6 +13,132 @@ export interface ChannelMap {
   readonly layers: ReadonlyMap<string, { readonly in: ChannelAxis | null; readonly out: ChannelAxis | null }>;
 }
 
-export function toChannels(_scope: Scope, _uses: readonly WeightUse[]): ChannelMap {
-  return { spaces: [], vectors: [], layers: new Map() };
+/**
+ * Follows channels from producer to consumer. An operator without a rule freezes what it reads, so an unknown graph
+ * costs permutations to undo, never soundness.
+ */
+export function toChannels(scope: Scope, uses: readonly WeightUse[]): ChannelMap {
+  const walk: Walk = { scope, set: createSpaceSet(), values: new Map(), vectors: [], layers: new Map() };
+  const byNode = new Map<GraphNode, WeightUse[]>();
+  for (const use of uses) byNode.set(use.node, [...(byNode.get(use.node) ?? []), use]);
+  for (const node of scope.graph.nodes) {
+    freezeCaptured(walk, node);
+    const own = byNode.get(node);
+    if (own === undefined) applyOpRule(walk, node);
+    else applyWeights(walk, node, own);
+  }
+  for (const output of scope.graph.outputs) walk.set.freeze(walk.values.get(output.name));
+  const { spaces, toFinal } = walk.set.finish();
+  const finish = (axis: ChannelAxis): ChannelAxis => ({ ...axis, segments: toFinal(axis.segments) });
+  return {
+    spaces,
+    vectors: dedupe(walk.vectors).map((vector) => ({ ...vector, channels: finish(vector.channels) })),
+    layers: new Map(
+      [...walk.layers].map(([name, axes]) => [
+        name,
+        { in: axes.in === null ? null : finish(axes.in), out: axes.out === null ? null : finish(axes.out) },
+      ]),
+    ),
+  };
+}
+
+function dedupe(vectors: readonly ChannelVector[]): ChannelVector[] {
+  return [...new Map(vectors.map((vector) => [vector.name, vector])).values()];
+}
+
+/** What a subgraph reads from outside is beyond this walk. */
+function freezeCaptured(walk: Walk, node: GraphNode): void {
+  for (const attribute of node.attributes.values()) {
+    const graphs = attribute.kind === 'graph' ? [attribute.graph] : attribute.kind === 'graphs' ? attribute.graphs : [];
+    for (const graph of graphs) {
+      for (const inner of graph.nodes) {
+        freezeCaptured(walk, inner);
+        for (const input of inner.inputs) walk.set.freeze(walk.values.get(input));
+      }
+    }
+  }
+}
+
+function applyWeights(walk: Walk, node: GraphNode, uses: readonly WeightUse[]): void {
+  const use = uses[0];
+  const isAgain = walk.layers.has(use.weight.tensor.name);
+  const isPlain = use.outAxis !== null && use.inAxis !== null && use.kind !== 'recurrent' && !isAgain;
+  if (!isPlain || findInt(node, 'transA', 0) === 1 || node.op === 'Attention') {
+    for (const input of node.inputs) walk.set.freeze(walk.values.get(input));
+    freezeLayer(walk, use.weight.tensor.name);
+    return;
+  }
+  const shape = use.weight.shape;
+  const data = walk.values.get(use.data);
+  if (use.kind === 'embedding') applyEmbedding(walk, use);
+  else if (use.kind === 'conv') applyConv(walk, use, data);
+  else applyDense(walk, use, data, shape[use.inAxis], shape[use.outAxis]);
+}
+
+function freezeLayer(walk: Walk, name: string): void {
+  const axes = walk.layers.get(name);
+  for (const axis of [axes?.in, axes?.out]) {
+    if (axis) walk.set.freeze({ segments: axis.segments, inner: null, fromRight: 1, rank: null });
+  }
+}
+
+const fixed = (channels: number): ChannelSegment[] => [{ space: FIXED, channels }];
+
+function applyEmbedding(walk: Walk, use: WeightUse): void {
+  const [tokens, width] = use.weight.shape;
+  const segments = [{ space: walk.set.add(width), channels: width }];
+  walk.layers.set(use.weight.tensor.name, {
+    in: { axis: 0, segments: fixed(tokens), inner: 1 },
+    out: { axis: 1, segments, inner: 1 },
+  });
+  walk.values.set(use.node.outputs[0], { segments, inner: 1, fromRight: 1, rank: null });
+}
+
+/** The input's channels on an axis of `length`, or fixed ones when they do not add up (then the input is frozen). */
+function toInAxis(walk: Walk, data: ValueChannels | undefined, axis: number, length: number): ChannelAxis {
+  const count = data === undefined ? 0 : toChannelCount(data.segments);
+  const inner = data?.inner ?? (count > 0 ? length / count : 0);
+  if (data !== undefined && Number.isInteger(inner) && count * inner === length) {
+    return { axis, segments: [...data.segments], inner };
+  }
+  walk.set.freeze(data);
+  return { axis, segments: fixed(length), inner: 1 };
+}
+
+function applyDense(walk: Walk, use: WeightUse, data: ValueChannels | undefined, inLength: number, outLength: number) {
+  const isLast = data === undefined || data.fromRight === 1;
+  if (!isLast) walk.set.freeze(data);
+  const inAxis = toInAxis(walk, isLast ? data : undefined, use.inAxis!, inLength);
+  const segments = [{ space: walk.set.add(outLength), channels: outLength }];
+  walk.layers.set(use.weight.tensor.name, { in: inAxis, out: { axis: use.outAxis!, segments, inner: 1 } });
+  const rank = use.node.op === 'Gemm' ? 2 : (data?.rank ?? findRank(walk, use.data));
+  walk.values.set(use.node.outputs[0], { segments, inner: 1, fromRight: 1, rank });
+  addVector(walk, use.bias, 'bias', { segments, inner: 1, fromRight: 1, rank });
+}
+
+function applyConv(walk: Walk, use: WeightUse, data: ValueChannels | undefined): void {
+  const { shape, tensor } = use.weight;
+  const rank = shape.length;
+  const isTransposed = use.node.op === 'ConvTranspose';
+  const inLength = isTransposed ? shape[0] : shape[1] * use.groups;
+  const outLength = isTransposed ? shape[1] * use.groups : shape[0];
+  const isUsable = data === undefined || data.fromRight === rank - 1;
+  if (!isUsable || (isTransposed && use.groups > 1)) walk.set.freeze(data);
+  const known = isUsable ? data : undefined;
+  const output = (value: ValueChannels): void => {
+    walk.values.set(use.node.outputs[0], value);
+    addVector(walk, use.bias, 'bias', { ...value, fromRight: 1 });
+  };
+  if (use.groups > 1 && use.groups === inLength && !isTransposed) {
+    const segments = known === undefined ? fixed(inLength) : [...known.segments];
+    const inner = (known?.inner ?? 1) * (outLength / inLength);
+    walk.layers.set(tensor.name, { in: null, out: { axis: 0, segments, inner } });
+    output({ segments, inner, fromRight: rank - 1, rank });
+    return;
+  }
+  const inAxis = toInAxis(walk, known, use.inAxis!, inLength);
+  const segments = [{ space: walk.set.add(outLength), channels: outLength }];
+  if (isTransposed && use.groups > 1) walk.set.freeze({ segments, inner: 1, fromRight: 1, rank });
+  walk.layers.set(tensor.name, { in: inAxis, out: { axis: use.outAxis!, segments, inner: 1 } });
+  output({ segments, inner: 1, fromRight: rank - 1, rank });
 }

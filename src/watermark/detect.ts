@@ -87,7 +87,7 @@ export function detectMark(options: DetectMarkOptions): DetectResult {
   const layout = toLayout(listMarkedLayers(claim), keys.positions, preimage.params.bits);
   const reader: Reader = {
     layout,
-    slots: createSlots(keys.positions, layout.bits),
+    slots: createSlots(keys.positions, layout.bits, layout.tiles),
     message: toMessageBits(keys.bits, preimage.ownerId, layout.bits),
   };
   progress.step('reading the mark', 2, 'items');

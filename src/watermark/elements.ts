@@ -42,23 +42,32 @@ export function encodeElements(dtype: DType, values: Float64Array, into: Uint8Ar
 }
 
 /**
- * Fills `into` with elements from index `first` in row-major order.
+ * A reader that fills `into` with elements from index `first` in row-major order. It reuses one scratch buffer.
  * @throws FormatError | SourceError from the tensor's reader
  */
-export function readElements(tensor: TensorRef, first: number, into: Float64Array): void {
+export function createElementReader(tensor: TensorRef): (first: number, into: Float64Array) => void {
   const { bits } = DTYPES[tensor.dtype];
   const perByte = Math.max(1, 8 / bits);
-  const start = first - (first % perByte);
-  const startByte = (start * bits) / 8;
-  const bytes = new Uint8Array(Math.ceil(((first + into.length - start) * bits) / 8));
-  tensor.read(startByte, bytes);
-  if (perByte === 1) {
-    decodeElements(tensor.dtype, bytes, into);
-    return;
-  }
-  const whole = new Float64Array(Math.min(bytes.length * perByte, tensor.elementCount - start));
-  decodeElements(tensor.dtype, bytes, whole);
-  into.set(whole.subarray(first - start, first - start + into.length));
+  let scratch = new Uint8Array(0);
+  return (first, into) => {
+    const start = first - (first % perByte);
+    const sizeBytes = Math.ceil(((first + into.length - start) * bits) / 8);
+    if (scratch.length < sizeBytes) scratch = new Uint8Array(sizeBytes);
+    const bytes = scratch.subarray(0, sizeBytes);
+    tensor.read((start * bits) / 8, bytes);
+    if (perByte === 1) {
+      decodeElements(tensor.dtype, bytes, into);
+      return;
+    }
+    const whole = new Float64Array(Math.min(sizeBytes * perByte, tensor.elementCount - start));
+    decodeElements(tensor.dtype, bytes, whole);
+    into.set(whole.subarray(first - start, first - start + into.length));
+  };
+}
+
+/** One read of {@link createElementReader}. */
+export function readElements(tensor: TensorRef, first: number, into: Float64Array): void {
+  createElementReader(tensor)(first, into);
 }
 
 /**

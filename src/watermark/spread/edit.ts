@@ -2,7 +2,7 @@
 import { WATERMARK_LIMITS } from '../../core/limits/watermark.ts';
 import { DTYPES, type DType } from '../../model/dtype.ts';
 import type { TensorEdit } from '../../model/types.ts';
-import { decodeElements, encodeElements, shiftElements } from '../elements.ts';
+import { decodeElements, encodeElements, needsDither, shiftElements } from '../elements.ts';
 import { type Layout, listSegments, listSegmentsIn } from './layout.ts';
 import type { LayerView } from './measure.ts';
 import type { SlotSource } from './slots.ts';
@@ -13,22 +13,24 @@ export interface MarkShifts {
   readonly slots: SlotSource;
   /** Standard deviation of each layer's original weights. */
   readonly deviations: Float64Array;
-  /** Shift of each bit's positions along their chips, in standard deviations. */
-  readonly byBit: Float64Array;
+  /** Shift of each slot code's positions (see SlotSource.codes), in standard deviations. */
+  readonly byCode: Float64Array;
 }
 
+const NO_DITHER = new Float32Array(0);
 const buffer = (): Float64Array => new Float64Array(WATERMARK_LIMITS.tileWeights);
 
 /** Shifts of positions [tileOffset, tileOffset + into.length) of a tile. */
 function fillShifts(
-  { slots, deviations, byBit }: MarkShifts,
+  { layout, slots, deviations, byCode }: MarkShifts,
   { layerIndex, tile, tileOffset }: { layerIndex: number; tile: number; tileOffset: number },
   into: Float64Array,
 ): Float32Array {
-  const { bit, chip, dither } = slots.tile(tile);
+  const codes = slots.codes(tile);
   const deviation = deviations[layerIndex];
-  for (let i = 0; i < into.length; i++) into[i] = chip[tileOffset + i] * byBit[bit[tileOffset + i]] * deviation;
-  return dither.subarray(tileOffset, tileOffset + into.length);
+  for (let i = 0; i < into.length; i++) into[i] = byCode[codes[tileOffset + i]] * deviation;
+  if (!needsDither(layout.layers[layerIndex].layer.dtype)) return NO_DITHER;
+  return slots.dither(tile).subarray(tileOffset, tileOffset + into.length);
 }
 
 /** The layer as it will be read back after the edit; runs must not cross tiles, as those of `listSegments`. */

@@ -6,7 +6,7 @@ import { type Progress, silentProgress } from '../../core/ports.ts';
 import { DTYPES } from '../../model/dtype.ts';
 import { isFloatDType } from '../../model/floats.ts';
 import type { Model, TensorEdit, TensorRef } from '../../model/types.ts';
-import { readElements } from '../elements.ts';
+import { createElementReader, readElements } from '../elements.ts';
 import { deriveMarkKeys, toMessageBits } from '../seeds.ts';
 import { createEdit, createMarkedView, type MarkShifts, toChangeSquares } from './edit.ts';
 import { type Layout, listMarkableLayers, type MarkBits, toLayout } from './layout.ts';
@@ -90,9 +90,9 @@ export function embedMark(options: EmbedMarkOptions): EmbeddedMark {
   const message = toMessageBits(keys.bits, options.ownerId, layout.bits);
   const shifts: MarkShifts = {
     layout,
-    slots: createSlots(keys.positions, layout.bits),
+    slots: createSlots(keys.positions, layout.bits, layout.tiles),
     deviations: Float64Array.from(scales, (scale) => scale.deviation),
-    byBit: new Float64Array(layout.bits),
+    byCode: new Float64Array(2 * layout.bits),
   };
   const marginMin = reachMargins(shifts, plain, message, tau, progress);
   progress.done();
@@ -102,9 +102,7 @@ export function embedMark(options: EmbedMarkOptions): EmbeddedMark {
 
 function toPlainView(tensor: TensorRef): LayerView {
   return {
-    read: (first, into) => {
-      readElements(tensor, first, into);
-    },
+    read: createElementReader(tensor),
   };
 }
 
@@ -123,7 +121,7 @@ function assertFinite(layout: Layout, scales: readonly LayerScale[]): void {
   throw new WatermarkError('WATERMARK_WEIGHTS_NOT_FINITE', { fields: { tensor, count: scales[index].badCount } });
 }
 
-/** Raises `shifts.byBit` until every margin, re-read as stored and re-normalised, is at least 0.95 tau; returns the least. */
+/** Raises `shifts.byCode` until every margin, re-read as stored and re-normalised, is at least 0.95 tau; returns the least. */
 function reachMargins(
   shifts: MarkShifts,
   plain: readonly LayerView[],
@@ -131,7 +129,7 @@ function reachMargins(
   tau: number,
   progress: Progress,
 ): number {
-  const { layout, slots, byBit } = shifts;
+  const { layout, slots, byCode } = shifts;
   let views = plain;
   let marginMin = 0;
   for (let pass = 0; pass <= PASSES_MAX; pass++) {
@@ -146,7 +144,10 @@ function reachMargins(
     }
     progress.advance(1);
     if (marginMin >= MARGIN_SHARE || pass === PASSES_MAX) break;
-    for (let i = 0; i < layout.bits; i++) byBit[i] += missing[i];
+    for (let i = 0; i < layout.bits; i++) {
+      byCode[i] += missing[i];
+      byCode[i + layout.bits] -= missing[i];
+    }
     views = layout.layers.map((_, index) => createMarkedView(shifts, index, plain[index]));
   }
   if (marginMin >= MARGIN_SHARE) return marginMin;

@@ -78,23 +78,17 @@ export function toLayerSums(
   for (const { layerIndex, first, count, tile, tileOffset } of listSegments(layout)) {
     const view = views[layerIndex];
     const scale = scales[layerIndex];
-    if (view === null || view === undefined || scale.deviation === 0) continue;
+    if (view === null || scale.deviation === 0) continue;
     const values = buffer.subarray(0, count);
     view.read(first, values);
-    addSegment(found[layerIndex], values, scale, slots.tile(tile), tileOffset);
+    addSegment(found[layerIndex], values, scale, slots.codes(tile).subarray(tileOffset, tileOffset + count));
   }
   return found;
 }
 
-function addSegment(
-  into: LayerSums,
-  values: Float64Array,
-  { mean, deviation }: LayerScale,
-  slots: ReturnType<SlotSource['tile']>,
-  tileOffset: number,
-): void {
+function addSegment(into: LayerSums, values: Float64Array, { mean, deviation }: LayerScale, codes: Uint16Array): void {
   const { sums, counts } = into;
-  const { bit, chip } = slots;
+  const bits = sums.length;
   const inverse = 1 / deviation;
   let squares = 0;
   for (let i = 0; i < values.length; i++) {
@@ -102,9 +96,14 @@ function addSegment(
     // Also false for NaN: a missing position counts nowhere.
     if (!(scaled > -1e300 && scaled < 1e300)) continue;
     const clipped = scaled > CLIP ? CLIP : scaled < -CLIP ? -CLIP : scaled;
-    const block = bit[tileOffset + i];
-    sums[block] += chip[tileOffset + i] * clipped;
-    counts[block]++;
+    const code = codes[i];
+    if (code < bits) {
+      sums[code] += clipped;
+      counts[code]++;
+    } else {
+      sums[code - bits] -= clipped;
+      counts[code - bits]++;
+    }
     squares += clipped * clipped;
   }
   into.squares += squares;

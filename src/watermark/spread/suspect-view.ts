@@ -1,7 +1,7 @@
 /** A suspect's tensor read in the element order of the original's layer. */
 import type { Layer } from '../../align/index.ts';
 import type { TensorRef } from '../../model/types.ts';
-import { readElements } from '../elements.ts';
+import { createElementReader, readElements } from '../elements.ts';
 import type { LayerView } from './measure.ts';
 
 /** Transposed tensors up to this many elements are held decoded (16 MiB); larger ones are gathered row by row. */
@@ -10,11 +10,7 @@ const HELD_ELEMENTS_MAX = 4 * 1024 * 1024;
 /** The view of `tensor` as `layer`; `isTransposed` when its two dimensions lie the other way round. */
 export function createSuspectView(layer: Layer, tensor: TensorRef, isTransposed: boolean): LayerView {
   if (!isTransposed) {
-    return {
-      read: (first, into) => {
-        readElements(tensor, first, into);
-      },
-    };
+    return { read: createElementReader(tensor) };
   }
   const [rows = 1, columns = 1] = layer.storedShape.filter((dim) => dim !== 1);
   return tensor.elementCount <= HELD_ELEMENTS_MAX

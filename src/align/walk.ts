@@ -1,0 +1,39 @@
+/** The state of the walk over a graph that finds channel sets, and the vectors found on the way. */
+import type { ChannelAxis, ChannelVector } from './ports.ts';
+import { type SpaceSet, toChannelCount, type ValueChannels } from './space-set.ts';
+import { findWeightView, type Scope } from './weights.ts';
+
+/** State of the walk. `values` knows the channels of a value; a value that it does not know has none that may move. */
+export interface Walk {
+  readonly scope: Scope;
+  readonly set: SpaceSet;
+  readonly values: Map<string, ValueChannels>;
+  /** Vectors and layers carry the walk's own space numbers until it is finished. */
+  readonly vectors: ChannelVector[];
+  readonly layers: Map<string, { readonly in: ChannelAxis | null; readonly out: ChannelAxis | null }>;
+}
+
+/** Rank of a value from the graph's type information. */
+export function findRank({ scope }: Walk, value: string): number | null {
+  return scope.graph.values.get(value)?.shape?.length ?? null;
+}
+
+/**
+ * Records a constant that is indexed by the channels of `value`, broadcast from the right. A constant without that axis,
+ * or with 1 on it, does not care about channels.
+ */
+export function addVector(walk: Walk, name: string | null, role: ChannelVector['role'], value: ValueChannels): void {
+  const view = name === null || name === '' ? undefined : findWeightView(walk.scope, name);
+  if (view === undefined) return;
+  const axis = view.shape.length - value.fromRight;
+  const length = axis < 0 ? 1 : view.shape[axis];
+  if (length === 1) return;
+  const count = toChannelCount(value.segments);
+  const inner = value.inner ?? length / count;
+  if (view.isTransposed || count * inner !== length) {
+    walk.set.freeze(value);
+    return;
+  }
+  const channels: ChannelAxis = { axis, segments: [...value.segments], inner };
+  walk.vectors.push({ name: view.tensor.name, role, shape: [...view.shape], channels });
+}
