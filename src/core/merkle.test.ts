@@ -89,7 +89,7 @@ describe('merkle', () => {
         const proof = toInclusionProof({ index, size, node }).map((hash) => hash.slice());
         if (kind === 0) proof[bit % proof.length][(bit >> 3) % 32] ^= 1 << (bit & 7);
         else if (kind === 1) proof.splice(bit % proof.length, 1);
-        else proof.splice(bit % (proof.length + 1), 0, node(0, bit % 300));
+        else proof.splice(bit % (proof.length + 1), 0, node(0, bit % 300).slice());
         const evidence = { leafHash: node(0, index), index, size, proof, root: toRootAt(size, node) };
         return !isInclusionProven(evidence);
       }),
@@ -136,7 +136,7 @@ describe('merkle', () => {
 
   test('positions beyond 32 bits are computed right', () => {
     // A tree of 2^40 + 1 equal leaves: level hashes are the same everywhere, so it needs no memory.
-    const levels = [hashLeaf(u32be(0))];
+    const levels: Uint8Array[] = [hashLeaf(u32be(0))];
     for (let i = 0; i < 41; i += 1) levels.push(hashNode(levels[i], levels[i]));
     const node = (level: number): Uint8Array => levels[level];
     const size = 2 ** 40 + 1;

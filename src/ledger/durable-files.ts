@@ -101,6 +101,7 @@ export function replaceFile(options: {
   if (isNameDurable) storage.syncFolder(toParent(path));
 }
 
-function toParent(path: string): string {
+/** The folder that holds `path`. */
+export function toParent(path: string): string {
   return path.slice(0, path.lastIndexOf('/'));
 }

@@ -4,7 +4,7 @@ import { SourceError } from '../core/errors.ts';
 import type { Storage } from '../source/ports.ts';
 import { findFile } from './durable-files.ts';
 import { decodeBundle } from './entry-bundle.ts';
-import type { FsckFinding } from './fsck.ts';
+import type { FsckFinding } from './fsck-finding.ts';
 import {
   CHECKPOINT_FILE,
   KEY_FILE,

@@ -10,39 +10,13 @@ import { findFile } from './durable-files.ts';
 import { decodeBundle } from './entry-bundle.ts';
 import { decodeEntry, type Entry } from './entry.ts';
 import { findFileFindings } from './fsck-files.ts';
+import type { FsckFinding } from './fsck-finding.ts';
 import { CHECKPOINT_FILE, STATE_FILE } from './layout.ts';
 import { isSameKey, type VerifierKey } from './note-key.ts';
 import { readDisclosures, readKey } from './reader.ts';
 import { findSignedState } from './signed-state.ts';
 import { HASH_BYTES, TILE_WIDTH, toLevelCount, toTileLevels, toTilePath, toTileWidth } from './tile-path.ts';
 import { foldTile, TileReader } from './tile-reader.ts';
-
-/** What can be wrong; the list is closed. */
-export type FsckCode =
-  | 'key-differs'
-  | 'checkpoint-unreadable'
-  | 'signed-head-unreadable'
-  | 'signed-head-differs'
-  | 'entry-missing'
-  | 'entry-malformed'
-  | 'entry-hash-differs'
-  | 'bundle-differs'
-  | 'tile-missing'
-  | 'tile-differs'
-  | 'root-differs'
-  | 'disclosure-differs'
-  | 'history-differs'
-  | 'stray-file';
-
-/** One thing that does not fit. */
-export interface FsckFinding {
-  readonly code: FsckCode;
-  readonly index?: number;
-  /** Path below the ledger folder. */
-  readonly tile?: string;
-  readonly expected: string;
-  readonly actual: string;
-}
 
 export interface FsckReport {
   /** Of the checkpoint; null when it could not be read. */

@@ -2,7 +2,8 @@
 export { signCheckpoint, type TreeHead, verifyCheckpoint } from './checkpoint.ts';
 export { commitField, type Disclosure, verifyDisclosure } from './commitment.ts';
 export { decodeEntry, ENTRY_TYPES, type Entry, type EntryInput, type EntryType } from './entry.ts';
-export { type FsckCode, type FsckFinding, type FsckReport, fsckLedger } from './fsck.ts';
+export { type FsckReport, fsckLedger } from './fsck.ts';
+export type { FsckCode, FsckFinding } from './fsck-finding.ts';
 export { createGroupCommit, createLedgerWriter } from './group-commit.ts';
 export { type Ledger, type LedgerOptions, openLedger } from './ledger.ts';
 export { type Note, type NoteSignature, parseNote, signNote, verifyNote } from './note.ts';

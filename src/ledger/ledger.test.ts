@@ -11,7 +11,9 @@ import {
   testSigner,
 } from '../../test/fakes/ledger-kit.ts';
 import { toHex } from '../core/bytes.ts';
+import { SourceError } from '../core/errors.ts';
 import { isConsistencyProven, isInclusionProven, hashLeaf } from '../core/merkle.ts';
+import type { Storage } from '../source/ports.ts';
 import {
   createGroupCommit,
   createLedgerWriter,
@@ -125,7 +127,7 @@ describe('ledger', () => {
     ]) {
       expect(() => {
         verifyDisclosure(first, forged);
-      }).toThrowError(expect.objectContaining({ code: 'LEDGER_DISCLOSURE_MISMATCH' }));
+      }).toThrow(expect.objectContaining({ code: 'LEDGER_DISCLOSURE_MISMATCH' }));
     }
     ledger.close();
     expect(fsck().findings).toEqual([]);
@@ -134,20 +136,18 @@ describe('ledger', () => {
   test('an entry of a wrong form is refused by field, and nothing of its batch is written', async () => {
     const ledger = await openTestLedger(storage);
     const wrong = { ...testEntry(0), detail: { sealId: '', extra: 1 } } as never;
-    expect(() => ledger.append([testEntry(1), wrong])).toThrowError(
+    expect(() => ledger.append([testEntry(1), wrong])).toThrow(
       expect.objectContaining({ code: 'LEDGER_ENTRY_REFUSED' }),
     );
-    expect(() => ledger.append([{ ...testEntry(1), type: 'toString' } as never])).toThrowError(
+    expect(() => ledger.append([{ ...testEntry(1), type: 'toString' } as never])).toThrow(
       expect.objectContaining({ code: 'LEDGER_ENTRY_REFUSED' }),
     );
     const sensitive = { note: 'x'.repeat(100_000) };
     ledger.append([{ ...testEntry(1), sensitive }]);
     const digests = Object.fromEntries(Array.from({ length: 900 }, (_, i) => [`d${i}`, 'a'.repeat(64)]));
     const large = { type: 'open', actor: 'a', subject: 's', digests, detail: { sealId: 'x' } } as const;
-    expect(() => ledger.append([large])).toThrowError(expect.objectContaining({ code: 'LEDGER_ENTRY_TOO_LARGE' }));
-    expect(() => ledger.append(testEntries(4097))).toThrowError(
-      expect.objectContaining({ code: 'LEDGER_BATCH_TOO_LARGE' }),
-    );
+    expect(() => ledger.append([large])).toThrow(expect.objectContaining({ code: 'LEDGER_ENTRY_TOO_LARGE' }));
+    expect(() => ledger.append(testEntries(4097))).toThrow(expect.objectContaining({ code: 'LEDGER_BATCH_TOO_LARGE' }));
     expect(ledger.append([testEntry(2)]).firstIndex).toBe(1);
     ledger.close();
     expect(fsck().findings).toEqual([]);
@@ -157,10 +157,10 @@ describe('ledger', () => {
     (await openTestLedger(storage)).close();
     const other = testSigner('example.test/other');
     await expect(openTestLedger(storage, { signer: other })).rejects.toMatchObject({ code: 'LEDGER_WRONG_KEY' });
-    expect(() => openLedgerReader({ storage, folder: LEDGER_FOLDER, key: other })).toThrowError(
+    expect(() => openLedgerReader({ storage, folder: LEDGER_FOLDER, key: other })).toThrow(
       expect.objectContaining({ code: 'LEDGER_WRONG_KEY' }),
     );
-    expect(() => openLedgerReader({ storage, folder: '/home/none' })).toThrowError(
+    expect(() => openLedgerReader({ storage, folder: '/home/none' })).toThrow(
       expect.objectContaining({ code: 'LEDGER_NOT_FOUND' }),
     );
   });
@@ -170,10 +170,10 @@ describe('ledger', () => {
     ledger.append(testEntries(2));
     for (const index of [-1, 2, 0.5, Number.NaN]) {
       for (const ask of [() => ledger.reader().read(index), () => ledger.reader().proof(index)]) {
-        expect(ask).toThrowError(expect.objectContaining({ code: 'LEDGER_INDEX_OUT_OF_RANGE' }));
+        expect(ask).toThrow(expect.objectContaining({ code: 'LEDGER_INDEX_OUT_OF_RANGE' }));
       }
     }
-    expect(() => ledger.reader().consistency(1, 3)).toThrowError(
+    expect(() => ledger.reader().consistency(1, 3)).toThrow(
       expect.objectContaining({ code: 'LEDGER_INDEX_OUT_OF_RANGE' }),
     );
     ledger.close();
@@ -186,7 +186,7 @@ describe('ledger', () => {
     first.append([testEntry(0)]);
     lock.steal();
     const second = await openTestLedger(storage, { lock });
-    expect(() => first.append([testEntry(1)])).toThrowError(expect.objectContaining({ code: 'LEDGER_LOCK_LOST' }));
+    expect(() => first.append([testEntry(1)])).toThrow(expect.objectContaining({ code: 'LEDGER_LOCK_LOST' }));
     second.append([testEntry(2)]);
     second.close();
     expect(fsck()).toMatchObject({ size: 2, findings: [] });
@@ -197,21 +197,27 @@ describe('ledger', () => {
     const first = await openTestLedger(storage, { lock: blind });
     const second = await openTestLedger(storage, { lock: blind });
     second.append([testEntry(0)]);
-    expect(() => first.append([testEntry(1)])).toThrowError(expect.objectContaining({ code: 'LEDGER_LOCK_LOST' }));
+    expect(() => first.append([testEntry(1)])).toThrow(expect.objectContaining({ code: 'LEDGER_LOCK_LOST' }));
     second.close();
     expect(fsck().findings).toEqual([]);
   });
 
   test('a failed write ends the writer; the next opening goes on from the last signed head', async () => {
-    const full = { ...storage, create: storage.create };
-    const ledger = await openTestLedger(full);
-    ledger.append([testEntry(0)]);
-    full.create = () => {
-      throw new Error('ENOSPC');
+    let isFull = false;
+    const disk: Storage = {
+      ...storage,
+      create: (path, mode) => {
+        if (isFull) throw new SourceError('WRITE_FAILED', { fields: { errno: 'ENOSPC' } });
+        return storage.create(path, mode);
+      },
     };
-    expect(() => ledger.append([testEntry(1)])).toThrowError(expect.objectContaining({ code: 'LEDGER_WRITE_FAILED' }));
-    full.create = storage.create;
-    expect(() => ledger.append([testEntry(1)])).toThrowError(expect.objectContaining({ code: 'LEDGER_WRITE_FAILED' }));
+    const ledger = await openTestLedger(disk);
+    ledger.append([testEntry(0)]);
+    isFull = true;
+    const failed = { code: 'LEDGER_WRITE_FAILED', fields: { reason: 'WRITE_FAILED', errno: 'ENOSPC' } };
+    expect(() => ledger.append([testEntry(1)])).toThrow(expect.objectContaining(failed));
+    isFull = false;
+    expect(() => ledger.append([testEntry(1)])).toThrow(expect.objectContaining({ code: 'LEDGER_WRITE_FAILED' }));
     ledger.close();
     const next = await openTestLedger(storage);
     expect(next.append([testEntry(1)]).firstIndex).toBe(1);
@@ -244,9 +250,9 @@ describe('ledger', () => {
     storage.openForUpdate(path).write(0, bytes);
     await expect(openTestLedger(storage)).rejects.toMatchObject({ code: 'LEDGER_CORRUPT' });
     const reader = openLedgerReader({ storage, folder: LEDGER_FOLDER, key });
-    expect(() => reader.read(0)).toThrowError(expect.objectContaining({ code: 'LEDGER_CORRUPT' }));
+    expect(() => reader.read(0)).toThrow(expect.objectContaining({ code: 'LEDGER_CORRUPT' }));
     storage.remove(path);
-    expect(() => openLedgerReader({ storage, folder: LEDGER_FOLDER, key }).read(0)).toThrowError(
+    expect(() => openLedgerReader({ storage, folder: LEDGER_FOLDER, key }).read(0)).toThrow(
       expect.objectContaining({ code: 'LEDGER_CORRUPT' }),
     );
   });
@@ -296,11 +302,11 @@ describe('refusals', () => {
       clock.advance(60_000);
     }
     expect(ledger.reader().head.size).toBe(6);
-    expect(() => ledger.append([testEntry(0)])).toThrowError(expect.objectContaining({ code: 'LEDGER_FULL' }));
+    expect(() => ledger.append([testEntry(0)])).toThrow(expect.objectContaining({ code: 'LEDGER_FULL' }));
     const use = { actor: 'user', subject: 'seal-1', digests: {} } as const;
     const detail = { useId: '0'.repeat(32), operation: 'unwrap', keyRef: 'local:1' };
     for (let n = 0; n < 6; n += 1) ledger.append([{ ...use, type: 'key-use-intent', detail }]);
-    expect(() => ledger.append([{ ...use, type: 'key-use-intent', detail }])).toThrowError(
+    expect(() => ledger.append([{ ...use, type: 'key-use-intent', detail }])).toThrow(
       expect.objectContaining({ code: 'LEDGER_FULL' }),
     );
     for (let n = 0; n < 200; n += 1) {

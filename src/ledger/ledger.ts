@@ -60,10 +60,7 @@ export interface Ledger {
  */
 export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const { storage, folder, lock } = options;
-  if (!storage.exists(folder)) {
-    storage.makeFolder(folder, 0o700);
-    storage.syncFolder(folder.slice(0, folder.lastIndexOf('/')));
-  }
+  if (!storage.exists(folder)) storage.makeFolder(folder, 0o700);
   const held = await lock.acquire({ folder, waitMs: options.lockWaitMs ?? LEDGER_LIMITS.lockWaitMs });
   try {
     return createWriter(options, held, recoverLedger(options));

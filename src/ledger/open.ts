@@ -5,7 +5,7 @@ import { toRootAt } from '../core/merkle.ts';
 import type { Storage } from '../source/ports.ts';
 import { signCheckpoint, type TreeHead, verifyCheckpoint } from './checkpoint.ts';
 import { discardUnsignedTail } from './discard.ts';
-import { findFile, replaceFile } from './durable-files.ts';
+import { findFile, replaceFile, toParent } from './durable-files.ts';
 import { CHECKPOINT_FILE, KEY_FILE, STATE_FILE, TILE_FOLDER } from './layout.ts';
 import { encodeVerifierKey, isSameKey } from './note-key.ts';
 import type { NoteSigner } from './ports.ts';
@@ -67,6 +67,8 @@ function initialise({ storage, folder, signer }: Place): void {
   const isUsed = storage.exists(`${folder}/${CHECKPOINT_FILE}`) || storage.exists(`${folder}/${TILE_FOLDER}`);
   // A ledger without its signed head could be made to sign a second history.
   if (isUsed) throw new LedgerError('LEDGER_FORKED', { fields: { missing: STATE_FILE } });
+  // Before the first head is stored: a folder that vanished later would take the signed history with it.
+  storage.syncFolder(toParent(folder));
   const bytes = utf8(`${encodeVerifierKey(signer)}\n`);
   if (!storage.exists(`${folder}/${KEY_FILE}`)) {
     replaceFile({ storage, path: `${folder}/${KEY_FILE}`, bytes, isNameDurable: true });

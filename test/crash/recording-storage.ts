@@ -37,6 +37,11 @@ export interface RecordingStorage extends Storage {
   opCount(): number;
   /** A fresh storage as a crash right after the first `count` changes would leave it. */
   crashAfter(count: number, model: CrashModel): RecordingStorage;
+  /**
+   * The storage of the next process when this one was killed after `count` changes and the machine lives on: all is
+   * there, but what was not synced can still be lost by a later crash. Changes are counted on from `count`.
+   */
+  killedAfter(count: number): RecordingStorage;
   /** All files with their content, by path: for comparing. */
   files(): ReadonlyMap<string, Uint8Array>;
   /** A copy without history, everything durable: a start for another experiment. */
@@ -60,16 +65,16 @@ export function createRecordingStorage(folders: readonly string[] = []): Recordi
   return createFrom(new Map(folders.map((path) => [path, { kind: 'folder' }])));
 }
 
-function createFrom(start: Tree): RecordingStorage {
-  const tree = cloneTree(start).tree;
-  const ops: Op[] = [];
-  const fileNumbers = new Map<FileNode, number>();
+function createFrom(start: Tree, history: readonly Op[] = []): RecordingStorage {
+  const { tree, files } = replay(start, history, { kind: 'keep' });
+  const ops: Op[] = [...history];
+  // Files of the start are numbered first, in the order of the tree, so that a replay numbers them alike.
+  const fileNumbers = new Map(files.map((node, number) => [node, number]));
   const numberOf = (node: FileNode): number => {
-    if (!fileNumbers.has(node)) fileNumbers.set(node, fileNumbers.size);
-    return fileNumbers.get(node)!;
+    const number = fileNumbers.get(node) ?? fileNumbers.size;
+    fileNumbers.set(node, number);
+    return number;
   };
-  // Files of the start are numbered first, in the order of the tree, so that a replay can number them alike.
-  for (const node of tree.values()) if (node.kind === 'file') numberOf(node);
   const record = (op: Op): void => {
     ops.push(op);
   };
@@ -89,7 +94,8 @@ function createFrom(start: Tree): RecordingStorage {
       return createFile(node, numberOf(node), record);
     },
     opCount: () => ops.length,
-    crashAfter: (count, model) => createFrom(replay(start, ops.slice(0, count), model)),
+    crashAfter: (count, model) => createFrom(replay(start, ops.slice(0, count), model).tree),
+    killedAfter: (count) => createFrom(start, ops.slice(0, count)),
     files: () => new Map([...tree].flatMap(([path, node]) => (node.kind === 'file' ? [[path, node.bytes]] : []))),
     settled: () => createFrom(tree),
   };
@@ -170,7 +176,7 @@ type NameOp = Extract<Op, { path: string } | { from: string }>;
 type ContentOp = Extract<Op, { kind: 'write' | 'truncate' }>;
 
 /** The tree that a disk would hold: synced changes in order, then the unsynced ones that the model lets through. */
-function replay(start: Tree, ops: readonly Op[], model: CrashModel): Tree {
+function replay(start: Tree, ops: readonly Op[], model: CrashModel): { tree: Tree; files: FileNode[] } {
   const { tree, files } = cloneTree(start);
   const pendingNames: NameOp[] = [];
   const pendingContent = new Map<number, ContentOp[]>();
@@ -195,7 +201,7 @@ function replay(start: Tree, ops: readonly Op[], model: CrashModel): Tree {
   for (const [file, changes] of pendingContent) {
     for (const change of changes) applyCrashed(fileAt(file), change, model, change === last);
   }
-  return withoutOrphans(tree);
+  return { tree: withoutOrphans(tree), files };
 }
 
 function survivesName(model: CrashModel): boolean {

@@ -1,0 +1,28 @@
+/** What fsck can find (docs/spec/ledger.md §11). */
+
+/** What can be wrong; the list is closed. */
+export type FsckCode =
+  | 'key-differs'
+  | 'checkpoint-unreadable'
+  | 'signed-head-unreadable'
+  | 'signed-head-differs'
+  | 'entry-missing'
+  | 'entry-malformed'
+  | 'entry-hash-differs'
+  | 'bundle-differs'
+  | 'tile-missing'
+  | 'tile-differs'
+  | 'root-differs'
+  | 'disclosure-differs'
+  | 'history-differs'
+  | 'stray-file';
+
+/** One thing that does not fit. */
+export interface FsckFinding {
+  readonly code: FsckCode;
+  readonly index?: number;
+  /** Path below the ledger folder. */
+  readonly tile?: string;
+  readonly expected: string;
+  readonly actual: string;
+}
