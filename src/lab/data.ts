@@ -16,7 +16,7 @@ export function toBatch({ side, pixels }: Samples, indices: Uint32Array): Tensor
   const size = side * side;
   const data = new Float32Array(indices.length * size);
   for (const [item, index] of indices.entries()) {
-    for (let at = 0; at < size; at += 1) data[item * size + at] = pixels[index * size + at]! / 255;
+    for (let at = 0; at < size; at += 1) data[item * size + at] = pixels[index * size + at] / 255;
   }
   return { data, shape: [indices.length, side, side, 1] };
 }

@@ -25,9 +25,9 @@ export function crossEntropy(logits: Tensor, targets: Targets, temperature = 1):
   for (let item = 0; item < batch; item += 1) {
     for (let j = 0; j < classes; j += 1) {
       const at = item * classes + j;
-      const wanted = isSoft ? targets[at]! : Number(targets[item] === j);
-      if (wanted > 0) value -= wanted * Math.log(Math.max(gradient[at]!, 1e-30));
-      gradient[at] = ((gradient[at]! - wanted) * temperature) / batch;
+      const wanted = isSoft ? targets[at] : Number(targets[item] === j);
+      if (wanted > 0) value -= wanted * Math.log(Math.max(gradient[at], 1e-30));
+      gradient[at] = ((gradient[at] - wanted) * temperature) / batch;
     }
   }
   return { value: value / batch, gradient: { data: gradient, shape: logits.shape } };
@@ -36,6 +36,6 @@ export function crossEntropy(logits: Tensor, targets: Targets, temperature = 1):
 /** Softmax probabilities of logits at a temperature, as fresh memory. */
 export function toProbabilities(logits: Tensor, temperature = 1): Float32Array {
   const probabilities = logits.data.slice();
-  softmaxRows(probabilities, logits.shape[1]!, 1 / temperature);
+  softmaxRows(probabilities, logits.shape[1], 1 / temperature);
   return probabilities;
 }

@@ -28,14 +28,14 @@ export function createRng(seed: string): Rng {
   let spare: number | undefined;
 
   const next = (): number => {
-    const result = Math.imul(rotate(Math.imul(state[1]!, 5), 7), 9) >>> 0;
-    const shifted = state[1]! << 9;
-    state[2]! ^= state[0]!;
-    state[3]! ^= state[1]!;
-    state[1]! ^= state[2]!;
-    state[0]! ^= state[3]!;
-    state[2]! ^= shifted;
-    state[3] = rotate(state[3]!, 11);
+    const result = Math.imul(rotate(Math.imul(state[1], 5), 7), 9) >>> 0;
+    const shifted = state[1] << 9;
+    state[2] ^= state[0];
+    state[3] ^= state[1];
+    state[1] ^= state[2];
+    state[0] ^= state[3];
+    state[2] ^= shifted;
+    state[3] = rotate(state[3], 11);
     return result;
   };
   const uniform = (): number => (next() >>> 8) / 0x1000000;
@@ -65,7 +65,7 @@ export function shuffledOrder(length: number, rng: Rng): Uint32Array {
   const order = Uint32Array.from({ length }, (_, index) => index);
   for (let last = length - 1; last > 0; last -= 1) {
     const other = rng.below(last + 1);
-    const kept = order[last]!;
+    const kept = order[last];
     order[last] = order[other]!;
     order[other] = kept;
   }

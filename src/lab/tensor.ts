@@ -15,5 +15,5 @@ export function reuse(previous: Float32Array, length: number): Float32Array {
   return previous.length === length ? previous : new Float32Array(length);
 }
 
-/** A fresh tensor buffer to reuse later. */
-export const nothing = new Float32Array(0);
+/** What a layer holds before its first call. */
+export const nothing: Float32Array = new Float32Array(0);

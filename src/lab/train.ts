@@ -54,7 +54,7 @@ export function train(network: Network, samples: Samples, options: TrainOptions)
 }
 
 function pickTargets(samples: Samples, indices: Uint32Array, { soft }: TrainOptions): Uint8Array | Float32Array {
-  if (soft === undefined) return Uint8Array.from(indices, (index) => samples.labels[index]!);
+  if (soft === undefined) return Uint8Array.from(indices, (index) => samples.labels[index]);
   const { classes } = samples;
   const targets = new Float32Array(indices.length * classes);
   for (const [item, index] of indices.entries()) {
@@ -82,7 +82,7 @@ export function toClasses(logits: Float32Array, classes: number): Uint8Array {
   for (let item = 0; item < picked.length; item += 1) {
     let best = 0;
     for (let j = 1; j < classes; j += 1) {
-      if (logits[item * classes + j]! > logits[item * classes + best]!) best = j;
+      if (logits[item * classes + j] > logits[item * classes + best]) best = j;
     }
     picked[item] = best;
   }

@@ -47,13 +47,13 @@ function writeAttention(spec: AttentionSpec, input: string, context: Context): s
     const packed = writeDense(projection, input, context);
     return graph.node('Transpose', [graph.node('Reshape', [packed, split])], { perm: ints(...order) });
   };
-  const scores = graph.node('MatMul', [cut(query!, [0, 2, 1, 3]), cut(key!, [0, 2, 3, 1])]);
+  const scores = graph.node('MatMul', [cut(query, [0, 2, 1, 3]), cut(key, [0, 2, 3, 1])]);
   const scaled = graph.node('Mul', [scores, graph.scalar(`${name}.scale`, 1 / Math.sqrt(width / heads))]);
   const weights = graph.node('Softmax', [scaled], { axis: int(-1) });
-  const mixed = graph.node('MatMul', [weights, cut(value!, [0, 2, 1, 3])]);
+  const mixed = graph.node('MatMul', [weights, cut(value, [0, 2, 1, 3])]);
   const ordered = graph.node('Transpose', [mixed], { perm: ints(0, 2, 1, 3) });
   const merged = graph.node('Reshape', [ordered, graph.integers(`${name}.merge`, [0, tokens, width])]);
-  return writeDense(out!, merged, context);
+  return writeDense(out, merged, context);
 }
 
 function writePatches({ side, size }: PatchesSpec, input: string, { graph }: Context): string {

@@ -9,7 +9,7 @@ export interface NpyArray {
 /** The bytes of a .npy file, C order, little-endian. */
 export function toNpy({ shape, values }: NpyArray): Uint8Array {
   const descr = values instanceof Float32Array ? '<f4' : values instanceof Uint8Array ? '|u1' : '<i8';
-  const dims = shape.length === 1 ? `${shape[0]!},` : shape.join(', ');
+  const dims = shape.length === 1 ? `${shape[0]},` : shape.join(', ');
   const text = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${dims}), }`;
   // Magic, version, length and header together fill a multiple of 64 bytes, and the header ends in a newline.
   const total = Math.ceil((10 + text.length + 1) / 64) * 64;

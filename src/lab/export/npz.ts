@@ -66,7 +66,7 @@ export function toNpz(arrays: Readonly<Record<string, NpyArray>>): Uint8Array {
   let offset = 0;
   const centrals = entries.map((entry, index) => {
     const header = centralHeader(entry, offset);
-    offset += locals[index]!.length;
+    offset += locals[index].length;
     return header;
   });
   const centralBytes = centrals.reduce((sum, part) => sum + part.length, 0);

@@ -98,7 +98,7 @@ export function multiply(product: Product): void {
 function unload({ out, m, n, accumulate }: Product, from: Float32Array, columns: number): void {
   if (accumulate === true) {
     for (let i = 0; i < m; i += 1) {
-      for (let j = 0; j < n; j += 1) out[i * n + j]! += from[i * columns + j]!;
+      for (let j = 0; j < n; j += 1) out[i * n + j] += from[i * columns + j];
     }
   } else if (columns === n) {
     out.set(from.subarray(0, m * n));

@@ -42,7 +42,7 @@ export class Attention implements Layer {
     this.#key = key!;
     this.#value = value!;
     this.#out = out!;
-    this.parameters = [query, key, value, out].flatMap((dense) => dense!.parameters);
+    this.parameters = [query, key, value, out].flatMap((dense) => dense.parameters);
   }
 
   forward(input: Tensor): Tensor {
@@ -94,7 +94,7 @@ export class Attention implements Layer {
     paths.push(this.#value.backward({ data: dValue, shape }));
     this.#inputGradient = reuse(this.#inputGradient, up.length);
     const [q, k, v] = paths.map((path) => path.data) as [Float32Array, Float32Array, Float32Array];
-    for (let at = 0; at < up.length; at += 1) this.#inputGradient[at] = q[at]! + k[at]! + v[at]!;
+    for (let at = 0; at < up.length; at += 1) this.#inputGradient[at] = q[at] + k[at] + v[at];
     return { data: this.#inputGradient, shape };
   }
 
@@ -128,14 +128,14 @@ export class Attention implements Layer {
 export function softmaxRows(scores: Float32Array, columns: number, scale: number): void {
   for (let base = 0; base < scores.length; base += columns) {
     let top = -Infinity;
-    for (let j = 0; j < columns; j += 1) top = Math.max(top, scores[base + j]!);
+    for (let j = 0; j < columns; j += 1) top = Math.max(top, scores[base + j]);
     let sum = 0;
     for (let j = 0; j < columns; j += 1) {
-      const value = Math.exp(scale * (scores[base + j]! - top));
+      const value = Math.exp(scale * (scores[base + j] - top));
       scores[base + j] = value;
       sum += value;
     }
-    for (let j = 0; j < columns; j += 1) scores[base + j]! /= sum;
+    for (let j = 0; j < columns; j += 1) scores[base + j] /= sum;
   }
 }
 
@@ -143,7 +143,7 @@ export function softmaxRows(scores: Float32Array, columns: number, scale: number
 function softmaxGradient(gradient: Float32Array, weights: Float32Array, columns: number, scale: number): void {
   for (let base = 0; base < gradient.length; base += columns) {
     let dot = 0;
-    for (let j = 0; j < columns; j += 1) dot += gradient[base + j]! * weights[base + j]!;
-    for (let j = 0; j < columns; j += 1) gradient[base + j] = scale * weights[base + j]! * (gradient[base + j]! - dot);
+    for (let j = 0; j < columns; j += 1) dot += gradient[base + j] * weights[base + j];
+    for (let j = 0; j < columns; j += 1) gradient[base + j] = scale * weights[base + j] * (gradient[base + j] - dot);
   }
 }

@@ -54,15 +54,15 @@ export class BatchNorm implements Layer {
     sumRows(data, shiftGradient);
     scaleGradient.fill(0);
     for (let at = 0; at < data.length; ) {
-      for (let c = 0; c < channels; c += 1, at += 1) scaleGradient[c]! += data[at]! * normalised[at]!;
+      for (let c = 0; c < channels; c += 1, at += 1) scaleGradient[c] += data[at] * normalised[at];
     }
     // Mean and variance depend on the batch, so their share is taken out of the gradient.
     const result = reuse(this.#inputGradient, data.length);
     const [scale, inverse] = [this.#scale.values, this.#inverse];
     for (let at = 0; at < data.length; ) {
       for (let c = 0; c < channels; c += 1, at += 1) {
-        const centred = data[at]! - (shiftGradient[c]! + normalised[at]! * scaleGradient[c]!) / rows;
-        result[at] = centred * scale[c]! * inverse[c]!;
+        const centred = data[at] - (shiftGradient[c] + normalised[at] * scaleGradient[c]) / rows;
+        result[at] = centred * scale[c] * inverse[c];
       }
     }
     this.#inputGradient = result;
@@ -77,9 +77,9 @@ export class BatchNorm implements Layer {
     const [scale, shift] = [this.#scale.values, this.#shift.values];
     for (let at = 0; at < data.length; ) {
       for (let c = 0; c < channels; c += 1, at += 1) {
-        const value = (data[at]! - mean[c]!) * inverse[c]!;
+        const value = (data[at] - mean[c]) * inverse[c];
         normalised[at] = value;
-        out[at] = value * scale[c]! + shift[c]!;
+        out[at] = value * scale[c] + shift[c];
       }
     }
     this.#normalised = normalised;
@@ -93,18 +93,18 @@ export class BatchNorm implements Layer {
     const squares = new Float64Array(channels);
     for (let at = 0; at < data.length; ) {
       for (let c = 0; c < channels; c += 1, at += 1) {
-        const value = data[at]!;
-        sums[c]! += value;
-        squares[c]! += value * value;
+        const value = data[at];
+        sums[c] += value;
+        squares[c] += value * value;
       }
     }
     for (let c = 0; c < channels; c += 1) {
-      const mean = sums[c]! / rows;
-      const variance = Math.max(0, squares[c]! / rows - mean * mean);
+      const mean = sums[c] / rows;
+      const variance = Math.max(0, squares[c] / rows - mean * mean);
       this.#mean[c] = mean;
       this.#inverse[c] = 1 / Math.sqrt(variance + BATCH_NORM_EPSILON);
-      this.#runningMean[c]! += MOMENTUM * (mean - this.#runningMean[c]!);
-      this.#runningVariance[c]! += MOMENTUM * (variance - this.#runningVariance[c]!);
+      this.#runningMean[c] += MOMENTUM * (mean - this.#runningMean[c]);
+      this.#runningVariance[c] += MOMENTUM * (variance - this.#runningVariance[c]);
     }
   }
 
@@ -114,11 +114,11 @@ export class BatchNorm implements Layer {
     const factors = new Float64Array(channels);
     const summands = new Float64Array(channels);
     for (let c = 0; c < channels; c += 1) {
-      factors[c] = this.#scale.values[c]! / Math.sqrt(this.#runningVariance[c]! + BATCH_NORM_EPSILON);
-      summands[c] = this.#shift.values[c]! - this.#runningMean[c]! * factors[c]!;
+      factors[c] = this.#scale.values[c] / Math.sqrt(this.#runningVariance[c] + BATCH_NORM_EPSILON);
+      summands[c] = this.#shift.values[c] - this.#runningMean[c] * factors[c];
     }
     for (let at = 0; at < data.length; ) {
-      for (let c = 0; c < channels; c += 1, at += 1) out[at] = data[at]! * factors[c]! + summands[c]!;
+      for (let c = 0; c < channels; c += 1, at += 1) out[at] = data[at] * factors[c] + summands[c];
     }
   }
 }

@@ -121,7 +121,7 @@ export class Conv implements Layer {
     const bias = this.#bias?.values;
     if (bias === undefined) return;
     const out = this.#output;
-    for (let at = 0; at < out.length; ) for (let j = 0; j < bias.length; j += 1, at += 1) out[at]! += bias[j]!;
+    for (let at = 0; at < out.length; ) for (let j = 0; j < bias.length; j += 1, at += 1) out[at] += bias[j];
   }
 }
 

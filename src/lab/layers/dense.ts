@@ -35,7 +35,7 @@ export class Dense implements Layer {
       ...{ m: rows, n: outputs, k: inputs },
     });
     const bias = this.#bias.values;
-    for (let at = 0; at < out.length; ) for (let j = 0; j < outputs; j += 1, at += 1) out[at]! += bias[j]!;
+    for (let at = 0; at < out.length; ) for (let j = 0; j < outputs; j += 1, at += 1) out[at] += bias[j];
     return { data: out, shape: [...input.shape.slice(0, -1), outputs] };
   }
 
@@ -64,5 +64,5 @@ export class Dense implements Layer {
 export function sumRows(data: Float32Array, sums: Float32Array): void {
   sums.fill(0);
   const width = sums.length;
-  for (let at = 0; at < data.length; ) for (let j = 0; j < width; j += 1, at += 1) sums[j]! += data[at]!;
+  for (let at = 0; at < data.length; ) for (let j = 0; j < width; j += 1, at += 1) sums[j] += data[at];
 }

@@ -38,7 +38,7 @@ export class Embedding implements Layer {
     const sums = this.#table.gradient;
     sums.fill(0);
     for (const [index, id] of this.#ids.data.entries()) {
-      for (let j = 0; j < width; j += 1) sums[id * width + j]! += gradient.data[index * width + j]!;
+      for (let j = 0; j < width; j += 1) sums[id * width + j] += gradient.data[index * width + j];
     }
     // Ids have no gradient.
     return { data: new Float32Array(this.#ids.data.length), shape: this.#ids.shape };
@@ -62,7 +62,7 @@ export class Position implements Layer {
     const table = this.#table.values;
     const out = reuse(this.#output, data.length);
     for (let at = 0; at < data.length; ) {
-      for (let j = 0; j < table.length; j += 1, at += 1) out[at] = data[at]! + table[j]!;
+      for (let j = 0; j < table.length; j += 1, at += 1) out[at] = data[at] + table[j];
     }
     this.#output = out;
     return { data: out, shape };
@@ -72,7 +72,7 @@ export class Position implements Layer {
     const sums = this.#table.gradient;
     sums.fill(0);
     for (let at = 0; at < gradient.data.length; ) {
-      for (let j = 0; j < sums.length; j += 1, at += 1) sums[j]! += gradient.data[at]!;
+      for (let j = 0; j < sums.length; j += 1, at += 1) sums[j] += gradient.data[at];
     }
     return gradient;
   }

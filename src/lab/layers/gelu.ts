@@ -27,7 +27,7 @@ export class Gelu implements Layer {
     const slope = reuse(this.#slope, data.length);
     const density = 1 / Math.sqrt(2 * Math.PI);
     for (let at = 0; at < data.length; at += 1) {
-      const x = data[at]!;
+      const x = data[at];
       const bell = Math.exp(-0.5 * x * x);
       const share = 0.5 * (1 + erf(x * Math.SQRT1_2, bell));
       out[at] = x * share;
@@ -42,7 +42,7 @@ export class Gelu implements Layer {
     const { data, shape } = gradient;
     const slope = this.#slope;
     const result = reuse(this.#inputGradient, data.length);
-    for (let at = 0; at < data.length; at += 1) result[at] = data[at]! * slope[at]!;
+    for (let at = 0; at < data.length; at += 1) result[at] = data[at] * slope[at];
     this.#inputGradient = result;
     return { data: result, shape };
   }

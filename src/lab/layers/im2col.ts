@@ -48,9 +48,9 @@ export function imageToRows(image: Float32Array, w: Windows, runs: Runs, rows: F
   const rowsSize = w.outHeight * w.outWidth * w.kernel * w.kernel * channels;
   for (let item = 0; item < w.batch; item += 1) {
     for (let run = 0; run < runs.pixels.length; run += 1) {
-      let to = item * rowsSize + runs.rowAt[run]!;
-      let from = item * imageSize + runs.imageAt[run]!;
-      for (let pixel = runs.pixels[run]!; pixel > 0; pixel -= 1, from += channelsTotal, to += channels) {
+      let to = item * rowsSize + runs.rowAt[run];
+      let from = item * imageSize + runs.imageAt[run];
+      for (let pixel = runs.pixels[run]; pixel > 0; pixel -= 1, from += channelsTotal, to += channels) {
         for (let c = 0; c < channels; c += 1) rows[to + c] = image[from + c]!;
       }
     }
@@ -64,10 +64,10 @@ export function addRowsToImage(rows: Float32Array, w: Windows, runs: Runs, image
   const rowsSize = w.outHeight * w.outWidth * w.kernel * w.kernel * channels;
   for (let item = 0; item < w.batch; item += 1) {
     for (let run = 0; run < runs.pixels.length; run += 1) {
-      let from = item * rowsSize + runs.rowAt[run]!;
-      let to = item * imageSize + runs.imageAt[run]!;
-      for (let pixel = runs.pixels[run]!; pixel > 0; pixel -= 1, to += channelsTotal, from += channels) {
-        for (let c = 0; c < channels; c += 1) image[to + c]! += rows[from + c]!;
+      let from = item * rowsSize + runs.rowAt[run];
+      let to = item * imageSize + runs.imageAt[run];
+      for (let pixel = runs.pixels[run]; pixel > 0; pixel -= 1, to += channelsTotal, from += channels) {
+        for (let c = 0; c < channels; c += 1) image[to + c] += rows[from + c];
       }
     }
   }

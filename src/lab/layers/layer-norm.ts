@@ -33,16 +33,16 @@ export class LayerNorm implements Layer {
     for (let row = 0; row < inverse.length; row += 1) {
       const base = row * width;
       let mean = 0;
-      for (let j = 0; j < width; j += 1) mean += data[base + j]!;
+      for (let j = 0; j < width; j += 1) mean += data[base + j];
       mean /= width;
       let variance = 0;
-      for (let j = 0; j < width; j += 1) variance += (data[base + j]! - mean) ** 2;
+      for (let j = 0; j < width; j += 1) variance += (data[base + j] - mean) ** 2;
       const factor = 1 / Math.sqrt(variance / width + LAYER_NORM_EPSILON);
       inverse[row] = factor;
       for (let j = 0; j < width; j += 1) {
-        const value = (data[base + j]! - mean) * factor;
+        const value = (data[base + j] - mean) * factor;
         normalised[base + j] = value;
-        out[base + j] = value * scale[j]! + shift[j]!;
+        out[base + j] = value * scale[j] + shift[j];
       }
     }
     this.#normalised = normalised;
@@ -63,13 +63,13 @@ export class LayerNorm implements Layer {
       let sum = 0;
       let weighted = 0;
       for (let j = 0; j < width; j += 1) {
-        const up = data[base + j]! * scale[j]!;
+        const up = data[base + j] * scale[j];
         sum += up;
-        weighted += up * normalised[base + j]!;
+        weighted += up * normalised[base + j];
       }
       for (let j = 0; j < width; j += 1) {
-        const up = data[base + j]! * scale[j]!;
-        result[base + j] = inverse[row]! * (up - (sum + normalised[base + j]! * weighted) / width);
+        const up = data[base + j] * scale[j];
+        result[base + j] = inverse[row] * (up - (sum + normalised[base + j] * weighted) / width);
       }
     }
     this.#inputGradient = result;
@@ -81,7 +81,7 @@ export class LayerNorm implements Layer {
     const sums = this.#scale.gradient;
     sums.fill(0);
     for (let at = 0; at < data.length; ) {
-      for (let j = 0; j < sums.length; j += 1, at += 1) sums[j]! += data[at]! * this.#normalised[at]!;
+      for (let j = 0; j < sums.length; j += 1, at += 1) sums[j] += data[at] * this.#normalised[at];
     }
   }
 }

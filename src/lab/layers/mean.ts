@@ -17,7 +17,7 @@ export class Mean implements Layer {
     let at = 0;
     for (let item = 0; item < batch; item += 1) {
       for (let place = 0; place < places; place += 1) {
-        for (let j = 0; j < width; j += 1, at += 1) out[item * width + j]! += input.data[at]! / places;
+        for (let j = 0; j < width; j += 1, at += 1) out[item * width + j] += input.data[at] / places;
       }
     }
     this.#output = out;
@@ -30,7 +30,7 @@ export class Mean implements Layer {
     let at = 0;
     for (let item = 0; item < batch; item += 1) {
       for (let place = 0; place < places; place += 1) {
-        for (let j = 0; j < width; j += 1, at += 1) result[at] = gradient.data[item * width + j]! / places;
+        for (let j = 0; j < width; j += 1, at += 1) result[at] = gradient.data[item * width + j] / places;
       }
     }
     this.#inputGradient = result;
@@ -39,6 +39,6 @@ export class Mean implements Layer {
 
   #sizes(): [batch: number, places: number, width: number] {
     const shape = this.#inputShape;
-    return [shape[0]!, countElements(shape.slice(1, -1)), shape.at(-1)!];
+    return [shape[0], countElements(shape.slice(1, -1)), shape.at(-1)!];
   }
 }

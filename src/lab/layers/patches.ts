@@ -21,7 +21,7 @@ export class Patches implements Layer {
     const out = reuse(this.#output, input.data.length);
     this.#eachPixel(input.data.length, (tokenAt, imageAt) => (out[tokenAt] = input.data[imageAt]!));
     this.#output = out;
-    return { data: out, shape: [input.shape[0]!, (side / size) ** 2, size * size] };
+    return { data: out, shape: [input.shape[0], (side / size) ** 2, size * size] };
   }
 
   backward(gradient: Tensor): Tensor {

@@ -25,9 +25,9 @@ export class Pool implements Layer {
     const { mode, size } = this.#spec;
     out.fill(mode === 'max' ? -Infinity : 0);
     this.#eachPair((outAt, inAt) => {
-      const value = input.data[inAt]!;
-      if (mode === 'average') out[outAt]! += value / (size * size);
-      else if (value > out[outAt]!) {
+      const value = input.data[inAt];
+      if (mode === 'average') out[outAt] += value / (size * size);
+      else if (value > out[outAt]) {
         out[outAt] = value;
         this.#origin[outAt] = inAt;
       }
@@ -41,9 +41,9 @@ export class Pool implements Layer {
     const result = reuse(this.#inputGradient, countElements(this.#inputShape));
     result.fill(0);
     if (mode === 'max') {
-      for (let at = 0; at < gradient.data.length; at += 1) result[this.#origin[at]!]! += gradient.data[at]!;
+      for (let at = 0; at < gradient.data.length; at += 1) result[this.#origin[at]] += gradient.data[at];
     } else {
-      this.#eachPair((outAt, inAt) => (result[inAt]! += gradient.data[outAt]! / (size * size)));
+      this.#eachPair((outAt, inAt) => (result[inAt] += gradient.data[outAt] / (size * size)));
     }
     this.#inputGradient = result;
     return { data: result, shape: this.#inputShape };

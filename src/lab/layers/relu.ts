@@ -13,7 +13,7 @@ export class Relu implements Layer {
     const out = reuse(this.#output, data.length);
     // Signs are random, so a branch would be mispredicted half of the time: the sign bit, spread over the word, masks.
     const [inBits, outBits] = [toBits(data), toBits(out)];
-    for (let at = 0; at < outBits.length; at += 1) outBits[at] = inBits[at]! & ~(inBits[at]! >> 31);
+    for (let at = 0; at < outBits.length; at += 1) outBits[at] = inBits[at] & ~(inBits[at] >> 31);
     this.#output = out;
     return { data: out, shape };
   }
@@ -23,7 +23,7 @@ export class Relu implements Layer {
     const result = reuse(this.#inputGradient, data.length);
     // Outputs are zero or have positive bits, so the negated bits carry the mask.
     const [outBits, upBits, resultBits] = [toBits(this.#output), toBits(data), toBits(result)];
-    for (let at = 0; at < resultBits.length; at += 1) resultBits[at] = upBits[at]! & (-outBits[at]! >> 31);
+    for (let at = 0; at < resultBits.length; at += 1) resultBits[at] = upBits[at] & (-outBits[at] >> 31);
     this.#inputGradient = result;
     return { data: result, shape };
   }

@@ -36,5 +36,5 @@ export class Residual implements Layer {
 }
 
 function addInto(a: Float32Array, b: Float32Array, out: Float32Array): void {
-  for (let at = 0; at < out.length; at += 1) out[at] = a[at]! + b[at]!;
+  for (let at = 0; at < out.length; at += 1) out[at] = a[at] + b[at];
 }

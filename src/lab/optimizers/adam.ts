@@ -20,14 +20,14 @@ export function createAdam(parameters: readonly Parameter[], { weightDecay }: Ad
       steps += 1;
       const rate = (learningRate * Math.sqrt(1 - SECOND ** steps)) / (1 - FIRST ** steps);
       for (const [index, { values, gradient, isDecayed }] of parameters.entries()) {
-        const mean = means[index]!;
-        const square = squares[index]!;
+        const mean = means[index];
+        const square = squares[index];
         const decay = isDecayed ? learningRate * weightDecay : 0;
         for (let at = 0; at < values.length; at += 1) {
-          const slope = gradient[at]!;
-          mean[at]! += (1 - FIRST) * (slope - mean[at]!);
-          square[at]! += (1 - SECOND) * (slope * slope - square[at]!);
-          values[at]! -= decay * values[at]! + (rate * mean[at]!) / (Math.sqrt(square[at]!) + EPSILON);
+          const slope = gradient[at];
+          mean[at] += (1 - FIRST) * (slope - mean[at]);
+          square[at] += (1 - SECOND) * (slope * slope - square[at]);
+          values[at] -= decay * values[at] + (rate * mean[at]) / (Math.sqrt(square[at]) + EPSILON);
         }
       }
     },

@@ -13,11 +13,11 @@ export function createSgd(parameters: readonly Parameter[], { momentum, weightDe
   return {
     step: (learningRate) => {
       for (const [index, { values, gradient, isDecayed }] of parameters.entries()) {
-        const velocity = velocities[index]!;
+        const velocity = velocities[index];
         const decay = isDecayed ? weightDecay : 0;
         for (let at = 0; at < values.length; at += 1) {
-          velocity[at] = momentum * velocity[at]! + gradient[at]! + decay * values[at]!;
-          values[at]! -= learningRate * velocity[at]!;
+          velocity[at] = momentum * velocity[at] + gradient[at] + decay * values[at];
+          values[at] -= learningRate * velocity[at];
         }
       }
     },

@@ -38,7 +38,7 @@ const GLYPHS: Readonly<Record<GlyphTask, readonly string[]>> = {
 /** The lines of one glyph class on the unit square. */
 function listStrokes(glyph: string): Stroke[] {
   return glyph.split(' ').map((pair) => {
-    const [from, to] = [POINTS[pair[0]!]!, POINTS[pair[1]!]!];
+    const [from, to] = [POINTS[pair[0]], POINTS[pair[1]]];
     return { x0: from[0], y0: from[1], x1: to[0], y1: to[1] };
   });
 }
@@ -81,11 +81,11 @@ export function generateGlyphs({ task, stream, count }: GlyphOptions): Samples {
   for (let item = 0; item < count; item += 1) {
     const label = rng.below(GLYPH_CLASSES);
     labels[item] = label;
-    const strokes = distort(shapes[label]!, rng);
+    const strokes = distort(shapes[label], rng);
     drawStrokes([...strokes, drawDistractor(rng)], { side: GLYPH_SIDE, radius: rng.between(0.45, 0.85) }, canvas);
     const contrast = rng.between(0.55, 1);
     for (let at = 0; at < size; at += 1) {
-      const level = 0.1 + contrast * canvas[at]! * 0.8 + NOISE * rng.gaussian();
+      const level = 0.1 + contrast * canvas[at] * 0.8 + NOISE * rng.gaussian();
       pixels[item * size + at] = Math.round(255 * Math.min(1, Math.max(0, level)));
     }
   }
