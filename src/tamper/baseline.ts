@@ -33,6 +33,7 @@ export interface BaselineOptions {
 function toBaselineFile(options: BaselineOptions, fileIndex: number, buffer: Uint8Array): BaselineFile {
   const { name, source } = options.model.files[fileIndex];
   const known = options.fileSha256?.[fileIndex];
+  if (known !== undefined && !/^[0-9a-f]{64}$/.test(known)) throw new TypeError('fileSha256 must be lower-case hex');
   const plain: Hash | undefined = known === undefined ? createHash('sha256') : undefined;
   const segments = toSegments(options.model.tensors, fileIndex, source.size).map((segment) => {
     const leaves = toLeafTable({

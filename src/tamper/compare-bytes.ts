@@ -60,12 +60,12 @@ function compareSegment(
     onLeaf: (leaf) => {
       options.progress.advance(leaf.bytes.length);
       if (leaf.index >= lastWhole || isSameHash(leaf.hash, toLeafHash(segment.leaves, leaf.index))) return;
-      const list = tensor === null ? options.gaps : options.tensors;
-      list.countLeaf(tensor?.name ?? null, toLeafCount(segment.end - segment.start));
       if (isTyped) {
         typed.add(segment.tensor!);
         return;
       }
+      const list = tensor === null ? options.gaps : options.tensors;
+      list.countLeaf(tensor?.name ?? null, toLeafCount(segment.end - segment.start));
       addLeafChanges(list, {
         tensor,
         rangeStart: tensor === null ? 0 : segment.start - tensor.start,

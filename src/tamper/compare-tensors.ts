@@ -101,8 +101,9 @@ function compareTensor(options: CompareTensorsOptions, before: BaselineTensor, n
     return;
   }
   const changed = compareContent(options, before, now);
-  if (changed > 0) noteForeignContent(options, before, now, changed);
-  else if (isMoved(before, now)) {
+  if (changed === toLeafCount(now.byteLength) && changed > 0) noteForeignContent(options, before, now);
+  if (changed > 0) return;
+  if (isMoved(before, now)) {
     const detail = `${before.storage} -> ${now.storage}`;
     list.add(
       toChange({ kind: 'moved', severity: 'info', ...place, detail: before.storage === now.storage ? null : detail }),
@@ -110,16 +111,20 @@ function compareTensor(options: CompareTensorsOptions, before: BaselineTensor, n
   }
 }
 
-/** Says so when a tensor that differs in every leaf now holds what another one held: the two were swapped or copied. */
-function noteForeignContent(
-  options: CompareTensorsOptions,
+/**
+ * Says so when a tensor that differs in every leaf now holds what another one held: they were swapped or copied. Hashes
+ * the tensor again.
+ */
+export function noteForeignContent(
+  options: Pick<CompareTensorsOptions, 'baseline' | 'buffer' | 'list'>,
   before: BaselineTensor,
   now: TensorRef,
-  changed: number,
 ): void {
-  if (changed < toLeafCount(now.byteLength)) return;
-  const root = toTensorRoot(now, options.buffer);
-  const owner = options.baseline.tensors.find((tensor) => tensor.root === root && tensor.name !== before.name);
+  const candidates = options.baseline.tensors.filter(
+    (one) => one !== before && one.leaves.length === before.leaves.length,
+  );
+  const root = candidates.length === 0 ? '' : toTensorRoot(now, options.buffer);
+  const owner = candidates.find((one) => one.root === root);
   if (owner === undefined) return;
   const detail = `holds what ${owner.name} held`;
   options.list.add(

@@ -6,7 +6,7 @@ import { verifyDsse } from '../sign/index.ts';
 import { type Change, ChangeList, type Severity, type TensorTally, toChange } from './changes.ts';
 import { assertReferenceSizes, compareBytes } from './compare-bytes.ts';
 import { compareFormat, compareGraph, compareHeaders, compareMetadata, type GraphAnalysis } from './compare-meaning.ts';
-import { compareTensors, type Renames } from './compare-tensors.ts';
+import { compareTensors, noteForeignContent, type Renames } from './compare-tensors.ts';
 import { createLeafBuffer } from './leaves.ts';
 import { type Baseline, BASELINE_PAYLOAD_TYPE, decodeBaseline } from './manifest.ts';
 
@@ -118,12 +118,34 @@ function verifyFiles(run: Run, files: readonly ModelFile[], refusal: string): An
   return { bytes: files.length === baseline.files.length, tensors: typed.size === 0, graph: 'none', metadata: false };
 }
 
+function noteSwaps(run: Run, model: Model, tensors: ChangeList): void {
+  const replaced = new Set(tensors.tensors.filter((one) => one.leaves === one.leavesChanged).map((one) => one.tensor));
+  run.baseline.tensors.forEach((before, index) => {
+    if (replaced.has(before.name)) noteForeignContent(run, before, model.tensors[index]);
+  });
+}
+
+/** Tensors whose stored bytes changed and are not the logical ones: by content, or else as another spelling of it. */
+function compareTyped(run: Run, model: Model, typed: ReadonlySet<number>): void {
+  for (const index of typed) {
+    const before = run.list.total;
+    compareTensors({ ...run, model, only: new Set([index]) });
+    if (run.list.total > before) continue;
+    const { name, fileIndex, start } = run.baseline.tensors[index];
+    const place = { tensor: name, file: model.files[fileIndex].name, offset: start };
+    run.list.add(
+      toChange({ kind: 'moved', severity: 'info', ...place, detail: 'the same values, encoded differently' }),
+    );
+  }
+}
+
 /** Tensors lie where they lay: bytes first, then what the bytes between the tensors mean. */
 function verifyInPlace(run: Run, model: Model): Analysed {
   const { tensors, gaps, typed } = runBytes(run, model.files);
-  if (tensors.total + tensors.leavesChanged + gaps.total === 0) return UNCHANGED;
+  if (tensors.total + gaps.total + typed.size === 0) return UNCHANGED;
   run.list.addAll(tensors);
-  if (typed.size > 0) compareTensors({ ...run, model, only: typed });
+  noteSwaps(run, model, tensors);
+  compareTyped(run, model, typed);
   if (gaps.total === 0) return UNCHANGED;
   const meaning = new ChangeList(run.max);
   const inner = { ...run, list: meaning };
@@ -147,8 +169,8 @@ function verifyRearranged(run: Run, model: Model): Analysed {
 
 /** Sizes are the same but the layout is not: a byte between tensors that moves borders, or a reordered file. */
 function verifyShifted(run: Run, model: Model): Analysed {
-  const { tensors, gaps } = runBytes(run, model.files);
-  const isOnlyGaps = tensors.total + tensors.leavesChanged === 0;
+  const { tensors, gaps, typed } = runBytes(run, model.files);
+  const isOnlyGaps = tensors.total + typed.size === 0;
   const analysed = verifyRearranged(run, model);
   if (isOnlyGaps) run.list.addAll(gaps, 'high');
   return { ...analysed, bytes: isOnlyGaps };
