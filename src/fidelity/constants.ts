@@ -3,7 +3,7 @@ import type { Graph, GraphNode, TensorRef } from '../model/types.ts';
 import { decodeValues } from './values.ts';
 
 /** Operators that pass a scalar on, so that what compares the result compares the input. */
-const PASSING = new Set(['Cast', 'Identity', 'Squeeze', 'Unsqueeze', 'Reshape', 'Flatten']);
+const PASSING = new Set(['Cast', 'Identity', 'Squeeze', 'Unsqueeze', 'Reshape', 'Flatten', 'Gather', 'Slice']);
 const COMPARING = new Set(['Equal', 'Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual']);
 
 /** A few candidates are tried; a graph that compares with more is not choosing a mode. */
@@ -17,27 +17,29 @@ interface Scope {
 }
 
 /**
- * For every graph input that is compared with scalar constants, those constants, in the order of the graph; equality
- * before other comparisons. Follows Cast, Identity, Squeeze, Unsqueeze, Reshape and Flatten on both sides, and looks
- * into the branches of If, Loop and Scan.
+ * For every graph input that is compared with scalar constants: those constants in the order of the graph, and after
+ * them their whole-number neighbours, which take the other branch (above for equality, both sides for an order).
+ * Follows the operators that pass a scalar on, on both sides, and looks into the branches of If, Loop and Scan.
  */
 export function findComparedConstants(graph: Graph): ReadonlyMap<string, readonly number[]> {
-  const equal = new Map<string, number[]>();
-  const other = new Map<string, number[]>();
+  const exact = new Map<string, number[]>();
+  const beside = new Map<string, number[]>();
+  const add = (found: Map<string, number[]>, input: string, values: readonly number[]): void => {
+    found.set(input, [...(found.get(input) ?? []), ...values]);
+  };
   const scope: Scope = {
     aliases: new Map(graph.inputs.map((input) => [input.name, input.name])),
     constants: new Map(),
   };
   visit(graph, scope, 0, (input, op, value) => {
-    const found = op === 'Equal' ? equal : other;
-    found.set(input, [...(found.get(input) ?? []), value]);
+    add(exact, input, [value]);
+    add(beside, input, op === 'Equal' ? [value + 1] : [value - 1, value + 1]);
   });
-  const names = new Set([...equal.keys(), ...other.keys()]);
   return new Map(
-    [...names].map((name) => {
-      const all = [...(equal.get(name) ?? []), ...(other.get(name) ?? [])];
-      return [name, [...new Set(all)].slice(0, candidatesMax)];
-    }),
+    [...exact].map(([name, values]) => [
+      name,
+      [...new Set([...values, ...(beside.get(name) ?? [])])].slice(0, candidatesMax),
+    ]),
   );
 }
 

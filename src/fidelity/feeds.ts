@@ -99,8 +99,8 @@ function toRows(batch: Batch, count: number): number {
 }
 
 /**
- * Seeded probes, one by one, or as many at once as a fixed batch has rows. Free dimensions and constants are tried on the original until it runs; constants that it
- * refuses are dropped.
+ * Seeded probes, one by one, or as many at once as a fixed batch has rows. For every constant that the graph compares
+ * an input with, free dimensions are tried on the original until it runs; constants that never run are dropped.
  * @throws RuntimeError RUNTIME_RUN_FAILED when no attempt runs; RUNTIME_DTYPE_UNSUPPORTED
  */
 export async function feedProbes(
@@ -110,30 +110,36 @@ export async function feedProbes(
 ): Promise<FeedSource> {
   const plan = planProbes(graph, session.inputs, session.outputs);
   const choices = Math.max(1, ...plan.map((input) => (input.rule.kind === 'constants' ? input.rule.values.length : 1)));
-  const frees = hasFreeDims(plan) ? FREE_SIZES : [FREE_SIZES[0]];
-  const attempts = frees.flatMap((free) => Array.from({ length: choices }, (_, choice) => ({ free, choice })));
-  const make = (from: readonly ProbeInput[], free: number, index: number): Feed =>
-    makeProbe(from, { sizes: { batch: 1, free }, seed: options.seed, index });
-  const found = await findRunning(attempts, session, ({ free, choice }) => make(fixChoice(plan, choice), free, 0));
-  const working: number[] = [];
+  const sizes = hasFreeDims(plan) ? FREE_SIZES : [FREE_SIZES[0]];
+  const make = ({ free, choice }: Variant, index: number): Feed =>
+    makeProbe(fixChoice(plan, choice), { sizes: { batch: 1, free }, seed: options.seed, index });
+  const working: Variant[] = [];
+  let last: unknown;
   for (let choice = 0; choice < choices; choice++) {
-    const isWorking = await session.run(make(fixChoice(plan, choice), found.free, 0)).then(
-      () => true,
-      () => false,
-    );
-    if (isWorking) working.push(choice);
+    const attempts = sizes.map((free) => ({ free, choice }));
+    try {
+      working.push(await findRunning(attempts, session, (attempt) => make(attempt, 0)));
+    } catch (error) {
+      if (!isRunFailure(error)) throw error;
+      last = error;
+    }
   }
+  if (working.length === 0) throw last;
   const rows = findFixedRows(plan);
+  const count = plan.length === 0 ? 1 : options.count;
   return {
-    samples: Math.ceil(options.count / rows) * rows,
+    samples: Math.ceil(count / rows) * rows,
     hasBatchAxis: plan.some((input) => input.shape.length >= 2),
     step: rows,
     toRows: () => rows,
-    make: (start) => {
-      const index = start / rows;
-      return make(fixChoice(plan, working[index % working.length]), found.free, index);
-    },
+    make: (start) => make(working[(start / rows) % working.length], start / rows),
   };
+}
+
+/** One way to run a model: the size of its free dimensions, and which constant its compared scalars get. */
+interface Variant {
+  readonly free: number;
+  readonly choice: number;
 }
 
 /** The first dimension of the first input of rank 2 or more that is no state: samples of one run, where it is fixed. */

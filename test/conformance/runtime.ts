@@ -122,6 +122,20 @@ export function runRuntimeSuite(name: string, { make }: RuntimeSuite): void {
       await Promise.all(sessions.map((session) => session.release()));
     });
 
+    test('loads, runs and releases that overlap do not disturb each other', async () => {
+      const use = async (value: number): Promise<number[]> => {
+        const session = await runtime.load(matmulModel(value % 2 === 0));
+        const outs = await Promise.all([value, -value].map((x) => session.run(new Map([['x', f32([1, 2], [x, 0])]]))));
+        const broken = await runtime.load({ main: new Uint8Array(9), external: [] }).catch(() => 'refused');
+        expect(broken).toBe('refused');
+        await session.release();
+        return outs.flatMap((out) => toFloats(out.get('y')));
+      };
+      const values = Array.from({ length: 40 }, (_, index) => index + 1);
+      const results = await Promise.all(values.map(use));
+      expect(results).toEqual(values.map((x) => [x, 2 * x, -x, -2 * x]));
+    });
+
     test('a model in a slice of a larger buffer loads', async () => {
       const { main } = matmulModel(false);
       const larger = new Uint8Array(main.length + 7);

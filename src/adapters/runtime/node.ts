@@ -19,7 +19,7 @@ export interface NodeRuntimeOptions {
 export async function openNodeRuntime(options: NodeRuntimeOptions = {}): Promise<Runtime> {
   switchTelemetryOff();
   const ort = (await import(PACKAGE)) as OrtModule;
-  ort.env.logLevel = 'error';
+  ort.env.logLevel = 'fatal';
   return {
     id: 'onnxruntime-node',
     version: ort.env.versions.node ?? 'unknown',

@@ -18,13 +18,16 @@ export interface SessionOptions {
   readonly threads: number;
 }
 
+/** Fatal messages only: errors reach the caller as exceptions, and the engine would print them to stderr as well. */
+const QUIET = 4;
+
 /** Long enough for the name of an operator, short enough to quote no weights. */
 const reasonCharsMax = 200;
 
 /** The first line of the engine's message, cut and reduced to printable ASCII: it may quote text from the model. */
 function toReason(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  const line = text.split('\n', 1)[0] ?? '';
+  const [line] = text.replace(/^.*ERROR_MESSAGE: /, '').split('\n', 1);
   return line.replace(/[^\x20-\x7e]/g, '?').slice(0, reasonCharsMax);
 }
 
@@ -56,7 +59,7 @@ export async function loadSession(
       executionMode: 'sequential',
       intraOpNumThreads: options.threads,
       interOpNumThreads: 1,
-      logSeverityLevel: 3,
+      logSeverityLevel: QUIET,
     });
     return toRuntimeSession(ort, session);
   } catch (error) {
@@ -92,7 +95,7 @@ async function runSession(
 ): Promise<ReadonlyMap<string, RuntimeTensor>> {
   const inputs: Record<string, Tensor> = Object.create(null) as Record<string, Tensor>;
   for (const [name, value] of feeds) inputs[name] = encodeTensor(ort.Tensor, name, value);
-  const results = await session.run(inputs, wanted);
+  const results = await session.run(inputs, wanted, { logSeverityLevel: QUIET });
   const outputs = new Map<string, RuntimeTensor>();
   for (const name of wanted) {
     const tensor = results[name] as Tensor | undefined;

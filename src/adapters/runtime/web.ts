@@ -14,16 +14,29 @@ export async function openWebRuntime(): Promise<Runtime> {
   // One thread needs no shared memory and no worker; the .wasm file is then read from the package's folder.
   ort.env.wasm.numThreads = 1;
   ort.env.wasm.proxy = false;
-  ort.env.logLevel = 'error';
-  // External data is mounted under its path in one table for all sessions: loads must not overlap.
-  let last: Promise<unknown> = Promise.resolve();
+  ort.env.logLevel = 'fatal';
   return {
     id: 'onnxruntime-web',
     version: ort.env.versions.web ?? 'unknown',
-    load: (model) => {
-      const next = last.then(() => loadSession(ort, model, { provider: 'wasm', threads: 1 }));
-      last = next.catch(() => undefined);
-      return next;
+    load: async (model) => {
+      const session = await inTurn(() => loadSession(ort, model, { provider: 'wasm', threads: 1 }));
+      return {
+        ...session,
+        run: (feeds) => inTurn(() => session.run(feeds)),
+        release: () => inTurn(() => session.release()),
+      };
     },
   };
+}
+
+let last: Promise<unknown> = Promise.resolve();
+
+/**
+ * Runs `work` after all work before it. All sessions of a process share one WebAssembly instance with one stack and one
+ * table of mounted external data: calls that overlap end in "function signature mismatch", or in another's weights.
+ */
+function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  const next = last.then(work);
+  last = next.catch(() => undefined);
+  return next;
 }

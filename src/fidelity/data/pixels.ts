@@ -1,4 +1,5 @@
 /** PNG and JPEG files to numbers, and the resize by area average. */
+import { inflateSync } from 'node:zlib';
 import jpeg from 'jpeg-js';
 import { PNG } from 'pngjs';
 import { FIDELITY_LIMITS } from '../../core/limits/fidelity.ts';
@@ -20,7 +21,7 @@ export interface Pixels {
  */
 export function decodeImage(source: ByteSource): Pixels {
   const bytes = Buffer.from(readWhole(source, FIDELITY_LIMITS.imageBytesMax).buffer);
-  const isPng = bytes.length >= 24 && bytes.readUInt32BE(0) === 0x89504e47;
+  const isPng = bytes.length >= 33 && bytes.readUInt32BE(0) === 0x89504e47;
   if (!isPng && !(bytes.length >= 4 && bytes.readUInt16BE(0) === 0xffd8)) {
     throw malformed(source.label, 'the image is neither PNG nor JPEG', 0);
   }
@@ -31,11 +32,33 @@ export function decodeImage(source: ByteSource): Pixels {
   if (count > FIDELITY_LIMITS.imagePixelsMax)
     throw tooLarge(source.label, 'pixels', count, FIDELITY_LIMITS.imagePixelsMax);
   try {
-    const decoded = isPng ? PNG.sync.read(bytes) : decodeJpeg(bytes);
+    const decoded = isPng ? decodePng(bytes, size) : decodeJpeg(bytes);
     return { width: decoded.width, height: decoded.height, rgba: decoded.data };
   } catch {
     throw malformed(source.label, 'the image is damaged');
   }
+}
+
+/** The library inflates interlaced images without a bound, so those are first inflated under one. */
+function decodePng(bytes: Buffer, size: { width: number; height: number }): PNG {
+  const isInterlaced = bytes.readUInt8(28) !== 0;
+  if (isInterlaced) {
+    // Eight bytes a pixel at most (16-bit RGBA), and one filter byte for each of fewer than 4 · height pass rows.
+    const maxOutputLength = 8 * size.width * size.height + 4 * size.height + 64;
+    inflateSync(Buffer.concat(listChunks(bytes, 'IDAT')), { maxOutputLength });
+  }
+  return PNG.sync.read(bytes);
+}
+
+/** Bodies of all chunks of a type (PNG specification 5.3). */
+function listChunks(bytes: Buffer, type: string): Buffer[] {
+  const found: Buffer[] = [];
+  for (let at = 8; at + 12 <= bytes.length; ) {
+    const end = at + 8 + bytes.readUInt32BE(at);
+    if (bytes.toString('latin1', at + 4, at + 8) === type) found.push(bytes.subarray(at + 8, end));
+    at = end + 4;
+  }
+  return found;
 }
 
 function decodeJpeg(bytes: Buffer): { width: number; height: number; data: Uint8Array } {
