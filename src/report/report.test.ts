@@ -40,6 +40,19 @@ const unmarked = sampleReport({
   evidence: null,
 });
 const unmeasured = sampleReport({ fidelity: { kind: 'unmeasured', reason: 'operator SECRETNAME is unknown' } });
+const incomparable = sampleReport({
+  fidelity: {
+    kind: 'measured',
+    samples: 8,
+    accuracyOriginal: null,
+    accuracyMarked: null,
+    argmaxAgreement: null,
+    relativeL2: null,
+    runtime: 'onnxruntime-web 1.30.0',
+    lossPoints: null,
+    perOutput: [{ name: 'SECRETNAME_nan', relativeL2: null, argmaxAgreement: null }],
+  },
+});
 const bare = sampleReport({
   ...unmarked,
   commitment: null,
@@ -79,6 +92,7 @@ const variants: Record<string, ProtectReport> = {
   unlabelled,
   unmarked,
   unmeasured,
+  incomparable,
   bare,
   timestamped,
   deep,
@@ -150,7 +164,7 @@ describe('report page', () => {
     const attested = toText(toReportHtml(timestamped, { audience: 'public' }));
     expect(attested).not.toContain('Time attested only by the owner');
     expect(attested).toContain('https://tsa.example, RFC 3161 token of 2026-03-14 09:27:00 UTC');
-    expect(attested).toContain('openssl ts -verify');
+    expect(attested).toContain(`openssl ts -verify -digest ${timestamped.commitment?.hash ?? ''} -in TIMESTAMP_FILE`);
   });
 
   test('a local key is called "same machine: for trial"', () => {
@@ -164,7 +178,7 @@ describe('report page', () => {
     const wide = sampleReport({ fidelity: { ...base.fidelity, lossPoints } });
     const text = toText(toReportHtml(wide, { audience: 'owner' }));
     expect(text).toContain('neither shows a loss beyond the limit nor rules it out');
-    expect(text).toContain('a loss below 0.350 points cannot be told from none');
+    expect(text).toContain('a loss below 0.350 points cannot be shown to exceed the limit');
   });
 
   test('outputs that moved by more than 5 % are drawn as a warning, and a small change does not read as none', () => {

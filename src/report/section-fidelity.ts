@@ -54,7 +54,11 @@ function toResolutionText({ smallestResolvable, limit }: ReportLoss, samples: nu
 }
 
 function toUnlabelledText(fidelity: Measured): Html {
-  return html`<p>No labelled data was given, so accuracy is <strong>not known</strong>. ${toCountText(fidelity.samples)} probe inputs were given to both models, and the answers compared: they differ by ${toSmallPercentText(fidelity.relativeL2)} (relative L2).</p>`;
+  const difference =
+    fidelity.relativeL2 === null
+      ? 'at least one output could not be compared (not finite, of another shape, or all zero)'
+      : `they differ by at most ${toSmallPercentText(fidelity.relativeL2)} (relative L2)`;
+  return html`<p>No labelled data was given, so accuracy is <strong>not known</strong>. ${toCountText(fidelity.samples)} probe inputs were given to both models, and the answers compared: ${difference}.</p>`;
 }
 
 function toAgreementText(fidelity: Measured): Html | null {

@@ -8,7 +8,7 @@ import type { ProtectReport, ReportAudience, ReportFile, ReportFileRole } from '
 const FORMAT_TITLES: Readonly<Record<string, string | undefined>> = { onnx: 'ONNX', safetensors: 'safetensors' };
 
 /** Files whose digests others may see; the rest belongs to the owner's own housekeeping. */
-const PUBLIC_ROLES: readonly ReportFileRole[] = ['original', 'marked', 'sealed', 'baseline', 'commitment'];
+const PUBLIC_ROLES: readonly ReportFileRole[] = ['original', 'marked', 'sealed', 'baseline', 'commitment', 'timestamp'];
 
 export function toProtectedSection({ model }: ProtectReport): Html {
   const opsets = Object.entries(model.opsets).map(

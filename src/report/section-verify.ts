@@ -85,7 +85,9 @@ function toCommitmentSteps(report: ProtectReport, audience: ReportAudience): Ver
     steps.push({
       title: 'The time was attested by somebody else',
       text: 'The token is checked with OpenSSL and the certificate of the time-stamping authority.',
-      commands: [`openssl ts -verify -digest ${report.commitment.hash} -in TOKEN_FILE -CAfile AUTHORITY_CERTIFICATES`],
+      commands: [
+        `openssl ts -verify -digest ${report.commitment.hash} -in ${toCommandName(report.files, 'timestamp', audience)} -CAfile AUTHORITY_CERTIFICATES`,
+      ],
     });
   }
   return steps;

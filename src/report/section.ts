@@ -23,6 +23,7 @@ export const ROLE_TITLES: Readonly<Record<ReportFileRole, string>> = {
   envelope: 'Key envelope',
   baseline: 'Baseline',
   commitment: 'Commitment',
+  timestamp: 'Time stamp',
   claim: 'Claim',
   report: 'This report',
 };
@@ -34,6 +35,7 @@ const ROLE_PURPOSES: Readonly<Record<ReportFileRole, string>> = {
   envelope: 'the wrapped key of the sealed file; no use without the key service',
   baseline: 'signed digests of every part, for finding changes',
   commitment: 'what was fixed before release, without the secret',
+  timestamp: 'the RFC 3161 answer of the time-stamping authority for the commitment',
   claim: 'everything that detect needs; its seed is sealed for the owner',
   report: 'made last, so it cannot hold its own digest',
 };

@@ -76,7 +76,9 @@ function toFidelityText(fidelity: ReportFidelity): string {
   const agreement =
     fidelity.argmaxAgreement === null ? '' : `, same answer on ${toAccuracyText(fidelity.argmaxAgreement)}`;
   if (fidelity.lossPoints === null) {
-    return `no labels; outputs moved by ${toSmallPercentText(fidelity.relativeL2)} on ${samples}${agreement} (${fidelity.runtime})`;
+    const moved =
+      fidelity.relativeL2 === null ? 'cannot be compared' : `moved by ${toSmallPercentText(fidelity.relativeL2)}`;
+    return `no labels; outputs ${moved} on ${samples}${agreement} (${fidelity.runtime})`;
   }
   const { estimate, lower95, upper95, limit } = fidelity.lossPoints;
   const interval = `95 %: ${toSignedText(lower95, 2)} to ${toSignedText(upper95, 2)}, limit ${limit}`;

@@ -7,6 +7,7 @@ export type ReportFileRole =
   | 'envelope'
   | 'baseline'
   | 'commitment'
+  | 'timestamp'
   | 'claim'
   | 'report';
 
