@@ -34,12 +34,21 @@ export function writeFileAtomic(options: WriteFileOptions): void {
       if (options.replace === false) assertAbsent(storage, path);
       storage.rename(part.path, path);
     } catch (error) {
-      storage.remove(part.path);
+      removeQuietly(storage, part.path);
       throw error;
     }
     storage.syncFolder(dirname(path));
   } finally {
     part.release();
+  }
+}
+
+/** After a failed write the first error counts; what cannot be removed now, the next run cleans. */
+function removeQuietly(storage: Storage, path: string): void {
+  try {
+    storage.remove(path);
+  } catch (error) {
+    if (!(error instanceof SourceError)) throw error;
   }
 }
 

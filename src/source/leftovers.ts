@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { SourceError } from '../core/errors.ts';
 import type { Storage } from './ports.ts';
 
 /** Which run an unfinished output belongs to. Tests pass their own. */
@@ -78,8 +79,9 @@ export function removeTree(storage: Storage, path: string): void {
   try {
     storage.remove(path);
     return;
-  } catch {
-    // A folder, then.
+  } catch (error) {
+    // Unlinking a folder fails with a different errno on each system; listing a file fails on all.
+    if (!(error instanceof SourceError)) throw error;
   }
   for (const name of storage.list(path)) removeTree(storage, join(path, name));
   storage.removeFolder(path);
