@@ -9,6 +9,7 @@ import { checkGenerated, type GeneratedDoc, writeGenerated } from './docs/genera
 import { checkLinks } from './docs/links.ts';
 import { checkExports } from './docs/package-exports.ts';
 import type { Problem } from './docs/problem.ts';
+import { checkReadme } from './docs/readme.ts';
 import { checkSpecs } from './docs/specs.ts';
 import { findPromises, findRegistryHosts } from './docs/words.ts';
 
@@ -41,6 +42,7 @@ export async function checkDocs(root: string): Promise<Problem[]> {
     ...docs.flatMap((doc) => checkGenerated(root, doc)),
     ...checkErrorTables(await loadErrorAreas(root)),
     ...checkFeatureRows(readFeatureRows(root), evidence),
+    ...checkReadme(root),
     ...checkExports(root, exports),
     ...checkSpecs(root, files.filter((file) => /^src\/.*(?<!\.test)\.ts$/.test(file)).map(read)),
     ...files.filter((file) => file.endsWith('.md')).flatMap((file) => checkLinks(root, file)),

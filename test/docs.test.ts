@@ -10,6 +10,7 @@ import { checkFeatureRows, parseRows, toFeaturesDoc } from '../scripts/docs/feat
 import { checkGenerated, writeGenerated } from '../scripts/docs/generated.ts';
 import { checkLinks } from '../scripts/docs/links.ts';
 import { checkExports } from '../scripts/docs/package-exports.ts';
+import { checkReadme } from '../scripts/docs/readme.ts';
 import { checkSpecs } from '../scripts/docs/specs.ts';
 import { findPromises, findRegistryHosts } from '../scripts/docs/words.ts';
 import type { CommandSpec } from '../src/cli/command-spec.ts';
@@ -145,6 +146,14 @@ describe('links, exports, specs and words', () => {
         './x': './dist/x.js',
       }),
     ).toHaveLength(4);
+  });
+
+  test('a README that does not begin with the two commands, or is long, is found', () => {
+    expect(checkReadme(root)).toEqual([{ file: 'README.md', text: 'does not exist' }]);
+    write('README.md', '# X\n\n```sh\nnpm start   # a\nnpm test   # b\n```\n');
+    expect(checkReadme(root)).toEqual([]);
+    write('README.md', `# X\n\n\`\`\`sh\nnpm test\n\`\`\`\n${'\n'.repeat(100)}`);
+    expect(checkReadme(root)).toHaveLength(2);
   });
 
   test('formats without a spec are found', () => {

@@ -8,6 +8,9 @@ import { toCommandSpecs } from '../../src/cli/command-spec.ts';
 import { EXIT } from '../../src/core/errors/table.ts';
 import { GENERATED_NOTICE, type GeneratedDoc, toCell } from './generated.ts';
 
+/** The version is not printed into the document: it would change with every release. */
+const PLACEHOLDER_VERSION = '0.0.0';
+
 const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   ok: 'done, nothing found',
   findings: 'findings: changed, suspicious, or an expectation was not met; graded in the output',
@@ -24,7 +27,9 @@ const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
 export async function loadCommandSpecs(root: string): Promise<CommandSpec[] | undefined> {
   const path = join(root, 'src/cli/program.ts');
   if (!existsSync(path)) return undefined;
-  const module = (await import(pathToFileURL(path).href)) as { createProgram: (host: unknown) => Command };
+  const module = (await import(pathToFileURL(path).href)) as {
+    createProgram: (host: unknown, version: string) => Command;
+  };
   // Describing a command never runs it, so that the host is never asked for anything.
   const host = {
     open: () => {
@@ -32,7 +37,7 @@ export async function loadCommandSpecs(root: string): Promise<CommandSpec[] | un
     },
     end: () => undefined,
   };
-  return toCommandSpecs(module.createProgram(host));
+  return toCommandSpecs(module.createProgram(host, PLACEHOLDER_VERSION));
 }
 
 export function toCliDoc(program: string, specs: readonly CommandSpec[]): GeneratedDoc {

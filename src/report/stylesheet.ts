@@ -79,6 +79,7 @@ ol.steps > li { counter-increment: step; margin: 0 0 20px; padding-left: 36px; p
 ol.steps > li::before { content: counter(step); position: absolute; left: 0; top: 1px; width: 24px; height: 24px; border: 1px solid var(--accent); border-radius: 50%;
   color: var(--accent); font-size: 13px; font-weight: 600; line-height: 22px; text-align: center; }
 ol.steps p { margin-bottom: 8px; }
+sup { line-height: 0; font-size: 0.75em; }
 details { margin: 0 0 18px; font-size: 14px; } summary { cursor: pointer; color: var(--accent); }
 footer { margin-top: 56px; padding-bottom: 56px; color: var(--muted); font-size: 13px; }
 footer p { border-top: 1px solid var(--line); padding-top: 14px; max-width: none; }
@@ -97,7 +98,7 @@ footer p { border-top: 1px solid var(--line); padding-top: 14px; max-width: none
   header { padding-top: 0; }
   h1 { font-size: 24pt; } h2 { font-size: 15pt; margin-top: 26pt; break-after: avoid; } h3 { break-after: avoid; }
   figure, .facts, .attention, tr, pre { break-inside: avoid; }
-  table, details { font-size: 9.5pt; } .digest, .path { font-size: 8.5pt; } pre { font-size: 9pt; }
+  table, details, tbody th { font-size: 9.5pt; } .digest, .path { font-size: 8.5pt; } pre { font-size: 9pt; }
   details:not([open]) { display: none; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
