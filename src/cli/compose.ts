@@ -1,4 +1,5 @@
 /** The composition root of the command line: the only file here that names adapters. */
+import { statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { createRequire } from 'node:module';
@@ -6,13 +7,14 @@ import { createLocalKey, openLocalKey, assertKeyApart } from '../adapters/kms/in
 import { createLedgerLock } from '../adapters/ledger-lock/index.ts';
 import { findRuntime } from '../adapters/runtime/index.ts';
 import { systemClock, systemRandom } from '../adapters/system/index.ts';
-import { createHttpTsa } from '../adapters/tsa/index.ts';
+import { httpTimestampAuthority } from '../adapters/tsa/index.ts';
 import type { Progress } from '../core/ports.ts';
 import { parseKeyUri } from '../seal/index.ts';
 import { nodeStorage } from '../source/node-storage.ts';
 import { type OpenedKeys, type OpenKeysOptions, type Services, toHome, withKeyLog } from '../workflows/index.ts';
 
-const packageJson = createRequire(import.meta.url)('../../package.json') as { version: string };
+/** Version of this package. */
+export const TOOL_VERSION = (createRequire(import.meta.url)('../../package.json') as { version: string }).version;
 
 export interface ComposeOptions {
   /** Absolute path of the home folder. */
@@ -36,11 +38,12 @@ export function composeServices({ home: root, progress }: ComposeOptions): Servi
     random: systemRandom,
     progress,
     home,
-    toolVersion: packageJson.version,
+    toolVersion: TOOL_VERSION,
+    isFolder: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true,
     ledgerLock: createLedgerLock(),
     openRuntime: () => findRuntime(),
     openKeys: (options) => openLocalKeys(join(home.keysFolder, 'model.kek.json'), options),
-    openTsa: (url) => createHttpTsa({ url }),
+    openTsa: httpTimestampAuthority,
     peakRssMib: () => process.resourceUsage().maxRSS / 1024,
   };
 }

@@ -1,9 +1,9 @@
 /** What a command gets to work with, and how its outcome becomes an exit code. */
 import type { Command } from 'commander';
 import type { ExitCode } from '../core/errors.ts';
-import type { Services } from '../workflows/index.ts';
-import type { SecretTerminal } from './ui/secret.ts';
+import { openSession, type Services, type Session } from '../workflows/index.ts';
 import type { Cleanups } from './ui/interrupt.ts';
+import type { SecretTerminal } from './ui/secret.ts';
 import type { Ui } from './ui/ui.ts';
 
 /** Options that every command takes. */
@@ -29,16 +29,40 @@ export interface CommandHost {
   end(code: ExitCode): void;
 }
 
-/**
- * Binds a command's work to commander: `work` gets the context, the arguments and the options, and returns the exit code.
- */
-export function onAction<Options extends object>(
-  host: CommandHost,
-  command: Command,
-  work: (context: CliContext, options: Options, words: readonly string[]) => Promise<ExitCode>,
-): Command {
+/** A command's work: gets the context, the options and the words, and returns the exit code. */
+export type Work<Options> = (
+  context: CliContext,
+  options: Options & GlobalOptions,
+  words: readonly string[],
+) => Promise<ExitCode> | ExitCode;
+
+/** Binds work to a command. */
+export function onAction<Options extends object>(host: CommandHost, command: Command, work: Work<Options>): Command {
   return command.action(async () => {
     const options = command.optsWithGlobals<Options & GlobalOptions>();
     host.end(await work(host.open(options), options, command.args));
   });
+}
+
+/** Runs `work` with the owner of the home, and wipes its secrets afterwards. */
+export async function withSession<T>(
+  { services }: CliContext,
+  work: (session: Session) => Promise<T>,
+  ownerId?: string,
+): Promise<T> {
+  const session = openSession(services, ownerId);
+  try {
+    return await work(session);
+  } finally {
+    session.close();
+  }
+}
+
+/** `{ key: absolute path }` when a path was given, else `{}`: for options that may be left out. */
+export function toPathOption<K extends string>(
+  context: CliContext,
+  key: K,
+  path: string | undefined,
+): Partial<Record<K, string>> {
+  return path === undefined ? {} : ({ [key]: context.toAbsolute(path) } as Record<K, string>);
 }

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import process from 'node:process';
 import { EXIT, type ExitCode } from '../core/errors.ts';
-import { composeServices, toDefaultHome } from './compose.ts';
+import { composeServices, toDefaultHome, TOOL_VERSION } from './compose.ts';
 import type { CommandHost, GlobalOptions } from './context.ts';
 import { createProgram } from './program.ts';
 import { createCleanups, installInterrupt } from './ui/interrupt.ts';
@@ -44,7 +44,7 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
       ui.note('interrupted: nothing half-done stays behind');
     },
   });
-  const program = configureForUi(createProgram(host));
+  const program = configureForUi(createProgram(host, TOOL_VERSION));
   try {
     await program.parseAsync([...argv], { from: 'user' });
     return exit;

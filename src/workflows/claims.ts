@@ -1,10 +1,11 @@
 /** The claims of a home: stored, listed, and the seed of one opened for reading a suspect. */
 import { basename, join } from 'node:path';
+import { zeroize } from '../core/bytes.ts';
 import { WorkflowError } from '../core/errors.ts';
 import type { Random } from '../core/ports.ts';
-import type { Owner } from '../sign/index.ts';
+import { type Owner, ownerSeedBox } from '../sign/index.ts';
 import { type Claim, encodeClaim, parseClaim, toSeedAad } from '../watermark/index.ts';
-import { toClaimSeedBox } from './seed-box.ts';
+
 import type { Services } from './services.ts';
 import { writeBytes } from './write-bytes.ts';
 
@@ -63,27 +64,30 @@ export function findNotes({ storage }: Pick<Services, 'storage'>, claimPath: str
 }
 
 /**
- * The seed S of an earlier claim on the same original by the same owner, else a fresh one: one seed per owner and
- * original is reused, so that all its marks hang on one commitment of seeds. The caller wipes it.
+ * Fills `into` (32 bytes) with the seed S of an earlier claim on the same original by the same owner, else with a fresh
+ * one: one seed per owner and original is reused, so that all its marks hang on the same sub-seeds. The caller wipes it.
  */
-export function ensureSeed(
+export function fillSeed(
   services: Pick<Services, 'storage' | 'home' | 'random'>,
-  options: { readonly owner: Owner; readonly originalDigestHex: string },
-): Uint8Array {
-  const { owner, originalDigestHex } = options;
+  options: { readonly owner: Owner; readonly originalDigestHex: string; readonly into: Uint8Array },
+): void {
+  const { owner, originalDigestHex, into } = options;
   const earlier = listClaims(services).find(
     ({ claim: { commitment } }) =>
       commitment.preimage.originalDigest === originalDigestHex &&
       commitment.preimage.ownerId === owner.identity.ownerId,
   );
-  if (earlier !== undefined) return openSeed(earlier.claim, owner, services.random);
-  const seed = new Uint8Array(32);
-  services.random.fill(seed);
-  return seed;
+  if (earlier === undefined) {
+    services.random.fill(into);
+    return;
+  }
+  const seed = openSeed(earlier.claim, owner, services.random);
+  into.set(seed);
+  zeroize(seed);
 }
 
 function openSeed(claim: Claim, owner: Owner, random: Random): Uint8Array {
-  return toClaimSeedBox(owner, random).openSeed(claim.sealedSeed, toSeedAad(claim.commitment));
+  return ownerSeedBox({ secrets: owner.secrets, random }).openSeed(claim.sealedSeed, toSeedAad(claim.commitment));
 }
 
 /** Claims to read a suspect with: the one named, else all of this home. @throws WorkflowError CLAIM_NOT_FOUND */

@@ -4,6 +4,7 @@ import { zeroize } from '../core/bytes.ts';
 import { ModelwardError } from '../core/errors.ts';
 import { openModelPath } from '../formats/index.ts';
 import type { Model } from '../model/types.ts';
+import { ownerSeedBox } from '../sign/index.ts';
 import {
   type Claim,
   CLAIM_BITS,
@@ -17,7 +18,7 @@ import {
 import { toHex } from '../core/bytes.ts';
 import { chooseClaims, findNotes, type StoredClaim } from './claims.ts';
 import { openAnyModel, type OpenAnyOptions } from './open-model.ts';
-import { toClaimSeedBox } from './seed-box.ts';
+
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';
 
@@ -43,7 +44,7 @@ export interface DetectReport extends DetectResult {
 /** @throws WorkflowError CLAIM_NOT_FOUND; FormatError | SourceError | SealError for the suspect; AlignError */
 export async function detect(services: Services, session: Session, options: DetectOptions): Promise<DetectReport> {
   const claims = chooseClaims(services, options.claimPath);
-  const suspect = await openAnyModel(services, session.recorded, options);
+  const suspect = await openAnyModel(services, () => session.recorder, options);
   try {
     const readings = claims.map((stored) => readWith(services, session, suspect.model, stored, options));
     const best = readings.reduce((a, b) => (b.result.evidenceBits > a.result.evidenceBits ? b : a));
@@ -77,7 +78,7 @@ function readWith(
   options: DetectOptions,
 ): ClaimReading {
   const { progress } = services;
-  const ownSeed = openOwnSeed(stored.claim, toClaimSeedBox(session.owner, services.random));
+  const ownSeed = openOwnSeed(stored.claim, ownerSeedBox({ secrets: session.owner.secrets, random: services.random }));
   const original = openOriginal(services, stored, options);
   try {
     const base = { suspect, claim: stored.claim, ownSeed, progress };
@@ -135,7 +136,7 @@ async function recordDetection(
   result: DetectResult,
 ): Promise<Pick<DetectReport, 'leafIndex' | 'notRecorded'>> {
   try {
-    const recorder = await session.recorder();
+    const recorder = session.recorder;
     const receipt = await recorder.record([
       {
         type: 'detect',

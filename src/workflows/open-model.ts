@@ -3,7 +3,6 @@ import { basename, dirname, join } from 'node:path';
 import { WorkflowError } from '../core/errors.ts';
 import { zeroize } from '../core/bytes.ts';
 import { openModel, openModelPath } from '../formats/index.ts';
-import type { LedgerWriter } from '../ledger/ports.ts';
 import type { Model } from '../model/types.ts';
 import {
   isSeal,
@@ -15,6 +14,7 @@ import {
   unwrapDek,
 } from '../seal/index.ts';
 import { openFileSource } from '../source/index.ts';
+import type { Recorder } from './recorder.ts';
 import type { Services } from './services.ts';
 
 export interface OpenAnyOptions {
@@ -46,13 +46,13 @@ export function isSealedPath(path: string): boolean {
 }
 
 /**
- * Opens a model for reading. For a sealed one the key is asked for, and `ledger` records it before it is handed out.
+ * Opens a model for reading. For a sealed one the key is asked for through `recorder`, which is not called otherwise.
  * @throws FormatError | SourceError | SealError
  * @throws WorkflowError ENVELOPE_NOT_FOUND
  */
 export async function openAnyModel(
   services: Services,
-  ledger: () => Promise<{ writer: LedgerWriter; actor: string }>,
+  recorder: () => Pick<Recorder, 'writer' | 'actor'>,
   options: OpenAnyOptions,
 ): Promise<OpenedModel> {
   const { path } = options;
@@ -63,7 +63,7 @@ export async function openAnyModel(
   const source = openFileSource(path);
   try {
     const seal = readSealHeader(source);
-    const dek = await unwrapForSeal(services, ledger, seal, options);
+    const dek = await unwrapForSeal(services, recorder, seal, options);
     try {
       const opened = openSeal({ source, dek });
       const name = seal.header.files[0].name;
@@ -81,12 +81,12 @@ export async function openAnyModel(
 /** The data key of a seal; the caller wipes it. */
 export async function unwrapForSeal(
   services: Services,
-  ledger: () => Promise<{ writer: LedgerWriter; actor: string }>,
+  recorder: () => Pick<Recorder, 'writer' | 'actor'>,
   seal: SealInfo,
   options: Pick<OpenAnyOptions, 'envelopePath' | 'keyUri'>,
 ): Promise<Uint8Array> {
   const envelope = readEnvelope(services, seal, options.envelopePath);
-  const { writer, actor } = await ledger();
+  const { writer, actor } = recorder();
   const keys = await services.openKeys({ uri: options.keyUri ?? null, create: false, ledger: writer, actor });
   const { dek } = await unwrapDek({ envelope, unwrappers: [keys.provider], clock: services.clock, seal });
   return dek;

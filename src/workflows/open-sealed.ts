@@ -42,7 +42,7 @@ export async function openSealed(
     const seal = readSealHeader(source);
     const { envelopePath, keyUri } = options;
     const ask = { keyUri, ...(envelopePath === undefined ? {} : { envelopePath }) };
-    const dek = await unwrapForSeal(services, session.recorded, seal, ask);
+    const dek = await unwrapForSeal(services, () => session.recorder, seal, ask);
     try {
       const files = writeOpened(services, options, source, dek);
       const leafIndex = await recordOpening(session, seal.header);
@@ -91,7 +91,7 @@ function writeOpened(
 }
 
 async function recordOpening(session: Session, header: SealHeader): Promise<number> {
-  const recorder = await session.recorder();
+  const recorder = session.recorder;
   const { sealId, model } = header;
   const receipt = await recorder.record([
     { type: 'open', actor: recorder.actor, subject: model.name, digests: {}, detail: { sealId, purpose: 'to files' } },

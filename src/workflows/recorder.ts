@@ -1,6 +1,6 @@
-/** The owner's ledger as workflows use it: opened once per command, on first use, and closed at its end. */
+/** The owner's ledger as workflows use it: locked for each batch only, so that commands can take turns. */
 import { zeroize } from '../core/bytes.ts';
-import { createEd25519Signer, type Ledger, type LedgerReader, openLedger } from '../ledger/index.ts';
+import { createEd25519Signer, createLedgerWriter, type LedgerReader, openLedgerReader } from '../ledger/index.ts';
 import type { EntryInput, LedgerWriter, Receipt } from '../ledger/ports.ts';
 import type { Owner } from '../sign/index.ts';
 import type { Services } from './services.ts';
@@ -11,59 +11,28 @@ export interface Recorder {
   readonly actor: string;
   readonly writer: LedgerWriter;
   record(entries: readonly EntryInput[]): Promise<Receipt>;
+  /** As of the newest checkpoint. @throws LedgerError */
   reader(): LedgerReader;
-  checkpoint(): string;
+  /** Forgets the signing key. */
   close(): void;
 }
 
-/**
- * Opens the ledger of `owner` for writing; waits for another writer.
- * @throws LedgerError LEDGER_LOCKED | LEDGER_CORRUPT | LEDGER_FORKED | LEDGER_WRONG_KEY
- */
-export async function openRecorder(services: Services, owner: Owner): Promise<Recorder> {
+/** Writing waits up to 10 s for another writer, and fails with LEDGER_LOCKED. */
+export function openRecorder(services: Services, owner: Owner): Recorder {
+  const { storage, clock, random, home, ledgerLock } = services;
   const seed = Uint8Array.from(owner.secrets.ledgerSeed);
   const origin = owner.identity.ledgerVkeyName;
   const signer = createEd25519Signer({ name: origin, seed });
   zeroize(seed);
-  let ledger: Ledger;
-  try {
-    ledger = await openLedger({
-      storage: services.storage,
-      folder: services.home.ledgerFolder,
-      signer,
-      clock: services.clock,
-      random: services.random,
-      lock: services.ledgerLock,
-    });
-  } catch (error) {
-    signer.close();
-    throw error;
-  }
-  const writer = toWriter(ledger);
+  const writer = createLedgerWriter({ storage, folder: home.ledgerFolder, signer, clock, random, lock: ledgerLock });
   return {
     origin,
     actor: owner.identity.ownerId,
     writer,
     record: (entries) => writer.append(entries),
-    reader: () => ledger.reader(),
-    checkpoint: () => ledger.checkpoint(),
+    reader: () => openLedgerReader({ storage, folder: home.ledgerFolder, key: signer }),
     close: () => {
-      ledger.close();
       signer.close();
     },
-  };
-}
-
-function toWriter(ledger: Ledger): LedgerWriter {
-  return {
-    append: (entries) =>
-      new Promise((resolve) => {
-        resolve(ledger.append(entries));
-      }),
-    refuse: (refusal) =>
-      new Promise((resolve) => {
-        ledger.refuse(refusal);
-        resolve();
-      }),
   };
 }

@@ -28,6 +28,7 @@ export interface SealedRecord {
   readonly sizeBytes: number;
   readonly envelopePath: string;
   readonly envelopeSha256: string;
+  readonly envelopeSizeBytes: number;
 }
 
 /**
@@ -53,6 +54,7 @@ export async function sealInto(services: Services, options: SealIntoOptions): Pr
       sizeBytes: sink.sizeBytes(),
       envelopePath,
       envelopeSha256: toHex(sha256(bytes)),
+      envelopeSizeBytes: bytes.length,
     };
   } finally {
     zeroize(dek);
@@ -101,7 +103,7 @@ export async function sealModel(
   session: Session,
   options: SealModelOptions,
 ): Promise<SealModelResult> {
-  const recorder = await session.recorder();
+  const recorder = session.recorder;
   const { writer, actor } = recorder;
   const keys = await services.openKeys({ uri: options.keyUri, create: true, ledger: writer, actor });
   keys.assertApart(options.out);

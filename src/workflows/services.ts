@@ -35,6 +35,8 @@ export interface Services {
   readonly progress: Progress;
   readonly home: Home;
   readonly toolVersion: string;
+  /** True when the path names a folder; false when it names something else or nothing. */
+  isFolder(path: string): boolean;
   readonly ledgerLock: LedgerLock;
   /** @throws RuntimeError RUNTIME_UNAVAILABLE */
   openRuntime(): Promise<Runtime>;

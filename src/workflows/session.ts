@@ -1,4 +1,4 @@
-/** One command's hold on the owner: identity, ledger and seed box, opened when needed and closed together. */
+/** One command's hold on the owner: identity, ledger and secrets, opened once and closed together. */
 import { type Owner, zeroizeOwner } from '../sign/index.ts';
 import { ensureOwner } from './owner.ts';
 import { openRecorder, type Recorder } from './recorder.ts';
@@ -6,11 +6,8 @@ import type { Services } from './services.ts';
 
 export interface Session {
   readonly owner: Owner;
-  /** The ledger, opened on the first call. */
-  readonly recorder: () => Promise<Recorder>;
-  /** In the form that `openAnyModel` and key providers ask for. */
-  readonly recorded: () => Promise<{ writer: Recorder['writer']; actor: string }>;
-  /** Wipes the owner's secrets and lets the next writer of the ledger in. */
+  readonly recorder: Recorder;
+  /** Wipes the owner's secrets. */
   close(): void;
 }
 
@@ -20,22 +17,12 @@ export interface Session {
  */
 export function openSession(services: Services, ownerId?: string): Session {
   const owner = ensureOwner(services, ownerId);
-  let opening: Promise<Recorder> | undefined;
-  let opened: Recorder | undefined;
-  const recorder = async (): Promise<Recorder> => {
-    opening ??= openRecorder(services, owner);
-    opened = await opening;
-    return opened;
-  };
+  const recorder = openRecorder(services, owner);
   return {
     owner,
     recorder,
-    recorded: async () => {
-      const { writer, actor } = await recorder();
-      return { writer, actor };
-    },
     close: () => {
-      opened?.close();
+      recorder.close();
       zeroizeOwner(owner);
     },
   };

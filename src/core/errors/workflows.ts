@@ -38,18 +38,6 @@ export const workflowsErrors = defineErrors({
     http: 404,
     fix: 'Pass --baseline FILE; "modelward baseline MODEL" writes one.',
   },
-  FIDELITY_UNMEASURED: {
-    message: 'What the mark costs could not be measured.',
-    exit: EXIT.cannotTell,
-    http: 422,
-    fix: 'Pass --unmeasured to go on without a measurement; the report will say so.',
-  },
-  FIDELITY_LOSS: {
-    message: 'The mark costs more accuracy than the limit allows, at every strength that was tried.',
-    exit: EXIT.findings,
-    http: 422,
-    fix: 'Pass a weaker --tau, a higher --limit, or --no-mark.',
-  },
   NOT_SEALED: { message: 'The file is not a sealed model.', exit: EXIT.malformed, http: 422 },
   RECORD_FAILED: {
     message: 'The ledger could not record the use of a key, so no key was handed out.',

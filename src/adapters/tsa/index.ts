@@ -1,0 +1,2 @@
+/** Timestamp authorities (RFC 3161). */
+export { httpTimestampAuthority } from './http.ts';

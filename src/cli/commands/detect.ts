@@ -1,0 +1,106 @@
+/** `modelward detect`: is this suspect mine? */
+import { type Command, Option } from 'commander';
+import { EXIT, type ExitCode } from '../../core/errors.ts';
+import { detect, type DetectReport } from '../../workflows/index.ts';
+import { addExamples } from '../command-spec.ts';
+import { type CommandHost, onAction, toPathOption, withSession } from '../context.ts';
+import { toPairs, toTable } from '../ui/table.ts';
+import type { TextLook } from '../ui/ui.ts';
+
+interface DetectFlags {
+  readonly claim?: string;
+  readonly original?: string;
+  readonly envelope?: string;
+  readonly key?: string;
+  readonly expect?: DetectReport['verdict'];
+  readonly dataRoot?: string;
+}
+
+export function addDetect(program: Command, host: CommandHost): void {
+  const command = program
+    .command('detect')
+    .summary('read the ownership mark in a suspect and say how strong the evidence is')
+    .description(
+      'Reads the mark of a claim in a suspect model, plain or sealed. Verdicts: claim (at least 128 bits of evidence), flag (at least 64), none, inconclusive ("cannot tell, because …"; exit 4). With the original at hand, copies with permuted or rescaled neurons are read too.',
+    )
+    .argument('<suspect>', 'model to read')
+    .option('--claim <file>', 'claim to read with (default: every claim of the home; each is one more trial)')
+    .option('--original <file>', 'the unmarked original (default: where it was when the claim was made)')
+    .option('--envelope <file>', 'key envelope of a sealed suspect')
+    .option('--key <uri>', 'key that opens a sealed suspect')
+    .addOption(
+      new Option('--expect <verdict>', 'exit 1 when the verdict is another one').choices([
+        'claim',
+        'flag',
+        'none',
+        'inconclusive',
+      ]),
+    )
+    .option('--data-root <dir>', 'follow links that stay below this folder');
+  addExamples(command, [
+    { command: 'modelward detect suspect.onnx', summary: 'try every claim of this home' },
+    {
+      command: 'modelward detect suspect.safetensors --claim my.claim.json --original model.onnx',
+      summary: 'align to the original first',
+    },
+    { command: 'modelward detect build/model.onnx --expect claim', summary: 'fail a build whose model lost its mark' },
+  ]);
+  onAction<DetectFlags>(host, command, async (context, flags, words) => {
+    const report = await withSession(context, (session) =>
+      detect(context.services, session, {
+        path: context.toAbsolute(words[0]),
+        keyUri: flags.key ?? null,
+        ...toPathOption(context, 'claimPath', flags.claim),
+        ...toPathOption(context, 'originalPath', flags.original),
+        ...toPathOption(context, 'envelopePath', flags.envelope),
+        ...toPathOption(context, 'dataRoot', flags.dataRoot),
+      }),
+    );
+    context.ui.result(report, (look) => toText(report, look));
+    return toExit(report, flags.expect);
+  });
+}
+
+function toExit({ verdict }: DetectReport, expected: DetectReport['verdict'] | undefined): ExitCode {
+  if (expected !== undefined) return verdict === expected ? EXIT.ok : EXIT.findings;
+  return verdict === 'inconclusive' ? EXIT.cannotTell : EXIT.ok;
+}
+
+const VERDICT_WORDS: Readonly<Record<DetectReport['verdict'], string>> = {
+  claim: 'This model carries the mark.',
+  flag: 'This model very probably carries the mark; the evidence is below what a claim needs.',
+  none: 'The mark was not found. A copy that was retrained hard or distilled can lose it.',
+  inconclusive: 'Cannot tell.',
+};
+
+function toText(report: DetectReport, { style, widthColumns }: TextLook): string {
+  const schemes = toTable({
+    columns: [
+      { title: 'reading', isFlexible: true },
+      { title: 'bits', align: 'right' },
+      { title: 'wrong', align: 'right' },
+      { title: 'evidence', align: 'right' },
+      { title: 'aligned' },
+    ],
+    rows: report.schemes.map((scheme) => [
+      scheme.name,
+      String(scheme.bits),
+      String(scheme.bitErrors),
+      scheme.evidenceBits.toFixed(1),
+      scheme.aligned ? 'yes' : 'no',
+    ]),
+    style,
+    ...(widthColumns === undefined ? {} : { widthColumns }),
+  });
+  const recorded =
+    report.leafIndex === null ? `not recorded (${report.notRecorded ?? ''})` : `entry ${report.leafIndex}`;
+  const pairs: [string, string][] = [
+    ['evidence', `${report.evidenceBits.toFixed(1)} bits after ${report.trials} trials (claim: 128, flag: 64)`],
+    ['claim', `${report.claim.commitment.slice(0, 16)}… by ${report.claim.ownerId}`],
+    ['time', report.time],
+    ['ledger', recorded],
+  ];
+  if (report.reason !== null) pairs.unshift(['reason', report.reason]);
+  const notes = report.notes.map((note) => `  note: ${note}\n`).join('');
+  return `${style.bold(`verdict: ${report.verdict}`)}  ${VERDICT_WORDS[report.verdict]}\n${toPairs(pairs, style)}\n${schemes}${notes}`;
+}

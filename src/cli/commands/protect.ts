@@ -1,0 +1,92 @@
+/** `modelward protect`: everything before a release, in one step. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { dirname, join, parse } from 'node:path';
+import { EXIT } from '../../core/errors.ts';
+import { toReportText } from '../../report/index.ts';
+import { protect } from '../../workflows/index.ts';
+import { addExamples } from '../command-spec.ts';
+import { type CliContext, type CommandHost, onAction, toPathOption } from '../context.ts';
+
+export interface ProtectFlags {
+  readonly out?: string;
+  readonly owner?: string;
+  readonly eval?: string;
+  readonly labelColumn?: 'auto' | 'first' | 'last';
+  readonly key?: string;
+  readonly sealOnly?: boolean;
+  readonly mark: boolean;
+  readonly tau?: number;
+  readonly limit: number;
+  readonly unmeasured?: boolean;
+  readonly tsa?: string;
+  readonly tsaCa?: string;
+  readonly force?: boolean;
+  readonly dataRoot?: string;
+}
+
+export function addProtect(program: Command, host: CommandHost): void {
+  const command = program
+    .command('protect')
+    .summary('mark, commit, sign, seal and record a model, with a report')
+    .description(
+      'Protects a model before release: embeds an ownership mark, commits to it, signs a baseline, seals a copy, records everything in the ledger, and writes a report of what was done and what it cost.',
+    )
+    .argument('<model>', 'ONNX or safetensors file, or the index of a sharded model')
+    .option('-o, --out <dir>', 'folder to make (default: MODEL.protected beside the current folder)')
+    .option('--owner <id>', 'name of the owner; fixed on first use')
+    .option('--eval <data>', 'labelled data (npz, npy, idx, csv, or a folder of images) to measure the cost on')
+    .addOption(new Option('--label-column <which>', 'label column of CSV data').choices(['auto', 'first', 'last']))
+    .option('--key <uri>', 'key that wraps the data key, such as local:PATH (default: a key in the home)')
+    .option('--seal-only', 'write no plaintext copy')
+    .option('--no-mark', 'embed nothing; baseline, seal and record only')
+    .option('--tau <number>', 'strength of the mark; without it the default, lowered as the limit asks', toNumber)
+    .option('--limit <points>', 'largest accepted loss of accuracy, percentage points', toNumber, 0.1)
+    .option('--unmeasured', 'go on when the cost cannot be measured')
+    .option('--tsa <url>', 'time stamp authority (RFC 3161) that attests the commitment')
+    .option('--tsa-ca <file>', 'root certificates of the authority (PEM)')
+    .option('--force', 'replace an existing output folder')
+    .option('--data-root <dir>', 'follow links that stay below this folder');
+  addExamples(command, [
+    { command: 'modelward protect model.onnx --eval test.npz', summary: 'measure the cost on labelled data' },
+    { command: 'modelward protect model.onnx --seal-only --out release', summary: 'leave no plaintext copy behind' },
+    { command: 'modelward protect model.safetensors --unmeasured', summary: 'a format that cannot be run' },
+  ]);
+  onAction<ProtectFlags>(host, command, async (context, flags, words) => {
+    const { result, report } = await runProtect(context, flags, words[0]);
+    context.ui.result(result, ({ style, widthColumns }) =>
+      toReportText(report, { width: widthColumns, color: style.bold('x') !== 'x' }),
+    );
+    return EXIT.ok;
+  });
+}
+
+/** Fills in what was left out, and protects. */
+export function runProtect(context: CliContext, flags: ProtectFlags, model: string) {
+  const path = context.toAbsolute(model);
+  const { sealOnly = false, unmeasured = false, force = false, mark, tau, limit, tsa, labelColumn } = flags;
+  return protect(context.services, {
+    path,
+    out: context.toAbsolute(flags.out ?? join(dirname(context.toAbsolute('x')), `${parse(path).name}.protected`)),
+    keyUri: flags.key ?? null,
+    sealOnly,
+    noMark: !mark,
+    limitPoints: limit,
+    unmeasured,
+    force,
+    tau,
+    labelColumn,
+    tsaUrl: tsa,
+    ownerId: flags.owner,
+    ...toPathOption(context, 'evalPath', flags.eval),
+    ...toPathOption(context, 'tsaRootsPath', flags.tsaCa),
+    ...toPathOption(context, 'dataRoot', flags.dataRoot),
+  });
+}
+
+/** @throws InvalidArgumentError */
+export function toNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value) || value < 0)
+    throw new InvalidArgumentError('Not a number from 0.');
+  return value;
+}

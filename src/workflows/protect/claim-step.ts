@@ -1,0 +1,93 @@
+/** Commits to the mark, reads it back as a stranger would, and makes the claim durable in the home. */
+import { toHex, zeroize } from '../../core/bytes.ts';
+import type { Json } from '../../core/canonical-json.ts';
+import { sha256 } from '../../core/hash.ts';
+import type { Model } from '../../model/types.ts';
+import { ownerSeedBox } from '../../sign/index.ts';
+import type { StagedFolder } from '../../source/index.ts';
+import {
+  type Claim,
+  createClaim,
+  detectMark,
+  type DetectResult,
+  encodeClaim,
+  type ModelDigest,
+  openOwnSeed,
+} from '../../watermark/index.ts';
+import { storeClaim } from '../claims.ts';
+import { type Attestation, attestCommitment } from './attestation.ts';
+import type { FileRecord } from './options.ts';
+import { toJsonFile, writeStaged } from './staged-files.ts';
+import type { Protection } from './protection.ts';
+
+export type MarkedDigest = ModelDigest;
+
+export interface ClaimStep {
+  readonly claim: Claim;
+  readonly claimFile: FileRecord;
+  readonly commitmentFile: FileRecord;
+  /** What the detector reads in the marked model, without alignment. */
+  readonly evidence: DetectResult;
+  /** Null without a time stamp authority. */
+  readonly attestation: Attestation | null;
+}
+
+/**
+ * Null when there is no mark.
+ * @throws SignError SIGN_TIMESTAMP_… when a time stamp was asked for and not given
+ */
+export async function claimMark(
+  protection: Protection,
+  staged: StagedFolder,
+  model: Model,
+  markedDigest: MarkedDigest,
+): Promise<ClaimStep | null> {
+  const { services, session, names, marked, options } = protection;
+  if (marked === null) return null;
+  const { owner } = session;
+  const seedBox = ownerSeedBox({ secrets: owner.secrets, random: services.random });
+  const bare = createClaim({
+    seed: protection.seed,
+    seedBox,
+    ownerKey: owner.identity.signKey,
+    ownerId: owner.identity.ownerId,
+    originalDigest: protection.originalDigest,
+    markedDigest: markedDigest.digest,
+    mark: marked.mark,
+  });
+  const attestation = await attestCommitment(protection, staged, bare.commitment.digest);
+  const claim: Claim = attestation === null ? bare : { ...bare, attestations: { tsa: toTsaNote(attestation) } };
+  const evidence = readBack(claim, model, () => openOwnSeed(claim, seedBox), services.progress);
+  const notes = { originalPath: options.path, baselinePath: `${options.out}/${names.baseline}` };
+  const stored = storeClaim(services, { claim, modelName: names.stem, notes });
+  const bytes = encodeClaim(claim);
+  return {
+    claim,
+    claimFile: { path: stored.path, sha256: toHex(sha256(bytes)), sizeBytes: bytes.length },
+    commitmentFile: writeStaged(protection, staged, {
+      name: names.commitment,
+      bytes: toJsonFile(claim.commitment),
+    }),
+    evidence,
+    attestation,
+  };
+}
+
+function toTsaNote({ url, time, authority, isTrusted, tokenSha256 }: Attestation): Json {
+  return { url, time, authority, isTrusted, tokenSha256 };
+}
+
+/** The mark as anybody with claim and seed reads it: nothing of the embedding run is used. */
+function readBack(
+  claim: Claim,
+  suspect: Model,
+  openSeed: () => Uint8Array,
+  progress: Protection['services']['progress'],
+): DetectResult {
+  const ownSeed = openSeed();
+  try {
+    return detectMark({ suspect, claim, ownSeed, progress });
+  } finally {
+    zeroize(ownSeed);
+  }
+}

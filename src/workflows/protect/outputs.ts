@@ -1,0 +1,123 @@
+/** Writes what `protect` makes: marked model, claim, baseline, sealed file, records and reports, in that order. */
+import { join } from 'node:path';
+import { toHex, utf8 } from '../../core/bytes.ts';
+import { openModelPath } from '../../formats/index.ts';
+import type { Model } from '../../model/types.ts';
+import { type ProtectReport, toReportHtml } from '../../report/index.ts';
+import { ownerSigner } from '../../sign/index.ts';
+import type { StagedFolder } from '../../source/index.ts';
+import { createBaseline } from '../../tamper/index.ts';
+import { toModelDigest } from '../../watermark/index.ts';
+import { type SealedRecord, sealInto } from '../seal-model.ts';
+import { type ClaimStep, claimMark, type MarkedDigest } from './claim-step.ts';
+import type { FileRecord, Protected } from './options.ts';
+import type { Protection } from './protection.ts';
+import { toEntries } from './entries.ts';
+import { toProtectReport } from './report-record.ts';
+import { toResult } from './result.ts';
+import { writeMarked, writeStaged } from './staged-files.ts';
+import { openPlannedModel } from './virtual-model.ts';
+
+/** What was written so far. */
+export interface Outputs {
+  /** The marked main file; null with --seal-only. */
+  readonly marked: FileRecord | null;
+  readonly markedPaths: readonly string[];
+  readonly markedDigest: string;
+  /** Null with --no-mark. */
+  readonly claim: ClaimStep | null;
+  readonly baseline: FileRecord;
+  readonly seal: SealedRecord;
+  readonly sealed: FileRecord;
+  readonly leafIndex: number;
+  readonly checkpoint: string;
+  readonly ledgerSize: number;
+  readonly origin: string;
+}
+
+/** Fills and commits `staged`. @throws whatever a step throws; the caller aborts the folder */
+export async function writeOutputs(protection: Protection, staged: StagedFolder): Promise<Protected> {
+  const { options, timer } = protection;
+  const written = options.sealOnly ? [] : timer.time('write', () => writeMarked(protection, staged));
+  const model = options.sealOnly
+    ? openPlannedModel(protection.plan, protection.names.marked)
+    : openModelPath(join(staged.path, protection.names.marked[0]));
+  try {
+    const outputs = await writeRest(protection, staged, model, written);
+    const report = toProtectReport(protection, outputs);
+    const reports = writeReports(protection, staged, report);
+    staged.commit();
+    return { result: toResult(protection, outputs, reports), report };
+  } finally {
+    model.close();
+  }
+}
+
+async function writeRest(
+  protection: Protection,
+  staged: StagedFolder,
+  model: Model,
+  written: readonly FileRecord[],
+): Promise<Outputs> {
+  const { timer, services, session, options, names } = protection;
+  const digest: MarkedDigest = timer.time('digests', () => toModelDigest(model, services.progress));
+  const recorder = session.recorder;
+  const claim = await timer.timeAsync('commitment', () => claimMark(protection, staged, model, digest));
+  const baseline = await timer.timeAsync('baseline', () => writeBaseline(protection, staged, model, written));
+  const seal = await timer.timeAsync('seal', () => writeSeal(protection, staged, model));
+  const markedDigest = toHex(digest.digest);
+  const entries = toEntries(protection, { claim, baseline, seal, markedDigest: digest.digest });
+  const receipt = await timer.timeAsync('ledger', () => recorder.record(entries));
+  return {
+    marked: written.length === 0 ? null : written[0],
+    markedPaths: written.map(({ path }) => path),
+    markedDigest,
+    claim,
+    baseline,
+    seal,
+    sealed: { path: join(options.out, names.sealed), sha256: seal.sha256, sizeBytes: seal.sizeBytes },
+    leafIndex: receipt.firstIndex + entries.findIndex(({ type }) => type === 'commit'),
+    checkpoint: receipt.checkpoint,
+    ledgerSize: recorder.reader().head.size,
+    origin: recorder.origin,
+  };
+}
+
+async function writeBaseline(
+  protection: Protection,
+  staged: StagedFolder,
+  model: Model,
+  written: readonly FileRecord[],
+): Promise<FileRecord> {
+  const { services, session, names } = protection;
+  const { envelope } = await createBaseline({
+    model,
+    fileSha256: model.files.map((_, index) => (index < written.length ? written[index].sha256 : undefined)),
+    signer: ownerSigner(session.owner),
+    progress: services.progress,
+  });
+  return writeStaged(protection, staged, { name: names.baseline, bytes: envelope });
+}
+
+async function writeSeal(protection: Protection, staged: StagedFolder, model: Model): Promise<SealedRecord> {
+  const { services, names, keys } = protection;
+  if (keys === null) throw new Error('internal error: sealing without a key');
+  const file = staged.file(names.sealed, 0o644);
+  const { files, format } = model;
+  const record = await sealInto(services, { files, modelName: names.stem, format, keys, sink: file });
+  file.close();
+  return record;
+}
+
+function writeReports(
+  protection: Protection,
+  staged: StagedFolder,
+  report: ProtectReport,
+): { owner: FileRecord; public: FileRecord } {
+  const write = (name: string, audience: 'owner' | 'public'): FileRecord =>
+    writeStaged(protection, staged, { name, bytes: utf8(toReportHtml(report, { audience })) });
+  return {
+    owner: write(protection.names.report, 'owner'),
+    public: write(protection.names.publicReport, 'public'),
+  };
+}

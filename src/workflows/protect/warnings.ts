@@ -1,0 +1,42 @@
+/** What must be said beside the result of a protection. */
+import { isBackedUp } from '../owner.ts';
+import { toNoiseTolerance } from './mark-step.ts';
+import type { Protection } from './protection.ts';
+import type { Outputs } from './outputs.ts';
+
+export interface Warning {
+  readonly text: string;
+  readonly isPublic: boolean;
+}
+
+const say = (text: string, isPublic = false): Warning => ({ text, isPublic });
+
+export function toWarnings(protection: Protection, outputs: Outputs): Warning[] {
+  const { services, marked, fidelity, options, keys } = protection;
+  const warnings: Warning[] = [];
+  if (!isBackedUp(services)) {
+    warnings.push(say('The owner key has no backup: without it no claim can be proven. Run "modelward keys backup".'));
+  }
+  if (keys !== null && keys.note !== null) warnings.push(say(`The key that opens the sealed file: ${keys.note}.`));
+  if (marked === null) warnings.push(say('No mark was embedded: a copy of the weights cannot be recognised.', true));
+  else if (marked.refusedTaus.length > 0) {
+    const tolerance = toNoiseTolerance(marked.mark).toFixed(2);
+    const { tau } = marked.mark.record;
+    warnings.push(
+      say(
+        `Strength was lowered to tau ${tau} to stay within ${options.limitPoints} points of accuracy; the mark is then expected to stand weight noise up to ${tolerance} of the weights' deviation.`,
+      ),
+    );
+  }
+  if (fidelity.kind === 'unmeasured' && marked !== null) {
+    warnings.push(say(`What the mark costs was not measured: ${fidelity.reason}.`, true));
+  }
+  if (fidelity.kind === 'measured') warnings.push(...fidelity.fidelity.warnings.map((text) => say(text)));
+  if (outputs.claim !== null && outputs.claim.attestation === null) {
+    warnings.push(say('Time attested only by the owner: publish the checkpoint, or protect with --tsa URL.', true));
+  }
+  if (outputs.claim?.attestation?.isTrusted === false) {
+    warnings.push(say('The time stamp was checked, but not who made it: pass the root with --tsa-ca FILE.', true));
+  }
+  return warnings;
+}
