@@ -60,7 +60,10 @@ export function zeroize(...secrets: readonly Uint8Array[]): void {
   for (const secret of secrets) secret.fill(0);
 }
 
-/** A zeroed buffer of its own (never a slice of Node's shared pool), for keys. */
+/**
+ * A zeroed buffer of its own, for keys: never a slice of Node's shared pool, and outside V8's heap, where arrays of up to
+ * 64 bytes otherwise live and the garbage collector leaves copies behind that `zeroize` cannot reach.
+ */
 export function allocSecret(lengthBytes: number): Uint8Array {
-  return new Uint8Array(lengthBytes);
+  return new Uint8Array(new ArrayBuffer(lengthBytes));
 }
