@@ -16,3 +16,8 @@ export function describeWithBuilt(name: string, module: string, body: () => void
   if (existsSync(join(dist, module))) describe(name, body);
   else describe.skip(`${name} [needs npm run build]`, body);
 }
+
+/** Absolute path of a built module. */
+export function builtPath(module: string): string {
+  return join(dist, module);
+}

@@ -16,3 +16,4 @@ export { type KeyUri, parseKeyUri } from './key-uri.ts';
 export { type OpenedSeal, openSeal, openSealSource, openSealTo } from './open.ts';
 export * from './ports.ts';
 export { type FileToSeal, type SealedFile, sealFiles, type SealFilesOptions, sealSource } from './seal.ts';
+export { type Plaintext, readPlaintext } from './plaintext.ts';

@@ -1,4 +1,5 @@
 /** The one joint of sealing: whatever can wrap or unwrap a data key enters here; the seal never learns what it was. */
+import type { RuntimeSession } from '../model/runtime.ts';
 
 /** What every wrapped key is bound to. Implementers must authenticate all of it with the key (as associated data). */
 export interface KeyContext {
@@ -40,4 +41,28 @@ export interface KeyWrapper {
  */
 export interface KeyUnwrapper {
   unwrapKey(request: { readonly wrapped: WrappedKey; readonly context: KeyContext }): Promise<Uint8Array | null>;
+}
+
+/** A sealed model that can be run. `release` ends it; nothing of its plaintext outlives a child process. */
+export interface SealedSession extends RuntimeSession {
+  /** Which runtime loaded it. */
+  readonly runtime: { readonly id: string; readonly version: string };
+}
+
+/**
+ * Runs sealed models.
+ *
+ * An implementer must not write plaintext to any file, must wipe its own copies of key and plaintext after loading, and
+ * must say in its documentation what stays in which process's memory. It reads `dek` before it returns its promise's
+ * result and never keeps it; the caller wipes its own copy.
+ */
+export interface SealedRunner {
+  /** @throws SealError as `openSeal`; RuntimeError RUNTIME_LOAD_FAILED; SealError SEALED_CHILD_FAILED */
+  load(request: SealedLoad): Promise<SealedSession>;
+}
+
+export interface SealedLoad {
+  /** Absolute path of the sealed file. */
+  readonly sealedPath: string;
+  readonly dek: Uint8Array;
 }
