@@ -67,3 +67,9 @@ export type LayerKind = Layer['kind'];
 export type ChannelVector = z.infer<typeof vectorSchema>;
 export type Space = z.infer<typeof spaceSchema>;
 export type Topology = z.infer<typeof topologySchema>;
+
+/** A layer of the suspect in the original's element order; missing weights are NaN. */
+export interface AlignedLayer {
+  /** Fills `into` with the elements from `first`. */
+  read(first: number, into: Float64Array): void;
+}

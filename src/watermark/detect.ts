@@ -1,9 +1,12 @@
 /** The detector: reads the ownership mark in a suspect and says how strong the evidence is (docs/spec/watermark.md §6). */
-import { findHexBytes } from '../core/bytes.ts';
+import { alignSuspect } from '../align/index.ts';
+import { findHexBytes, isEqualConstantTime } from '../core/bytes.ts';
+import { AlignError } from '../core/errors.ts';
 import { type Progress, silentProgress } from '../core/ports.ts';
 import type { Model } from '../model/types.ts';
 import { type Claim, listMarkedLayers } from './claim.ts';
 import { verifyCommitment } from './commitment.ts';
+import { toOriginalDigest } from './digest.ts';
 import { deriveMarkKeys, toMessageBits } from './seeds.ts';
 import { type Evidence, type ReadingEvidence, toReadingEvidence } from './spread/evidence.ts';
 import { type Layout, toLayout } from './spread/layout.ts';
@@ -83,6 +86,7 @@ export function detectMark(options: DetectMarkOptions): DetectResult {
   const { preimage } = claim.commitment;
   verifyCommitment(claim.commitment, { purpose: 'own', subSeed: ownSeed });
   const originalDigest = findHexBytes(preimage.originalDigest) ?? new Uint8Array(0);
+  if (options.original !== undefined) assertReference(options.original, originalDigest, progress);
   const keys = deriveMarkKeys(ownSeed, 'own', originalDigest);
   const layout = toLayout(listMarkedLayers(claim), keys.positions, preimage.params.bits);
   const reader: Reader = {
@@ -99,7 +103,10 @@ export function detectMark(options: DetectMarkOptions): DetectResult {
   progress.advance(1);
   const readings = [first.reading, ...readBest(reader, matches)];
   progress.done();
-  return judge(layout, readings, first.coverage, matches);
+  if (options.original !== undefined && canAlign(claim))
+    readings.push(readAligned(reader, claim, suspect, options.original, progress));
+  const missing = matches.filter(({ candidates }) => candidates.length === 0).length;
+  return judge({ layout, readings, coverage: first.coverage, missing, notes: toNotes(claim, options.original) });
 }
 
 interface Reader {
@@ -149,13 +156,34 @@ function readBest(reader: Reader, matches: readonly LayerMatch[]): Reading[] {
   return [{ name: 'spread/best-match', isAligned: false, evidence, choicesLog2 }];
 }
 
+/**
+ * Checks that the reference is the committed original: aligned to a marked copy, or to an "original" made up later,
+ * unrelated models begin to agree with the key.
+ */
+function assertReference(original: Model, originalDigest: Uint8Array, progress: Progress): void {
+  if (isEqualConstantTime(toOriginalDigest(original, progress), originalDigest)) return;
+  throw new AlignError('ALIGN_REFERENCE_REFUSED');
+}
+
+/** The reading after permuted, rescaled and added neurons are undone; the aligner never sees the key. */
+function readAligned(reader: Reader, claim: Claim, suspect: Model, original: Model, progress: Progress): Reading {
+  const { layers } = alignSuspect({ topology: claim.topology, original, suspect, progress });
+  const views = reader.layout.layers.map(({ layer }) => layers.get(layer.name) ?? null);
+  const evidence = toReadingEvidence(reader.message, measure(reader, views));
+  return { name: 'spread', isAligned: true, evidence, choicesLog2: 0 };
+}
+
+interface Findings {
+  readonly layout: Layout;
+  readonly readings: readonly Reading[];
+  readonly coverage: number;
+  /** Marked layers without any fitting tensor. */
+  readonly missing: number;
+  readonly notes: readonly string[];
+}
+
 /** Counts every trial once: the union over readings, subsets and statistics, each reading weighted by its choices. */
-function judge(
-  layout: Layout,
-  readings: readonly Reading[],
-  coverage: number,
-  matches: readonly LayerMatch[],
-): DetectResult {
+function judge({ layout, readings, coverage, missing, notes }: Findings): DetectResult {
   const looks = readings.reduce((sum, { evidence }) => sum + STATISTICS * evidence.subsets, 0);
   const schemes = readings.flatMap((reading) =>
     [reading.evidence.hard, reading.evidence.soft].map((evidence) => toScheme(layout, reading, evidence, looks)),
@@ -163,20 +191,31 @@ function judge(
   const best = schemes.reduce((a, b) => (b.evidenceBits > a.evidenceBits ? b : a));
   const bestReading = readings[Math.floor(schemes.indexOf(best) / STATISTICS)];
   const verdict = toVerdict(best.evidenceBits, coverage);
-  const missing = matches.filter(({ candidates }) => candidates.length === 0).length;
   return {
     verdict,
     evidenceBits: best.evidenceBits,
     trials: looks * 2 ** bestReading.choicesLog2,
     schemes,
     coverage,
-    reason: verdict === 'inconclusive' ? toReason(coverage, missing, matches.length) : null,
-    notes: readings.some(({ isAligned }) => isAligned) ? [] : [NOT_ALIGNED],
+    reason: verdict === 'inconclusive' ? toReason(coverage, missing, layout.layers.length) : null,
+    notes,
   };
 }
 
-const NOT_ALIGNED =
-  'read in the order of the file; a copy with permuted or rescaled neurons can only be read with the original at hand';
+/** Channels are known only where the original had a graph. */
+function canAlign(claim: Claim): boolean {
+  return claim.topology.spaces.some((space) => space.isPermutable);
+}
+
+function toNotes(claim: Claim, original: Model | undefined): string[] {
+  if (original === undefined) {
+    return ['read in the order of the file; a copy with permuted or rescaled neurons needs the original to be read'];
+  }
+  if (canAlign(claim)) return [];
+  return [
+    'the original has no graph, or one without neurons that can move: the suspect was read in the order of the file',
+  ];
+}
 
 function toScheme(layout: Layout, reading: Reading, evidence: Evidence, looks: number): SchemeResult {
   const without = evidence.layers === 'all' ? [] : evidence.layers.without;

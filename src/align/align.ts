@@ -1,0 +1,179 @@
+/** Aligns a suspect to the unmarked original: undoes permuted, rescaled and added neurons (docs/spec/watermark.md §7). */
+import { type Progress, silentProgress } from '../core/ports.ts';
+import type { Model } from '../model/types.ts';
+import { createAlignedLayers } from './aligned-layer.ts';
+import { assign, type SimilarityMatrix, UNMATCHED } from './assignment.ts';
+import { type ChannelMaps, createAxisMapper, type LayerPair, toSuspectCounts } from './channel-maps.ts';
+import { type Lattice, type LayerShape, type LoadLattice, toLattice } from './lattice.ts';
+import { toAxis } from './layer-axis.ts';
+import { type Pairs, pairTensors } from './pairs.ts';
+import type { AlignedLayer, ChannelAxis, ChannelSegment, Topology } from './ports.ts';
+import { toScalarPairs } from './scalars.ts';
+import { addScalarSimilarities, addSimilarities, type Side } from './similarity.ts';
+
+/** Passes over all spaces; the first follows the graph, later ones use what is known on both sides. */
+const SWEEPS_MAX = 4;
+
+export interface AlignOptions {
+  /** Of the original. */
+  readonly topology: Topology;
+  /** The unmarked original. The caller has checked its digest. */
+  readonly original: Model;
+  readonly suspect: Model;
+  readonly progress?: Progress;
+}
+
+export interface Alignment {
+  /** By layer name; null when the suspect has no such layer. */
+  readonly layers: ReadonlyMap<string, AlignedLayer | null>;
+  /** Channels that moved, and channels of permutable spaces. */
+  readonly movedChannels: number;
+  readonly channels: number;
+}
+
+/**
+ * Finds for every permutable space which suspect channel is which channel of the original, by assignment over the
+ * cosines of all layers around it, and gives the suspect's layers in the original's order and scale.
+ *
+ * It never sees a key, so it is one more look at the suspect, whatever it does: an unrelated suspect stays unrelated.
+ * @throws FormatError | SourceError from the readers
+ */
+export function alignSuspect({ topology, original, suspect, progress = silentProgress }: AlignOptions): Alignment {
+  const pairs = pairTensors(topology, original, suspect);
+  const layers = toLayerPairs(topology, original, pairs);
+  const counts = toSuspectCounts(topology, layers);
+  const maps: ChannelMaps = { counts, bySpace: topology.spaces.map(() => null) };
+  const scalars = toScalarPairs(topology, original, pairs);
+  topology.spaces.forEach((space, index) => {
+    if (!space.isPermutable) maps.bySpace[index] = Int32Array.from({ length: space.channels }, (_, i) => i);
+  });
+  progress.step('alignment', SWEEPS_MAX * topology.spaces.length, 'items');
+  const load = createLoader();
+  const matchSpace = (index: number): boolean => {
+    progress.advance(1);
+    if (!topology.spaces[index].isPermutable) return false;
+    const matrix = toSimilarities(index, topology, layers, maps, load);
+    for (const { space, ours, theirs } of scalars) {
+      if (space === index && theirs.length === matrix.columns) addScalarSimilarities(matrix, ours, theirs);
+    }
+    const before = maps.bySpace[index];
+    const found = assign(matrix);
+    maps.bySpace[index] = found;
+    return before?.some((channel, i) => channel !== found[i]) ?? true;
+  };
+  for (let sweep = 0; sweep < SWEEPS_MAX; sweep++) {
+    const changes = topology.spaces.map((_, index) => matchSpace(index));
+    if (!changes.includes(true)) break;
+  }
+  progress.done();
+  return { layers: createAlignedLayers(layers, maps, load), ...countMoved(topology, maps) };
+}
+
+function toLayerPairs(topology: Topology, original: Model, pairs: Pairs): LayerPair[] {
+  const tensors = new Map(original.tensors.map((tensor) => [tensor.name, tensor]));
+  return topology.layers.map((layer, index) => {
+    const tensor = tensors.get(layer.name);
+    const { shape, outAxis, inAxis, groups } = layer;
+    const hasAxes = tensor !== undefined && outAxis !== null && inAxis !== null && layer.kind !== 'plain';
+    return { layer, ours: hasAxes ? { tensor, shape, outAxis, inAxis, groups } : null, theirs: pairs.layers[index] };
+  });
+}
+
+/** Elements of loaded layers that are kept, both models together (128 MiB). */
+const LOADED_ELEMENTS_MAX = 32 * 1024 * 1024;
+
+/** Loads layers and keeps the ones used last. */
+function createLoader(): LoadLattice {
+  const loaded = new Map<LayerShape, Lattice>();
+  return (shape) => {
+    const known = loaded.get(shape);
+    const lattice = known ?? toLattice(shape);
+    loaded.delete(shape);
+    loaded.set(shape, lattice);
+    let total = [...loaded.values()].reduce((sum, item) => sum + item.values.length, 0);
+    for (const [key, item] of loaded) {
+      if (total <= LOADED_ELEMENTS_MAX || key === shape) break;
+      total -= item.values.length;
+      loaded.delete(key);
+    }
+    return lattice;
+  };
+}
+
+/** Similarities of the channels of one space over every layer whose other side is known. */
+function toSimilarities(
+  space: number,
+  topology: Topology,
+  layers: readonly LayerPair[],
+  maps: ChannelMaps,
+  load: LoadLattice,
+): SimilarityMatrix {
+  const rows = topology.spaces[space].channels;
+  const columns = maps.counts[space];
+  const matrix = { rows, columns, values: new Float32Array(rows * columns) };
+  for (const pair of layers) {
+    if (pair.ours === null || pair.theirs === null) continue;
+    for (const side of ['out', 'in'] as const) {
+      const axis = pair.layer[side];
+      axis?.segments.forEach((segment, at) => {
+        if (segment.space === space) addPiece(matrix, pair, side, axis, segment, at, maps, load);
+      });
+    }
+  }
+  return matrix;
+}
+
+function addPiece(
+  matrix: SimilarityMatrix,
+  pair: LayerPair,
+  side: 'out' | 'in',
+  axis: ChannelAxis,
+  segment: ChannelSegment,
+  at: number,
+  maps: ChannelMaps,
+  load: LoadLattice,
+): void {
+  const others = toOthers(pair, side, maps);
+  if (others === undefined || others.ours.length === 0) return;
+  const mapper = createAxisMapper(axis, maps);
+  const [a, b] = [load(pair.ours!), load(pair.theirs!)];
+  const length = side === 'out' ? b.outLength : b.inLength;
+  if (mapper.theirLength !== length) return;
+  const ours: Side = {
+    lattice: a,
+    side,
+    inner: axis.inner,
+    entries: mapper.ourEntries(at),
+    others: others.ours,
+  };
+  const theirs: Side = { ...ours, lattice: b, entries: mapper.theirEntries(at), others: others.theirs };
+  if (segment.channels === matrix.rows) addSimilarities(matrix, ours, theirs);
+}
+
+/** Entries of the other axis that are known on both sides, or undefined when that axis is still unknown. */
+function toOthers(pair: LayerPair, side: 'out' | 'in', maps: ChannelMaps) {
+  const axis = toAxis(pair.layer, side === 'out' ? 'in' : 'out');
+  const mapped = createAxisMapper(axis, maps).toTheirs();
+  if (mapped === undefined) return undefined;
+  const ours: number[] = [];
+  const theirs: number[] = [];
+  mapped.forEach((entry, own) => {
+    if (entry === UNMATCHED) return;
+    ours.push(own);
+    theirs.push(entry);
+  });
+  return { ours: Int32Array.from(ours), theirs: Int32Array.from(theirs) };
+}
+
+function countMoved(topology: Topology, maps: ChannelMaps): { movedChannels: number; channels: number } {
+  let movedChannels = 0;
+  let channels = 0;
+  topology.spaces.forEach((space, index) => {
+    if (!space.isPermutable) return;
+    channels += space.channels;
+    maps.bySpace[index]?.forEach((channel, i) => {
+      if (channel !== i) movedChannels++;
+    });
+  });
+  return { movedChannels, channels };
+}

@@ -1,0 +1,99 @@
+/** A layer's weights addressed by output channel, input channel and kernel place, whatever the stored orientation. */
+import { DTYPES } from '../model/dtype.ts';
+import { decodeFloats, isFloatDType } from '../model/floats.ts';
+import { decodeInts, type IntDType, isIntDType } from '../model/ints.ts';
+import type { TensorRef } from '../model/types.ts';
+
+/** How a tensor is laid out as a layer. */
+export interface LayerShape {
+  readonly tensor: TensorRef;
+  /** Shape as used; same row-major order as stored. */
+  readonly shape: readonly number[];
+  readonly outAxis: number;
+  readonly inAxis: number;
+  readonly groups: number;
+}
+
+export interface Lattice {
+  readonly values: Float32Array;
+  /** Entries of the output axis, and of the input axis over all groups. */
+  readonly outLength: number;
+  readonly inLength: number;
+  /** Offsets of the kernel places from the first. */
+  readonly kernel: Int32Array;
+  /** Index of kernel place 0 of (out, in), or -1 where the two are in different groups. */
+  toIndex(out: number, input: number): number;
+}
+
+/** Whether the elements can be read as numbers. */
+export function isNumeric({ dtype }: TensorRef): boolean {
+  return isFloatDType(dtype) || isIntDType(dtype);
+}
+
+export type LoadLattice = (shape: LayerShape) => Lattice;
+
+/** Elements decoded at once. */
+const PIECE_ELEMENTS = 256 * 1024;
+
+/** All elements as singles; f64 rounds, codes are exact. What is not finite becomes 0. */
+export function toSingles(tensor: TensorRef): Float32Array {
+  const { bits } = DTYPES[tensor.dtype];
+  const all = new Float32Array(tensor.elementCount);
+  const numbers = new Float64Array(Math.min(PIECE_ELEMENTS, tensor.elementCount));
+  const bytes = new Uint8Array(Math.ceil((numbers.length * bits) / 8));
+  for (let at = 0; at < all.length; at += numbers.length) {
+    const piece = numbers.subarray(0, Math.min(numbers.length, all.length - at));
+    const part = bytes.subarray(0, Math.ceil((piece.length * bits) / 8));
+    tensor.read((at * bits) / 8, part);
+    if (isFloatDType(tensor.dtype)) decodeFloats(tensor.dtype, part, piece);
+    else decodeInts(tensor.dtype as IntDType, part, piece);
+    for (let i = 0; i < piece.length; i++) all[at + i] = Number.isFinite(piece[i]) ? piece[i] : 0;
+  }
+  return all;
+}
+
+/**
+ * Loads a layer. Codes of quantised tensors are centred on their mean, which stands for an unknown zero point.
+ */
+export function toLattice(layer: LayerShape): Lattice {
+  const values = toSingles(layer.tensor);
+  if (!isFloatDType(layer.tensor.dtype)) centre(values);
+  const { shape, outAxis, inAxis } = layer;
+  // A depthwise kernel has one input per output: there is nothing to address on that side.
+  const groups = shape[inAxis] === 1 ? 1 : layer.groups;
+  const strides = toStrides(shape);
+  const outLength = shape[outAxis];
+  const inPerGroup = shape[inAxis];
+  const outPerGroup = Math.max(1, Math.floor(outLength / groups));
+  return {
+    values,
+    outLength,
+    inLength: inPerGroup * groups,
+    kernel: toKernelOffsets(shape, strides, outAxis, inAxis),
+    toIndex: (out, input) => {
+      const group = groups === 1 ? 0 : Math.floor(input / inPerGroup);
+      if (groups > 1 && Math.floor(out / outPerGroup) !== group) return -1;
+      return out * strides[outAxis] + (input - group * inPerGroup) * strides[inAxis];
+    },
+  };
+}
+
+function centre(values: Float32Array): void {
+  const mean = values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
+  for (let i = 0; i < values.length; i++) values[i] -= mean;
+}
+
+export function toStrides(shape: readonly number[]): number[] {
+  const strides = new Array<number>(shape.length).fill(1);
+  for (let i = shape.length - 2; i >= 0; i--) strides[i] = strides[i + 1] * shape[i + 1];
+  return strides;
+}
+
+function toKernelOffsets(shape: readonly number[], strides: readonly number[], outAxis: number, inAxis: number) {
+  let offsets = [0];
+  shape.forEach((length, axis) => {
+    if (axis === outAxis || axis === inAxis) return;
+    offsets = offsets.flatMap((base) => Array.from({ length }, (_, i) => base + i * strides[axis]));
+  });
+  return Int32Array.from(offsets);
+}
