@@ -116,8 +116,9 @@ function toSecret(bytes: Uint8Array): Uint8Array {
 /** One line from a terminal in raw mode; nothing of it is echoed, not even its length. */
 async function readTyped(terminal: SecretTerminal, prompt: string): Promise<Uint8Array> {
   const line = createLine();
-  terminal.write(prompt);
+  // Raw mode first: what is typed the moment the question appears must not be echoed either.
   terminal.setRawMode(true);
+  terminal.write(prompt);
   let stop: (() => void) | undefined;
   try {
     const refusal = await new Promise<CliError | null>((resolve) => {
