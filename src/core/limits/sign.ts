@@ -18,10 +18,6 @@ export const SIGN_LIMITS = {
   scryptParallelMax: 4,
   /** Tokens with a whole chain are 3-8 KiB; 64 KiB leaves room for large RSA chains. */
   timestampBytesMax: 64 * 1024,
-  /** Nesting of DER in a CMS token is about 12. */
-  derDepthMax: 32,
-  /** Elements in one token; a real one has about 500. */
-  derElementsMax: 8192,
   /** Certificates in one token, and the longest path to a root. */
   timestampCertificatesMax: 16,
   /** How long an authority may take to answer. */
