@@ -1,4 +1,5 @@
 /** Salted commitments: one field of an entry can be disclosed without the others (docs/spec/ledger.md §5). */
+import { z } from 'zod';
 import { allocSecret, concatBytes, findHexBytes, isEqualConstantTime, toHex, utf8 } from '../core/bytes.ts';
 import { type Json, toCanonicalJsonBytes } from '../core/canonical-json.ts';
 import { LedgerError } from '../core/errors.ts';
@@ -37,19 +38,42 @@ export function drawSalt(random: Random): Uint8Array {
   return salt;
 }
 
+const disclosuresSchema = z.array(
+  z.strictObject({
+    index: z.int().min(0),
+    field: z.string(),
+    value: z.json(),
+    saltHex: z.string().regex(/^[0-9a-f]{64}$/),
+  }),
+);
+
+/** Reads a disclosure file; nothing in it is trusted before `verifyDisclosure`. @throws LedgerError LEDGER_ENTRY_MALFORMED */
+export function parseDisclosures(bytes: Uint8Array): Disclosure[] {
+  const part = 'disclosures';
+  try {
+    const result = disclosuresSchema.safeParse(JSON.parse(Buffer.from(bytes).toString('utf8')));
+    if (result.success) return result.data;
+  } catch (cause) {
+    throw new LedgerError('LEDGER_ENTRY_MALFORMED', { fields: { part }, cause });
+  }
+  throw new LedgerError('LEDGER_ENTRY_MALFORMED', { fields: { part } });
+}
+
 /**
  * Checks a disclosed field against the commitments of its entry.
+ * @returns the disclosure, which may be relied on now
  * @throws LedgerError LEDGER_DISCLOSURE_MISMATCH
  */
 export function verifyDisclosure(
   entry: { readonly seq: number; readonly commitments?: Readonly<Record<string, string>> | undefined },
   disclosure: Disclosure,
-): void {
+): Disclosure {
   const { index, field, value, saltHex } = disclosure;
   const commitments = entry.commitments ?? {};
   const committed = Object.hasOwn(commitments, field) ? findHexBytes(commitments[field]) : undefined;
   const salt = findHexBytes(saltHex);
   const isWell = committed !== undefined && salt?.length === SALT_BYTES && entry.seq === index;
-  if (isWell && isEqualConstantTime(utf8(commitField({ field, value, salt })), utf8(toHex(committed)))) return;
+  if (isWell && isEqualConstantTime(utf8(commitField({ field, value, salt })), utf8(toHex(committed))))
+    return disclosure;
   throw new LedgerError('LEDGER_DISCLOSURE_MISMATCH', { fields: { index, field } });
 }

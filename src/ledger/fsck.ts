@@ -5,15 +5,15 @@ import { CompactRange, hashLeaf, isConsistencyProven, toConsistencyProof } from 
 import { type Progress, silentProgress } from '../core/ports.ts';
 import type { Storage } from '../source/ports.ts';
 import { type TreeHead, verifyCheckpoint } from './checkpoint.ts';
-import { verifyDisclosure } from './commitment.ts';
 import { findFile } from './durable-files.ts';
 import { decodeBundle } from './entry-bundle.ts';
-import { decodeEntry, type Entry } from './entry.ts';
+import { decodeEntry } from './entry.ts';
 import { findFileFindings } from './fsck-files.ts';
 import type { FsckFinding } from './fsck-finding.ts';
+import { findDisclosureFindings } from './fsck-private.ts';
 import { CHECKPOINT_FILE, STATE_FILE } from './layout.ts';
 import { isSameKey, type VerifierKey } from './note-key.ts';
-import { readDisclosures, readKey } from './reader.ts';
+import { readKey } from './reader.ts';
 import { findSignedState } from './signed-state.ts';
 import { HASH_BYTES, TILE_WIDTH, toLevelCount, toTileLevels, toTilePath, toTileWidth } from './tile-path.ts';
 import { foldTile, TileReader } from './tile-reader.ts';
@@ -56,6 +56,7 @@ export function fsckLedger(options: {
   checkTree({ storage, folder, head, progress }, report);
   checkHistory({ ...options, key, head }, report);
   findFileFindings({ storage, folder, size: head.size }).forEach(report);
+  findDisclosureFindings({ storage, folder, size: head.size }).forEach(report);
   progress.done();
   return { size: head.size, root: toHex(head.root), isKeyTrusted, findings };
 }
@@ -177,41 +178,13 @@ function checkBundle({ storage, folder, head }: Place, bundle: number, report: R
     report({ code, index: first, tile: path, expected: `${width} entries`, actual });
   }
   const held = (leaves ?? []).slice(0, width);
-  for (const [i, leaf] of held.entries()) checkEntry({ storage, folder }, leaf, first + i, report);
+  for (const [i, leaf] of held.entries()) checkEntry(leaf, first + i, report);
   return held;
 }
 
-function checkEntry(
-  place: { readonly storage: Storage; readonly folder: string },
-  leaf: Uint8Array,
-  index: number,
-  report: Report,
-): void {
-  const entry = findOr('LEDGER_ENTRY_MALFORMED', () => decodeEntry(leaf, index));
-  if (entry === undefined) {
-    report({ code: 'entry-malformed', index, expected: `an entry with seq ${index}`, actual: 'malformed' });
-  } else if (entry.commitments !== undefined) {
-    checkDisclosures(place, entry, report);
-  }
-}
-
-function checkDisclosures(
-  { storage, folder }: { readonly storage: Storage; readonly folder: string },
-  entry: Entry,
-  report: Report,
-): void {
-  const rows = findOr('LEDGER_ENTRY_MALFORMED', () => readDisclosures(storage, folder, entry.seq));
-  if (rows === undefined) {
-    report({ code: 'disclosure-differs', index: entry.seq, expected: 'disclosures', actual: 'malformed' });
-  }
-  for (const row of rows ?? []) {
-    try {
-      verifyDisclosure(entry, row);
-    } catch {
-      const expected = entry.commitments?.[row.field] ?? 'no such field';
-      report({ code: 'disclosure-differs', index: entry.seq, expected, actual: row.field });
-    }
-  }
+function checkEntry(leaf: Uint8Array, index: number, report: Report): void {
+  if (findOr('LEDGER_ENTRY_MALFORMED', () => decodeEntry(leaf, index)) !== undefined) return;
+  report({ code: 'entry-malformed', index, expected: `an entry with seq ${index}`, actual: 'malformed' });
 }
 
 /** Every checkpoint that was seen before must be a beginning of this history. */

@@ -1,11 +1,10 @@
 /** Reading a ledger: entries, proofs and checkpoints; no lock and no private key needed. */
-import { z } from 'zod';
 import { toHex } from '../core/bytes.ts';
 import { LedgerError } from '../core/errors.ts';
 import { hashLeaf, toConsistencyProof, toInclusionProof } from '../core/merkle.ts';
 import type { Storage } from '../source/ports.ts';
 import { type TreeHead, verifyCheckpoint } from './checkpoint.ts';
-import type { Disclosure } from './commitment.ts';
+import { type Disclosure, parseDisclosures } from './commitment.ts';
 import { findFile } from './durable-files.ts';
 import { decodeEntry, type Entry } from './entry.ts';
 import { CHECKPOINT_FILE, KEY_FILE, toPrivateFolder } from './layout.ts';
@@ -13,15 +12,6 @@ import { isSameKey, parseVerifierKey, type VerifierKey } from './note-key.ts';
 import { encodeProof } from './proof-file.ts';
 import { TILE_WIDTH } from './tile-path.ts';
 import { TileReader } from './tile-reader.ts';
-
-const disclosuresSchema = z.array(
-  z.strictObject({
-    index: z.int().min(0),
-    field: z.string(),
-    value: z.json(),
-    saltHex: z.string().regex(/^[0-9a-f]{64}$/),
-  }),
-);
 
 /** A ledger as of its newest checkpoint when it was opened. */
 export interface LedgerReader {
@@ -130,22 +120,12 @@ function createBundleCache(tiles: TileReader): (bundle: number) => Uint8Array[] 
 }
 
 /** Stored disclosures of one entry. Files of one bundle are named by their first entry. */
-export function readDisclosures(storage: Storage, folder: string, index: number): Disclosure[] {
+function readDisclosures(storage: Storage, folder: string, index: number): Disclosure[] {
   const path = `${folder}/${toPrivateFolder(index)}`;
   return storage.list(path).flatMap((name) => {
     if (Number.parseInt(name, 10) > index) return [];
-    return parseDisclosures(storage.read(`${path}/${name}`), index).filter((row) => row.index === index);
+    return parseDisclosures(storage.read(`${path}/${name}`)).filter((row) => row.index === index);
   });
-}
-
-function parseDisclosures(bytes: Uint8Array, index: number): Disclosure[] {
-  try {
-    const result = disclosuresSchema.safeParse(JSON.parse(Buffer.from(bytes).toString('utf8')));
-    if (result.success) return result.data;
-  } catch (cause) {
-    throw new LedgerError('LEDGER_ENTRY_MALFORMED', { fields: { index, part: 'disclosures' }, cause });
-  }
-  throw new LedgerError('LEDGER_ENTRY_MALFORMED', { fields: { index, part: 'disclosures' } });
 }
 
 function assertIndex(index: number, size: number): void {

@@ -25,13 +25,14 @@ const RELEASED = 'released\n';
 /**
  * A lock in `<ledger folder>/lock`. Every holder has a number higher than the last; files are made by link(), so a
  * number has one holder, and a lower number is removed only while a higher one exists.
+ * @param heartbeatSilenceMs how long a holder that cannot be looked up (another machine or container) may stand still
  */
-export function createLedgerLock(): LedgerLock {
+export function createLedgerLock(options: { readonly heartbeatSilenceMs?: number } = {}): LedgerLock {
   return {
     acquire: async ({ folder, waitMs }) => {
       const place = join(folder, LOCK_FOLDER);
       const deadline = performance.now() + waitMs;
-      const silence = createSilenceWatch(place);
+      const silence = createSilenceWatch(place, options.heartbeatSilenceMs ?? LEDGER_LIMITS.lockHeartbeatSilenceMs);
       for (;;) {
         const held = attempt(() => findLock(place, silence));
         if (held !== undefined) return held;
@@ -103,13 +104,13 @@ function isFree(place: string, number: number, isSilent: (number: number) => boo
 }
 
 /** Says whether a heartbeat stood still while this process watched; clocks of other machines are not compared. */
-function createSilenceWatch(place: string): (number: number) => boolean {
+function createSilenceWatch(place: string, silenceMs: number): (number: number) => boolean {
   let seen = { number: 0, mtimeMs: 0, sinceMs: 0 };
   return (number) => {
     const mtimeMs = statSync(join(place, String(number)), { throwIfNoEntry: false })?.mtimeMs ?? 0;
     const nowMs = performance.now();
     if (seen.number !== number || seen.mtimeMs !== mtimeMs) seen = { number, mtimeMs, sinceMs: nowMs };
-    return nowMs - seen.sinceMs >= LEDGER_LIMITS.lockHeartbeatSilenceMs;
+    return nowMs - seen.sinceMs >= silenceMs;
   };
 }
 

@@ -1,0 +1,2 @@
+/** The same with more than 10,000 attacks. */
+import './fsck.test.ts';

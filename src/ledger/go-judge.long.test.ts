@@ -1,0 +1,2 @@
+/** The same judgement for all sizes from 1 to 1,024. */
+import './go-judge.test.ts';

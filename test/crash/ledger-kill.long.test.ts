@@ -1,0 +1,2 @@
+/** The same with 60 kills. */
+import './ledger-kill.test.ts';
