@@ -9,6 +9,7 @@ import { addKeys } from './commands/keys.ts';
 import { addLedger } from './commands/ledger.ts';
 import { addProtect } from './commands/protect.ts';
 import { addOpen, addSeal } from './commands/seal.ts';
+import { addTour } from './commands/tour.ts';
 import type { CommandHost } from './context.ts';
 
 /** @param version printed by --version */
@@ -33,6 +34,7 @@ export function createProgram(host: CommandHost, version: string): Command {
   addInspect(program, host);
   addLedger(program, host);
   addKeys(program, host);
+  addTour(program, host);
   addCompletion(program, host);
   return program;
 }

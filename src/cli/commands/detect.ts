@@ -97,7 +97,7 @@ function toText(report: DetectReport, { style, widthColumns }: TextLook): string
   const pairs: [string, string][] = [
     ['evidence', `${report.evidenceBits.toFixed(1)} bits after ${report.trials} trials (claim: 128, flag: 64)`],
     ['claim', `${report.claim.commitment.slice(0, 16)}… by ${report.claim.ownerId}`],
-    ['time', report.time],
+    ['committed', report.time],
     ['ledger', recorded],
   ];
   if (report.reason !== null) pairs.unshift(['reason', report.reason]);

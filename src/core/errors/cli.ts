@@ -41,4 +41,9 @@ export const cliErrors = defineErrors({
     exit: EXIT.interrupted,
     http: 499,
   },
+  CLI_TOUR_FAILED: {
+    message: 'A step of the tour did not give what it should. This is a defect of the program.',
+    exit: EXIT.internal,
+    http: 500,
+  },
 });

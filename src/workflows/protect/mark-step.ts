@@ -33,7 +33,8 @@ export interface MarkStepResult {
  * @throws RuntimeError FIDELITY_LOSS_ABOVE_LIMIT when every strength costs too much; FIDELITY_UNMEASURED unless allowed
  */
 export async function markWithinLimit(services: Services, options: MarkStepOptions): Promise<MarkStepResult> {
-  const taus = options.tau === undefined ? TAU_SHARES.map((share) => share * TAU_DEFAULT) : [options.tau];
+  const taus =
+    options.tau === undefined ? TAU_SHARES.map((share) => Number((share * TAU_DEFAULT).toPrecision(2))) : [options.tau];
   const refusedTaus: number[] = [];
   for (const [index, tau] of taus.entries()) {
     const { model, ownSeed, ownerId, originalDigest } = options;

@@ -3,7 +3,7 @@ import type { FidelityOutcome } from '../../fidelity/index.ts';
 import type { FidelityResult, FileRecord, ProtectResult } from './options.ts';
 import type { Outputs } from './outputs.ts';
 import type { Protection } from './protection.ts';
-import { toWarnings } from './warnings.ts';
+import { toAllWarnings } from './warnings.ts';
 
 export function toResult(
   protection: Protection,
@@ -27,7 +27,7 @@ export function toResult(
     mark: marked === null ? null : toMarkResult(marked.mark.record),
     ledger: { origin: outputs.origin, size: outputs.ledgerSize, checkpoint: outputs.checkpoint },
     key: keys === null ? null : { scheme: keys.scheme, note: keys.note },
-    warnings: toWarnings(protection, outputs).map(({ text }) => text),
+    warnings: toAllWarnings(protection, outputs),
   };
 }
 

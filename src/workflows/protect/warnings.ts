@@ -11,15 +11,26 @@ export interface Warning {
 
 const say = (text: string, isPublic = false): Warning => ({ text, isPublic });
 
+/** All of them, for `--json`. */
+export function toAllWarnings(protection: Protection, outputs: Outputs): string[] {
+  const { marked, keys } = protection;
+  const known: string[] = [];
+  if (keys !== null && keys.note !== null) known.push(`The key that opens the sealed file: ${keys.note}.`);
+  if (marked === null) known.push('No mark was embedded: a copy of the weights cannot be recognised.');
+  if (outputs.claim !== null && outputs.claim.attestation === null) {
+    known.push('Time attested only by the owner: publish the checkpoint, or protect with --tsa URL.');
+  }
+  return [...known, ...toWarnings(protection, outputs).map(({ text }) => text)];
+}
+
+/** Those that the report cannot tell from its own fields. */
 export function toWarnings(protection: Protection, outputs: Outputs): Warning[] {
-  const { services, marked, fidelity, options, keys } = protection;
+  const { services, marked, fidelity, options } = protection;
   const warnings: Warning[] = [];
   if (!isBackedUp(services)) {
     warnings.push(say('The owner key has no backup: without it no claim can be proven. Run "modelward keys backup".'));
   }
-  if (keys !== null && keys.note !== null) warnings.push(say(`The key that opens the sealed file: ${keys.note}.`));
-  if (marked === null) warnings.push(say('No mark was embedded: a copy of the weights cannot be recognised.', true));
-  else if (marked.refusedTaus.length > 0) {
+  if (marked !== null && marked.refusedTaus.length > 0) {
     const tolerance = toNoiseTolerance(marked.mark).toFixed(2);
     const { tau } = marked.mark.record;
     warnings.push(
@@ -32,9 +43,6 @@ export function toWarnings(protection: Protection, outputs: Outputs): Warning[] 
     warnings.push(say(`What the mark costs was not measured: ${fidelity.reason}.`, true));
   }
   if (fidelity.kind === 'measured') warnings.push(...fidelity.fidelity.warnings.map((text) => say(text)));
-  if (outputs.claim !== null && outputs.claim.attestation === null) {
-    warnings.push(say('Time attested only by the owner: publish the checkpoint, or protect with --tsa URL.', true));
-  }
   if (outputs.claim?.attestation?.isTrusted === false) {
     warnings.push(say('The time stamp was checked, but not who made it: pass the root with --tsa-ca FILE.', true));
   }
