@@ -70,6 +70,8 @@ interface Reading {
   readonly evidence: ReadingEvidence;
   /** log2 of the number of candidate choices that the key was allowed to pick from. */
   readonly choicesLog2: number;
+  /** Share of the mark's positions that it found. */
+  readonly coverage: number;
 }
 
 /**
@@ -99,14 +101,14 @@ export function detectMark(options: DetectMarkOptions): DetectResult {
     layout.layers.map(({ layer }) => layer),
     suspect,
   );
-  const first = readFirst(reader, matches);
+  const readings = [readFirst(reader, matches)];
   progress.advance(1);
-  const readings = [first.reading, ...readBest(reader, matches)];
+  readings.push(...readBest(reader, matches));
   progress.done();
   if (options.original !== undefined && canAlign(claim))
     readings.push(readAligned(reader, claim, suspect, options.original, progress));
   const missing = matches.filter(({ candidates }) => candidates.length === 0).length;
-  return judge({ layout, readings, coverage: first.coverage, missing, notes: toNotes(claim, options.original) });
+  return judge({ layout, readings, missing, notes: toNotes(claim, options.original) });
 }
 
 interface Reader {
@@ -120,17 +122,21 @@ function measure({ layout, slots }: Reader, views: readonly (LayerView | null)[]
 }
 
 /** The reading that needs no choice: layers by name, or by shape in order. */
-function readFirst(reader: Reader, matches: readonly LayerMatch[]): { reading: Reading; coverage: number } {
+function readFirst(reader: Reader, matches: readonly LayerMatch[]): Reading {
   const sums = measure(
     reader,
     matches.map(({ candidates }) => candidates[0]?.view ?? null),
   );
+  return toReading(reader, sums, { name: 'spread', isAligned: false, choicesLog2: 0 });
+}
+
+function toReading(
+  { layout, message }: Reader,
+  sums: readonly LayerSums[],
+  how: Pick<Reading, 'name' | 'isAligned' | 'choicesLog2'>,
+): Reading {
   const seen = sums.reduce((total, layer) => total + layer.counts.reduce((a, b) => a + b, 0), 0);
-  const evidence = toReadingEvidence(reader.message, sums);
-  return {
-    reading: { name: 'spread', isAligned: false, evidence, choicesLog2: 0 },
-    coverage: reader.layout.sampled === 0 ? 0 : seen / reader.layout.sampled,
-  };
+  return { ...how, evidence: toReadingEvidence(message, sums), coverage: seen / layout.sampled };
 }
 
 /** The reading that lets the key choose among same-shaped tensors; every choice costs its logarithm. */
@@ -152,8 +158,7 @@ function readBest(reader: Reader, matches: readonly LayerMatch[]): Reading[] {
     found.map((round) => round[index]).reduce((best, sums) => (softBits(sums) > softBits(best) ? sums : best)),
   );
   const choicesLog2 = matches.reduce((sum, { candidates }) => sum + Math.log2(Math.max(1, candidates.length)), 0);
-  const evidence = toReadingEvidence(reader.message, chosen);
-  return [{ name: 'spread/best-match', isAligned: false, evidence, choicesLog2 }];
+  return [toReading(reader, chosen, { name: 'spread/best-match', isAligned: false, choicesLog2 })];
 }
 
 /**
@@ -169,21 +174,20 @@ function assertReference(original: Model, originalDigest: Uint8Array, progress: 
 function readAligned(reader: Reader, claim: Claim, suspect: Model, original: Model, progress: Progress): Reading {
   const { layers } = alignSuspect({ topology: claim.topology, original, suspect, progress });
   const views = reader.layout.layers.map(({ layer }) => layers.get(layer.name) ?? null);
-  const evidence = toReadingEvidence(reader.message, measure(reader, views));
-  return { name: 'spread', isAligned: true, evidence, choicesLog2: 0 };
+  return toReading(reader, measure(reader, views), { name: 'spread', isAligned: true, choicesLog2: 0 });
 }
 
 interface Findings {
   readonly layout: Layout;
   readonly readings: readonly Reading[];
-  readonly coverage: number;
   /** Marked layers without any fitting tensor. */
   readonly missing: number;
   readonly notes: readonly string[];
 }
 
 /** Counts every trial once: the union over readings, subsets and statistics, each reading weighted by its choices. */
-function judge({ layout, readings, coverage, missing, notes }: Findings): DetectResult {
+function judge({ layout, readings, missing, notes }: Findings): DetectResult {
+  const coverage = Math.max(...readings.map((reading) => reading.coverage));
   const looks = readings.reduce((sum, { evidence }) => sum + STATISTICS * evidence.subsets, 0);
   const schemes = readings.flatMap((reading) =>
     [reading.evidence.hard, reading.evidence.soft].map((evidence) => toScheme(layout, reading, evidence, looks)),
