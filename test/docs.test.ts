@@ -179,6 +179,7 @@ describe('links, exports, specs and words', () => {
     for (const text of bad) expect(findPromises('README.md', text), text).toHaveLength(1);
     const good = [
       'Detection and evidence, not prevention.',
+      'It does not prevent copying.',
       'A mark can be removed by retraining.',
       'No court is promised.',
     ];

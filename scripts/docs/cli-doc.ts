@@ -110,5 +110,6 @@ export function toAnchor(heading: string): string {
 }
 
 function toSentence(text: string): string {
-  return /[.!?]$/.test(text) ? text : `${text}.`;
+  const sentence = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`;
 }

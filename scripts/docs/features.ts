@@ -49,10 +49,17 @@ export function parseRows(file: string, text: string): FeatureRow[] {
 export function toFeaturesDoc(rows: readonly FeatureRow[]): GeneratedDoc {
   const sections = [...new Set(rows.map((row) => row.file))].map((file) => {
     const area = file.slice(FOLDER.length + 1, -'.md'.length);
-    const lines = rows.filter((row) => row.file === file).map((row) => `| ${row.cells.join(' | ')} |`);
+    const lines = rows
+      .filter((row) => row.file === file)
+      .map((row) => `| ${row.cells.map(toUpperLinks).join(' | ')} |`);
     return `## ${area}\n\n| feature | how to use | shown by | known limits |\n|---|---|---|---|\n${lines.join('\n')}\n`;
   });
   return { file: 'docs/features.md', text: [INTRODUCTION, ...sections].join('\n') };
+}
+
+/** Links as seen from docs/ instead of docs/features/. */
+function toUpperLinks(cell: string): string {
+  return cell.replaceAll('](../', '](');
 }
 
 /** Rows of the wrong shape, rows that name nothing, and rows that name what does not exist. */

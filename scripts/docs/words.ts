@@ -3,7 +3,7 @@ import type { Problem } from './problem.ts';
 
 /** Promises that no watermark, seal or ledger can keep; the limits are in LIMITATIONS.md. */
 const PROMISES: readonly RegExp[] = [
-  /prevents?\s+(?:\w+\s+)?(?:theft|stealing|extraction|copying)/i,
+  /(?<!not |cannot |never |nothing |n't )\bprevents?\s+(?:\w+\s+)?(?:theft|stealing|extraction|copying)/i,
   /\bunbreakable\b|\bunhackable\b|\buncrackable\b|\bfool-?proof\b|\bbullet-?proof\b|\btamper-?proof\b/i,
   /\bforensic[- ]grade\b|\bmilitary[- ]grade\b|\bbank[- ]grade\b/i,
   /\b(?:impossible|cannot|can't|can not|never)\b[^.\n]{0,20}\b(?:be\s+)?(?:removed?|erased?|forged?|stolen|broken)\b/i,

@@ -55,8 +55,10 @@ export function toVerifySteps(report: ProtectReport, audience: ReportAudience): 
   if (has('baseline')) {
     steps.push({
       title: 'Nothing was changed since',
-      text: 'The baseline is signed by the owner; every stored byte is compared with it, and a change is named with its place.',
-      commands: [`modelward verify ${name(has('marked') ? 'marked' : 'sealed')} --baseline ${name('baseline')}`],
+      text: 'The baseline is signed by the owner, whose public key the verifier gets from the owner (modelward keys show). Every stored byte is compared with it, and a change is named with its place.',
+      commands: [
+        `modelward verify ${name(has('marked') ? 'marked' : 'sealed')} --baseline ${name('baseline')} --signer OWNER_KEY_FILE`,
+      ],
     });
   }
   if (report.commitment !== null) steps.push(...toCommitmentSteps(report, audience));
@@ -64,8 +66,9 @@ export function toVerifySteps(report: ProtectReport, audience: ReportAudience): 
     steps.push({
       title: 'A suspect carries the mark',
       text:
-        'The owner shows the one seed that belongs to this mark; its digest stands in the commitment, and no other ' +
-        'secret is revealed. The original is accepted only if its digest is the committed one.',
+        'The owner runs this in front of the verifier, because the seed in the claim opens with the key of the owner only. ' +
+        'The digest of that seed stands in the commitment; no other secret is revealed. The original is accepted only if ' +
+        'its digest is the committed one.',
       commands: [`modelward detect SUSPECT_FILE --claim ${name('claim')} --original ${name('original')} --json`],
     });
   }
@@ -73,12 +76,15 @@ export function toVerifySteps(report: ProtectReport, audience: ReportAudience): 
 }
 
 function toCommitmentSteps(report: ProtectReport, audience: ReportAudience): VerifyStep[] {
-  const file = toCommandName(report.files, 'commitment', audience);
+  const entry = report.commitment?.leafIndex ?? null;
   const steps: VerifyStep[] = [
     {
       title: 'The secret was fixed before',
-      text: 'The commitment names owner, original and marked file, and holds the seeds as digests only. Its own digest stands in section 5.',
-      commands: [`modelward ledger prove ${file}`],
+      text:
+        'The commitment names owner, original and marked file, and holds the seeds as digests only. The owner hands out ' +
+        'the proof that it is an entry of the ledger (c2sp.org/tlog-proof); it is checked offline against the checkpoint ' +
+        'of section 5, with any program that reads this format.',
+      commands: entry === null ? [] : [`modelward ledger prove ${entry} > entry-${entry}.tlog-proof`],
     },
   ];
   if (report.commitment?.timestamped === true) {

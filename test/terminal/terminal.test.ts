@@ -55,18 +55,20 @@ test('without a terminal no passphrase is read from the pipe', () => {
   expect(child.stderr).toContain('CLI_NO_TERMINAL');
 });
 
-test('a reader that goes away ends the output without a stack trace', () => {
-  const program = `
+describeWithProgram('a real pipe', 'bash', ['--version'], () => {
+  test('a reader that goes away ends the output without a stack trace', () => {
+    const program = `
     import process from 'node:process';
     import { createProcessUi } from './src/cli/ui/process-ui.ts';
     const ui = createProcessUi({ process, clock: { nowMs: () => 0 }, isJson: false, isQuiet: false });
     ui.result({}, () => 'line\\n'.repeat(1_000_000));`;
-  const command = `"${process.execPath}" --import tsx --input-type=module -e "$PROGRAM" | head -n 1; echo "\${PIPESTATUS[0]}"`;
-  const child = spawnSync('bash', ['-c', command], {
-    cwd: root,
-    env: { ...process.env, PROGRAM: program },
-    encoding: 'utf8',
+    const command = `"${process.execPath}" --import tsx --input-type=module -e "$PROGRAM" | head -n 1; echo "\${PIPESTATUS[0]}"`;
+    const child = spawnSync('bash', ['-c', command], {
+      cwd: root,
+      env: { ...process.env, PROGRAM: program },
+      encoding: 'utf8',
+    });
+    expect(child.stderr).toBe('');
+    expect(child.stdout).toBe('line\n0\n');
   });
-  expect(child.stderr).toBe('');
-  expect(child.stdout).toBe('line\n0\n');
 });
