@@ -74,12 +74,12 @@ export function toRecord(compared: Compared, facts: RecordFacts): FidelityRecord
     resolvablePoints,
     warnings: toWarnings(
       { ...facts, perOutput, noise: compared.noise, samples, resolvablePoints },
-      decider !== undefined,
+      decider?.name ?? null,
     ),
   };
 }
 
-/** Relative L2 above which an output that names no class is warned about. */
+/** Relative L2 above which an output is warned about, but for the one whose classes are compared. */
 const distanceWarnAbove = 0.05;
 /** Agreement below which probes warn. */
 const agreementWarnBelow = 0.99;
@@ -93,22 +93,22 @@ interface WarningFacts extends RecordFacts {
   readonly resolvablePoints: number | null;
 }
 
-function toWarnings(facts: WarningFacts, hasDecider: boolean): string[] {
+function toWarnings(facts: WarningFacts, deciderName: string | null): string[] {
   const warnings: string[] = [];
   const percent = (value: number): string => `${(100 * value).toPrecision(2)} %`;
-  for (const { name, kind, relativeL2, argmaxAgreement } of facts.perOutput) {
+  for (const { name, relativeL2, argmaxAgreement } of facts.perOutput) {
     if (relativeL2 === null)
       warnings.push(`Output "${name}" cannot be compared: values that are not finite, other shapes, or zeros.`);
-    else if (kind === 'values' && relativeL2 > distanceWarnAbove) {
+    else if (name !== deciderName && relativeL2 > distanceWarnAbove) {
       warnings.push(
-        `Output "${name}" changed by ${percent(relativeL2)} (relative L2); above 5 % boxes and images may suffer.`,
+        `Output "${name}" changed by ${percent(relativeL2)} (relative L2); above 5 % its users should look at it.`,
       );
     }
     if (!facts.hasLabels && argmaxAgreement !== null && argmaxAgreement < agreementWarnBelow) {
       warnings.push(`Output "${name}" names the same class in only ${percent(argmaxAgreement)} of the probes.`);
     }
   }
-  if (facts.hasLabels && !hasDecider) warnings.push('No output names classes, so the labels were not used.');
+  if (facts.hasLabels && deciderName === null) warnings.push('No output names classes, so the labels were not used.');
   if (!facts.hasLabels) warnings.push('No labelled data was given, so no loss of accuracy was measured.');
   if (facts.noise > noiseWarnAbove) {
     warnings.push(`The original itself differs by ${percent(facts.noise)} (relative L2) when it is run twice.`);

@@ -24,16 +24,20 @@ export interface Decisions {
   readonly marked: Int32Array;
 }
 
+/** Names of outputs whose largest entry means nothing, though their shape may be that of scores. */
+const VALUES_NAME = /box|coord|landmark|embed|feature|mask|image|state|hidden/i;
+
 /**
  * Decides what an output is from one run of `rows` samples.
- * Class scores: floating-point of shape [rows, K] (ones aside) with K ≥ 2; label: integers of shape [rows].
+ * Class scores: floating-point of shape [rows, K] (ones aside) with K ≥ 2, not named as boxes or embeddings are;
+ * label: integers of shape [rows].
  */
 export function createTally(name: string, output: RuntimeTensor, rows: number, hasBatchAxis: boolean): OutputTally {
   const shape = hasBatchAxis ? output.shape.slice(1) : output.shape;
   const isPerSample = !hasBatchAxis || output.shape[0] === rows;
   const dense = shape.filter((dim) => dim !== 1);
   const isFloat = output.dtype.startsWith('f') || output.dtype === 'bf16';
-  const isClasses = isPerSample && isFloat && dense.length === 1 && dense[0] >= 2 && shape.length <= 3;
+  const isClasses = isPerSample && isFloat && dense.length === 1 && dense[0] >= 2 && !VALUES_NAME.test(name);
   const isLabel = isPerSample && !isFloat && output.dtype !== 'bool' && dense.length === 0;
   return {
     name,

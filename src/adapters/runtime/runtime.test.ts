@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, test } from 'vitest';
 import { builtUrl, describeWithBuilt } from '../../../test/built.ts';
@@ -39,5 +40,26 @@ describeWithBuilt('a worker thread', 'adapters/runtime/index.js', () => {
   test('RUNTIME_TELEMETRY_ON: whose parent did not switch telemetry off loads nothing', async () => {
     expect(await ask({ PATH: process.env.PATH })).toBe('RUNTIME_TELEMETRY_ON');
     expect(await ask({ PATH: process.env.PATH, ORT_DISABLE_TELEMETRY: '1' })).toBe('loaded');
+  });
+});
+
+describeWithBuilt('a process without any runtime', 'adapters/runtime/index.js', () => {
+  /** Resolves the named packages to nothing, as if they were not installed. */
+  const ask = (missing: readonly string[]): string => {
+    const hook = `export const resolve = (name, context, next) => {
+      if (${JSON.stringify(missing)}.includes(name)) throw new Error('not installed');
+      return next(name, context);
+    };`;
+    const source = `
+      import { register } from 'node:module';
+      register('data:text/javascript,' + encodeURIComponent(${JSON.stringify(hook)}));
+      const { findRuntime } = await import('${builtUrl('adapters/runtime/index.js')}');
+      console.log(await findRuntime().then((runtime) => runtime.id, (error) => error.code));`;
+    return execFileSync(process.execPath, ['--input-type=module', '-e', source], { encoding: 'utf8' }).trim();
+  };
+
+  test('RUNTIME_UNAVAILABLE: neither package can be loaded; without the native one, WebAssembly runs', () => {
+    expect(ask(['onnxruntime-node', 'onnxruntime-web'])).toBe('RUNTIME_UNAVAILABLE');
+    expect(ask(['onnxruntime-node'])).toBe('onnxruntime-web');
   });
 });

@@ -31,6 +31,4 @@ export const FIDELITY_LIMITS = {
   /** Input bytes of one run where the batch is free; larger batches gain nothing on a CPU. */
   batchBytesMax: 16 * MiB,
   batchSamplesMax: 256,
-  /** Values of all outputs of one run that are compared. */
-  outputElementsMax: 256 * MiB,
 } as const;

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32, deflateSync } from 'node:zlib';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { memoryFolder } from '../../../test/memory-folder.ts';
 import { ModelwardError } from '../../core/errors.ts';
@@ -95,6 +96,30 @@ describe('images written by Pillow', () => {
     jpg.writeUInt16BE(65_535, frame + 7);
     expect(codeOf(() => decode('bomb.jpg', jpg))).toBe('DATA_TOO_LARGE');
   });
+});
+
+describe('hostile images', () => {
+  test.each(['rgb.png', 'palette.png', 'gray16.png', 'smooth.jpg', 'progressive.jpg', 'gray.jpg'])(
+    '%s with changed bytes is decoded or refused by code',
+    (name) => {
+      const whole = load(name);
+      const codes = new Map<string, number>();
+      const change = fc.record({ at: fc.nat(whole.length - 1), to: fc.integer({ min: 0, max: 255 }) });
+      fc.assert(
+        fc.property(fc.array(change, { minLength: 1, maxLength: 4 }), (changes) => {
+          const bytes = Uint8Array.from(whole);
+          for (const { at, to } of changes) bytes[at] = to;
+          const code = codeOf(() => decode(name, bytes));
+          codes.set(code, (codes.get(code) ?? 0) + 1);
+        }),
+        { numRuns: process.env.SLOW === '1' ? 5000 : 100, seed: 7 },
+      );
+      expect(
+        [...codes.keys()].filter((code) => !['accepted', 'DATA_MALFORMED', 'DATA_TOO_LARGE'].includes(code)),
+      ).toEqual([]);
+      expect(codes.get('DATA_MALFORMED')).toBeGreaterThan(0);
+    },
+  );
 });
 
 describe('interlaced PNG', () => {

@@ -24,9 +24,9 @@ type Opener = (options: OpenDataOptions, name: string) => LabelledData | undefin
 
 /**
  * Opens labelled data. One file: npz, csv (also .gz), npy or idx (also .gz); labels of the last two lie beside it, and
- * are found by name: x.npy and y.npy, x_test.npy and y_test.npy, NAME.npy and NAME_labels.npy,
- * NAME-images-idx3-ubyte and NAME-labels-idx1-ubyte. A folder: images in one subfolder per class, else the first such
- * file in it.
+ * are found by name: x.npy and y.npy, x_test.npy and y_test.npy, NAME.npy and NAME_labels.npy, NAME-images.npy and
+ * NAME-labels.npy, NAME-images-idx3-ubyte and NAME-labels-idx1-ubyte. A folder: images in one subfolder per class,
+ * else the first such file in it.
  * @throws RuntimeError DATA_UNKNOWN_FORMAT | DATA_MALFORMED | DATA_TOO_LARGE; SourceError
  */
 export function openData(options: OpenDataOptions): LabelledData {
@@ -76,6 +76,7 @@ function findNpyLabels(names: readonly string[], name: string): string | undefin
   const stem = name.slice(slash, -4);
   const paired = SAMPLE_NAMES.indexOf(stem.toLowerCase());
   const wanted = [`${stem}_labels`, `${stem}-labels`, `${stem}.labels`];
+  if (/images|samples|inputs/i.test(stem)) wanted.push(stem.replace(/images|samples|inputs/i, 'labels'));
   if (paired >= 0) wanted.push(LABEL_NAMES[paired] ?? '', ...LABEL_NAMES);
   for (const other of wanted) {
     const found = findName(names, `${folder}${other}.npy`);

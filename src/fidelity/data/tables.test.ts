@@ -121,6 +121,7 @@ describe('openData', () => {
       ['x_test.npy', 'y_test.npy'],
       ['a/X.npy', 'a/y.npy'],
       ['d.npy', 'd_labels.npy'],
+      ['val-images.npy', 'val-labels.npy'],
     ]) {
       const arrays = memoryFolder({ [samples]: u1, [labels]: label });
       expect(openData({ folder: arrays, names: arrays.names, file: samples }).count).toBe(1);
