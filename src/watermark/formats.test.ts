@@ -104,7 +104,10 @@ describeWithShared('the mark in published models', () => {
   test('mnist.onnx is too small, and says how many weights a mark needs', () => {
     const original = openPath(sharedData('models', 'mnist.onnx'));
     expect(() => protect(original)).toThrow(
-      expect.objectContaining({ code: 'WATERMARK_TOO_SMALL', fields: { weights: 3200, weightsNeeded: 16384, bits: 256 } }) as Error,
+      expect.objectContaining({
+        code: 'WATERMARK_TOO_SMALL',
+        fields: { weights: 3200, weightsNeeded: 16384, bits: 256 },
+      }) as Error,
     );
   });
 });

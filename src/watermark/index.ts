@@ -7,3 +7,4 @@ export * from './ports.ts';
 export { deriveSeeds, SEED_PURPOSES, type SeedPurpose, type Seeds } from './seeds.ts';
 export * from './spread/embed.ts';
 export { MARK_BITS, type MarkBits } from './spread/layout.ts';
+export * from './label.ts';
