@@ -114,8 +114,9 @@ function checkTree(place: Place & { readonly progress: Progress }, report: Repor
   for (let bundle = 0; bundle * TILE_WIDTH < head.size; bundle += 1) {
     const leaves = checkBundle(place, bundle, report);
     for (const leaf of leaves) {
-      range.append(hashLeaf(leaf));
-      push(0, hashLeaf(leaf));
+      const hash = hashLeaf(leaf);
+      range.append(hash);
+      push(0, hash);
     }
     progress.advance(leaves.length);
     // With entries missing, all that follows would be counted at wrong places.

@@ -1,0 +1,50 @@
+/** Speed of durable appends to the ledger, against a plain file of the same bytes with a sync per batch. */
+import { join } from 'node:path';
+import type { BenchCommand, BenchMeasure, BenchRow, BenchSample } from '../types.ts';
+
+const cases = join(import.meta.dirname, '../cases');
+/** Bytes of the entry that the case appends, in its bundle. */
+const ENTRY_BYTES = 228;
+const BAR_PER_SECOND = 2000;
+
+function toMedian(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
+}
+
+function readOutput(sample: BenchSample, name: string): number {
+  const value = sample.output?.[name];
+  return typeof value === 'number' ? value : NaN;
+}
+
+function judge({ ours, yardstick }: BenchMeasure): { figure: string; met: boolean } {
+  const rate = (sample: BenchSample): number => readOutput(sample, 'entriesPerSecond');
+  const perSecond = toMedian(ours.map(rate));
+  const ratio = toMedian(ours.map((sample, i) => rate(sample) / rate(yardstick[i])));
+  const batchMs = toMedian(ours.map((sample) => readOutput(sample, 'batchMs')));
+  const words = `${perSecond.toFixed(0)} entries/s, ${batchMs.toFixed(1)} ms a batch, ${ratio.toFixed(3)} x the plain file`;
+  return { figure: words, met: perSecond >= BAR_PER_SECOND };
+}
+
+function appendRow(batchEntries: number, batches: number): BenchRow {
+  return {
+    id: `ledger-append-${batchEntries}`,
+    title: `durable, signed appends in batches of ${batchEntries}, against a plain file with a sync per batch`,
+    bar: `>= ${BAR_PER_SECOND} entries a second`,
+    diskBytes: 64 * 2 ** 20,
+    prepare: (folder) => {
+      const sizes = [folder, String(batches), String(batchEntries)];
+      const run = (script: string, args: readonly string[]): BenchCommand => ({
+        command: process.execPath,
+        args: [join(cases, script), ...args],
+      });
+      return Promise.resolve({
+        ours: run('ledger-append.js', sizes),
+        yardstick: run('ledger-yardstick.js', [...sizes, String(ENTRY_BYTES)]),
+        pairs: 4,
+        judge,
+      });
+    },
+  };
+}
+
+export const rows: readonly BenchRow[] = [appendRow(256, 40), appendRow(2048, 10)];
