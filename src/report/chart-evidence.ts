@@ -5,6 +5,8 @@ import { type Html, html } from './html.ts';
 export const FLAG_BITS = 64;
 export const CLAIM_BITS = 128;
 
+/** Beyond this the thresholds would shrink together at the left; more evidence is told by an arrow. */
+const SCALE_BITS_MAX = 512;
 const WIDTH = 680;
 const LEFT = 8;
 const RIGHT = 672;
@@ -13,7 +15,7 @@ const TRACK_HEIGHT = 16;
 
 /** An SVG scale. Negative evidence (more errors than chance) is drawn at 0. */
 export function drawEvidence(evidenceBits: number): Html {
-  const bitsMax = Math.max(192, Math.ceil((evidenceBits * 1.08) / 64) * 64);
+  const bitsMax = Math.min(SCALE_BITS_MAX, Math.max(192, Math.ceil((evidenceBits * 1.08) / 64) * 64));
   const toX = (bits: number): number => round(LEFT + (Math.min(Math.max(bits, 0), bitsMax) / bitsMax) * (RIGHT - LEFT));
   const zone = (name: string, from: number, to: number): Html =>
     html`<rect class="${name}" x="${toX(from)}" y="${TRACK_TOP}" width="${round(toX(to) - toX(from))}" height="${TRACK_HEIGHT}"/>`;
@@ -27,7 +29,7 @@ ${zone('zone-none', 0, FLAG_BITS)}${zone('zone-flag', FLAG_BITS, CLAIM_BITS)}${z
 ${tick(0, '0 · chance')}${tick(FLAG_BITS, '64 · flag')}${tick(CLAIM_BITS, '128 · claim')}
 <path class="marker" d="M ${x} ${TRACK_TOP - 2} l -6 -10 h 12 z"/>
 <line class="marker-line" x1="${x}" y1="${TRACK_TOP - 2}" x2="${x}" y2="${TRACK_TOP + TRACK_HEIGHT}"/>
-<text class="value" x="${x}" y="${TRACK_TOP - 19}" text-anchor="${anchor}">this file: ${evidenceBits.toFixed(1)} bits</text>
+<text class="value" x="${x}" y="${TRACK_TOP - 19}" text-anchor="${anchor}">this file: ${evidenceBits.toFixed(1)} bits${evidenceBits > bitsMax ? ' →' : ''}</text>
 </svg>`;
 }
 

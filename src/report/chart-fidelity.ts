@@ -27,15 +27,19 @@ export function drawLoss(loss: ReportLoss): Html {
   const toX = (points: number): number =>
     round(LEFT + ((Math.min(Math.max(points, -reach), reach) + reach) / (2 * reach)) * (RIGHT - LEFT));
   const digits = loss.limit < 0.1 ? 3 : 2;
-  const tick = (points: number, text: string): Html =>
-    html`<line class="axis" x1="${toX(points)}" y1="16" x2="${toX(points)}" y2="58"/>
-<text class="label" x="${toX(points)}" y="73" text-anchor="middle">${text}</text>`;
+  // Where the limit lies close to zero, their labels turn away from each other.
+  const isClose = toX(loss.limit) - toX(0) < 90;
+  const tick = (points: number, text: string, side: 'start' | 'end'): Html => {
+    const offset = isClose ? (side === 'start' ? 3 : -3) : 0;
+    return html`<line class="axis" x1="${toX(points)}" y1="16" x2="${toX(points)}" y2="58"/>
+<text class="label" x="${toX(points) + offset}" y="73" text-anchor="${isClose ? side : 'middle'}">${text}</text>`;
+  };
   const interval = `${toSignedText(loss.lower95, digits)} to ${toSignedText(loss.upper95, digits)}`;
   const label = `Accuracy lost: ${toSignedText(loss.estimate, digits)} points, 95 percent interval ${interval}; limit ${loss.limit}.`;
   return html`<svg class="chart" viewBox="0 0 ${WIDTH} 96" role="img" aria-label="${label}">
 <rect class="refused" x="${toX(loss.limit)}" y="16" width="${round(RIGHT - toX(loss.limit))}" height="42"/>
 <line class="axis" x1="${LEFT}" y1="37" x2="${RIGHT}" y2="37"/>
-${tick(-loss.limit, toSignedText(-loss.limit, digits))}${tick(0, '0 · no loss')}${tick(loss.limit, `${loss.limit.toFixed(digits)} · limit`)}
+${isClose ? null : tick(-loss.limit, toSignedText(-loss.limit, digits), 'end')}${tick(0, '0 · no loss', 'end')}${tick(loss.limit, `${loss.limit.toFixed(digits)} · limit`, 'start')}
 <rect class="bar" x="${toX(loss.lower95)}" y="33" width="${round(Math.max(2, toX(loss.upper95) - toX(loss.lower95)))}" height="8"/>
 <circle class="dot" cx="${toX(loss.estimate)}" cy="37" r="7"/>
 <text class="value" x="${RIGHT + 10}" y="42">${toSignedText(loss.estimate, digits)} points</text>

@@ -36,6 +36,17 @@ const LOWEST_CONTRAST = `(() => {
   return lowest;
 })()`;
 
+/** Pairs of texts of one picture whose boxes meet, and texts outside their picture. */
+const OVERLAPS = `[...document.querySelectorAll('svg.chart')].flatMap((chart) => {
+  const frame = chart.getBoundingClientRect();
+  const boxes = [...chart.querySelectorAll('text')].map((one) => ({ text: one.textContent, box: one.getBoundingClientRect() }));
+  const meets = (a, b) => a.left < b.right && b.left < a.right && a.top + 2 < b.bottom && b.top + 2 < a.bottom;
+  return boxes.flatMap((one, index) => [
+    ...boxes.slice(index + 1).filter((other) => meets(one.box, other.box)).map((other) => one.text + ' / ' + other.text),
+    ...(one.box.left < frame.left - 1 || one.box.right > frame.right + 1 ? [one.text + ' leaves the picture'] : []),
+  ]);
+})`;
+
 describeWithProgram('report page in Chromium', 'chromium', ['--version'], () => {
   const folder = mkdtempSync(join(tmpdir(), 'report-page-'));
   let browser: Browser;
@@ -140,6 +151,34 @@ describeWithProgram('report page in Chromium', 'chromium', ['--version'], () => 
       });
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
     }
+  });
+
+  test('labels of a picture do not lie on each other, whatever the numbers', async () => {
+    const base = sampleReport();
+    if (base.fidelity.kind !== 'measured' || base.evidence === null) throw new TypeError('the sample is measured');
+    const overlaps: unknown[] = [];
+    for (const [estimate, half, limit, evidenceBits] of [
+      [0.02, 0.05, 0.1, 300],
+      [0.47, 0.41, 0.1, 252],
+      [5, 4, 0.1, 61],
+      [-3, 20, 0.05, 0],
+      [0, 0, 1, 12_345],
+    ] as const) {
+      const lossPoints = {
+        estimate,
+        lower95: estimate - half,
+        upper95: estimate + half,
+        limit,
+        smallestResolvable: half,
+      };
+      const report = sampleReport({
+        fidelity: { ...base.fidelity, lossPoints },
+        evidence: { ...base.evidence, evidenceBits },
+      });
+      const { page } = await openReport(report, 'owner');
+      overlaps.push(await page.evaluate(OVERLAPS));
+    }
+    expect(overlaps).toEqual([[], [], [], [], []]);
   });
 
   test('it prints to a PDF of several A4 pages, light even when the screen is dark', async () => {
