@@ -125,7 +125,8 @@ function toPlainLine(step: Step): string {
 
 function toDoneLine(step: Step, nowMs: number, options: ProgressOptions): string {
   const took = toDurationText(nowMs - step.startMs);
-  const amount = step.amount > 0 ? toAmountText({ ...step, total: undefined }) : '';
+  // Items are steps of the algorithm; their number means nothing to a reader once they are done.
+  const amount = step.unit === 'bytes' && step.amount > 0 ? toAmountText({ ...step, total: undefined }) : '';
   if (!options.isTty) return `${step.name}: ${amount === '' ? '' : `${amount} in `}${took}`;
   const mark = options.style.green(options.isUnicode ? '✓' : 'ok');
   const name = toPadded(step.name, NAME_COLUMNS);
