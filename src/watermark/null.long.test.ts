@@ -1,0 +1,3 @@
+import { describeNullKeys } from '../../test/fakes/null-suite.ts';
+
+describeNullKeys(10_000);
