@@ -20,6 +20,8 @@ export interface Failure {
 export interface FailureContext {
   /** Names in a folder, [] when it cannot be listed; used to find the file that was meant. */
   readonly listFolder: (folder: string) => readonly string[];
+  /** The words of the command line: errors name files without their folders. */
+  readonly words: readonly string[];
 }
 
 const FIELD_COLUMNS_MAX = 300;
@@ -68,11 +70,19 @@ export function toFailureText(failure: Failure, style: Style): string {
 function findMeant(error: ModelwardError, context: FailureContext): readonly string[] {
   const given = error.fields.didYouMean;
   if (Array.isArray(given)) return given.map(String);
-  const { path } = error.fields;
-  if (error.code !== 'SOURCE_NOT_FOUND' || typeof path !== 'string') return [];
+  const path = error.code === 'SOURCE_NOT_FOUND' ? findGivenPath(error.fields, context.words) : undefined;
+  if (path === undefined) return [];
   const folder = dirname(path);
   const isBare = folder === '.' && !path.startsWith('.');
   return findClosest(basename(path), context.listFolder(folder)).map((name) => (isBare ? name : `${folder}/${name}`));
+}
+
+/** The missing file as the user wrote it, also as `--option=FILE`. */
+function findGivenPath({ path, file }: ErrorFields, words: readonly string[]): string | undefined {
+  if (typeof path === 'string') return path;
+  if (typeof file !== 'string') return undefined;
+  const given = words.map((word) => word.replace(/^--?[a-z-]+=/, ''));
+  return given.find((word) => basename(word) === basename(file));
 }
 
 function findSystemCode(error: unknown): string | undefined {

@@ -20,6 +20,7 @@ export function createProcessUi({ process, clock, isJson, isQuiet }: ProcessUiOp
     platform: process.platform,
     clock,
     listFolder,
+    words: process.argv.slice(2),
     isJson,
     isQuiet,
   });

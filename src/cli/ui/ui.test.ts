@@ -29,6 +29,7 @@ function createScreen(options: Partial<UiOptions> & { isTty?: boolean; columns?:
     platform: 'linux',
     clock: { nowMs: () => nowMs },
     listFolder: () => [],
+    words: [],
     ...rest,
   });
   return { ui, out: () => texts.out, err: () => texts.err, tick: (ms) => (nowMs += ms) };
@@ -181,6 +182,9 @@ describe('failures', () => {
     const { ui, err } = createScreen({ listFolder });
     expect(ui.fail(new SourceError('SOURCE_NOT_FOUND', { fields: { path: 'models/resent.onnx' } }))).toBe(6);
     expect(err()).toContain('did you mean  models/resnet.onnx\n');
+    const named = createScreen({ listFolder, words: ['detect', '--original=models/resent.onnx', 'other.txt'] });
+    named.ui.fail(new SourceError('SOURCE_NOT_FOUND', { fields: { file: 'resent.onnx' } }));
+    expect(named.err()).toContain('did you mean  models/resnet.onnx\n');
   });
 
   test('errors of the operating system exit 6 with their own name', () => {

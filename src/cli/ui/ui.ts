@@ -29,6 +29,8 @@ export interface UiOptions {
   readonly platform: string;
   readonly clock: Clock;
   readonly listFolder: (folder: string) => readonly string[];
+  /** The words after the program's name. */
+  readonly words: readonly string[];
   readonly isJson?: boolean;
   readonly isQuiet?: boolean;
 }
