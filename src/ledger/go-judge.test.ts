@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { createRecordingStorage } from '../../test/crash/recording-storage.ts';
-import { openTestLedger, testEntry, testSigner } from '../../test/fakes/ledger-kit.ts';
+import { openTestLedger, testEntry, testNumbers, testSigner } from '../../test/fakes/ledger-kit.ts';
 import { askGoJudge, describeWithGoJudge, type JudgeCase } from '../../test/go-judge.ts';
-import { toBase64 } from '../core/bytes.ts';
+import { toBase64, u32be } from '../core/bytes.ts';
 import { hashLeaf, toConsistencyProof, toInclusionProof, toNodeReader, toRootAt } from '../core/merkle.ts';
 import { encodeVerifierKey, signNote } from './index.ts';
 
@@ -70,6 +70,25 @@ describeWithGoJudge('ledger against Go x/mod sumdb', () => {
       expect(answers).toHaveLength(batch.length);
       expect(answers.filter((answer) => answer !== 'ok')).toEqual([]);
     }
+  });
+
+  test('samples of proofs in a large tree are accepted', () => {
+    const size = isLong ? 1_000_000 : 10_000;
+    const node = toNodeReader(Array.from({ length: size }, (_, i) => hashLeaf(u32be(i))));
+    const root = toBase64(toRootAt(size, node));
+    const next = testNumbers(12);
+    const cases = Array.from({ length: 300 }, (): JudgeCase[] => {
+      const index = Math.floor(next() * size);
+      const proof = toInclusionProof({ index, size, node }).map(toBase64);
+      const first = 1 + Math.floor(next() * size);
+      const roots = { firstRoot: toBase64(toRootAt(first, node)), secondRoot: root };
+      const consistency = toConsistencyProof({ first, second: size, node }).map(toBase64);
+      return [
+        { kind: 'inclusion', size, root, index, leafHash: toBase64(node(0, index)), proof },
+        { kind: 'consistency', first, second: size, ...roots, proof: consistency },
+      ];
+    }).flat();
+    expect(askGoJudge(cases).filter((answer) => answer !== 'ok')).toEqual([]);
   });
 
   test('it refuses what is wrong, so its yes means something', async () => {

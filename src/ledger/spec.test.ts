@@ -15,7 +15,11 @@ test('every vector of the specification is reproduced', async () => {
   const signer = createEd25519Signer({ name: 'example.test/ledger', seed });
   const salt = Uint8Array.from({ length: 32 }, (_, i) => 0x20 + i);
   const storage = createRecordingStorage(['/home']);
-  const random = { fill: (into: Uint8Array) => { into.set(salt); } };
+  const random = {
+    fill: (into: Uint8Array) => {
+      into.set(salt);
+    },
+  };
   const ledger = await openTestLedger(storage, { signer, random });
   const sealed = { type: 'seal', actor: 'owner-1', subject: 'model-1', digests: { sealed: 'ab'.repeat(32) } } as const;
   const entries: EntryInput[] = [

@@ -36,7 +36,7 @@ export function createLedgerLock(options: { readonly heartbeatSilenceMs?: number
       for (;;) {
         const held = attempt(() => findLock(place, silence));
         if (held !== undefined) return held;
-        if (performance.now() >= deadline) throw toLocked(place);
+        if (performance.now() >= deadline) throw attempt(() => toLocked(place));
         await sleep(LEDGER_LIMITS.lockPollMs);
       }
     },
