@@ -51,6 +51,7 @@ export function composeServices({ home: root, progress }: ComposeOptions): Servi
 /** Only local keys exist in this version; `parseKeyUri` refuses every other scheme. */
 function openLocalKeys(defaultPath: string, options: OpenKeysOptions): Promise<OpenedKeys> {
   const path = options.uri === null ? defaultPath : parseKeyUri(options.uri).path;
+  if (options.apartFrom !== null) assertKeyApart(path, options.apartFrom);
   const access = { path, random: systemRandom, clock: systemClock };
   const provider = options.create && !nodeStorage.exists(path) ? createLocalKey(access) : openLocalKey(access);
   const { keyRef, standing } = provider.describe();
@@ -59,8 +60,5 @@ function openLocalKeys(defaultPath: string, options: OpenKeysOptions): Promise<O
     scheme: 'local',
     keyRef,
     note: standing,
-    assertApart: (sealedPath) => {
-      assertKeyApart(path, sealedPath);
-    },
   });
 }

@@ -87,7 +87,8 @@ export async function unwrapForSeal(
 ): Promise<Uint8Array> {
   const envelope = readEnvelope(services, seal, options.envelopePath);
   const { writer, actor } = recorder();
-  const keys = await services.openKeys({ uri: options.keyUri ?? null, create: false, ledger: writer, actor });
+  const ask = { uri: options.keyUri ?? null, create: false, apartFrom: null, ledger: writer, actor };
+  const keys = await services.openKeys(ask);
   const { dek } = await unwrapDek({ envelope, unwrappers: [keys.provider], clock: services.clock, seal });
   return dek;
 }

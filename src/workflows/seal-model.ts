@@ -105,8 +105,8 @@ export async function sealModel(
 ): Promise<SealModelResult> {
   const recorder = session.recorder;
   const { writer, actor } = recorder;
-  const keys = await services.openKeys({ uri: options.keyUri, create: true, ledger: writer, actor });
-  keys.assertApart(options.out);
+  const ask = { uri: options.keyUri, create: true, apartFrom: options.out, ledger: writer, actor };
+  const keys = await services.openKeys(ask);
   const input = openFiles(options);
   try {
     const record = await sealToPath(services, options, keys, input);

@@ -15,8 +15,6 @@ export interface OpenedKeys {
   readonly keyRef: string;
   /** What is to be said of this provider, such as "same machine: for trial"; null when nothing is. */
   readonly note: string | null;
-  /** @throws SealError KEY_NOT_APART when the key lies in the folder tree of `path` */
-  assertApart(path: string): void;
 }
 
 export interface OpenKeysOptions {
@@ -24,6 +22,8 @@ export interface OpenKeysOptions {
   readonly uri: string | null;
   /** Makes the key when it is missing (local keys only). */
   readonly create: boolean;
+  /** Absolute path of the sealed file that the key must not lie beside; null when none is written. */
+  readonly apartFrom: string | null;
   readonly ledger: LedgerWriter;
   readonly actor: string;
 }
@@ -40,7 +40,7 @@ export interface Services {
   readonly ledgerLock: LedgerLock;
   /** @throws RuntimeError RUNTIME_UNAVAILABLE */
   openRuntime(): Promise<Runtime>;
-  /** @throws SealError for the URI or the key store */
+  /** @throws SealError KEY_NOT_APART before a key is made; others for the URI or the key store */
   openKeys(options: OpenKeysOptions): Promise<OpenedKeys>;
   openTsa(url: string): TimestampAuthority;
   /** Memory high-water mark of the process, MiB; null where the system does not tell. */

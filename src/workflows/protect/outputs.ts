@@ -9,31 +9,15 @@ import type { StagedFolder } from '../../source/index.ts';
 import { createBaseline } from '../../tamper/index.ts';
 import { toModelDigest } from '../../watermark/index.ts';
 import { type SealedRecord, sealInto } from '../seal-model.ts';
-import { type ClaimStep, claimMark, type MarkedDigest } from './claim-step.ts';
+import { claimMark, type MarkedDigest } from './claim-step.ts';
 import type { FileRecord, Protected } from './options.ts';
 import type { Protection } from './protection.ts';
 import { toEntries } from './entries.ts';
 import { toProtectReport } from './report-record.ts';
 import { toResult } from './result.ts';
 import { writeMarked, writeStaged } from './staged-files.ts';
+import type { Outputs } from './written.ts';
 import { openPlannedModel } from './virtual-model.ts';
-
-/** What was written so far. */
-export interface Outputs {
-  /** The marked main file; null with --seal-only. */
-  readonly marked: FileRecord | null;
-  readonly markedPaths: readonly string[];
-  readonly markedDigest: string;
-  /** Null with --no-mark. */
-  readonly claim: ClaimStep | null;
-  readonly baseline: FileRecord;
-  readonly seal: SealedRecord;
-  readonly sealed: FileRecord;
-  readonly leafIndex: number;
-  readonly checkpoint: string;
-  readonly ledgerSize: number;
-  readonly origin: string;
-}
 
 /** Fills and commits `staged`. @throws whatever a step throws; the caller aborts the folder */
 export async function writeOutputs(protection: Protection, staged: StagedFolder): Promise<Protected> {

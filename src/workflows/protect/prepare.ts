@@ -68,16 +68,15 @@ async function prepareOpened(
   };
 }
 
-async function openApartKeys(
+function openApartKeys(
   services: Services,
   session: Session,
   options: ProtectOptions,
   names: OutputNames,
 ): Promise<OpenedKeys> {
   const { writer, actor } = session.recorder;
-  const keys = await services.openKeys({ uri: options.keyUri, create: true, ledger: writer, actor });
-  keys.assertApart(join(options.out, names.sealed));
-  return keys;
+  const apartFrom = join(options.out, names.sealed);
+  return services.openKeys({ uri: options.keyUri, create: true, apartFrom, ledger: writer, actor });
 }
 
 const NOT_MARKED: FidelityOutcome = {

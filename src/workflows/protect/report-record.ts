@@ -4,7 +4,7 @@ import { toHex } from '../../core/bytes.ts';
 import type { FidelityOutcome } from '../../fidelity/index.ts';
 import type { ProtectReport, ReportEvidence, ReportFidelity, ReportFile, ReportMark } from '../../report/index.ts';
 import type { DetectResult } from '../../watermark/index.ts';
-import type { Outputs } from './outputs.ts';
+import type { Outputs } from './written.ts';
 import type { Protection } from './protection.ts';
 import { toWarnings } from './warnings.ts';
 

@@ -1,7 +1,7 @@
 /** The one object that `protect --json` prints. */
 import type { FidelityOutcome } from '../../fidelity/index.ts';
 import type { FidelityResult, FileRecord, ProtectResult } from './options.ts';
-import type { Outputs } from './outputs.ts';
+import type { Outputs } from './written.ts';
 import type { Protection } from './protection.ts';
 import { toAllWarnings } from './warnings.ts';
 

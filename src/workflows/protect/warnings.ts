@@ -2,7 +2,7 @@
 import { isBackedUp } from '../owner.ts';
 import { toNoiseTolerance } from './mark-step.ts';
 import type { Protection } from './protection.ts';
-import type { Outputs } from './outputs.ts';
+import type { Outputs } from './written.ts';
 
 export interface Warning {
   readonly text: string;
