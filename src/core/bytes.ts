@@ -18,8 +18,13 @@ export function toBase64(bytes: Uint8Array): string {
 
 /** Bytes of standard, padded base64, or undefined when the text is anything else (no whitespace, no URL alphabet). */
 export function findBase64Bytes(text: string): Uint8Array | undefined {
+  if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return undefined;
   const bytes = Buffer.from(text, 'base64');
-  return bytes.toString('base64') === text ? new Uint8Array(bytes) : undefined;
+  // The last group may carry bits that no byte uses; only zero bits there are the one right spelling.
+  const tail = bytes.subarray(bytes.length - (bytes.length % 3 || Math.min(3, bytes.length)));
+  if (!text.endsWith(tail.toString('base64'))) return undefined;
+  // Small results lie in Node's shared pool and are copied out of it; large ones (whole manifests) are not copied.
+  return bytes.length < 4096 ? new Uint8Array(bytes) : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 export function utf8(text: string): Uint8Array {
