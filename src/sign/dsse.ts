@@ -34,8 +34,12 @@ const envelopeSchema = z.object({
  * @see https://github.com/secure-systems-lab/dsse/blob/master/protocol.md
  */
 export function toPae(payloadType: string, payload: Uint8Array): Uint8Array {
+  return concatBytes(toPaeHeader(payloadType, payload.length), payload);
+}
+
+function toPaeHeader(payloadType: string, payloadBytes: number): Uint8Array {
   const type = utf8(payloadType);
-  return concatBytes(utf8(`DSSEv1 ${type.length} `), type, utf8(` ${payload.length} `), payload);
+  return concatBytes(utf8(`DSSEv1 ${type.length} `), type, utf8(` ${payloadBytes} `));
 }
 
 /** Signs `payload` as a document of `payloadType`. */
@@ -79,7 +83,7 @@ export function verifyDsse(options: {
       fields: { expected: options.payloadType, actual: envelope.payloadType },
     });
   }
-  const pae = toPae(envelope.payloadType, envelope.payload);
+  const pae = [toPaeHeader(envelope.payloadType, envelope.payload.length), envelope.payload];
   // keyid is an unauthenticated hint (DSSE protocol.md): it chooses the message of a refusal, never what is accepted.
   if (envelope.signatures.some((one) => isP256Signature(publicKey, pae, one.sig))) {
     return { payload: envelope.payload, keyId: publicKey.keyId };

@@ -2,10 +2,10 @@
 import {
   createPrivateKey,
   createPublicKey,
+  createVerify,
   generateKeyPairSync,
   type KeyObject,
   sign as signWith,
-  verify as verifyWith,
 } from 'node:crypto';
 import { toHex } from '../core/bytes.ts';
 import { SignError } from '../core/errors.ts';
@@ -91,8 +91,14 @@ export function p256Signer(pkcs8: Uint8Array): MessageSigner {
   };
 }
 
-/** True when `signature` (ASN.1 DER) is by `publicKey` over `message`. */
-export function isP256Signature(publicKey: P256PublicKey, message: Uint8Array, signature: Uint8Array): boolean {
+/** True when `signature` (ASN.1 DER) is by `publicKey` over the message, given in parts: a baseline is not copied. */
+export function isP256Signature(
+  publicKey: P256PublicKey,
+  message: readonly Uint8Array[],
+  signature: Uint8Array,
+): boolean {
   if (signature.length > SIGN_LIMITS.signatureBytesMax) return false;
-  return verifyWith('sha256', message, { key: publicKey.key, dsaEncoding: 'der' }, signature);
+  const verifier = createVerify('sha256');
+  for (const part of message) verifier.update(part);
+  return verifier.verify({ key: publicKey.key, dsaEncoding: 'der' }, signature);
 }
