@@ -3,16 +3,21 @@ import { DTYPES, type DType } from '../model/dtype.ts';
 import type { TensorRef } from '../model/types.ts';
 import type { ByteSource } from '../source/ports.ts';
 
-export interface SpanTensorInit {
+/** What a tensor is, and its span. */
+export interface TensorLayout {
   readonly name: string;
   readonly dtype: DType;
   readonly shape: readonly number[];
   readonly elementCount: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Which file the span lies in. */
+export interface TensorPlace {
   readonly storage: 'raw' | 'external';
   readonly fileIndex: number;
   readonly source: ByteSource;
-  readonly start: number;
-  readonly end: number;
 }
 
 /** A class, so that a model of 100,000 tensors shares one `read`. */
@@ -28,17 +33,17 @@ export class SpanTensor implements TensorRef {
   readonly end: number;
   readonly source: ByteSource;
 
-  constructor(init: SpanTensorInit) {
-    this.name = init.name;
-    this.dtype = init.dtype;
-    this.shape = init.shape;
-    this.elementCount = init.elementCount;
-    this.byteLength = init.end - init.start;
-    this.storage = init.storage;
-    this.fileIndex = init.fileIndex;
-    this.start = init.start;
-    this.end = init.end;
-    this.source = init.source;
+  constructor(layout: TensorLayout, place: TensorPlace) {
+    this.name = layout.name;
+    this.dtype = layout.dtype;
+    this.shape = layout.shape;
+    this.elementCount = layout.elementCount;
+    this.byteLength = layout.end - layout.start;
+    this.storage = place.storage;
+    this.fileIndex = place.fileIndex;
+    this.start = layout.start;
+    this.end = layout.end;
+    this.source = place.source;
   }
 
   read(byteOffset: number, into: Uint8Array): void {

@@ -6,7 +6,7 @@ import { type ErrorCode, SourceError } from '../../core/errors.ts';
 import { decodeFloats } from '../../model/floats.ts';
 import { decodeInts, type IntDType } from '../../model/ints.ts';
 import { DTYPES, type DType } from '../../model/dtype.ts';
-import type { Model, TensorRef } from '../../model/types.ts';
+import type { Model, ModelEdit, TensorRef } from '../../model/types.ts';
 import { openBufferSource } from '../../source/buffer.ts';
 import type { SourceFolder } from '../../source/ports.ts';
 
@@ -339,6 +339,15 @@ describe('external data', () => {
     ['SOURCE_NOT_FOUND', { location: 'v.bin' }],
   ])('%s (case %#)', (code, entries) => {
     expect(findCode(() => openExternal(entries))).toBe(code);
+  });
+
+  test('tied weights are read twice and edited once', () => {
+    const part = (name: string, offset: string): P.Part =>
+      P.initializer(P.tensor(name, P.CODE.u8, [4], P.external({ location: 'w.bin', offset })));
+    const model = open(P.model(P.join(part('a', '0'), part('b', '2'))), folder);
+    const edit = (tensor: string): ModelEdit => ({ kind: 'tensor', tensor, apply: (_, chunk) => void chunk.fill(0) });
+    expect(findCode(() => model.plan([edit('b')]))).toBeUndefined();
+    expect(findCode(() => model.plan([edit('b'), edit('a')]))).toBe('FORMAT_EDIT_CONFLICT');
   });
 
   test('two tensors of one file share one source', () => {

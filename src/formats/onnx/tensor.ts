@@ -66,7 +66,9 @@ function toTensor(context: OnnxContext, draft: TensorDraft, base: TensorBase): T
   if (draft.dataLocation === EXTERNAL) {
     if (base.dtype === 'string') throw reader.fail('ONNX_STORAGE', draft.at, { tensor: base.name });
     const span = toExternalSpan(context, draft.external, base.byteLength, draft.at);
-    return new SpanTensor({ ...base, ...span, storage: 'external', source: external.files[span.fileIndex].source });
+    const { fileIndex, start, end } = span;
+    const { source } = external.files[fileIndex];
+    return new SpanTensor({ ...base, start, end }, { storage: 'external', fileIndex, source });
   }
   if (base.dtype === 'string') {
     assertSize(context, draft, base.elementCount, draft.strings.length / 2);
@@ -75,7 +77,7 @@ function toTensor(context: OnnxContext, draft: TensorDraft, base: TensorBase): T
   if (draft.raw !== null) {
     const { start, end } = draft.raw;
     assertSize(context, draft, base.byteLength, end - start);
-    return new SpanTensor({ ...base, storage: 'raw', fileIndex: 0, source: reader.source, start, end });
+    return new SpanTensor({ ...base, start, end }, { storage: 'raw', fileIndex: 0, source: reader.source });
   }
   const field = toTypedField(base.dtype);
   const values = draft.typed.get(field.number) ?? new TypedValues(reader, field);

@@ -1,19 +1,23 @@
 /** The safetensors header: an 8-byte little-endian length, a JSON object, then data without holes. */
 import { FORMAT_LIMITS } from '../../core/limits/formats.ts';
 import { type ErrorCode, FormatError } from '../../core/errors.ts';
-import { DTYPES, type DType, findElementCount } from '../../model/dtype.ts';
+import { DTYPES, findElementCount } from '../../model/dtype.ts';
 import type { ByteSource } from '../../source/ports.ts';
+import type { TensorLayout } from '../span-tensor.ts';
 import { SAFETENSORS_DTYPES } from './dtypes.ts';
-import { type JsonCursor, JsonProblem, expectEnd, readArray, readCount, readObject, readString } from './json.ts';
+import {
+  type JsonCursor,
+  JsonProblem,
+  expectEnd,
+  readArray,
+  readCount,
+  readObject,
+  readString,
+  toCursor,
+} from './json.ts';
 
-export interface HeaderTensor {
-  readonly name: string;
-  readonly dtype: DType;
-  readonly shape: readonly number[];
-  readonly elementCount: number;
-  /** Absolute span of the data in the file. */
-  readonly start: number;
-  readonly end: number;
+/** Spans are absolute. */
+export interface HeaderTensor extends TensorLayout {
   /** Offset of the entry in the file, for messages. */
   readonly entryStart: number;
 }
@@ -50,7 +54,7 @@ const PREFIX_BYTES = 8;
  */
 export function readHeader(source: ByteSource): SafetensorsHeader {
   const bytes = readHeaderBytes(source);
-  const cursor: JsonCursor = { bytes, at: 0 };
+  const cursor = toCursor(bytes);
   const fail = (code: ErrorCode, at: number, fields: Record<string, string | number> = {}): FormatError =>
     new FormatError(code, { fields: { file: source.label, offset: PREFIX_BYTES + at, ...fields } });
   const draft = new HeaderDraft(cursor, bytes.length, fail);

@@ -14,35 +14,40 @@ export class JsonProblem extends Error {
 
 export interface JsonCursor {
   at: number;
-  readonly bytes: Uint8Array;
+  readonly bytes: Buffer;
 }
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
+/** A cursor over `bytes`, which are not copied. */
+export function toCursor(bytes: Uint8Array): JsonCursor {
+  return { at: 0, bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
+}
 
-export function skipSpace(cursor: JsonCursor): void {
-  for (;;) {
-    const byte = cursor.bytes[cursor.at];
+const CHAR = { quote: 0x22, comma: 0x2c, colon: 0x3a, backslash: 0x5c } as const;
+const OPEN = { object: 0x7b, array: 0x5b } as const;
+const CLOSE = { object: 0x7d, array: 0x5d } as const;
+
+function skipSpace(cursor: JsonCursor): void {
+  const { bytes } = cursor;
+  for (; cursor.at < bytes.length; cursor.at++) {
+    const byte = bytes[cursor.at];
     if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return;
-    cursor.at++;
   }
 }
 
-/** The next byte after space, as a character; "" at the end. */
-export function peek(cursor: JsonCursor): string {
+/** The next byte after space; -1 at the end. */
+function peek(cursor: JsonCursor): number {
   skipSpace(cursor);
-  return cursor.at < cursor.bytes.length ? String.fromCharCode(cursor.bytes[cursor.at]) : '';
+  return cursor.at < cursor.bytes.length ? cursor.bytes[cursor.at] : -1;
 }
 
-/** @throws JsonProblem when the next character is another one */
-export function expectChar(cursor: JsonCursor, char: string): void {
-  if (peek(cursor) !== char) throw new JsonProblem(`expected ${char}`, cursor.at);
+function expectByte(cursor: JsonCursor, byte: number): void {
+  if (peek(cursor) !== byte) throw new JsonProblem(`expected ${String.fromCharCode(byte)}`, cursor.at);
   cursor.at++;
 }
 
 /** @throws JsonProblem when anything but space is left */
 export function expectEnd(cursor: JsonCursor): void {
-  if (peek(cursor) !== '') throw new JsonProblem('bytes after the document', cursor.at);
+  if (peek(cursor) !== -1) throw new JsonProblem('bytes after the document', cursor.at);
 }
 
 /**
@@ -50,8 +55,8 @@ export function expectEnd(cursor: JsonCursor): void {
  * @throws JsonProblem
  */
 export function readObject(cursor: JsonCursor, visit: (key: string, keyStart: number) => void): void {
-  expectChar(cursor, '{');
-  if (peek(cursor) === '}') {
+  expectByte(cursor, OPEN.object);
+  if (peek(cursor) === CLOSE.object) {
     cursor.at++;
     return;
   }
@@ -59,33 +64,33 @@ export function readObject(cursor: JsonCursor, visit: (key: string, keyStart: nu
     skipSpace(cursor);
     const keyStart = cursor.at;
     const key = readString(cursor);
-    expectChar(cursor, ':');
+    expectByte(cursor, CHAR.colon);
     skipSpace(cursor);
     visit(key, keyStart);
-    if (peek(cursor) === ',') {
+    if (peek(cursor) === CHAR.comma) {
       cursor.at++;
       continue;
     }
-    expectChar(cursor, '}');
+    expectByte(cursor, CLOSE.object);
     return;
   }
 }
 
 /** Visits the items of an array like {@link readObject}. @throws JsonProblem */
 export function readArray(cursor: JsonCursor, visit: () => void): void {
-  expectChar(cursor, '[');
-  if (peek(cursor) === ']') {
+  expectByte(cursor, OPEN.array);
+  if (peek(cursor) === CLOSE.array) {
     cursor.at++;
     return;
   }
   for (;;) {
     skipSpace(cursor);
     visit();
-    if (peek(cursor) === ',') {
+    if (peek(cursor) === CHAR.comma) {
       cursor.at++;
       continue;
     }
-    expectChar(cursor, ']');
+    expectByte(cursor, CLOSE.array);
     return;
   }
 }
@@ -94,28 +99,29 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** @throws JsonProblem for control characters, bad escapes, lone surrogates and bytes that are not UTF-8 */
 export function readString(cursor: JsonCursor): string {
+  const { bytes } = cursor;
+  expectByte(cursor, CHAR.quote);
   const start = cursor.at;
-  expectChar(cursor, '"');
-  let escaped = false;
-  for (;;) {
-    const byte = cursor.at < cursor.bytes.length ? cursor.bytes[cursor.at] : 0;
-    if (byte < 0x20) throw new JsonProblem('unterminated string', start);
-    cursor.at++;
-    if (byte === QUOTE) break;
-    if (byte === BACKSLASH) {
-      escaped = true;
-      cursor.at++;
-    }
+  let isPlain = true;
+  for (let byte = bytes[cursor.at]; byte !== CHAR.quote; byte = bytes[++cursor.at]) {
+    if (cursor.at >= bytes.length || byte < 0x20) throw new JsonProblem('unterminated string', start);
+    if (byte === CHAR.backslash) cursor.at++;
+    if (byte === CHAR.backslash || byte >= 0x80) isPlain = false;
   }
+  const end = cursor.at++;
+  return isPlain ? bytes.toString('latin1', start, end) : decodeString(bytes.subarray(start, end), start);
+}
+
+function decodeString(bytes: Uint8Array, start: number): string {
+  let value: string;
   try {
-    const text = decoder.decode(cursor.bytes.subarray(start, cursor.at));
-    const value = escaped ? (JSON.parse(text) as string) : text.slice(1, -1);
-    // An escape can name half a surrogate pair, which no UTF-8 key equals.
-    if (escaped && LONE_SURROGATE.test(value)) throw new JsonProblem('lone surrogate', start);
-    return value;
-  } catch (error) {
-    throw error instanceof JsonProblem ? error : new JsonProblem('bad string', start);
+    value = JSON.parse(`"${decoder.decode(bytes)}"`) as string;
+  } catch {
+    throw new JsonProblem('bad string', start);
   }
+  // An escape can name half a surrogate pair, which no UTF-8 key equals.
+  if (LONE_SURROGATE.test(value)) throw new JsonProblem('lone surrogate', start);
+  return value;
 }
 
 /** A non-negative whole number without sign, point or exponent. @throws JsonProblem beyond 2^53 - 1 */
@@ -128,7 +134,7 @@ export function readCount(cursor: JsonCursor): number {
   if (length === 0 || length > 16 || (length > 1 && cursor.bytes[start] === 0x30) || isNumberGoingOn) {
     throw new JsonProblem('not a count', start);
   }
-  const value = Number(String.fromCharCode(...cursor.bytes.subarray(start, cursor.at)));
+  const value = Number(cursor.bytes.toString('latin1', start, cursor.at));
   if (!Number.isSafeInteger(value)) throw new JsonProblem('not a safe count', start);
   return value;
 }
@@ -141,19 +147,20 @@ function isDigit(byte: number | undefined): boolean {
 export function skipValue(cursor: JsonCursor, depthMax = 32): void {
   const start = cursor.at;
   if (depthMax === 0) throw new JsonProblem('nested too deep', start);
-  const char = peek(cursor);
+  const byte = peek(cursor);
   const inner = (): void => {
     skipValue(cursor, depthMax - 1);
   };
-  if (char === '{') readObject(cursor, inner);
-  else if (char === '[') readArray(cursor, inner);
-  else if (char === '"') readString(cursor);
+  if (byte === OPEN.object) readObject(cursor, inner);
+  else if (byte === OPEN.array) readArray(cursor, inner);
+  else if (byte === CHAR.quote) readString(cursor);
   else skipScalar(cursor, start);
 }
 
 function skipScalar(cursor: JsonCursor, start: number): void {
-  const text = String.fromCharCode(...cursor.bytes.subarray(cursor.at, cursor.at + 400));
-  const match = /^(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)/.exec(text);
+  const match = /^(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)/.exec(
+    cursor.bytes.toString('latin1', cursor.at, cursor.at + 400),
+  );
   if (match === null) throw new JsonProblem('not a value', start);
   cursor.at += match[0].length;
 }

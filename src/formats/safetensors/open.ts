@@ -8,7 +8,7 @@ import { type Replacement, toSpliceOps } from '../../source/splice.ts';
 import { sortEdits, toSpanReplacement } from '../edits.ts';
 import type { ModelFormat, OpenModelOptions } from '../ports.ts';
 import { SpanTensor } from '../span-tensor.ts';
-import { type HeaderTensor, readHeader, type SafetensorsHeader } from './header.ts';
+import { readHeader, type SafetensorsHeader } from './header.ts';
 import { toMetadataReplacements } from './metadata.ts';
 import { readShardIndex } from './shard-index.ts';
 
@@ -90,7 +90,11 @@ function assertIndexMatches(
 }
 
 function toModel(files: readonly ModelFile[], parts: readonly Part[]): Model {
-  const tensors = parts.flatMap((part) => part.header.tensors.map((tensor) => toTensor(part, tensor)));
+  const tensors: TensorRef[] = [];
+  for (const { fileIndex, source, header } of parts) {
+    const place = { storage: 'raw', fileIndex, source } as const;
+    for (const tensor of header.tensors) tensors.push(new SpanTensor(tensor, place));
+  }
   const members = parts.at(0)?.header.metadata?.members ?? [];
   return {
     format: 'safetensors',
@@ -105,10 +109,6 @@ function toModel(files: readonly ModelFile[], parts: readonly Part[]): Model {
       for (const { source } of files) source.close();
     },
   };
-}
-
-function toTensor({ source, fileIndex }: Part, tensor: HeaderTensor): TensorRef {
-  return new SpanTensor({ ...tensor, storage: 'raw', source, fileIndex });
 }
 
 function toPlan(

@@ -3,7 +3,7 @@ import { type ErrorCode, FormatError } from '../../core/errors.ts';
 import { FORMAT_LIMITS } from '../../core/limits/formats.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { ByteSource } from '../../source/ports.ts';
-import { expectEnd, type JsonCursor, JsonProblem, readObject, readString, skipValue } from './json.ts';
+import { expectEnd, JsonProblem, readObject, readString, skipValue, toCursor } from './json.ts';
 
 /**
  * Tensor names and the shard that holds each, in the order of the index.
@@ -16,7 +16,7 @@ export function readShardIndex(source: ByteSource): ReadonlyMap<string, string> 
   if (source.size > LIMITS.jsonBytesMax) throw fail('SAFETENSORS_INDEX', 0, { size: source.size });
   const bytes = new Uint8Array(source.size);
   source.read(0, bytes);
-  const cursor: JsonCursor = { bytes, at: 0 };
+  const cursor = toCursor(bytes);
   const keys = new Set<string>();
   const shards = new Map<string, string>();
   const assertNew = (seen: { has(key: string): boolean }, key: string, offset: number): void => {
