@@ -9,7 +9,16 @@ import {
   seededRandom,
 } from '../../test/fakes/seal-kit.ts';
 import { toHex } from '../core/bytes.ts';
-import { openSeal, openSealSource, openSealTo, readSealHeader, sealFiles, sealSource } from './index.ts';
+import {
+  openSeal,
+  openSealBuffer,
+  openSealSource,
+  openSealTo,
+  readSealHeader,
+  sealBuffer,
+  sealFiles,
+  sealSource,
+} from './index.ts';
 
 const PER_SEGMENT = 64 * 1024 - 32;
 const RUNS = process.env.SLOW === '1' ? 300 : 30;
@@ -75,6 +84,51 @@ describe('open after seal', () => {
     openSealTo({ source: countingSource('x', long.bytes), dek: long.dek, sinkFor: () => bufferSink(), progress });
     expect(total).toBe(long.plaintext.length);
     expect(steps).toEqual([['open', long.plaintext.length, 'bytes'], 'done']);
+  });
+});
+
+describe('buffer to buffer', () => {
+  const bytes = long.plaintext;
+  const base = { name: 'net.onnx', bytes, dek: long.dek, model: { name: 'net' }, format: 'onnx', clock: fixedClock() };
+  const seal = (into?: Uint8Array): ReturnType<typeof sealBuffer> =>
+    sealBuffer({ ...base, random: seededRandom(2003), segmentBytes: 65536, ...(into === undefined ? {} : { into }) });
+
+  test('gives the bytes that streaming gives, and opens them', () => {
+    const { sealed, header, sealedBytes } = seal();
+    const sink = bufferSink();
+    const streamed = sealSource({
+      ...base,
+      source: countingSource('net.onnx', bytes),
+      sink,
+      random: seededRandom(2003),
+      segmentBytes: 65536,
+    });
+    expect(header).toEqual(streamed.header);
+    expect(sealedBytes).toBe(sealed.length);
+    expect(isSame(sealed, sink.bytes())).toBe(true);
+    expect(isSame(openSealBuffer({ sealed, dek: long.dek }), bytes)).toBe(true);
+    expect(isSame(openToBytes(sealed, long.dek), bytes)).toBe(true);
+  });
+
+  test('writes to given memory and refuses too little of it', () => {
+    const memory = new Uint8Array(bytes.length + 4096);
+    const { sealed } = seal(memory);
+    expect(sealed.buffer).toBe(memory.buffer);
+    const into = new Uint8Array(bytes.length);
+    expect(openSealBuffer({ sealed, dek: long.dek, into }).buffer).toBe(into.buffer);
+    expect(isSame(into, bytes)).toBe(true);
+    expect(() => seal(new Uint8Array(bytes.length))).toThrow(TypeError);
+    expect(() => openSealBuffer({ sealed, dek: long.dek, into: into.subarray(1) })).toThrow(TypeError);
+  });
+
+  test('leaves nothing in the given memory when a late segment fails', () => {
+    const sealed = long.bytes.slice();
+    sealed[sealed.length - 1] ^= 1;
+    const into = new Uint8Array(bytes.length).fill(0xee);
+    expect(() => openSealBuffer({ sealed, dek: long.dek, into })).toThrow(
+      expect.objectContaining({ code: 'SEAL_AUTH_FAILED' }),
+    );
+    expect(into.every((byte) => byte === 0)).toBe(true);
   });
 });
 

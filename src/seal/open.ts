@@ -1,8 +1,12 @@
 /** Opening: a seal as byte sources that decrypt what is read, or streamed into sinks (docs/spec/sealed-model.md). */
+import { zeroize } from '../core/bytes.ts';
 import { SourceError } from '../core/errors.ts';
 import { SEAL_LIMITS } from '../core/limits/seal.ts';
 import { type Progress, silentProgress } from '../core/ports.ts';
+import { openBufferSource } from '../source/buffer.ts';
 import type { ByteSink, ByteSource, SourceFolder } from '../source/ports.ts';
+import { primeAllocator } from './allocator.ts';
+import { decryptFloeSegment, openFloeHeader } from './floe.ts';
 import { readSealHeader, type SealHeader } from './header.ts';
 import { findNameFault } from './names.ts';
 import { assertRange, openSegments, type SegmentReader } from './segments.ts';
@@ -75,6 +79,7 @@ export function openSealTo(options: {
   const { source, dek, sinkFor, progress = silentProgress } = options;
   const info = readSealHeader(source);
   const reader = openSegments(source, info, { dek, cachedSegments: 1 });
+  primeAllocator(info.header.ptSize);
   const writeOut = createSplitter(info.header.files, sinkFor);
   try {
     progress.step('open', info.header.ptSize, 'bytes');
@@ -87,6 +92,44 @@ export function openSealTo(options: {
     return info.header;
   } finally {
     reader.close();
+  }
+}
+
+/**
+ * Opens a sealed file in memory; all its files come joined, as in the header's order.
+ * @returns the plaintext, a part of `into` when that is given; nothing of it is left when this throws
+ * @throws TypeError when `into` is too short
+ * @throws SealError as {@link openSeal}
+ */
+export function openSealBuffer(options: {
+  readonly sealed: Uint8Array;
+  readonly dek: Uint8Array;
+  /** Memory to write to, reused from call to call. */
+  readonly into?: Uint8Array;
+}): Uint8Array {
+  const { sealed, dek, into } = options;
+  const source = openBufferSource('sealed', sealed);
+  const info = readSealHeader(source);
+  const { params, preamble, floeHeader, segmentsStart } = info;
+  const { ptSize } = info.header;
+  if (into !== undefined && into.length < ptSize) throw new TypeError('the output memory is too short');
+  const keys = openFloeHeader(dek, { params, aad: preamble, header: floeHeader });
+  const plaintext = into === undefined ? new Uint8Array(ptSize) : into.subarray(0, ptSize);
+  primeAllocator(ptSize);
+  try {
+    let written = 0;
+    for (let at = segmentsStart; at < sealed.length; at += params.segmentBytes) {
+      const bytes = sealed.subarray(at, at + params.segmentBytes);
+      const position = (at - segmentsStart) / params.segmentBytes;
+      const isLast = at + bytes.length === sealed.length;
+      written += decryptFloeSegment(keys, { position, isLast, bytes }, plaintext.subarray(written));
+    }
+    return plaintext;
+  } catch (error) {
+    zeroize(plaintext);
+    throw error;
+  } finally {
+    keys.close();
   }
 }
 

@@ -15,6 +15,10 @@ export const SEAL_LIMITS = {
   segmentBytesDefault: 1024 * 1024,
   /** Input of one cipher call; 64 KiB keeps its fresh output in the second-level cache and off the page-fault path. */
   cipherPieceBytes: 64 * 1024,
+  /** Work from which warming up the allocator (a few milliseconds) pays. */
+  primeFromBytes: 64 * 1024 * 1024,
+  /** Twice this is what may lie free before the allocator gives it back: one burst of the garbage collector. */
+  primeBlockBytes: 16 * 1024 * 1024,
   /** Decrypted segments that an open seal keeps: a tensor on a border, the graph, and one neighbour. */
   cachedSegments: 4,
   /** Recipients of one envelope; each is a call to a key provider when a key is looked for. */
