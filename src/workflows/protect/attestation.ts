@@ -1,8 +1,8 @@
 /** Asks a time stamp authority to attest when the commitment existed (RFC 3161). */
-import { findHexBytes, toHex } from '../../core/bytes.ts';
-import { sha256 } from '../../core/hash.ts';
+import { findHexBytes } from '../../core/bytes.ts';
 import { requestTimestamp } from '../../sign/index.ts';
 import type { StagedFolder } from '../../source/index.ts';
+import type { FileRecord } from './options.ts';
 import type { Protection } from './protection.ts';
 import { writeStaged } from './staged-files.ts';
 
@@ -14,8 +14,8 @@ export interface Attestation {
   readonly authority: string;
   /** False when no root certificate was given: then anyone could have made the token. */
   readonly isTrusted: boolean;
-  /** Of the stored token, hex. */
-  readonly tokenSha256: string;
+  /** The stored token (DER). */
+  readonly file: FileRecord;
 }
 
 function splitPems(bytes: Uint8Array): string[] {
@@ -39,12 +39,12 @@ export async function attestCommitment(
   const authority = services.openTsa(options.tsaUrl);
   const roots = options.tsaRootsPath === undefined ? null : splitPems(services.storage.read(options.tsaRootsPath));
   const { token, timestamp } = await requestTimestamp({ digest, authority, random: services.random, roots });
-  writeStaged(protection, staged, { name: names.timestamp, bytes: token });
+  const file = writeStaged(protection, staged, { name: names.timestamp, bytes: token });
   return {
     url: options.tsaUrl,
     time: new Date(timestamp.info.genTimeMs).toISOString(),
     authority: timestamp.authority,
     isTrusted: timestamp.isTrusted,
-    tokenSha256: toHex(sha256(token)),
+    file,
   };
 }

@@ -73,8 +73,8 @@ export async function claimMark(
   };
 }
 
-function toTsaNote({ url, time, authority, isTrusted, tokenSha256 }: Attestation): Json {
-  return { url, time, authority, isTrusted, tokenSha256 };
+function toTsaNote({ url, time, authority, isTrusted, file }: Attestation): Json {
+  return { url, time, authority, isTrusted, tokenSha256: file.sha256 };
 }
 
 /** The mark as anybody with claim and seed reads it: nothing of the embedding run is used. */

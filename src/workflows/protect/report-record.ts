@@ -65,6 +65,7 @@ function toFiles({ originalFile, options, names }: Protection, outputs: Outputs)
   if (claim !== null) {
     files.push({ role: 'commitment', ...claim.commitmentFile, plaintext: false });
     files.push({ role: 'claim', ...claim.claimFile, plaintext: false });
+    if (claim.attestation !== null) files.push({ role: 'timestamp', ...claim.attestation.file, plaintext: false });
   }
   const path = `${options.out}/${names.report}`;
   files.push({ role: 'report', path, sha256: null, sizeBytes: null, plaintext: false });

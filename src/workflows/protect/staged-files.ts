@@ -4,7 +4,7 @@ import { toHex, utf8 } from '../../core/bytes.ts';
 import { type Json, toCanonicalJson } from '../../core/canonical-json.ts';
 import { sha256 } from '../../core/hash.ts';
 import type { StagedFolder } from '../../source/index.ts';
-import { applyRewrite } from '../../source/rewrite.ts';
+import { applyRewrite, toRewriteSize } from '../../source/rewrite.ts';
 import { toHashingSink } from '../digests.ts';
 import type { FileRecord } from './options.ts';
 import type { Protection } from './protection.ts';
@@ -33,7 +33,7 @@ export function writeMarked({ plan, names, options, services }: Protection, stag
     const name = names.marked[index];
     const file = staged.file(name, 0o644);
     const sink = toHashingSink(file);
-    progress.step(`write ${name}`);
+    progress.step(`write ${name}`, toRewriteSize(ops), 'bytes');
     applyRewrite(ops, sink, (count) => {
       progress.advance(count);
     });
