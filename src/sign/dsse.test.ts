@@ -131,7 +131,7 @@ describe('P-256 keys', () => {
 });
 
 describeWithProgram('DSSE against OpenSSL', 'openssl', ['version'], () => {
-  it('signs what `openssl dgst -verify` accepts over the same encoding', async () => {
+  it('signs what openssl dgst -verify accepts over the same encoding', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'modelward-dsse-'));
     try {
       const payload = utf8('{"some":"payload"}');

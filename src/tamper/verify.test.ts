@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { describeWithShared, sharedData } from '../../test/shared-data.ts';
 import { f32Bytes, type Part, tinyExternal, tinyModel, tinyNode, tinyTensor, tinyValue } from '../../test/tiny-onnx.ts';
 import { baselineOf, openFiles, safetensors, signer, verifyFiles, withFlip } from '../../test/tamper/helpers.ts';
-import { utf8 } from '../core/bytes.ts';
+import { toHex, utf8 } from '../core/bytes.ts';
 import { type ErrorCode, ModelwardError } from '../core/errors.ts';
 import { sha256 } from '../core/hash.ts';
 import { TAMPER_LIMITS } from '../core/limits/tamper.ts';
@@ -290,6 +290,26 @@ describe('the baseline itself', () => {
     const payload = payloadOf(await baselineOf(files));
     expect(payload).toEqual(payloadOf(await baselineOf(files)));
     expect((payload.files as { sha256: string }[])[0].sha256).toBe(Buffer.from(sha256(plain)).toString('hex'));
+  });
+
+  it('has the leaves and roots of the vector in docs/spec/baseline.md 7', () => {
+    const data = Uint8Array.from({ length: 70_000 }, (_, index) => (7 * index + Math.floor(index / 256)) % 256);
+    const file = safetensors([{ name: 'w', dtype: 'F32', shape: [175, 100], data }]);
+    const baseline = toBaseline({ model: openFiles({ 'm.safetensors': file }) });
+    const [{ sha256: plainSha256, segments }] = baseline.files;
+    expect([
+      plainSha256,
+      ...segments.map(({ leaves }) => toHex(leaves)),
+      baseline.tensors[0].root,
+      baseline.rawRoot,
+    ]).toEqual([
+      'e2556f400d8d7e2462fc4f98b78cb4b5a0a6c08946412cf8c671f7d5374faabe',
+      '3eeeaa0cb26cb5c00396d0dd91fe22d92a8cb8df5ea065c81649a2a3d54de9b7f9e9d500',
+      '4c200c2b0fc99fe28896ff9411be8073b016c724a110dd135b17a3521131e19bdf6fd768' +
+        '165861c54a2d66870eccaffa63675fc78f41d31e946c91c50471eac2c9ef27b1ee0faa6c',
+      '5aabf26bf88b09c5171a69fe46f1320115997b16a2d73dd6b0ad74e07065156c',
+      'e06e67003e85c84a05419fb725340afc47ad0ad5599469203fba79baacdd5350',
+    ]);
   });
 
   it('takes the plain SHA-256 from a caller who has it', () => {
