@@ -117,7 +117,7 @@ const ROWS_SHOWN = 40;
 const orDash = (value: number | string | null): string => (value === null ? '-' : String(value));
 
 function toText(report: VerifyModelReport, { style, widthColumns }: TextLook): string {
-  const head = `${style.bold(`verdict: ${report.verdict}`)}  ${report.changesTotal} changes\n`;
+  const head = `${style.bold(`verdict: ${report.verdict}`)}  ${report.changesTotal} ${report.changesTotal === 1 ? 'change' : 'changes'}\n`;
   const recorded =
     report.leafIndex === null ? `not recorded (${report.notRecorded ?? ''})` : `entry ${report.leafIndex}`;
   const pairs = toPairs(
