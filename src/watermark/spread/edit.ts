@@ -4,7 +4,7 @@ import { DTYPES, type DType } from '../../model/dtype.ts';
 import type { TensorEdit } from '../../model/types.ts';
 import { decodeElements, encodeElements, needsDither, shiftElements } from '../elements.ts';
 import { type Layout, listSegments, listSegmentsIn } from './layout.ts';
-import type { LayerView } from './measure.ts';
+import type { LayerSums, LayerView } from './measure.ts';
 import type { SlotSource } from './slots.ts';
 
 /** Everything that the change of a weight depends on, besides its value. */
@@ -99,13 +99,28 @@ function shiftBytes(
   }
 }
 
-/** Sum of squared changes of each layer over its sampled positions. */
-export function toChangeSquares(shifts: MarkShifts, plain: readonly LayerView[]): Float64Array {
-  const { layout } = shifts;
+/**
+ * Sum of squared changes of each layer over its sampled positions. Wide floats change by their shift, so their sum follows
+ * from the counts; what moves by whole steps is compared value by value.
+ */
+export function toChangeSquares(
+  shifts: MarkShifts,
+  plain: readonly LayerView[],
+  sums: readonly LayerSums[],
+): Float64Array {
+  const { layout, byCode, deviations } = shifts;
+  const isStepped = layout.layers.map(({ layer }) => needsDither(layer.dtype));
+  const found = Float64Array.from(layout.layers, (_, index) =>
+    sums[index].counts.reduce((sum, count, bit) => sum + count * (byCode[bit] * deviations[index]) ** 2, 0),
+  );
+  if (!isStepped.includes(true)) return found;
+  isStepped.forEach((isOwn, index) => {
+    if (isOwn) found[index] = 0;
+  });
   const marked = plain.map((view, index) => createMarkedView(shifts, index, view));
-  const found = new Float64Array(layout.layers.length);
   const [before, after] = [buffer(), buffer()];
   for (const { layerIndex, first, count } of listSegments(layout)) {
+    if (!isStepped[layerIndex]) continue;
     plain[layerIndex].read(first, before.subarray(0, count));
     marked[layerIndex].read(first, after.subarray(0, count));
     for (let i = 0; i < count; i++) found[layerIndex] += (after[i] - before[i]) ** 2;

@@ -10,7 +10,7 @@ import { createElementReader, readElements } from '../elements.ts';
 import { deriveMarkKeys, toMessageBits } from '../seeds.ts';
 import { createEdit, createMarkedView, type MarkShifts, toChangeSquares } from './edit.ts';
 import { type Layout, listMarkableLayers, type MarkBits, toLayout } from './layout.ts';
-import { combineSums, type LayerScale, type LayerView, toLayerSums, toScales } from './measure.ts';
+import { combineSums, type LayerScale, type LayerSums, type LayerView, toLayerSums, toScales } from './measure.ts';
 import { createSlots } from './slots.ts';
 
 /** The one default strength: the margin of every bit in units of a layer's weight deviation. */
@@ -94,9 +94,9 @@ export function embedMark(options: EmbedMarkOptions): EmbeddedMark {
     deviations: Float64Array.from(scales, (scale) => scale.deviation),
     byCode: new Float64Array(2 * layout.bits),
   };
-  const marginMin = reachMargins(shifts, plain, message, tau, progress);
+  const reached = reachMargins({ shifts, plain, scales, message, tau, progress });
   progress.done();
-  const record = toRecord(shifts, plain, scales, tau, marginMin);
+  const record = toRecord({ shifts, plain, scales, tau, reached });
   return { edits: toEdits(shifts), record, topology };
 }
 
@@ -121,19 +121,29 @@ function assertFinite(layout: Layout, scales: readonly LayerScale[]): void {
   throw new WatermarkError('WATERMARK_WEIGHTS_NOT_FINITE', { fields: { tensor, count: scales[index].badCount } });
 }
 
+interface Reached {
+  /** In units of tau. */
+  readonly marginMin: number;
+  readonly layers: readonly LayerSums[];
+}
+
 /** Raises `shifts.byCode` until every margin, re-read as stored and re-normalised, is at least 0.95 tau; returns the least. */
-function reachMargins(
-  shifts: MarkShifts,
-  plain: readonly LayerView[],
-  message: Int8Array,
-  tau: number,
-  progress: Progress,
-): number {
+function reachMargins(work: {
+  readonly shifts: MarkShifts;
+  readonly plain: readonly LayerView[];
+  readonly scales: readonly LayerScale[];
+  readonly message: Int8Array;
+  readonly tau: number;
+  readonly progress: Progress;
+}): Reached {
+  const { shifts, plain, message, tau } = work;
   const { layout, slots, byCode } = shifts;
   let views = plain;
   let marginMin = 0;
   for (let pass = 0; pass <= PASSES_MAX; pass++) {
-    const { sums, counts } = combineSums(layout.bits, toLayerSums(layout, slots, views, toScales(layout, views)));
+    const scales = pass === 0 ? work.scales : toScales(layout, views);
+    const layers = toLayerSums(layout, slots, views, scales);
+    const { sums, counts } = combineSums(layout.bits, layers);
     marginMin = Number.POSITIVE_INFINITY;
     const missing = new Float64Array(layout.bits);
     for (let i = 0; i < layout.bits; i++) {
@@ -142,15 +152,14 @@ function reachMargins(
       // A first shift only goes where a margin is short of tau; later ones also pay back what casting took.
       if (margin < (pass === 0 ? tau : MARGIN_SHARE * tau)) missing[i] = message[i] * (tau - margin);
     }
-    progress.advance(1);
-    if (marginMin >= MARGIN_SHARE || pass === PASSES_MAX) break;
+    work.progress.advance(1);
+    if (marginMin >= MARGIN_SHARE) return { marginMin, layers };
     for (let i = 0; i < layout.bits; i++) {
       byCode[i] += missing[i];
       byCode[i + layout.bits] -= missing[i];
     }
     views = layout.layers.map((_, index) => createMarkedView(shifts, index, plain[index]));
   }
-  if (marginMin >= MARGIN_SHARE) return marginMin;
   throw new WatermarkError('WATERMARK_NOT_EMBEDDED', { fields: { marginMin, tau, bits: layout.bits } });
 }
 
@@ -159,15 +168,21 @@ function toEdits(shifts: MarkShifts): TensorEdit[] {
 }
 
 /** Distortion is measured on the sampled positions and scaled to the whole tensor; unsampled weights do not change. */
-function toRecord(
-  shifts: MarkShifts,
-  plain: readonly LayerView[],
-  scales: readonly LayerScale[],
-  tau: number,
-  marginMin: number,
-): MarkRecord {
+function toRecord({
+  shifts,
+  plain,
+  scales,
+  tau,
+  reached,
+}: {
+  readonly shifts: MarkShifts;
+  readonly plain: readonly LayerView[];
+  readonly scales: readonly LayerScale[];
+  readonly tau: number;
+  readonly reached: Reached;
+}): MarkRecord {
   const { layout } = shifts;
-  const changes = toChangeSquares(shifts, plain);
+  const changes = toChangeSquares(shifts, plain, reached.layers);
   let change = 0;
   let power = 0;
   const perLayer = layout.layers.map(({ layer, elementCount }, index) => {
@@ -188,7 +203,7 @@ function toRecord(
     tau,
     weights: layout.sampled,
     relativeDistortion: power === 0 ? 0 : Math.sqrt(change / power),
-    marginMin,
+    marginMin: reached.marginMin,
     perLayer,
   };
 }

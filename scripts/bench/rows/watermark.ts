@@ -1,0 +1,109 @@
+/** Speed and memory of the ownership mark: 10 M weights in memory, and a whole safetensors file of 1 and of 8 GB. */
+import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { createPrfStream } from '../../../src/core/prf.ts';
+import type { BenchCase, BenchCommand, BenchMeasure, BenchRow, BenchSample } from '../types.ts';
+
+const cases = join(import.meta.dirname, '../cases');
+const GB = 1e9;
+const MIB = 2 ** 20;
+const RSS_MIB_MAX = 320;
+const COST_MAX = 1.25;
+const EMBED_SECONDS_MAX = 3;
+
+function runCase(script: string, args: readonly string[], before?: () => void): BenchCommand {
+  const command = { command: process.execPath, args: [join(cases, script), ...args] };
+  return before === undefined ? command : { ...command, before };
+}
+
+function toMedian(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
+}
+
+function readOutput(sample: BenchSample, name: string): number {
+  const value = sample.output?.[name];
+  return typeof value === 'number' ? value : NaN;
+}
+
+/** A safetensors file of `count` float32 matrices of 4,096 x 4,096 seeded random weights (67.1 MB each). */
+function writeModel(path: string, count: number): void {
+  const side = 4096;
+  const sizeBytes = side * side * 4;
+  const header = Object.fromEntries(
+    Array.from({ length: count }, (_, i) => [
+      `layers.${i}.weight`,
+      { dtype: 'F32', shape: [side, side], data_offsets: [i * sizeBytes, (i + 1) * sizeBytes] },
+    ]),
+  );
+  const text = JSON.stringify(header);
+  const padded = Buffer.from(text.padEnd(Math.ceil(text.length / 8) * 8));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(padded.length));
+  const fd = openSync(path, 'wx');
+  writeSync(fd, length);
+  writeSync(fd, padded);
+  const words = new Uint32Array(MIB);
+  const values = new Float32Array(MIB);
+  for (let layer = 0; layer < count; layer++) {
+    const stream = createPrfStream(new Uint8Array(32), { domain: 7, index: layer });
+    for (let at = 0; at < sizeBytes; at += values.byteLength) {
+      stream.fill(new Uint8Array(words.buffer));
+      for (let i = 0; i < values.length; i++) values[i] = (words[i] / 2 ** 32 - 0.5) * 0.04;
+      writeSync(fd, new Uint8Array(values.buffer));
+    }
+  }
+  closeSync(fd);
+}
+
+/** Whole-process wall time against the yardstick's, and the peak of memory. */
+function judgeMarking({ ours, yardstick }: BenchMeasure): { figure: string; met: boolean } {
+  const sum = (sample: BenchSample): number => readOutput(sample, 'copySeconds') + readOutput(sample, 'hashSeconds');
+  const ratio = toMedian(ours.map((sample, i) => sample.wallMs / 1000 / sum(yardstick[i])));
+  const rss = Math.max(...ours.map((sample) => sample.peakRssMib ?? NaN));
+  const seconds = toMedian(ours.map((sample) => sample.wallMs / 1000));
+  return {
+    figure: `${ratio.toFixed(2)} x (cp + sync + 2 sha256), ${seconds.toFixed(1)} s, ${rss.toFixed(0)} MiB`,
+    met: ratio <= COST_MAX && rss <= RSS_MIB_MAX,
+  };
+}
+
+function markRow(sizeGb: number): BenchRow {
+  return {
+    id: `watermark-mark-${sizeGb}gb`,
+    title: `mark a ${sizeGb} GB safetensors of seeded random weights: digest, mark, durable copy, digest of the copy`,
+    bar: `<= ${COST_MAX} x (cp + sync + two openssl dgst -sha256 passes); <= ${RSS_MIB_MAX} MiB at 1 and 8 GB`,
+    diskBytes: 3 * sizeGb * GB,
+    prepare: (folder): Promise<BenchCase> => {
+      const model = join(folder, 'model.safetensors');
+      writeModel(model, Math.ceil((sizeGb * GB) / (4096 * 4096 * 4)));
+      const removeOutputs = (): void => {
+        for (const name of ['marked', 'copy']) rmSync(join(folder, name), { recursive: true, force: true });
+      };
+      return Promise.resolve({
+        ours: runCase('watermark-mark.js', [model, folder], removeOutputs),
+        yardstick: runCase('watermark-yardstick.js', [model, folder], removeOutputs),
+        pairs: sizeGb > 4 ? 2 : 3,
+        judge: judgeMarking,
+      });
+    },
+  };
+}
+
+const embedRow: BenchRow = {
+  id: 'watermark-embed-10m',
+  title: 'embed in 10 M float32 weights in memory, planning and applying, on one core',
+  bar: `< ${EMBED_SECONDS_MAX} s of CPU`,
+  diskBytes: 0,
+  prepare: () =>
+    Promise.resolve({
+      ours: runCase('watermark-embed.js', []),
+      yardstick: null,
+      pairs: 4,
+      judge: ({ ours }) => {
+        const seconds = toMedian(ours.map((sample) => readOutput(sample, 'cpuSeconds')));
+        return { figure: `${seconds.toFixed(2)} s of CPU`, met: seconds < EMBED_SECONDS_MAX };
+      },
+    }),
+};
+
+export const rows: readonly BenchRow[] = [embedRow, markRow(1), markRow(8)];
