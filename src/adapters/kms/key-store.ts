@@ -12,7 +12,7 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { dirname, join, relative, resolve, sep } from 'node:path';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { zeroize } from '../../core/bytes.ts';
 import { SealError } from '../../core/errors.ts';
 import { SEAL_LIMITS } from '../../core/limits/seal.ts';
@@ -34,12 +34,10 @@ export function readKeyStore(path: string): KeyFile {
   const fd = openPlain(path);
   try {
     const stat = fstatSync(fd);
-    if (!stat.isFile()) throw new SealError('KEY_STORE_UNSAFE', { fields: { fault: 'not a plain file' } });
+    if (!stat.isFile()) throw toUnsafe(path, 'not a plain file');
     if (process.platform !== 'win32') {
-      const mode = (stat.mode & 0o777).toString(8).padStart(4, '0');
-      if ((stat.mode & 0o077) !== 0) throw new SealError('KEY_STORE_UNSAFE', { fields: { fault: 'mode', mode } });
-      const isOwn = stat.uid === process.geteuid?.();
-      if (!isOwn) throw new SealError('KEY_STORE_UNSAFE', { fields: { fault: 'owner' } });
+      if ((stat.mode & 0o077) !== 0) throw toUnsafe(path, `mode ${(stat.mode & 0o777).toString(8).padStart(4, '0')}`);
+      if (stat.uid !== process.geteuid?.()) throw toUnsafe(path, 'owner');
     }
     if (stat.size > SEAL_LIMITS.keyFileBytesMax) throw new SealError('KEY_STORE_INVALID');
     return readAndParse(fd, stat.size);
@@ -85,13 +83,18 @@ function isInside(inner: string, outer: string): boolean {
 
 function openPlain(path: string): number {
   try {
-    if (lstatSync(path).isSymbolicLink()) throw new SealError('KEY_STORE_UNSAFE', { fields: { fault: 'link' } });
+    if (lstatSync(path).isSymbolicLink()) throw toUnsafe(path, 'link');
     return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     if (error instanceof SealError) throw error;
-    if (isErrno(error, 'ELOOP')) throw new SealError('KEY_STORE_UNSAFE', { fields: { fault: 'link' }, cause: error });
-    throw new SealError(isErrno(error, 'ENOENT') ? 'KEY_STORE_MISSING' : 'KEY_STORE_UNSAFE', { cause: error });
+    if (isErrno(error, 'ELOOP')) throw toUnsafe(path, 'link');
+    if (!isErrno(error, 'ENOENT')) throw toUnsafe(path, 'cannot be opened');
+    throw new SealError('KEY_STORE_MISSING', { fields: { file: basename(path) } });
   }
+}
+
+function toUnsafe(path: string, fault: string): SealError {
+  return new SealError('KEY_STORE_UNSAFE', { fields: { file: basename(path), fault } });
 }
 
 function readAndParse(fd: number, sizeBytes: number): KeyFile {
@@ -119,7 +122,10 @@ function writeNew(path: string, file: KeyFile): void {
       closeSync(fd);
     }
   } catch (error) {
-    throw new SealError(isErrno(error, 'EEXIST') ? 'KEY_STORE_EXISTS' : 'KEY_STORE_UNWRITABLE', { cause: error });
+    throw new SealError(isErrno(error, 'EEXIST') ? 'KEY_STORE_EXISTS' : 'KEY_STORE_UNWRITABLE', {
+      fields: { file: basename(path) },
+      cause: error,
+    });
   } finally {
     zeroize(bytes);
   }
