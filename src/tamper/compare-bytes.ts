@@ -1,8 +1,10 @@
 /** Compares files with a baseline byte range by byte range, by the baseline's own layout; needs no parser. */
 import { TamperError } from '../core/errors.ts';
+import { CompactRange } from '../core/merkle.ts';
 import type { Progress } from '../core/ports.ts';
 import type { ModelFile } from '../model/types.ts';
 import { type ChangeList, toChange } from './changes.ts';
+import { noteForeignContent, type TensorsByRoot } from './compare-tensors.ts';
 import { hashLeaves, isSameHash, LEAF_BYTES, toLeafCount, toLeafHash } from './leaves.ts';
 import { addLeafChanges } from './locate.ts';
 import type { Baseline, BaselineFile, BaselineSegment } from './manifest.ts';
@@ -14,6 +16,7 @@ export interface CompareBytesOptions {
   readonly reference: readonly ModelFile[] | null;
   readonly buffer: Uint8Array;
   readonly progress: Progress;
+  readonly byRoot: TensorsByRoot;
   /** Receives what differs inside tensors that are stored as they are. */
   readonly tensors: ChangeList;
   /** Receives what differs between tensors. */
@@ -51,6 +54,10 @@ function compareSegment(
   const isCut = presentBytes < segment.end - segment.start;
   const lastWhole = isCut ? Math.floor(presentBytes / LEAF_BYTES) : toLeafCount(presentBytes);
   const original = reference?.[fileIndex].source;
+  const leaves = toLeafCount(segment.end - segment.start);
+  const range = new CompactRange();
+  let sharers: string | null | undefined;
+  let changed = 0;
   hashLeaves({
     lengthBytes: presentBytes,
     buffer: options.buffer,
@@ -65,7 +72,10 @@ function compareSegment(
         return;
       }
       const list = tensor === null ? options.gaps : options.tensors;
-      list.countLeaf(tensor?.name ?? null, toLeafCount(segment.end - segment.start));
+      list.countLeaf(tensor?.name ?? null, leaves);
+      if (changed === leaf.index) range.append(leaf.hash);
+      changed += 1;
+      if (sharers === undefined) sharers = tensor === null ? null : toSharers(baseline, fileIndex, segment);
       addLeafChanges(list, {
         tensor,
         rangeStart: tensor === null ? 0 : segment.start - tensor.start,
@@ -80,10 +90,14 @@ function compareSegment(
             : (offset, into) => {
                 original.read(segment.start + offset, into);
               },
-        detail: tensor === null ? null : toSharers(baseline, fileIndex, segment),
+        detail: sharers,
       });
     },
   });
+  const isWhole = tensor !== null && segment.start === tensor.start && segment.end === tensor.end;
+  if (isWhole && changed > 0 && changed === leaves) {
+    noteForeignContent(options.tensors, options.byRoot, tensor.name, range.toRoot());
+  }
 }
 
 /** What lies after the end of the baseline's file, or is missing before it. */

@@ -11,12 +11,27 @@ import type { Baseline, BaselineTensor } from './manifest.ts';
 export interface CompareTensorsOptions {
   readonly baseline: Baseline;
   readonly model: Model;
-  readonly reference: Model | null;
+  /** Tensors of the original by name; empty without a reference. */
+  readonly originals: ReadonlyMap<string, TensorRef>;
   readonly buffer: Uint8Array;
   readonly progress: Progress;
   readonly list: ChangeList;
+  readonly byRoot: TensorsByRoot;
   /** Only these tensors of the baseline, by index; all where absent. */
   readonly only?: ReadonlySet<number>;
+}
+
+/** Tensors of a baseline by their content. */
+export type TensorsByRoot = ReadonlyMap<string, readonly BaselineTensor[]>;
+
+export function toTensorsByRoot(baseline: Baseline): TensorsByRoot {
+  const byRoot = new Map<string, BaselineTensor[]>();
+  for (const tensor of baseline.tensors) {
+    const same = byRoot.get(tensor.root);
+    if (same === undefined) byRoot.set(tensor.root, [tensor]);
+    else same.push(tensor);
+  }
+  return byRoot;
 }
 
 /** Names in the baseline by their names in the model, for tensors that were renamed. */
@@ -43,9 +58,10 @@ function toTensorRoot(tensor: TensorRef, buffer: Uint8Array): string {
 
 /** Adds what differs inside one tensor of unchanged type and shape. @returns the number of differing leaves */
 function compareContent(options: CompareTensorsOptions, before: BaselineTensor, now: TensorRef): number {
-  const original = options.reference?.tensors.find((tensor) => tensor.name === before.name);
+  const original = options.originals.get(before.name);
   const leaves = toLeafCount(now.byteLength);
   const isStored = now.storage !== 'typed';
+  const range = new CompactRange();
   let changed = 0;
   hashLeaves({
     lengthBytes: now.byteLength,
@@ -56,6 +72,7 @@ function compareContent(options: CompareTensorsOptions, before: BaselineTensor, 
     onLeaf: (leaf) => {
       options.progress.advance(leaf.bytes.length);
       if (isSameHash(leaf.hash, toLeafHash(before.leaves, leaf.index))) return;
+      if (changed === leaf.index) range.append(leaf.hash);
       changed += 1;
       options.list.countLeaf(before.name, leaves);
       addLeafChanges(options.list, {
@@ -76,6 +93,7 @@ function compareContent(options: CompareTensorsOptions, before: BaselineTensor, 
       });
     },
   });
+  if (changed > 0 && changed === leaves) noteForeignContent(options.list, options.byRoot, before.name, range.toRoot());
   return changed;
 }
 
@@ -101,7 +119,6 @@ function compareTensor(options: CompareTensorsOptions, before: BaselineTensor, n
     return;
   }
   const changed = compareContent(options, before, now);
-  if (changed === toLeafCount(now.byteLength) && changed > 0) noteForeignContent(options, before, now);
   if (changed > 0) return;
   if (isMoved(before, now)) {
     const detail = `${before.storage} -> ${now.storage}`;
@@ -111,26 +128,15 @@ function compareTensor(options: CompareTensorsOptions, before: BaselineTensor, n
   }
 }
 
-/**
- * Says so when a tensor that differs in every leaf now holds what another one held: they were swapped or copied. Hashes
- * the tensor again.
- */
-export function noteForeignContent(
-  options: Pick<CompareTensorsOptions, 'baseline' | 'buffer' | 'list'>,
-  before: BaselineTensor,
-  now: TensorRef,
-): void {
-  const candidates = options.baseline.tensors.filter(
-    (one) => one !== before && one.leaves.length === before.leaves.length,
-  );
-  const root = candidates.length === 0 ? '' : toTensorRoot(now, options.buffer);
-  const owner = candidates.find((one) => one.root === root);
+/** Says so when a tensor that differs in every leaf now holds what another one held: they were swapped or copied. */
+export function noteForeignContent(list: ChangeList, byRoot: TensorsByRoot, name: string, root: Uint8Array): void {
+  const owner = byRoot.get(toHex(root))?.find((tensor) => tensor.name !== name);
   if (owner === undefined) return;
   const detail = `holds what ${owner.name} held`;
-  options.list.add(
-    toChange({ kind: 'weights-changed', severity: 'high', tensor: before.name, subject: owner.name, detail }),
-  );
+  list.add(toChange({ kind: 'weights-changed', severity: 'high', tensor: name, subject: owner.name, detail }));
 }
+
+const toKindKey = (tensor: Pick<TensorRef, 'dtype' | 'shape'>) => `${tensor.dtype} ${tensor.shape.join()}`;
 
 /** Pairs tensors that only changed their names: same type, shape and content; the rest was removed or added. */
 function addUnmatched(
@@ -141,10 +147,10 @@ function addUnmatched(
   const { list, model } = options;
   const renames = new Map<string, string>();
   const free = new Set(removed);
+  const kinds = new Set(removed.map(toKindKey));
   for (const now of added) {
-    const candidates = [...free].filter((one) => one.dtype === now.dtype && isSameShape(one.shape, now.shape));
-    const root = candidates.length === 0 ? '' : toTensorRoot(now, options.buffer);
-    const before = candidates.find((one) => one.root === root);
+    const root = kinds.has(toKindKey(now)) ? toTensorRoot(now, options.buffer) : '';
+    const before = options.byRoot.get(root)?.find((one) => free.has(one) && toKindKey(one) === toKindKey(now));
     const place = { file: model.files[now.fileIndex].name, offset: now.start };
     if (before === undefined) {
       list.add(toChange({ kind: 'tensor-added', severity: 'high', tensor: now.name, ...place }));
@@ -160,8 +166,8 @@ function addUnmatched(
 }
 
 /**
- * Adds every difference between the model's tensors and the baseline's; each compared tensor is hashed once, a changed
- * one twice.
+ * Adds every difference between the model's tensors and the baseline's; each compared tensor is hashed
+ * once, one of another shape or name twice.
  * @returns the renames that were found
  * @throws TamperError TAMPER_REFERENCE_MISMATCH; FormatError | SourceError from the readers
  */

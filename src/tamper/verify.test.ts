@@ -267,6 +267,26 @@ describe('verification of an ONNX model', () => {
     expect(report.analysed).toMatchObject({ graph: 'none', metadata: false, tensors: true });
   });
 
+  it('compares the values of typed fields, not their spelling', async () => {
+    // TensorProto: dims 2, int64, packed int64_data, name "w"; both spell [1, 2], with the spare byte elsewhere.
+    const typed = (values: readonly number[]) =>
+      mlp({
+        tensors: [
+          tinyTensor('v', 'f32', [1], ramp(1)),
+          Uint8Array.of(8, 2, 16, 7, 0x3a, values.length, ...values, 0x42, 1, 0x77),
+        ],
+      });
+    const envelope = await baselineOf({ 'm.onnx': typed([0x81, 0x00, 0x02]) });
+    const spelled = verifyFiles(envelope, { 'm.onnx': typed([0x01, 0x82, 0x00]) });
+    expect(spelled.changes.map(({ kind, tensor, detail }) => [kind, tensor, detail])).toEqual([
+      ['moved', 'w', 'the same values, encoded differently'],
+    ]);
+    const flipped = verifyFiles(envelope, { 'm.onnx': typed([0x81, 0x00, 0x03]) });
+    expect(flipped.changes[0]).toMatchObject({ kind: 'bit-flip', tensor: 'w', element: 1, bit: 0, rows: [1, 1] });
+    const several = verifyFiles(envelope, { 'm.onnx': typed([0x81, 0x01, 0x02]) });
+    expect(several.changes[0]).toMatchObject({ kind: 'bit-flip', tensor: 'w', element: 0, bit: 7 });
+  });
+
   it('lists what shares the bytes of a changed tensor', async () => {
     const at = { location: 'w.bin', offset: 0, length: 256 };
     const tied = {

@@ -1,12 +1,12 @@
 /** Verifies a model against its signed baseline: what changed, where, and how far that is proven (docs/spec/baseline.md 6). */
 import { TAMPER_LIMITS } from '../core/limits/tamper.ts';
 import { type Progress, silentProgress } from '../core/ports.ts';
-import type { Model, ModelFile } from '../model/types.ts';
+import type { Model, ModelFile, TensorRef } from '../model/types.ts';
 import { verifyDsse } from '../sign/index.ts';
 import { type Change, ChangeList, type Severity, type TensorTally, toChange } from './changes.ts';
 import { assertReferenceSizes, compareBytes } from './compare-bytes.ts';
 import { compareFormat, compareGraph, compareHeaders, compareMetadata, type GraphAnalysis } from './compare-meaning.ts';
-import { compareTensors, noteForeignContent, type Renames } from './compare-tensors.ts';
+import { compareTensors, type Renames, type TensorsByRoot, toTensorsByRoot } from './compare-tensors.ts';
 import { createLeafBuffer } from './leaves.ts';
 import { type Baseline, BASELINE_PAYLOAD_TYPE, decodeBaseline } from './manifest.ts';
 
@@ -62,6 +62,8 @@ interface Run {
   readonly progress: Progress;
   readonly max: number;
   readonly list: ChangeList;
+  readonly byRoot: TensorsByRoot;
+  readonly originals: ReadonlyMap<string, TensorRef>;
 }
 
 type Analysed = VerifyReport['analysed'];
@@ -118,13 +120,6 @@ function verifyFiles(run: Run, files: readonly ModelFile[], refusal: string): An
   return { bytes: files.length === baseline.files.length, tensors: typed.size === 0, graph: 'none', metadata: false };
 }
 
-function noteSwaps(run: Run, model: Model, tensors: ChangeList): void {
-  const replaced = new Set(tensors.tensors.filter((one) => one.leaves === one.leavesChanged).map((one) => one.tensor));
-  run.baseline.tensors.forEach((before, index) => {
-    if (replaced.has(before.name)) noteForeignContent(run, before, model.tensors[index]);
-  });
-}
-
 /** Tensors whose stored bytes changed and are not the logical ones: by content, or else as another spelling of it. */
 function compareTyped(run: Run, model: Model, typed: ReadonlySet<number>): void {
   for (const index of typed) {
@@ -144,7 +139,6 @@ function verifyInPlace(run: Run, model: Model): Analysed {
   const { tensors, gaps, typed } = runBytes(run, model.files);
   if (tensors.total + gaps.total + typed.size === 0) return UNCHANGED;
   run.list.addAll(tensors);
-  noteSwaps(run, model, tensors);
   compareTyped(run, model, typed);
   if (gaps.total === 0) return UNCHANGED;
   const meaning = new ChangeList(run.max);
@@ -205,7 +199,16 @@ export function verifyBaseline(options: VerifyOptions): VerifyReport {
   if (reference !== null) assertReferenceSizes(baseline, reference.files);
   const max = options.changesMax ?? TAMPER_LIMITS.changesMax;
   const progress = options.progress ?? silentProgress;
-  const run: Run = { baseline, reference, buffer: createLeafBuffer(), progress, max, list: new ChangeList(max) };
+  const run: Run = {
+    baseline,
+    reference,
+    buffer: createLeafBuffer(),
+    progress,
+    max,
+    list: new ChangeList(max),
+    byRoot: toTensorsByRoot(baseline),
+    originals: new Map(reference?.tensors.map((tensor) => [tensor.name, tensor])),
+  };
   const { suspect } = options;
   const analysed =
     suspect.kind === 'model' ? verifyModel(run, suspect.model) : verifyFiles(run, suspect.files, suspect.refusal);
