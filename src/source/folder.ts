@@ -39,7 +39,7 @@ export function openFolder(path: string, options: OpenFolderOptions = {}): Sourc
 function toRealFolder(path: string): string {
   const label = basename(path);
   try {
-    const real = realpathSync(resolve(path));
+    const real = realpathSync.native(resolve(path));
     if (statSync(real).isDirectory()) return real;
   } catch (cause) {
     const errno = toErrno(cause);
@@ -108,7 +108,7 @@ function toOpenedPath(fd: number, path: string, label: string): string {
 
 function toResolvedPath(fd: number, path: string, label: string): string {
   try {
-    const real = realpathSync(path);
+    const real = realpathSync.native(path);
     const byName = statSync(real);
     const byDescriptor = fstatSync(fd);
     if (byName.dev === byDescriptor.dev && byName.ino === byDescriptor.ino) return real;

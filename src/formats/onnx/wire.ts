@@ -34,6 +34,8 @@ export interface Field {
 }
 
 const WINDOW_BYTES_MIN = 4096;
+/** Its bytes are its text. */
+const ASCII = /^[\0-\x7f]*$/;
 const utf8Strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
@@ -46,7 +48,7 @@ export class WireReader {
   /** Halves of the varint that was read last. */
   low = 0;
   high = 0;
-  readonly #window = new Uint8Array(FORMAT_LIMITS.onnxWindowBytes);
+  readonly #window = Buffer.alloc(FORMAT_LIMITS.onnxWindowBytes);
   #windowStart = 0;
   #windowEnd = 0;
   #windowBytes = WINDOW_BYTES_MIN;
@@ -84,8 +86,9 @@ export class WireReader {
    * read such files, and a reader that refused or blurred them would see another model.
    */
   text(start: number, end: number): string {
-    const bytes = new Uint8Array(end - start);
-    this.copy(start, bytes);
+    const bytes = this.#view(start, end);
+    const plain = bytes.toString('latin1');
+    if (ASCII.test(plain)) return plain;
     try {
       return utf8Strict.decode(bytes);
     } catch {
@@ -93,13 +96,20 @@ export class WireReader {
     }
   }
 
-  /** Fills `into` from `offset`, through the window when it fits. */
+  /** Fills `into` from `offset`. */
   copy(offset: number, into: Uint8Array): void {
-    if (into.length > WINDOW_BYTES_MIN) {
-      this.source.read(offset, into);
-      return;
+    into.set(this.#view(offset, offset + into.length));
+  }
+
+  /** Bytes [start, end), valid until the next read; through the window when they are few. */
+  #view(start: number, end: number): Buffer {
+    if (end - start > WINDOW_BYTES_MIN) {
+      const bytes = Buffer.alloc(end - start);
+      this.source.read(start, bytes);
+      return bytes;
     }
-    for (let i = 0; i < into.length; i++) into[i] = this.byteAt(offset + i);
+    if (start < this.#windowStart || end > this.#windowEnd) this.#fill(start);
+    return this.#window.subarray(start - this.#windowStart, end - this.#windowStart);
   }
 
   byteAt(offset: number): number {
@@ -112,6 +122,18 @@ export class WireReader {
    * @returns the offset after it
    */
   varint(at: number, end: number): number {
+    if (at < end) {
+      const first = this.byteAt(at);
+      if (first < 0x80) {
+        this.low = first;
+        this.high = 0;
+        return at + 1;
+      }
+    }
+    return this.#longVarint(at, end);
+  }
+
+  #longVarint(at: number, end: number): number {
     let low = 0;
     let high = 0;
     for (let i = 0; i < 10; i++) {

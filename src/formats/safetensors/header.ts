@@ -90,6 +90,16 @@ function readHeaderBytes(source: ByteSource): Uint8Array {
   return bytes;
 }
 
+interface Entry {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly offsets: readonly [number, number];
+}
+
+/** Up to 15 digits are safe integers; up to 8 dimensions fit the window; all else is left to the strict reader. */
+const USUAL_ENTRY =
+  /^\{"dtype":"([A-Z0-9_]{1,12})","shape":\[((?:(?:0|[1-9]\d{0,14})(?:,(?:0|[1-9]\d{0,14})){0,7})?)\],"data_offsets":\[(0|[1-9]\d{0,14}),(0|[1-9]\d{0,14})\]\}/;
+
 type Fail = (code: ErrorCode, at: number, fields?: Record<string, string | number>) => FormatError;
 
 /** The header while it is read. Offsets of the cursor are relative to the JSON. */
@@ -144,7 +154,7 @@ class HeaderDraft {
     if (this.tensors.length >= FORMAT_LIMITS.tensorsMax) {
       throw this.#fail('SAFETENSORS_TENSOR_COUNT', entryStart, { tensorsMax: FORMAT_LIMITS.tensorsMax });
     }
-    const entry = this.#readEntry(name, entryStart);
+    const entry = this.#findUsualEntry() ?? this.#readEntry(name, entryStart);
     const dtype = SAFETENSORS_DTYPES.get(entry.dtype);
     if (dtype === undefined) throw this.#fail('SAFETENSORS_DTYPE', entryStart, { tensor: name, dtype: entry.dtype });
     const { shape, offsets } = entry;
@@ -173,7 +183,17 @@ class HeaderDraft {
     });
   }
 
-  #readEntry(tensor: string, entryStart: number): { dtype: string; shape: number[]; offsets: [number, number] } {
+  /** An entry as serialisers write it, read by one native match: a cold index is several times faster by it. */
+  #findUsualEntry(): Entry | undefined {
+    const { at, bytes } = this.#cursor;
+    const match = USUAL_ENTRY.exec(bytes.toString('latin1', at, Math.min(at + 256, bytes.length)));
+    if (match === null) return undefined;
+    this.#cursor.at += match[0].length;
+    const shape = match[2] === '' ? [] : match[2].split(',').map(Number);
+    return { dtype: match[1], shape, offsets: [Number(match[3]), Number(match[4])] };
+  }
+
+  #readEntry(tensor: string, entryStart: number): Entry {
     const cursor = this.#cursor;
     let dtype: string | undefined;
     let shape: number[] | undefined;
