@@ -14,15 +14,7 @@ import {
   STATE_FILE,
   TILE_FOLDER,
 } from './layout.ts';
-import {
-  HASH_BYTES,
-  TILE_WIDTH,
-  type TileLevel,
-  toIndexPath,
-  toTileLevels,
-  toTilePath,
-  toTileWidth,
-} from './tile-path.ts';
+import { HASH_BYTES, TILE_WIDTH, type TileLevel, toIndexPath, toTilePath, toTileWidth } from './tile-path.ts';
 
 /** The folder of a ledger and the size of its checkpoint. */
 interface Place {
@@ -44,12 +36,15 @@ const KNOWN = new Set([KEY_FILE, CHECKPOINT_FILE, STATE_FILE, REFUSALS_FILE, TIL
 
 /** Findings about names and about tiles that no longer belong to the newest tree. */
 export function findFileFindings(place: Place): FsckFinding[] {
-  const { storage, folder, size } = place;
-  const levels: TileLevel[] = ['entries', ...toTileLevels(size)];
-  const names = new Set(levels.map(String));
+  const { storage, folder } = place;
+  const names = storage.list(`${folder}/${TILE_FOLDER}`);
+  // A level may have a folder before it has a tile: a batch that was discarded leaves empty folders.
+  const levels = names.flatMap((name): TileLevel[] =>
+    name === 'entries' ? [name] : /^(0|[1-9]\d?)$/.test(name) ? [Number(name)] : [],
+  );
   const strays = [
     ...storage.list(folder).filter((name) => !KNOWN.has(name) && !STAGED.includes(name)),
-    ...storage.list(`${folder}/${TILE_FOLDER}`).flatMap((name) => (names.has(name) ? [] : [`${TILE_FOLDER}/${name}`])),
+    ...names.filter((name) => !levels.map(String).includes(name)).map((name) => `${TILE_FOLDER}/${name}`),
   ].map(toStray);
   const tiles = levels.flatMap((level) => listTiles(place, level, '', 0));
   return [...strays, ...tiles.flatMap((tile) => ('code' in tile ? [tile] : findTileFindings(place, tile)))];

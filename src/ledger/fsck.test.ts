@@ -94,12 +94,18 @@ describe('fsck', () => {
     const { findings } = fsckLedger({ storage, folder, key });
     const strays = findings.filter((finding) => finding.code === 'stray-file').map((finding) => finding.tile);
     expect(strays.sort()).toEqual(
-      ['note.txt', 'tile/0/001.p/18', 'tile/0/002', 'tile/0/x000/000', 'tile/7', 'tile/entries/001.p/0'].sort(),
+      ['note.txt', 'tile/0/001.p/18', 'tile/0/002', 'tile/0/x000/000', 'tile/7/000', 'tile/entries/001.p/0'].sort(),
     );
     expect(findings.map((finding) => finding.code)).toContain('entry-missing');
     const noTile = clean.settled();
     noTile.remove(`${folder}/tile/0/000`);
     expect(codes(noTile)).toEqual(['tile-missing']);
+  });
+
+  test('empty folders that a discarded batch left behind are no finding', () => {
+    const storage = clean.settled();
+    for (const path of ['tile/2', 'tile/0/002.p', 'private/009']) storage.makeFolder(`${folder}/${path}`, 0o700);
+    expect(codes(storage)).toEqual([]);
   });
 
   test('a history rewritten by the owner is seen against a checkpoint that was kept elsewhere', async () => {

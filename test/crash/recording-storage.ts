@@ -11,7 +11,8 @@ type Op =
   | { readonly kind: 'write'; readonly file: number; readonly offset: number; readonly bytes: Uint8Array }
   | { readonly kind: 'truncate'; readonly file: number; readonly size: number }
   | { readonly kind: 'sync'; readonly file: number }
-  | { readonly kind: 'rename'; readonly from: string; readonly to: string }
+  /** `file` is null for a folder: its name is bound to that file, whatever becomes of earlier changes of `from`. */
+  | { readonly kind: 'rename'; readonly from: string; readonly to: string; readonly file: number | null }
   | { readonly kind: 'remove'; readonly path: string }
   | { readonly kind: 'removeFolder'; readonly path: string }
   | { readonly kind: 'syncFolder'; readonly path: string };
@@ -80,7 +81,7 @@ function createFrom(start: Tree, history: readonly Op[] = []): RecordingStorage 
   };
   return {
     ...createReads(tree),
-    ...createNameChanges(tree, record),
+    ...createNameChanges(tree, record, numberOf),
     create: (path) => {
       requireFolder(tree, toParent(path));
       if (tree.has(path)) throw new SourceError('WRITE_EXISTS', { fields: { file: path } });
@@ -123,7 +124,7 @@ function createReads(tree: Tree): Pick<Storage, 'exists' | 'list' | 'read'> {
 
 type NameChanges = Pick<Storage, 'makeFolder' | 'rename' | 'remove' | 'removeFolder' | 'syncFolder'>;
 
-function createNameChanges(tree: Tree, record: (op: Op) => void): NameChanges {
+function createNameChanges(tree: Tree, record: (op: Op) => void, numberOf: (node: FileNode) => number): NameChanges {
   const makeFolder = (path: string): void => {
     if (tree.get(path)?.kind === 'folder') return;
     if (path.includes('/', 1)) makeFolder(toParent(path));
@@ -134,8 +135,9 @@ function createNameChanges(tree: Tree, record: (op: Op) => void): NameChanges {
     makeFolder,
     rename: (from, to) => {
       requireFolder(tree, toParent(to));
+      const node = tree.get(from);
       moveNames(tree, from, to);
-      record({ kind: 'rename', from, to });
+      record({ kind: 'rename', from, to, file: node?.kind === 'file' ? numberOf(node) : null });
     },
     remove: (path) => {
       requireFile(tree, path);
@@ -241,7 +243,10 @@ function toFolders(op: NameOp): string[] {
 function applyName(tree: Tree, fileAt: (file: number) => FileNode, op: NameOp): void {
   if (op.kind === 'makeFolder') tree.set(op.path, { kind: 'folder' });
   else if (op.kind === 'create') tree.set(op.path, fileAt(op.file));
-  else if (op.kind === 'rename' && tree.has(op.from)) moveNames(tree, op.from, op.to);
+  else if (op.kind === 'rename' && op.file !== null) {
+    tree.delete(op.from);
+    tree.set(op.to, fileAt(op.file));
+  } else if (op.kind === 'rename' && tree.has(op.from)) moveNames(tree, op.from, op.to);
   else if (op.kind === 'remove' || op.kind === 'removeFolder') tree.delete(op.path);
 }
 
