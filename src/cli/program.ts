@@ -6,6 +6,7 @@ import { addDetect } from './commands/detect.ts';
 import { addEmbed } from './commands/embed.ts';
 import { addInspect } from './commands/inspect.ts';
 import { addKeys } from './commands/keys.ts';
+import { addLabel } from './commands/label.ts';
 import { addLedger } from './commands/ledger.ts';
 import { addProtect } from './commands/protect.ts';
 import { addOpen, addSeal } from './commands/seal.ts';
@@ -32,6 +33,7 @@ export function createProgram(host: CommandHost, version: string): Command {
   addSeal(program, host);
   addOpen(program, host);
   addInspect(program, host);
+  addLabel(program, host);
   addLedger(program, host);
   addKeys(program, host);
   addTour(program, host);

@@ -10,7 +10,7 @@ import { toOriginalDigest } from '../watermark/index.ts';
 import { openAnyModel, type OpenAnyOptions } from './open-model.ts';
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';
-import { writeBytes } from './write-bytes.ts';
+import { makeParent, writeBytes } from './write-bytes.ts';
 
 export interface BaselineModelOptions extends OpenAnyOptions {
   /** Absolute path of the baseline to write. */
@@ -36,6 +36,7 @@ export async function writeBaseline(
   const { model, name } = await openAnyModel(services, () => session.recorder, options);
   try {
     const { baseline, envelope } = await createBaseline({ model, signer: ownerSigner(session.owner), progress });
+    makeParent(storage, options.out);
     writeBytes(storage, { path: options.out, mode: 0o644, bytes: envelope, replace: options.force });
     const digest = toHex(sha256(envelope));
     const digests = { model: toHex(toOriginalDigest(model)), baseline: digest };

@@ -14,7 +14,7 @@ import {
 } from '../sign/index.ts';
 import type { Storage } from '../source/ports.ts';
 import { type Home, prepareHome } from './home.ts';
-import { writeBytes } from './write-bytes.ts';
+import { makeParent, writeBytes } from './write-bytes.ts';
 
 const SECRET_MODE = 0o600;
 const PUBLIC_MODE = 0o644;
@@ -86,6 +86,7 @@ export async function backUpOwner(context: OwnerContext, options: { path: string
   const owner = ensureOwner(context);
   try {
     const backup = await createBackup({ owner, passphrase: options.passphrase, random: context.random });
+    makeParent(context.storage, options.path);
     writeBytes(context.storage, { path: options.path, mode: SECRET_MODE, bytes: backup });
     const marker = utf8(`${JSON.stringify({ v: 1, madeAt: new Date(context.clock.nowMs()).toISOString() })}\n`);
     if (options.path !== context.home.ownerBackupPath) {

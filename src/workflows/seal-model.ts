@@ -12,7 +12,7 @@ import { toHashingSink } from './digests.ts';
 import { toEnvelopePath } from './open-model.ts';
 import type { OpenedKeys, Services } from './services.ts';
 import type { Session } from './session.ts';
-import { writeBytes } from './write-bytes.ts';
+import { makeParent, writeBytes } from './write-bytes.ts';
 
 export interface SealIntoOptions {
   readonly files: readonly FileToSeal[];
@@ -161,6 +161,7 @@ async function sealToPath(
   input: InputFiles,
 ): Promise<SealedRecord> {
   const { storage } = services;
+  makeParent(storage, options.out);
   const staged = stageFile({ storage, path: options.out, mode: 0o644, replace: options.force });
   try {
     const record = await sealInto(services, {

@@ -1,4 +1,5 @@
-/** Writes a small file in one step. */
+/** Writes a small file in one step, and makes the folders that an output is to lie in. */
+import { dirname } from 'node:path';
 import { writeFileAtomic } from '../source/atomic.ts';
 import type { Storage } from '../source/ports.ts';
 
@@ -20,4 +21,10 @@ export function writeBytes(
       sink.write(bytes);
     },
   });
+}
+
+/** Makes the folders above `path` that are missing. @throws SourceError WRITE_FAILED */
+export function makeParent(storage: Storage, path: string): void {
+  const folder = dirname(path);
+  if (!storage.exists(folder)) storage.makeFolder(folder, 0o755);
 }

@@ -26,7 +26,11 @@ async function killAfter(place: Workplace, delayMs: number): Promise<'killed' | 
     env: { ...process.env, MODELWARD_HOME: place.home },
   });
   const timer = setTimeout(() => child.kill('SIGKILL'), delayMs);
-  const signal = await new Promise<string | null>((resolve) => child.on('exit', (_code, by) => { resolve(by); }));
+  const signal = await new Promise<string | null>((resolve) =>
+    child.on('exit', (_code, by) => {
+      resolve(by);
+    }),
+  );
   clearTimeout(timer);
   return signal === 'SIGKILL' ? 'killed' : 'ended';
 }

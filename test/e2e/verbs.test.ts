@@ -1,0 +1,121 @@
+import { createHash } from 'node:crypto';
+import { chmodSync, cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { EmbedResult, OpenSealedResult, SealModelResult, WriteLabelResult } from '../../src/workflows/index.ts';
+import { createWorkplace, samples, type Workplace } from './command.ts';
+
+const mlp = join(samples, 'mlp.onnx');
+const sha256 = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex');
+
+let place: Workplace;
+beforeAll(() => {
+  place = createWorkplace();
+  cpSync(mlp, join(place.folder, 'mlp.onnx'));
+});
+afterAll(() => {
+  place.remove();
+});
+
+describe('label', () => {
+  test('text, a UUID and a logo file are stored and read back; a copy with other low bits has none', () => {
+    place.json<WriteLabelResult>(['label', 'write', 'mlp.onnx', '--text', 'acme, licence 7', '--out', 'text.onnx']);
+    expect(place.json(['label', 'read', 'text.onnx'])).toMatchObject({ label: 'acme, licence 7' });
+    const { label } = place.json<{ label: string }>(['label', 'write', 'mlp.onnx', '--uuid', '--out', 'uuid.onnx']);
+    expect(place.json(['label', 'read', 'uuid.onnx'])).toMatchObject({ label });
+    writeFileSync(
+      join(place.folder, 'logo.bin'),
+      Uint8Array.from({ length: 500 }, (_, i) => (i * 37) & 255),
+    );
+    place.json(['label', 'write', 'mlp.onnx', '--file', 'logo.bin', '--out', 'logo.onnx']);
+    place.json(['label', 'read', 'logo.onnx', '--out', 'logo.read']);
+    expect(sha256(join(place.folder, 'logo.read'))).toBe(sha256(join(place.folder, 'logo.bin')));
+    const none = place.run(['label', 'read', 'mlp.onnx', '--json']);
+    expect(JSON.parse(none.stdout)).toMatchObject({ error: { code: 'WATERMARK_LABEL_ABSENT' } });
+  });
+
+  test('it says that it is a label, and takes exactly one source', () => {
+    const { statement } = place.json<WriteLabelResult>([
+      'label',
+      'write',
+      'mlp.onnx',
+      '--text',
+      'x',
+      '--out',
+      'x.onnx',
+    ]);
+    expect(statement).toContain('not a watermark');
+    expect(place.run(['label', 'write', 'mlp.onnx', '--text', 'x', '--uuid', '--out', 'y.onnx']).status).toBe(2);
+  });
+});
+
+describe('seal and open', () => {
+  test('any file is sealed; the plaintext that stays is named; opening needs the envelope of the home', () => {
+    writeFileSync(join(place.folder, 'notes.txt'), 'weights and biases');
+    const sealed = place.json<SealModelResult>(['seal', 'notes.txt', '--out', 'sealed/notes.seal']);
+    expect(sealed.plaintextLeft).toEqual([join(place.folder, 'notes.txt')]);
+    expect(sealed.key.note).toBe('same machine: for trial');
+    const opened = place.json<OpenSealedResult>(['open', 'sealed/notes.seal']);
+    expect(readFileSync(opened.files[0].path, 'utf8')).toBe('weights and biases');
+    const stranger = createWorkplace();
+    try {
+      cpSync(join(place.folder, 'sealed/notes.seal'), join(stranger.folder, 'notes.seal'));
+      const refused = stranger.run(['open', 'notes.seal', '--json']);
+      expect(JSON.parse(refused.stdout)).toMatchObject({ error: { code: 'ENVELOPE_NOT_FOUND' } });
+      expect(refused.status).toBe(5);
+      expect(readdirSync(stranger.folder)).not.toContain('notes.opened');
+    } finally {
+      stranger.remove();
+    }
+  });
+
+  test('a damaged sealed file opens to nothing', () => {
+    place.json(['seal', 'mlp.onnx', '--out', 'sealed/damaged.seal']);
+    const bytes = readFileSync(join(place.folder, 'sealed/damaged.seal'));
+    bytes[bytes.length - 40] ^= 1;
+    writeFileSync(join(place.folder, 'sealed/damaged.seal'), bytes);
+    const refused = place.run(['open', 'sealed/damaged.seal', '--json']);
+    expect(JSON.parse(refused.stdout)).toMatchObject({ error: { code: 'SEAL_AUTH_FAILED' } });
+    expect(readdirSync(place.folder).filter((name) => name.includes('damaged'))).toEqual([]);
+  });
+});
+
+describe('keys', () => {
+  test('a backup restores the owner in an empty home: old claims are read there', () => {
+    place.json<EmbedResult>(['embed', 'mlp.onnx', '--eval', join(samples, 'eval.npz'), '--out', 'marked']);
+    writeFileSync(join(place.folder, 'pass'), 'correct horse battery staple\n', { mode: 0o600 });
+    place.json(['keys', 'backup', '--out', 'owner.backup', '--passphrase-file', 'pass']);
+    expect(place.json(['keys', 'show'])).toMatchObject({ backedUp: true });
+    const other = createWorkplace();
+    try {
+      for (const name of ['owner.backup', 'pass']) cpSync(join(place.folder, name), join(other.folder, name));
+      chmodSync(join(other.folder, 'pass'), 0o600);
+      other.json(['keys', 'restore', 'owner.backup', '--passphrase-file', 'pass']);
+      const claim = readdirSync(join(place.home, 'claims')).find((name) => name.endsWith('.claim.json')) ?? '';
+      const suspect = join(place.folder, 'marked/mlp.marked.onnx');
+      const read = other.json(['detect', suspect, '--claim', join(place.home, 'claims', claim)]);
+      expect(read).toMatchObject({ verdict: 'claim' });
+      expect(other.run(['keys', 'restore', 'owner.backup', '--passphrase-file', 'pass']).stderr).toContain(
+        'OWNER_EXISTS',
+      );
+    } finally {
+      other.remove();
+    }
+  });
+
+  test('a wrong passphrase and a readable passphrase file are refused', () => {
+    const other = createWorkplace();
+    try {
+      cpSync(join(place.folder, 'owner.backup'), join(other.folder, 'owner.backup'));
+      writeFileSync(join(other.folder, 'pass'), 'not that one, sorry', { mode: 0o600 });
+      const wrong = other.run(['keys', 'restore', 'owner.backup', '--passphrase-file', 'pass']);
+      expect(wrong.stderr).toContain('SIGN_BACKUP_REFUSED');
+      expect(wrong.status).toBe(5);
+      chmodSync(join(other.folder, 'pass'), 0o644);
+      const exposed = other.run(['keys', 'restore', 'owner.backup', '--passphrase-file', 'pass']);
+      expect(exposed.stderr).toContain('CLI_SECRET_FILE_EXPOSED');
+    } finally {
+      other.remove();
+    }
+  });
+});
