@@ -134,6 +134,7 @@ describe('folder', () => {
     expect(codeOf(() => openFolder(model).open('none'))).toBe('SOURCE_NOT_FOUND');
     expect(codeOf(() => openFolder(join(base, 'none')))).toBe('SOURCE_NOT_FOUND');
     expect(codeOf(() => openFileSource(join(base, 'none')))).toBe('SOURCE_NOT_FOUND');
+    expect(codeOf(() => openFileSource(join(base, 'n'.repeat(300))))).toBe('SOURCE_UNREADABLE');
   });
 });
 

@@ -26,6 +26,7 @@ export class OnnxContext {
   /** Ids of the operators that the function being read calls; null outside functions. */
   calls: Set<string> | null = null;
   readonly #names = new Set<string>();
+  readonly #numbers = new Map<string, number>();
   #indexBytes = 0;
 
   constructor(source: ByteSource, folder: SourceFolder | null, external: ExternalFiles) {
@@ -71,7 +72,12 @@ export class OnnxContext {
    */
   claimName(wanted: string): string {
     let name = wanted;
-    for (let n = 2; this.#names.has(name); n++) name = `${wanted}~${n}`;
+    if (this.#names.has(wanted)) {
+      // Counting on from the last number keeps a file of many equal names linear.
+      let n = this.#numbers.get(wanted) ?? 2;
+      for (name = `${wanted}~${n}`; this.#names.has(name); name = `${wanted}~${n}`) n++;
+      this.#numbers.set(wanted, n + 1);
+    }
     this.#names.add(name);
     return name;
   }

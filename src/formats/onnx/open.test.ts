@@ -153,6 +153,13 @@ describe('scopes', () => {
     expect(model.tensors.map(({ name }) => name)).toEqual(['y.then_branch/w', 'y.then_branch/w~2']);
   });
 
+  test('50,000 nodes of one name are numbered, in linear time', () => {
+    const scalar = P.attribute('v', 4, P.len(5, P.tensor('', P.CODE.u8, [0])));
+    const many = Buffer.concat(new Array<P.Part>(50_000).fill(P.node('X', [], [], P.str(3, 'n'), scalar)));
+    const { tensors } = open(P.model(many));
+    expect([tensors[0].name, tensors[1].name, tensors[49_999].name]).toEqual(['n.v', 'n.v~2', 'n.v~50000']);
+  });
+
   test('initializers that old files list as inputs are not fed', () => {
     const model = openGraph(P.input('x'), P.input('w'), P.initializer(w('w', 1)), P.output('y'));
     expect(model.graph?.inputs.map(({ name }) => name)).toEqual(['x']);
