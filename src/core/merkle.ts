@@ -1,4 +1,5 @@
 /** Merkle trees over SHA-256: hashes, roots, inclusion and consistency proofs (RFC 6962 §2.1, RFC 9162 §2.1). */
+import { hash } from 'node:crypto';
 import { isEqualConstantTime } from './bytes.ts';
 import { sha256 } from './hash.ts';
 
@@ -18,9 +19,15 @@ export function hashLeaf(data: Uint8Array): Uint8Array {
   return sha256(LEAF_PREFIX, data);
 }
 
+/** 0x01 ‖ left ‖ right of one {@link hashNode}: one buffer and one call, since trees have as many nodes as leaves. */
+const nodeInput = new Uint8Array(65).fill(1, 0, 1);
+
 /** SHA-256(0x01 ‖ left ‖ right). */
 export function hashNode(left: Uint8Array, right: Uint8Array): Uint8Array {
-  return sha256(NODE_PREFIX, left, right);
+  if (left.length !== 32 || right.length !== 32) return sha256(NODE_PREFIX, left, right);
+  nodeInput.set(left, 1);
+  nodeInput.set(right, 33);
+  return new Uint8Array(hash('sha256', nodeInput, 'buffer'));
 }
 
 /**
