@@ -107,7 +107,7 @@ function speedRow(verb: 'verify' | 'baseline'): BenchRow {
 const memoryRow: BenchRow = {
   id: 'tamper-memory',
   title: 'peak memory of verifying 4 GiB and 0.5 GiB',
-  bar: '<= 160 MiB; the manifest alone grows, by at most 12 MiB per GiB',
+  bar: '<= 160 MiB; the manifest alone grows, by at most 16 MiB per GiB',
   diskBytes: 4.6 * 2 ** 30,
   prepare: async (folder): Promise<BenchCase> => {
     const big = await prepareModel(folder, 'big', 4096);
@@ -121,7 +121,7 @@ const memoryRow: BenchRow = {
           Math.max(...side.map((each) => each.peakRssMib ?? NaN)),
         );
         const figure = `${atBig.toFixed(0)} MiB at 4 GiB, ${atSmall.toFixed(0)} MiB at 0.5 GiB`;
-        return { figure, met: atBig <= 160 && (atBig - atSmall) / 3.5 <= 12 };
+        return { figure, met: atBig <= 160 && (atBig - atSmall) / 3.5 <= 16 };
       },
     };
   },
