@@ -8,25 +8,33 @@ const [, , folder, mode] = process.argv;
 const lock = createLedgerLock();
 const inside = join(folder, 'inside');
 
-/** The process id in the file, while that process lives. */
+/** The process id in the file, while that process runs; a killed one that its parent has not collected yet does not. */
 function findOther(): number | undefined {
   try {
     const pid = Number(readFileSync(inside, 'utf8'));
     process.kill(pid, 0);
-    return pid;
+    return isZombie(pid) ? undefined : pid;
   } catch {
     return undefined;
   }
 }
 
+function isZombie(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/status`, 'utf8').includes('State:\tZ');
+  } catch {
+    return false;
+  }
+}
+
 for (;;) {
   const held = await lock.acquire({ folder, waitMs: 20_000 });
-  if (findOther() !== undefined) writeSync(1, 'violation\n');
+  if (findOther() !== undefined) writeSync(1, 'violation: somebody else is inside\n');
   writeFileSync(inside, String(process.pid));
   writeSync(1, 'held\n');
   if (mode === 'hold') await sleep(600_000);
   await sleep(1);
-  if (!held.isHeld()) writeSync(1, 'violation\n');
+  if (!held.isHeld()) writeSync(1, 'violation: taken over while inside\n');
   rmSync(inside);
   held.release();
 }
