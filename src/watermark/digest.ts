@@ -58,9 +58,10 @@ export function toModelDigest(model: Model, progress: Progress = silentProgress)
     counted.reduce((sum, tensor) => sum + tensor.byteLength, 0),
     'bytes',
   );
-  const tensors = new Map(counted.map((tensor) => [tensor.name, toHex(toTensorDigest(tensor, progress))]));
+  const digests = counted.map((tensor) => toHex(toTensorDigest(tensor, progress)));
   progress.done();
-  const sorted = [...tensors.values()].sort().map((hex) => Buffer.from(hex, 'hex'));
+  const tensors = new Map(counted.map((tensor, index) => [tensor.name, digests[index]]));
+  const sorted = digests.toSorted().map((hex) => Buffer.from(hex, 'hex'));
   return { digest: sha256(MODEL_LABEL, u64be(sorted.length), concatBytes(...sorted)), tensors };
 }
 
