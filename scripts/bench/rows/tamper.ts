@@ -67,15 +67,18 @@ async function prepareModel(folder: string, name: string, sizeMib: number): Prom
   return { model: path, sha256, baseline, key };
 }
 
-/** Speed as a part of the yardstick's: median over the pairs, whole process against whole process. */
+/**
+ * Speed as a part of the yardstick's: median over the pairs, whole process against whole process. Both sides are one
+ * busy thread, so CPU time is what wall time is on an idle machine; it is judged, since neighbours do not distort it.
+ */
 function judgeSpeed({ ours, yardstick }: BenchMeasure, bar: number | null): { figure: string; met: boolean } {
   const ratio = (figure: (sample: BenchSample) => number): number =>
     toMedian(ours.map((sample, index) => figure(yardstick[index]) / figure(sample)));
   const wall = ratio((sample) => sample.wallMs);
   const cpu = ratio((sample) => sample.cpuMs);
   const rssMib = Math.max(...ours.map((sample) => sample.peakRssMib ?? NaN));
-  const figure = `${wall.toFixed(2)} x openssl (CPU ${cpu.toFixed(2)} x), ${rssMib.toFixed(0)} MiB`;
-  return { figure, met: bar === null || wall >= bar };
+  const figure = `${cpu.toFixed(2)} x openssl by CPU time (wall ${wall.toFixed(2)} x), ${rssMib.toFixed(0)} MiB`;
+  return { figure, met: bar === null || cpu >= bar };
 }
 
 function speedRow(verb: 'verify' | 'baseline'): BenchRow {
