@@ -3,7 +3,7 @@ import { randomFillSync } from 'node:crypto';
 import { openSealBuffer, sealBuffer } from '../../../dist/seal/index.js';
 
 const [verb, seconds] = process.argv.slice(2);
-const sizeBytes = 64 * 1024 * 1024;
+const sizeBytes = 4 * 1024 * 1024;
 const bytes = randomFillSync(new Uint8Array(sizeBytes));
 const dek = randomFillSync(new Uint8Array(32));
 const clock = { nowMs: () => Date.now() };
