@@ -2,12 +2,14 @@ import { describe, expect, test } from 'vitest';
 import { parseKeyUri } from './key-uri.ts';
 
 describe('key URIs', () => {
-  test.each(['/keys/kek.json', 'relative/kek.json', 'C:\\keys\\kek.json', 'a b?c#d%20'])(
-    'local:%s keeps its path',
-    (path) => {
-      expect(parseKeyUri(`local:${path}`)).toEqual({ scheme: 'local', path });
-    },
-  );
+  test.each([
+    '/keys/kek.json',
+    'relative/kek.json',
+    'C:\\keys\\kek.json',
+    'a b?c#d%20',
+  ])('local:%s keeps its path', (path) => {
+    expect(parseKeyUri(`local:${path}`)).toEqual({ scheme: 'local', path });
+  });
 
   test.each([
     'aws-kms:arn:aws:kms:…',

@@ -35,17 +35,22 @@ function isSame(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 describe('open after seal', () => {
-  test.each([0, 1, PER_SEGMENT - 1, PER_SEGMENT, PER_SEGMENT + 1, 2 * PER_SEGMENT, 3 * PER_SEGMENT + 5])(
-    '%i bytes come back, streamed and by random access',
-    (length) => {
-      const { bytes, dek, plaintext } = makeTestSeal({ seed: length, length });
-      expect(isSame(openToBytes(bytes, dek), plaintext)).toBe(true);
-      const source = openSealSource({ source: countingSource('x', bytes), dek });
-      const into = new Uint8Array(length);
-      source.read(0, into);
-      expect(isSame(into, plaintext)).toBe(true);
-    },
-  );
+  test.each([
+    0,
+    1,
+    PER_SEGMENT - 1,
+    PER_SEGMENT,
+    PER_SEGMENT + 1,
+    2 * PER_SEGMENT,
+    3 * PER_SEGMENT + 5,
+  ])('%i bytes come back, streamed and by random access', (length) => {
+    const { bytes, dek, plaintext } = makeTestSeal({ seed: length, length });
+    expect(isSame(openToBytes(bytes, dek), plaintext)).toBe(true);
+    const source = openSealSource({ source: countingSource('x', bytes), dek });
+    const into = new Uint8Array(length);
+    source.read(0, into);
+    expect(isSame(into, plaintext)).toBe(true);
+  });
 
   test('any range in any order is the plaintext there', () => {
     const source = openSealSource({ source: countingSource('x', long.bytes), dek: long.dek });
@@ -290,14 +295,21 @@ describe('a model of several files', () => {
     }).toThrow(expect.objectContaining({ code: 'SEAL_AUTH_FAILED' }));
   });
 
-  test.each([['../x'], ['/x'], ['a//b'], ['a/./b'], ['a\\b'], ['C:x'], [''], ['a\u0000b'], ['x'.repeat(1025)]])(
-    'the name %j cannot be sealed',
-    (name) => {
-      expect(() => makeTestSeal({ files: [{ name, bytes: new Uint8Array(1) }] })).toThrow(
-        expect.objectContaining({ code: 'SEAL_NAME_REFUSED' }),
-      );
-    },
-  );
+  test.each([
+    ['../x'],
+    ['/x'],
+    ['a//b'],
+    ['a/./b'],
+    ['a\\b'],
+    ['C:x'],
+    [''],
+    ['a\u0000b'],
+    ['x'.repeat(1025)],
+  ])('the name %j cannot be sealed', (name) => {
+    expect(() => makeTestSeal({ files: [{ name, bytes: new Uint8Array(1) }] })).toThrow(
+      expect.objectContaining({ code: 'SEAL_NAME_REFUSED' }),
+    );
+  });
 
   test('names that differ in case only cannot be sealed together; too many long names do not fit', () => {
     const file = (name: string): { name: string; bytes: Uint8Array } => ({ name, bytes: new Uint8Array(1) });

@@ -42,15 +42,14 @@ export function runKeyProviderSuite({ name, make }: KeyProviderSuite): void {
       expect(toHex(first.wrapped)).not.toBe(toHex(second.wrapped));
     });
 
-    test.each(Object.keys(CONTEXT) as (keyof KeyContext)[])(
-      'a changed %s in the context is refused',
-      async (member) => {
-        const { wrapper, unwrapper } = await make();
-        const wrapped = await wrapper.wrapKey({ dek: DEK, context: CONTEXT });
-        const context = { ...CONTEXT, [member]: `${CONTEXT[member]}x` };
-        await expect(unwrapper.unwrapKey({ wrapped, context })).rejects.toMatchObject({ code: 'KEY_REFUSED' });
-      },
-    );
+    test.each(
+      Object.keys(CONTEXT) as (keyof KeyContext)[],
+    )('a changed %s in the context is refused', async (member) => {
+      const { wrapper, unwrapper } = await make();
+      const wrapped = await wrapper.wrapKey({ dek: DEK, context: CONTEXT });
+      const context = { ...CONTEXT, [member]: `${CONTEXT[member]}x` };
+      await expect(unwrapper.unwrapKey({ wrapped, context })).rejects.toMatchObject({ code: 'KEY_REFUSED' });
+    });
 
     test('every flipped byte of the wrapped key, and every cut, is refused', async () => {
       const { wrapper, unwrapper } = await make();
