@@ -1,6 +1,7 @@
 /** Tensors of strings: logical bytes are, for each element, its length as little-endian u32 and then its bytes. */
 import type { TensorRef } from '../../model/types.ts';
 import { assertInTensor } from '../span-tensor.ts';
+import { toFloorIndex } from './floor-index.ts';
 import type { WireReader } from './wire.ts';
 
 const LENGTH_BYTES = 4;
@@ -42,7 +43,7 @@ export class StringTensor implements TensorRef {
   read(byteOffset: number, into: Uint8Array): void {
     assertInTensor(this, byteOffset, into.length);
     if (into.length === 0) return;
-    let index = this.#offsets.findLastIndex((offset) => offset <= byteOffset);
+    let index = toFloorIndex(this.#offsets.length, (i) => this.#offsets[i], byteOffset);
     for (let done = 0; done < into.length; index++) {
       const [start, end] = [this.#spans[2 * index], this.#spans[2 * index + 1]];
       const element = new Uint8Array(LENGTH_BYTES + end - start);

@@ -8,6 +8,7 @@ import { concatBytes } from '../../core/bytes.ts';
 import type { ApplyEdit } from '../edits.ts';
 import { assertInTensor } from '../span-tensor.ts';
 import { toLengthVarint, toTag, toVarint, WIRE } from './wire.ts';
+import { toFloorIndex } from './floor-index.ts';
 import type { TypedValues } from './typed.ts';
 
 /** Logical bytes that one entry of the typed field stands for; sub-byte types pack one byte into an int32 entry. */
@@ -130,14 +131,7 @@ class EncodedEntries implements ByteSource {
   }
 
   #findBlock(offset: number): number {
-    let low = 0;
-    let high = this.#starts.length - 2;
-    while (low < high) {
-      const middle = Math.ceil((low + high) / 2);
-      if (this.#starts[middle] <= offset) low = middle;
-      else high = middle - 1;
-    }
-    return low;
+    return toFloorIndex(this.#starts.length - 1, (i) => this.#starts[i], offset);
   }
 
   #encode(block: number): Uint8Array {

@@ -1,6 +1,7 @@
 /** Repeated scalar fields (float_data, int32_data, …), packed, unpacked or both, read as one list of entries. */
 import type { ByteSource } from '../../source/ports.ts';
 import type { TypedField } from './dtypes.ts';
+import { toFloorIndex } from './floor-index.ts';
 import { type Field, WIRE, type WireReader } from './wire.ts';
 
 /** A run of entries: one packed field, or unpacked fields that follow each other without a gap. */
@@ -139,13 +140,7 @@ export class TypedValues {
   }
 
   #findCheckpoint(entry: number): Checkpoint {
-    let low = 0;
-    let high = this.#checkpoints.length - 1;
-    while (low < high) {
-      const middle = Math.ceil((low + high) / 2);
-      if (this.#checkpoints[middle].entry <= entry) low = middle;
-      else high = middle - 1;
-    }
-    return this.#checkpoints[low];
+    const points = this.#checkpoints;
+    return points[toFloorIndex(points.length, (i) => points[i].entry, entry)];
   }
 }
