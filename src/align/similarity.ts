@@ -26,8 +26,10 @@ const FOLD_DOMAIN = 0xa1;
  * noise per weight, that is the log-likelihood ratio up to a constant.
  */
 export function addSimilarities(into: SimilarityMatrix, ours: Side, theirs: Side): void {
-  const a = toFeatures(ours);
-  const b = toFeatures(theirs);
+  const channels = ours.entries.length / ours.inner;
+  const widthMax = channels > ALIGN_LIMITS.manyChannels ? ALIGN_LIMITS.featuresMany : ALIGN_LIMITS.featuresMax;
+  const a = toFeatures(ours, widthMax);
+  const b = toFeatures(theirs, widthMax);
   if (a.width !== b.width) throw new Error('internal error: the sides do not line up');
   addProducts(into, a, b, a.width);
 }
@@ -40,13 +42,14 @@ interface Features {
 
 /**
  * Rows of features of unit length. Rows and columns are balanced first (Sinkhorn), which is equal for a layer and its
- * copy with rescaled neurons; long rows are folded to 1,024 sums with fixed signs, which keeps angles within 0.03.
+ * copy with rescaled neurons; long rows are folded to 1,024 sums with fixed signs, which keeps angles within 0.03 (256 and 0.06 for many
+ * channels: the products of all pairs are what takes the time).
  */
-function toFeatures({ lattice, side, entries, inner, others }: Side): Features {
+function toFeatures({ lattice, side, entries, inner, others }: Side, widthMax: number): Features {
   const rows = entries.length / inner;
   const places = lattice.kernel.length;
   const featureCount = inner * others.length * places;
-  const width = Math.min(featureCount, ALIGN_LIMITS.featuresMax);
+  const width = Math.min(featureCount, widthMax);
   const fold = width < featureCount ? createFold(featureCount) : null;
   const values = new Float32Array(rows * width);
   const [rowScale, columnScale] = toBalance({ lattice, side, entries, inner, others });

@@ -21,17 +21,16 @@ type Values = Map<string, { shape: number[]; data: Float32Array }>;
 
 function toValues(model: MemoryModel): Values {
   return new Map(
-    model.data.map(({ name, shape, data }) => [
-      name,
-      { shape: [...shape], data: new Float32Array(data.slice().buffer) },
-    ]),
+    model.data
+      .filter(({ dtype }) => dtype === 'f32')
+      .map(({ name, shape, data }) => [name, { shape: [...shape], data: new Float32Array(data.slice().buffer) }]),
   );
 }
 
 function fromValues(model: MemoryModel, values: Values): MemoryModel {
-  const tensors: MemoryTensor[] = model.data.map(({ name }) => {
-    const { shape, data } = values.get(name)!;
-    return memoryTensor(name, shape, data);
+  const tensors: MemoryTensor[] = model.data.map((tensor) => {
+    const changed = values.get(tensor.name);
+    return changed === undefined ? tensor : memoryTensor(tensor.name, changed.shape, changed.data);
   });
   const graph = model.graph!;
   return memoryModel(tensors, {
@@ -260,6 +259,78 @@ function permuteGrouped(
   moveAxis(values, name, 0, outs, outFactor);
 }
 
+/** Embedding + position, layer norm, attention with frozen heads, FFN with GELU; everything on one residual stream. */
+function transformer(): MemoryModel {
+  const [width, hidden] = [48, 192];
+  const shapeOf = (name: string, ...dims: number[]): MemoryTensor => memoryTensor(name, [dims.length], dims, 'i64');
+  return memoryModel(
+    [
+      gaussian('embed', 60, width),
+      gaussian('pos', 1, 8, width),
+      positive('ln.g', width),
+      gaussian('ln.b', width),
+      gaussian('q', width, width),
+      gaussian('k', width, width),
+      gaussian('v', width, width),
+      gaussian('o', width, width),
+      gaussian('up', width, hidden),
+      gaussian('up.b', hidden),
+      gaussian('down', hidden, width),
+      gaussian('head', width, 3),
+      shapeOf('split', 0, 8, 4, 12),
+      shapeOf('join', 0, 8, width),
+    ],
+    {
+      inputs: ['ids'],
+      outputs: ['y'],
+      nodes: [
+        node('Gather', ['embed', 'ids'], ['e']),
+        node('Add', ['e', 'pos'], ['x']),
+        node('LayerNormalization', ['x', 'ln.g', 'ln.b'], ['n'], { axis: int(-1) }),
+        ...['q', 'k', 'v'].flatMap((name) => [
+          node('MatMul', ['n', name], [`${name}1`]),
+          node('Reshape', [`${name}1`, 'split'], [`${name}2`]),
+        ]),
+        node('MatMul', ['q2', 'k2'], ['scores']),
+        node('Softmax', ['scores'], ['p']),
+        node('MatMul', ['p', 'v2'], ['mix']),
+        node('Reshape', ['mix', 'join'], ['flat']),
+        node('MatMul', ['flat', 'o'], ['att']),
+        node('Add', ['x', 'att'], ['x2']),
+        node('MatMul', ['x2', 'up'], ['u']),
+        node('Add', ['u', 'up.b'], ['u2']),
+        node('Gelu', ['u2'], ['u3']),
+        node('MatMul', ['u3', 'down'], ['d']),
+        node('Add', ['x2', 'd'], ['x3']),
+        node('MatMul', ['x3', 'head'], ['y']),
+      ],
+    },
+  );
+}
+
+function attackTransformer(values: Values): void {
+  const stream = shuffled(48);
+  const inside = shuffled(192);
+  const ones = (count: number): number[] => new Array<number>(count).fill(1);
+  const places: [string, number][] = [
+    ['embed', 1],
+    ['pos', 2],
+    ['ln.g', 0],
+    ['ln.b', 0],
+    ['q', 0],
+    ['k', 0],
+    ['v', 0],
+    ['o', 1],
+    ['up', 0],
+    ['down', 1],
+    ['head', 0],
+  ];
+  for (const [name, axis] of places) moveAxis(values, name, axis, stream, ones(48));
+  moveAxis(values, 'up', 1, inside, ones(192));
+  moveAxis(values, 'up.b', 0, inside, ones(192));
+  moveAxis(values, 'down', 0, inside, ones(192));
+}
+
 function protect(original: MemoryModel) {
   const seed = new Uint8Array(32).fill(3);
   const originalDigest = toOriginalDigest(original);
@@ -301,6 +372,7 @@ describe('alignment against permuted and rescaled copies', () => {
       },
     ],
     ['CNN: batch norm, residual-tied, depthwise, grouped, flatten', cnn, attackCnn],
+    ['transformer: residual stream and FFN', transformer, attackTransformer],
   ] as const)('%s: unreadable in file order, no bit error after alignment', (_name, make, attack) => {
     const original = make();
     const { model, claim, ownSeed } = protect(original);

@@ -64,12 +64,15 @@ function expectSurvival(path: string): void {
 }
 
 describe('the mark in sample files', () => {
-  test.each(['mlp.onnx', 'cnn.onnx', 'cnn-large.onnx', 'transformer.onnx', 'cnn.safetensors'])(
-    '%s: no bit error as written, as safetensors, with and without the original in either format',
-    (name) => {
-      expectSurvival(join(samples, name));
-    },
-  );
+  test.each([
+    'mlp.onnx',
+    'cnn.onnx',
+    'cnn-large.onnx',
+    'transformer.onnx',
+    'cnn.safetensors',
+  ])('%s: no bit error as written, as safetensors, with and without the original in either format', (name) => {
+    expectSurvival(join(samples, name));
+  });
 
   test('originalDigest is the same for ONNX and safetensors, and another after one changed bit', () => {
     const bytes = readFileSync(join(samples, 'cnn.onnx'));
@@ -83,17 +86,18 @@ describe('the mark in sample files', () => {
 });
 
 describeWithShared('the mark in published models', () => {
-  test.each(['ultraface_rfb320.onnx', 'silero_vad_16k.safetensors', 'silero_vad_op18_ifless.onnx'])(
-    '%s: embedded and read without a bit error',
-    (name) => {
-      const original = openPath(sharedData('models', name));
-      const { marked, claim, ownSeed } = protect(original);
-      const result = detectMark({ suspect: marked, claim, ownSeed, original });
-      expect(result.schemes[0]).toMatchObject({ bitErrors: 0 });
-      expect(result.verdict).toBe('claim');
-      expect(detectMark({ suspect: original, claim, ownSeed }).verdict).toBe('none');
-    },
-  );
+  test.each([
+    'ultraface_rfb320.onnx',
+    'silero_vad_16k.safetensors',
+    'silero_vad_op18_ifless.onnx',
+  ])('%s: embedded and read without a bit error', (name) => {
+    const original = openPath(sharedData('models', name));
+    const { marked, claim, ownSeed } = protect(original);
+    const result = detectMark({ suspect: marked, claim, ownSeed, original });
+    expect(result.schemes[0]).toMatchObject({ bitErrors: 0 });
+    expect(result.verdict).toBe('claim');
+    expect(detectMark({ suspect: original, claim, ownSeed }).verdict).toBe('none');
+  });
 
   test('silero_vad_half.onnx (float16): embedded and read without a bit error', () => {
     const original = openPath(sharedData('models', 'silero_vad_half.onnx'));

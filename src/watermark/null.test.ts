@@ -2,10 +2,9 @@ import { describe, test } from 'vitest';
 import { expectNull, NULL_SUSPECTS } from '../../test/fakes/null-suite.ts';
 
 describe('1000 keys that marked nothing', () => {
-  test.each(NULL_SUSPECTS)(
-    '%s: hard p-values follow their law, soft and final ones are super-uniform',
-    (_name, open) => {
-      expectNull(open(), 1_000);
-    },
-  );
+  test.each(
+    NULL_SUSPECTS,
+  )('%s: hard p-values follow their law, soft and final ones are super-uniform', (_name, open) => {
+    expectNull(open(), 1_000);
+  });
 });

@@ -4,4 +4,7 @@ export const ALIGN_LIMITS = {
   exactAssignmentMax: 4096,
   /** Features per channel used in a cost; more are folded by a keyless sign hash (docs/spec/watermark.md §7.2). */
   featuresMax: 1024,
+  /** Above this many channels, fewer features do: pairs grow with the square. */
+  manyChannels: 1024,
+  featuresMany: 256,
 } as const;

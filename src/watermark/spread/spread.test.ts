@@ -77,17 +77,24 @@ const small = [
 ] as const;
 
 describe('ownership mark', () => {
-  test.each(['f32', 'f64', 'f16', 'bf16', 'f8e4m3fn', 'f8e5m2', 'i8', 'u8', 'i4'] as const)(
-    'is read without an error after embedding in %s',
-    (dtype) => {
-      const marked = protect(gaussianModel(small, dtype, 3));
-      expect(marked.mark.record.marginMin).toBeGreaterThanOrEqual(0.95);
-      const result = detectMark({ suspect: marked.model, claim: marked.claim, ownSeed: marked.ownSeed });
-      expect(result.schemes[0]).toMatchObject({ name: 'spread/hard', bits: 256, bitErrors: 0, aligned: false });
-      expect(result.verdict).toBe('claim');
-      expect(result.evidenceBits).toBeGreaterThan(245);
-    },
-  );
+  test.each([
+    'f32',
+    'f64',
+    'f16',
+    'bf16',
+    'f8e4m3fn',
+    'f8e5m2',
+    'i8',
+    'u8',
+    'i4',
+  ] as const)('is read without an error after embedding in %s', (dtype) => {
+    const marked = protect(gaussianModel(small, dtype, 3));
+    expect(marked.mark.record.marginMin).toBeGreaterThanOrEqual(0.95);
+    const result = detectMark({ suspect: marked.model, claim: marked.claim, ownSeed: marked.ownSeed });
+    expect(result.schemes[0]).toMatchObject({ name: 'spread/hard', bits: 256, bitErrors: 0, aligned: false });
+    expect(result.verdict).toBe('claim');
+    expect(result.evidenceBits).toBeGreaterThan(245);
+  });
 
   test('is not found before embedding, by another owner, or with another seed', () => {
     const original = gaussianModel(small);
