@@ -3,6 +3,10 @@
 export const FORMAT_LIMITS = {
   /** JSON header of a safetensors file; the reference implementation's cap. */
   safetensorsHeaderBytesMax: 100_000_000,
+  /** One string of a safetensors header: the longest published metadata values hold a few MiB. */
+  safetensorsStringBytesMax: 16 * 1024 * 1024,
+  /** Entries of `__metadata__`, and top-level keys of a shard index: real ones have tens. */
+  safetensorsMembersMax: 65_536,
   /** Tensors of one model. The largest published mixture-of-experts models hold about 100,000. */
   tensorsMax: 250_000,
   /** Dimensions of one tensor. Runtimes stop at 8 or less; onnx allows any. */

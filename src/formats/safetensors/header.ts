@@ -143,6 +143,7 @@ class HeaderDraft {
     this.problemCode = 'SAFETENSORS_METADATA';
     readObject(cursor, (key, keyStart) => {
       if (keys.has(key)) throw this.#fail('SAFETENSORS_DUPLICATE_KEY', keyStart, { key });
+      if (keys.size >= FORMAT_LIMITS.safetensorsMembersMax) throw new JsonProblem('too many entries', keyStart);
       keys.add(key);
       const value = readString(cursor);
       members.push({ key, value, start: PREFIX_BYTES + keyStart, end: PREFIX_BYTES + cursor.at });

@@ -1,5 +1,6 @@
 /** A strict JSON cursor over bytes (RFC 8259): no trees, exact offsets, duplicate keys seen by the caller. */
 import { TextDecoder } from 'node:util';
+import { FORMAT_LIMITS } from '../../core/limits/formats.ts';
 import { LONE_SURROGATE } from '../edits.ts';
 
 /** What went wrong and where; callers turn it into a FormatError of their own code. */
@@ -107,6 +108,7 @@ export function readString(cursor: JsonCursor): string {
   // Nearly all strings end at the next quote; finding it natively is what makes a cold index fast.
   const next = cursor.bytes.indexOf(CHAR.quote, start);
   if (next === -1) throw new JsonProblem('unterminated string', start);
+  if (next - start > FORMAT_LIMITS.safetensorsStringBytesMax) throw new JsonProblem('string too long', start);
   const text = cursor.bytes.toString('latin1', start, next);
   cursor.at = next + 1;
   return PLAIN.test(text) ? text : readEscapedString(cursor, start);
@@ -120,6 +122,7 @@ function readEscapedString(cursor: JsonCursor, start: number): string {
     if (bytes[end] === CHAR.backslash) end++;
   }
   if (end >= bytes.length) throw new JsonProblem('unterminated string', start);
+  if (end - start > FORMAT_LIMITS.safetensorsStringBytesMax) throw new JsonProblem('string too long', start);
   cursor.at = end + 1;
   return decodeString(bytes.subarray(start, end), start);
 }

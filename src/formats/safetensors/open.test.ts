@@ -108,6 +108,14 @@ describe('safetensors', () => {
     expect(codeOf(() => openBytes(bytes))).toBe(code);
   });
 
+  test('a header that asks for much memory is refused: many entries, one endless string', () => {
+    const many = Array.from({ length: 65_537 }, (_, i) => `"${i}":""`).join(',');
+    expect(codeOf(() => openBytes(build(`{"__metadata__":{${many}}}`)))).toBe('SAFETENSORS_METADATA');
+    const long = 'a'.repeat(16 * 1024 * 1024 + 1);
+    expect(codeOf(() => openBytes(build(`{"__metadata__":{"a":"${long}"}}`)))).toBe('SAFETENSORS_METADATA');
+    expect(codeOf(() => openBytes(build(`{"__metadata__":{"a":"\\n${long}"}}`)))).toBe('SAFETENSORS_METADATA');
+  });
+
   test('every element type of the format is sized', () => {
     const sizes: [string, string, number][] = [
       ['F4', '[2]', 1],
@@ -213,6 +221,7 @@ describe('sharded safetensors', () => {
     ['SAFETENSORS_INDEX', '{"metadata":{}}'],
     ['SAFETENSORS_INDEX', '{"weight_map":{"a":1}}'],
     ['SAFETENSORS_INDEX', `{"metadata":${'['.repeat(5000)}`],
+    ['SAFETENSORS_INDEX', `{${Array.from({ length: 65_537 }, (_, i) => `"${i}":0`).join(',')}}`],
     ['SAFETENSORS_DUPLICATE_KEY', '{"weight_map":{"a":"s1.safetensors","a":"s2.safetensors"}}'],
     ['SAFETENSORS_INDEX_MISMATCH', '{"weight_map":{"a":"s1.safetensors","c":"s1.safetensors"}}'],
     ['SAFETENSORS_INDEX_MISMATCH', '{"weight_map":{"b":"s1.safetensors","a":"s2.safetensors"}}'],

@@ -25,6 +25,7 @@ export function readShardIndex(source: ByteSource): ReadonlyMap<string, string> 
   try {
     readObject(cursor, (key, keyStart) => {
       assertNew(keys, key, keyStart);
+      if (keys.size >= FORMAT_LIMITS.safetensorsMembersMax) throw new JsonProblem('too many members', keyStart);
       keys.add(key);
       if (key !== 'weight_map') {
         skipValue(cursor);
