@@ -15,7 +15,7 @@ export const FORMAT_LIMITS = {
   filesMax: 4096,
   /** Nested messages, as in the protobuf implementations that onnx and its runtimes use. */
   onnxDepthMax: 100,
-  /** Approximate heap of an ONNX index, so that a small file cannot ask for a large one. */
+  /** Heap of an ONNX index, estimated a little high, so that a small file cannot ask for a large one. */
   onnxIndexBytesMax: 192 * 1024 * 1024,
   /** Bytes of one name, key or other string that is kept in the index. */
   onnxStringBytesMax: 1024 * 1024,

@@ -44,7 +44,7 @@ export interface AttributeDraft {
 
 /** @throws FormatError ONNX_ATTRIBUTE | ONNX_NAME */
 export function readAttributeDraft(context: OnnxContext, frame: Frame): AttributeDraft {
-  context.spend(256, frame.start);
+  context.spend(800, frame.start);
   const draft: AttributeDraft = {
     at: frame.start,
     frame,

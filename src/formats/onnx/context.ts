@@ -87,7 +87,7 @@ export class OnnxContext {
     if (this.placed.length >= FORMAT_LIMITS.tensorsMax) {
       throw this.reader.fail('ONNX_BUDGET', placed.at, { tensorsMax: FORMAT_LIMITS.tensorsMax });
     }
-    this.spend(512 + 2 * placed.tensor.name.length, placed.at);
+    this.spend(960 + 2 * placed.tensor.name.length, placed.at);
     this.placed.push(placed);
     return placed.tensor;
   }

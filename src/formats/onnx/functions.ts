@@ -18,6 +18,7 @@ export function toFunctionTable(): FunctionTable {
 
 /** FunctionProto. @throws FormatError ONNX_NAME | ONNX_DUPLICATE_NAME and those of its nodes */
 export function readFunction(context: OnnxContext, frame: Frame, table: FunctionTable): void {
+  context.spend(1536, frame.start);
   const { id, name } = readIdentity(context, frame);
   if (name === '') throw context.reader.fail('ONNX_NAME', frame.start, { of: 'function' });
   if (table.graphs.has(id)) throw context.reader.fail('ONNX_DUPLICATE_NAME', frame.start, { function: id });

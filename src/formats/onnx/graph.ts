@@ -50,6 +50,7 @@ export class ScopeDraft {
  * @throws FormatError ONNX_…
  */
 export function readGraph(context: OnnxContext, parts: readonly Frame[], path: string): Graph {
+  context.spend(640, parts[0].start);
   const scope = new ScopeDraft(path === '' ? '' : `${context.claimName(path)}/`);
   for (const frame of parts) {
     context.reader.eachField(frame, (field) => {

@@ -155,7 +155,7 @@ function readTensorField(context: OnnxContext, draft: TensorDraft, frame: Frame,
   } else if (isVarint(field, 2)) draft.dtypeCode = field.low | 0;
   else if (isBytes(field, 3)) throw context.reader.fail('ONNX_SEGMENT', field.tagStart);
   else if (isBytes(field, STRING_DATA_NUMBER)) {
-    context.spend(32, field.tagStart);
+    context.spend(64, field.tagStart);
     draft.strings.push(field.start, field.end);
   } else if (isBytes(field, 8)) draft.name = context.text(field);
   else if (isBytes(field, 9)) draft.raw = { start: field.start, end: field.end, frame };
@@ -165,6 +165,7 @@ function readTensorField(context: OnnxContext, draft: TensorDraft, frame: Frame,
 
 /** StringStringEntryProto. */
 export function readEntry(context: OnnxContext, frame: Frame): readonly [string, string] {
+  context.spend(160, frame.start);
   let key = '';
   let value = '';
   context.reader.eachField(frame, (field) => {
