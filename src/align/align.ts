@@ -1,5 +1,6 @@
 /** Aligns a suspect to the unmarked original: undoes permuted, rescaled and added neurons (docs/spec/watermark.md §7). */
 import { type Progress, silentProgress } from '../core/ports.ts';
+import { findElementCount } from '../model/dtype.ts';
 import type { Model } from '../model/types.ts';
 import { createAlignedLayers } from './aligned-layer.ts';
 import { assign, type SimilarityMatrix, UNMATCHED } from './assignment.ts';
@@ -74,7 +75,8 @@ function toLayerPairs(topology: Topology, original: Model, pairs: Pairs): LayerP
   return topology.layers.map((layer, index) => {
     const tensor = tensors.get(layer.name);
     const { shape, outAxis, inAxis, groups } = layer;
-    const hasAxes = tensor !== undefined && outAxis !== null && inAxis !== null && layer.kind !== 'plain';
+    const isWhole = tensor !== undefined && tensor.elementCount === findElementCount(shape);
+    const hasAxes = isWhole && outAxis !== null && inAxis !== null && layer.kind !== 'plain';
     return { layer, ours: hasAxes ? { tensor, shape, outAxis, inAxis, groups } : null, theirs: pairs.layers[index] };
   });
 }

@@ -1,4 +1,5 @@
 /** Topology of a model, and alignment of a suspect to the unmarked original. */
 export * from './ports.ts';
 export { toTopology } from './topology.ts';
+export { findTopologyFault } from './topology-fault.ts';
 export { alignSuspect, type AlignOptions, type Alignment } from './align.ts';

@@ -1,6 +1,6 @@
 /** The claim file: everything that the detector needs, with the seed sealed under the owner key (docs/spec/claim.md). */
 import { z } from 'zod';
-import { type Layer, type Topology, topologySchema } from '../align/index.ts';
+import { findTopologyFault, type Layer, type Topology, topologySchema } from '../align/index.ts';
 import { toHex, utf8, zeroize } from '../core/bytes.ts';
 import { type Json, toCanonicalJson, toCanonicalJsonBytes } from '../core/canonical-json.ts';
 import { WatermarkError } from '../core/errors.ts';
@@ -138,6 +138,8 @@ export function parseClaim(bytes: Uint8Array): Claim {
   if (toTopologyDigest(claim.topology, claim.layers) !== claim.commitment.preimage.params.topologyDigest) {
     throw malformed('the layers are not those that were committed', bytes.length);
   }
+  const fault = findTopologyFault(claim.topology);
+  if (fault !== undefined) throw malformed(`the topology has ${fault}`, bytes.length);
   listMarkedLayers(claim);
   return claim;
 }

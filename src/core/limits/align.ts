@@ -7,4 +7,8 @@ export const ALIGN_LIMITS = {
   /** Above this many channels, fewer features do: pairs grow with the square. */
   manyChannels: 1024,
   featuresMany: 256,
+  /** Entries of one channel axis in a claim; the largest vocabularies have under 2^19. */
+  channelsMax: 2 ** 24,
+  /** Elements of one layer in a claim; the largest published tensors have under 2^33. */
+  layerElementsMax: 2 ** 40,
 } as const;
