@@ -2,10 +2,12 @@
 import { statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { createRequire } from 'node:module';
 import { createLocalKey, openLocalKey, assertKeyApart } from '../adapters/kms/index.ts';
 import { createLedgerLock } from '../adapters/ledger-lock/index.ts';
 import { findRuntime } from '../adapters/runtime/index.ts';
+import { createChildRunner } from '../adapters/sealed-runner/index.ts';
 import { systemClock, systemRandom } from '../adapters/system/index.ts';
 import { httpTimestampAuthority } from '../adapters/tsa/index.ts';
 import type { Progress } from '../core/ports.ts';
@@ -15,6 +17,9 @@ import { type OpenedKeys, type OpenKeysOptions, type Services, toHome, withKeyLo
 
 /** Version of this package. */
 export const TOOL_VERSION = (createRequire(import.meta.url)('../../package.json') as { version: string }).version;
+
+/** The built entry of the child, beside this file. */
+const SEALED_CHILD = fileURLToPath(new URL('./sealed-child/compose.js', import.meta.url));
 
 export interface ComposeOptions {
   /** Absolute path of the home folder. */
@@ -44,6 +49,7 @@ export function composeServices({ home: root, progress }: ComposeOptions): Servi
     openRuntime: () => findRuntime(),
     openKeys: (options) => openLocalKeys(join(home.keysFolder, 'model.kek.json'), options),
     openTsa: httpTimestampAuthority,
+    openSealedRunner: () => createChildRunner({ childPath: SEALED_CHILD }),
     peakRssMib: () => process.resourceUsage().maxRSS / 1024,
   };
 }

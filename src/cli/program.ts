@@ -9,6 +9,7 @@ import { addKeys } from './commands/keys.ts';
 import { addLabel } from './commands/label.ts';
 import { addLedger } from './commands/ledger.ts';
 import { addProtect } from './commands/protect.ts';
+import { addRun } from './commands/run.ts';
 import { addOpen, addSeal } from './commands/seal.ts';
 import { addTour } from './commands/tour.ts';
 import type { CommandHost } from './context.ts';
@@ -32,6 +33,7 @@ export function createProgram(host: CommandHost, version: string): Command {
   addVerify(program, host);
   addSeal(program, host);
   addOpen(program, host);
+  addRun(program, host);
   addInspect(program, host);
   addLabel(program, host);
   addLedger(program, host);

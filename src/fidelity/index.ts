@@ -7,4 +7,5 @@ export type { DataFormat, LabelledData, Labels } from './data/types.ts';
 export { findResolvablePoints, type LossPoints, toLossPoints } from './loss.ts';
 export { type FidelityOutcome, type MeasureOptions, measureFidelity } from './measure.ts';
 export type { FidelityRecord, OutputFidelity } from './record.ts';
+export { readNpyValue, toNpyBytes } from './npy-value.ts';
 export { readRuntimeModel } from './runtime-model.ts';

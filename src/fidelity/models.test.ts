@@ -124,20 +124,19 @@ describeWithShared('real models', () => {
     mnist = openData({ folder, names, file: names[0] });
   });
 
-  test.each(runtimes)(
-    'mnist.onnx on the MNIST test set: accurate, and a small change within the limit ($id)',
-    async (on) => {
-      const isNative = on.id === 'onnxruntime-node';
-      const count = isNative ? 10_000 : 1500;
-      const outcome = await run('mnist.onnx', { amount: 0.001, on, data: { ...mnist, count } });
-      const { fidelity } = outcome as { fidelity: FidelityRecord };
-      expect(fidelity).toMatchObject({ samples: count, isOverLimit: false });
-      if (isNative) expect(fidelity.accuracyOriginal).toBe(0.9891);
-      else expect(fidelity.accuracyOriginal).toBeGreaterThan(0.97);
-      expect(fidelity.argmaxAgreement).toBeGreaterThan(0.998);
-      assertFidelity(outcome);
-    },
-  );
+  test.each(
+    runtimes,
+  )('mnist.onnx on the MNIST test set: accurate, and a small change within the limit ($id)', async (on) => {
+    const isNative = on.id === 'onnxruntime-node';
+    const count = isNative ? 10_000 : 1500;
+    const outcome = await run('mnist.onnx', { amount: 0.001, on, data: { ...mnist, count } });
+    const { fidelity } = outcome as { fidelity: FidelityRecord };
+    expect(fidelity).toMatchObject({ samples: count, isOverLimit: false });
+    if (isNative) expect(fidelity.accuracyOriginal).toBe(0.9891);
+    else expect(fidelity.accuracyOriginal).toBeGreaterThan(0.97);
+    expect(fidelity.argmaxAgreement).toBeGreaterThan(0.998);
+    assertFidelity(outcome);
+  });
 
   test('mnist.onnx ruined: refused', async () => {
     const outcome = await run('mnist.onnx', { amount: 3, data: { ...mnist, count: 1000 } });
@@ -157,16 +156,16 @@ describeWithShared('real models', () => {
     expect(fidelity.warnings.some((warning) => warning.includes('"boxes" changed by'))).toBe(true);
   });
 
-  test.each(['silero_vad_op18_ifless.onnx', 'silero_vad_half.onnx'])(
-    '%s: state, sample rate and length are found',
-    async (name) => {
-      const outcome = await run(name, { amount: 0.001 });
-      expect(outcome).toMatchObject({ kind: 'measured', fidelity: { argmaxAgreement: null } });
-      const { fidelity } = outcome as { fidelity: FidelityRecord };
-      expect(fidelity.perOutput.map((output) => output.name)).toEqual(['output', 'stateN']);
-      expect(fidelity.relativeL2).toBeLessThan(0.05);
-    },
-  );
+  test.each([
+    'silero_vad_op18_ifless.onnx',
+    'silero_vad_half.onnx',
+  ])('%s: state, sample rate and length are found', async (name) => {
+    const outcome = await run(name, { amount: 0.001 });
+    expect(outcome).toMatchObject({ kind: 'measured', fidelity: { argmaxAgreement: null } });
+    const { fidelity } = outcome as { fidelity: FidelityRecord };
+    expect(fidelity.perOutput.map((output) => output.name)).toEqual(['output', 'stateN']);
+    expect(fidelity.relativeL2).toBeLessThan(0.05);
+  });
 
   test.each(runtimes)('a custom operator cannot be run: unmeasured, with its name ($id)', async (on) => {
     const outcome = await run('superres_prepost_op18.onnx', { amount: 0, on });

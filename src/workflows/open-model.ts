@@ -6,6 +6,7 @@ import { openModel, openModelPath } from '../formats/index.ts';
 import type { Model } from '../model/types.ts';
 import {
   isSeal,
+  type OpenedSeal,
   type KeyEnvelope,
   openSeal,
   parseEnvelope,
@@ -65,15 +66,25 @@ export async function openAnyModel(
     const seal = readSealHeader(source);
     const dek = await unwrapForSeal(services, recorder, seal, options);
     try {
-      const opened = openSeal({ source, dek });
-      const name = seal.header.files[0].name;
-      const model = openModel({ source: opened.main, name, folder: opened.folder });
-      return { model, name, isSealed: true, sealId: seal.header.sealId };
+      return openInside(openSeal({ source, dek }));
     } finally {
       zeroize(dek);
     }
   } catch (error) {
     source.close();
+    throw error;
+  }
+}
+
+/** The model inside an open seal; a model that cannot be opened closes the seal, so that no key stays in memory. */
+function openInside(opened: OpenedSeal): OpenedModel {
+  const { sealId, files } = opened.header;
+  const { name } = files[0];
+  try {
+    const model = openModel({ source: opened.main, name, folder: opened.folder });
+    return { model, name, isSealed: true, sealId };
+  } catch (error) {
+    opened.close();
     throw error;
   }
 }

@@ -2,6 +2,7 @@
 import type { Clock, Progress, Random } from '../core/ports.ts';
 import type { LedgerLock, LedgerWriter } from '../ledger/ports.ts';
 import type { Runtime } from '../model/runtime.ts';
+import type { SealedRunner } from '../seal/ports.ts';
 import type { TimestampAuthority } from '../sign/ports.ts';
 import type { Storage } from '../source/ports.ts';
 import type { Home } from './home.ts';
@@ -43,6 +44,8 @@ export interface Services {
   /** @throws SealError KEY_NOT_APART before a key is made; others for the URI or the key store */
   openKeys(options: OpenKeysOptions): Promise<OpenedKeys>;
   openTsa(url: string): TimestampAuthority;
+  /** Runs sealed models in processes of their own. */
+  openSealedRunner(): SealedRunner;
   /** Memory high-water mark of the process, MiB; null where the system does not tell. */
   peakRssMib(): number | null;
 }

@@ -28,3 +28,9 @@ export function makeParent(storage: Storage, path: string): void {
   const folder = dirname(path);
   if (!storage.exists(folder)) storage.makeFolder(folder, 0o755);
 }
+
+/** Writes a result file with its folders, replacing an older one. @throws SourceError WRITE_FAILED */
+export function writeOutput({ storage }: { readonly storage: Storage }, path: string, bytes: Uint8Array): void {
+  makeParent(storage, path);
+  writeBytes(storage, { path, mode: 0o644, bytes });
+}

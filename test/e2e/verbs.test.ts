@@ -3,6 +3,9 @@ import { chmodSync, cpSync, readdirSync, readFileSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EmbedResult, OpenSealedResult, SealModelResult, WriteLabelResult } from '../../src/workflows/index.ts';
+import { findRuntime } from '../../src/adapters/runtime/index.ts';
+import { readNpyValue, toNpyBytes } from '../../src/fidelity/index.ts';
+import { openFileSource } from '../../src/source/index.ts';
 import { createWorkplace, samples, type Workplace } from './command.ts';
 
 const mlp = join(samples, 'mlp.onnx');
@@ -117,5 +120,33 @@ describe('keys', () => {
     } finally {
       other.remove();
     }
+  });
+});
+
+describe('run', () => {
+  test('a sealed model answers as the open one does, and leaves nothing but its answers', async () => {
+    place.json(['seal', 'mlp.onnx', '--out', 'sealed/run.seal']);
+    const input = join(place.folder, 'x.npy');
+    const shape = [2, 1, 12, 12];
+    const data = new Uint8Array(new Float32Array(288).map((_, i) => (i % 17) / 17).buffer);
+    writeFileSync(input, toNpyBytes({ dtype: 'f32', shape, data }));
+    const { outputs } = place.json<{ outputs: { path: string; shape: number[] }[] }>([
+      ...['run', 'sealed/run.seal', '--input', input, '--out', place.folder],
+    ]);
+    expect(outputs[0].shape).toEqual([2, 10]);
+    // The input, the output, and what the ledger gained; nothing else.
+    const made = readdirSync(place.folder, { recursive: true, encoding: 'utf8' }).filter(
+      (path) => !path.startsWith('home'),
+    );
+    expect(made.filter((path) => path.endsWith('.npy')).sort()).toEqual(['logits.npy', 'x.npy']);
+    const runtime = await findRuntime();
+    const open = await runtime.load({ main: readFileSync(mlp), external: [] });
+    const answers = await open.run(new Map([['input', { dtype: 'f32', shape, data }]]));
+    await open.release();
+    const sealedAnswer = readNpyValue(openFileSource(outputs[0].path), 'f32');
+    expect(sealedAnswer).toEqual(answers.get('logits'));
+    expect(place.run(['run', 'sealed/run.seal', '--input', input, input, '--json']).stdout).toContain(
+      'RUN_INPUTS_MISSING',
+    );
   });
 });

@@ -38,6 +38,12 @@ export const workflowsErrors = defineErrors({
     http: 404,
     fix: 'Pass --baseline FILE; "modelward baseline MODEL" writes one.',
   },
+  RUN_INPUTS_MISSING: {
+    message: 'The model has another number of inputs than files were given.',
+    exit: EXIT.usage,
+    http: 400,
+    fix: 'Pass one --input FILE.npy per input, in the order that "modelward inspect" prints.',
+  },
   NOT_SEALED: { message: 'The file is not a sealed model.', exit: EXIT.malformed, http: 422 },
   RECORD_FAILED: {
     message: 'The ledger could not record the use of a key, so no key was handed out.',

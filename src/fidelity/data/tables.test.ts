@@ -51,12 +51,16 @@ describe('csv', () => {
     expect(csv('0,256,0\n3,4,1').isBytes).toBe(false);
   });
 
-  test.each(['', '1\n2', '1,2,0\n1,2', '1,x,0\n2,3,1\n4,y,1', '1,2"3,0\n1,2,1', 'a,b\n0.5,1.5'])(
-    'DATA_MALFORMED: %j',
-    (text) => {
-      expect(codeOf(() => csv(text))).toBe('DATA_MALFORMED');
-    },
-  );
+  test.each([
+    '',
+    '1\n2',
+    '1,2,0\n1,2',
+    '1,x,0\n2,3,1\n4,y,1',
+    '1,2"3,0\n1,2,1',
+    'a,b\n0.5,1.5',
+  ])('DATA_MALFORMED: %j', (text) => {
+    expect(codeOf(() => csv(text))).toBe('DATA_MALFORMED');
+  });
 });
 
 describe('idx', () => {
