@@ -13,6 +13,7 @@ import { httpTimestampAuthority } from '../adapters/tsa/index.ts';
 import type { Progress } from '../core/ports.ts';
 import { parseKeyUri } from '../seal/index.ts';
 import { nodeStorage } from '../source/node-storage.ts';
+import type { Cleanups } from './ui/interrupt.ts';
 import { type OpenedKeys, type OpenKeysOptions, type Services, toHome, withKeyLog } from '../workflows/index.ts';
 
 /** Version of this package. */
@@ -25,6 +26,7 @@ export interface ComposeOptions {
   /** Absolute path of the home folder. */
   readonly home: string;
   readonly progress: Progress;
+  readonly cleanups: Cleanups;
 }
 
 /** `$MODELWARD_HOME`, else the user's state folder as the platform has it. */
@@ -35,7 +37,7 @@ export function toDefaultHome(env: Readonly<Record<string, string | undefined>>,
   return join(env.XDG_STATE_HOME ?? join(homedir(), '.local', 'state'), 'modelward');
 }
 
-export function composeServices({ home: root, progress }: ComposeOptions): Services {
+export function composeServices({ home: root, progress, cleanups }: ComposeOptions): Services {
   const home = toHome(root);
   return {
     storage: nodeStorage,
@@ -50,6 +52,7 @@ export function composeServices({ home: root, progress }: ComposeOptions): Servi
     openKeys: (options) => openLocalKeys(join(home.keysFolder, 'model.kek.json'), options),
     openTsa: httpTimestampAuthority,
     openSealedRunner: () => createChildRunner({ childPath: SEALED_CHILD }),
+    onInterrupt: (cleanup) => cleanups.add(cleanup),
     peakRssMib: () => process.resourceUsage().maxRSS / 1024,
   };
 }

@@ -2,7 +2,6 @@
 import type { Command } from 'commander';
 import type { ExitCode } from '../core/errors.ts';
 import { openSession, type Services, type Session } from '../workflows/index.ts';
-import type { Cleanups } from './ui/interrupt.ts';
 import type { SecretTerminal } from './ui/secret.ts';
 import type { Ui } from './ui/ui.ts';
 
@@ -16,7 +15,6 @@ export interface GlobalOptions {
 export interface CliContext {
   readonly ui: Ui;
   readonly services: Services;
-  readonly cleanups: Cleanups;
   readonly terminal: SecretTerminal;
   /** Absolute form of a path given on the command line. */
   toAbsolute(path: string): string;

@@ -27,8 +27,7 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
       const home = resolve(options.home ?? toDefaultHome(process.env, process.platform));
       return {
         ui,
-        cleanups,
-        services: composeServices({ home, progress: ui.progress }),
+        services: composeServices({ home, progress: ui.progress, cleanups }),
         terminal: createSecretTerminal(process),
         toAbsolute: (path) => resolve(path),
       };

@@ -1,6 +1,6 @@
 /** Opens a model from a path, plain or sealed; a sealed one through its envelope and a recorded key use. */
 import { basename, dirname, join } from 'node:path';
-import { WorkflowError } from '../core/errors.ts';
+import { type ErrorCode, ModelwardError, WorkflowError } from '../core/errors.ts';
 import { zeroize } from '../core/bytes.ts';
 import { openModel, openModelPath } from '../formats/index.ts';
 import type { Model } from '../model/types.ts';
@@ -89,20 +89,41 @@ function openInside(opened: OpenedSeal): OpenedModel {
   }
 }
 
-/** The data key of a seal; the caller wipes it. */
+/**
+ * The data key of a seal; the caller wipes it. A refusal before any provider is asked is counted in the ledger, too.
+ * @throws WorkflowError ENVELOPE_NOT_FOUND; SealError; LedgerError when a refusal cannot be recorded
+ */
 export async function unwrapForSeal(
   services: Services,
   recorder: () => Pick<Recorder, 'writer' | 'actor'>,
   seal: SealInfo,
   options: Pick<OpenAnyOptions, 'envelopePath' | 'keyUri'>,
 ): Promise<Uint8Array> {
-  const envelope = readEnvelope(services, seal, options.envelopePath);
   const { writer, actor } = recorder();
-  const ask = { uri: options.keyUri ?? null, create: false, apartFrom: null, ledger: writer, actor };
-  const keys = await services.openKeys(ask);
-  const { dek } = await unwrapDek({ envelope, unwrappers: [keys.provider], clock: services.clock, seal });
-  return dek;
+  try {
+    const envelope = readEnvelope(services, seal, options.envelopePath);
+    const ask = { uri: options.keyUri ?? null, create: false, apartFrom: null, ledger: writer, actor };
+    const keys = await services.openKeys(ask);
+    const { dek } = await unwrapDek({ envelope, unwrappers: [keys.provider], clock: services.clock, seal });
+    return dek;
+  } catch (error) {
+    if (error instanceof ModelwardError && REFUSALS.has(error.code)) {
+      await writer.refuse({ actor, subject: seal.header.sealId, cause: error.code });
+    }
+    throw error;
+  }
 }
+
+/** Reasons to give no key that leave no key use in the ledger, because no provider was asked or none was concerned. */
+const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'ENVELOPE_NOT_FOUND',
+  'ENVELOPE_INVALID',
+  'KEY_STORE_MISSING',
+  'ENVELOPE_MISMATCH',
+  'ENVELOPE_AUTH_FAILED',
+  'KEY_NOT_FOUND',
+  'KEY_EXPIRED',
+]);
 
 /** Where the envelope of a seal lies in the home. */
 export function toEnvelopePath(services: Pick<Services, 'home'>, sealId: string): string {

@@ -12,6 +12,7 @@ import { toHashingSink } from './digests.ts';
 import { toEnvelopePath } from './open-model.ts';
 import type { OpenedKeys, Services } from './services.ts';
 import type { Session } from './session.ts';
+import { withStaged } from './staged.ts';
 import { makeParent, writeBytes } from './write-bytes.ts';
 
 export interface SealIntoOptions {
@@ -163,7 +164,7 @@ async function sealToPath(
   const { storage } = services;
   makeParent(storage, options.out);
   const staged = stageFile({ storage, path: options.out, mode: 0o644, replace: options.force });
-  try {
+  return withStaged(services, staged, async () => {
     const record = await sealInto(services, {
       files: input.files,
       modelName: basename(options.path),
@@ -173,8 +174,5 @@ async function sealToPath(
     });
     staged.commit();
     return record;
-  } catch (error) {
-    staged.abort();
-    throw error;
-  }
+  });
 }

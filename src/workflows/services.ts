@@ -46,6 +46,11 @@ export interface Services {
   openTsa(url: string): TimestampAuthority;
   /** Runs sealed models in processes of their own. */
   openSealedRunner(): SealedRunner;
+  /**
+   * Runs `cleanup` when the user interrupts; the returned function takes it off again. Unfinished outputs are removed
+   * this way at once; after a kill, the next run removes them.
+   */
+  onInterrupt(cleanup: () => void): () => void;
   /** Memory high-water mark of the process, MiB; null where the system does not tell. */
   peakRssMib(): number | null;
 }

@@ -150,3 +150,15 @@ describe('run', () => {
     );
   });
 });
+
+test('a refusal before any key was asked for is counted in the ledger', () => {
+  const stranger = createWorkplace();
+  try {
+    cpSync(join(place.folder, 'sealed/run.seal'), join(stranger.folder, 'run.seal'));
+    expect(stranger.run(['open', 'run.seal', '--out', 'x']).status).toBe(5);
+    const waiting = readFileSync(join(stranger.home, 'ledger/refusals.json'), 'utf8');
+    expect(waiting).toContain('ENVELOPE_NOT_FOUND');
+  } finally {
+    stranger.remove();
+  }
+});

@@ -6,6 +6,7 @@ import type { StagedFolder } from '../../source/index.ts';
 import { toModelDigest } from '../../watermark/index.ts';
 import type { Services } from '../services.ts';
 import { openSession } from '../session.ts';
+import { withStaged } from '../staged.ts';
 import { claimMark } from './claim-step.ts';
 import { toMarkEntries } from './entries.ts';
 import type { FileRecord, ProtectOptions, ProtectResult } from './options.ts';
@@ -31,12 +32,9 @@ export async function embedModel(services: Services, options: ProtectOptions): P
   const seed = new Uint8Array(32);
   try {
     const protection = await prepare(services, session, { options, seed, withKeys: false });
-    const staged = stageFolder({ storage: services.storage, target: options.out, replace: options.force });
     try {
-      return await writeEmbedded(protection, staged);
-    } catch (error) {
-      staged.abort();
-      throw error;
+      const staged = stageFolder({ storage: services.storage, target: options.out, replace: options.force });
+      return await withStaged(services, staged, () => writeEmbedded(protection, staged));
     } finally {
       protection.original.close();
     }

@@ -3,6 +3,7 @@ import { allocSecret, zeroize } from '../../core/bytes.ts';
 import { stageFolder } from '../../source/index.ts';
 import type { Services } from '../services.ts';
 import { openSession } from '../session.ts';
+import { withStaged } from '../staged.ts';
 import type { Protected, ProtectOptions } from './options.ts';
 import { writeOutputs } from './outputs.ts';
 import { prepare } from './prepare.ts';
@@ -20,13 +21,9 @@ export async function protect(services: Services, options: ProtectOptions): Prom
   const seed = allocSecret(SEED_BYTES);
   try {
     const protection = await prepare(services, session, { options, seed, withKeys: true });
-    const { storage } = services;
-    const staged = stageFolder({ storage, target: options.out, replace: options.force });
     try {
-      return await writeOutputs(protection, staged);
-    } catch (error) {
-      staged.abort();
-      throw error;
+      const staged = stageFolder({ storage: services.storage, target: options.out, replace: options.force });
+      return await withStaged(services, staged, () => writeOutputs(protection, staged));
     } finally {
       protection.original.close();
     }

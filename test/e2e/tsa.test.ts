@@ -1,0 +1,89 @@
+import { spawn } from 'node:child_process';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { toCanonicalJsonBytes } from '../../src/core/canonical-json.ts';
+import type { ProtectResult } from '../../src/workflows/index.ts';
+import { createOpensslTsa, type OpensslTsa } from '../openssl-tsa.ts';
+import { describeWithProgram } from '../shared-data.ts';
+import { bin, createWorkplace, samples, type Workplace } from './command.ts';
+
+/** The authority answers from this process, so the command must not block it. */
+function runAsync(place: Workplace, args: readonly string[]): Promise<{ status: number | null; stdout: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [bin, ...args, '--json', '--quiet'], {
+      cwd: place.folder,
+      env: { ...process.env, MODELWARD_HOME: place.home },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let stdout = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      stdout += chunk.toString();
+    });
+    child.on('close', (status) => {
+      resolve({ status, stdout });
+    });
+  });
+}
+
+describeWithProgram('protect with a time stamp authority', 'openssl', ['version'], () => {
+  let tsa: OpensslTsa;
+  let server: Server;
+  let place: Workplace;
+  let url: string;
+  beforeAll(async () => {
+    place = createWorkplace();
+    tsa = createOpensslTsa();
+    server = createServer((request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('end', () => {
+        response.setHeader('content-type', 'application/timestamp-reply');
+        response.end(tsa.answer(Buffer.concat(chunks)));
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  });
+  afterAll(() => {
+    server.close();
+    tsa.remove();
+    place.remove();
+  });
+
+  const protect = (...more: readonly string[]) => [
+    ...['protect', join(samples, 'mlp.onnx'), '--eval', join(samples, 'eval.npz'), '--tsa', url, ...more],
+  ];
+
+  test('the commitment is stamped, and openssl ts -verify accepts the token for the committed preimage', async () => {
+    const { status, stdout } = await runAsync(place, protect('--tsa-ca', join(tsa.folder, 'root.pem'), '--out', 'out'));
+    expect(status).toBe(0);
+    const result = JSON.parse(stdout) as ProtectResult;
+    expect(result.warnings.join(' ')).not.toContain('attested only by the owner');
+    const token = readFileSync(join(place.folder, 'out/mlp.commitment.tst'));
+    const { preimage } = JSON.parse(readFileSync(join(place.folder, 'out/mlp.commitment.json'), 'utf8')) as {
+      preimage: Parameters<typeof toCanonicalJsonBytes>[0];
+    };
+    expect(tsa.verify(token, toCanonicalJsonBytes(preimage))).toContain('OK');
+    const { stdout: read } = await runAsync(place, ['detect', 'out/mlp.marked.onnx']);
+    expect(JSON.parse(read)).toMatchObject({
+      verdict: 'claim',
+      time: expect.stringContaining('attested by a time stamp'),
+    });
+  });
+
+  test('without the root the token is kept, and the result says that it is not trusted', async () => {
+    const { stdout } = await runAsync(place, protect('--out', 'untrusted'));
+    expect((JSON.parse(stdout) as ProtectResult).warnings.join(' ')).toContain('--tsa-ca');
+  });
+
+  test('an authority that cannot be reached ends the run, and nothing is left', async () => {
+    const args = protect('--out', 'unreached').map((word) => (word === url ? 'http://127.0.0.1:9/' : word));
+    const { status, stdout } = await runAsync(place, args);
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'SIGN_TIMESTAMP_REFUSED' } });
+    expect(status).not.toBe(0);
+    expect(place.run(['detect', join(samples, 'mlp.onnx'), '--json']).stdout).toContain('"verdict":"none"');
+  });
+});
