@@ -44,7 +44,8 @@ const broadcast =
       if (findWeightView(walk.scope, input) !== undefined) addVector(walk, input, role, lead);
       else if (!isNarrow(walk, input, lead.fromRight)) return undefined;
     }
-    return lead;
+    const ranks = known.map((value) => value.rank ?? 0);
+    return { ...lead, rank: lead.rank === null ? null : Math.max(...ranks) };
   };
 
 /** Whether a value is known to have no extent, or 1, on an axis. */

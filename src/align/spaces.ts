@@ -91,7 +91,9 @@ function applyEmbedding(walk: Walk, use: WeightUse): void {
     in: { axis: 0, segments: fixed(tokens), inner: 1 },
     out: { axis: 1, segments, inner: 1 },
   });
-  walk.values.set(use.node.outputs[0], { segments, inner: 1, fromRight: 1, rank: null });
+  const indices = findRank(walk, use.data);
+  const rank = indices === null ? null : indices + 1;
+  walk.values.set(use.node.outputs[0], { segments, inner: 1, fromRight: 1, rank });
 }
 
 /** The input's channels on an axis of `length`, or fixed ones when they do not add up (then the input is frozen). */
@@ -111,7 +113,7 @@ function applyDense(walk: Walk, use: WeightUse, data: ValueChannels | undefined,
   const inAxis = toInAxis(walk, isLast ? data : undefined, use.inAxis!, inLength);
   const segments = [{ space: walk.set.add(outLength), channels: outLength }];
   walk.layers.set(use.weight.tensor.name, { in: inAxis, out: { axis: use.outAxis!, segments, inner: 1 } });
-  const rank = use.node.op === 'Gemm' ? 2 : (data?.rank ?? findRank(walk, use.data));
+  const rank = use.node.op === 'Gemm' ? 2 : findRank(walk, use.data);
   walk.values.set(use.node.outputs[0], { segments, inner: 1, fromRight: 1, rank });
   addVector(walk, use.bias, 'bias', { segments, inner: 1, fromRight: 1, rank });
 }

@@ -1,7 +1,7 @@
 /** The state of the walk over a graph that finds channel sets, and the vectors found on the way. */
 import type { ChannelAxis, ChannelVector } from './ports.ts';
 import { type SpaceSet, toChannelCount, type ValueChannels } from './space-set.ts';
-import { findWeightView, type Scope } from './weights.ts';
+import { findConstant, findInts, findSmallInts, findWeightView, type Scope } from './weights.ts';
 
 /** State of the walk. `values` knows the channels of a value; a value that it does not know has none that may move. */
 export interface Walk {
@@ -13,9 +13,36 @@ export interface Walk {
   readonly layers: Map<string, { readonly in: ChannelAxis | null; readonly out: ChannelAxis | null }>;
 }
 
-/** Rank of a value from the graph's type information. */
-export function findRank({ scope }: Walk, value: string): number | null {
-  return scope.graph.values.get(value)?.shape?.length ?? null;
+/** How many producers are followed back for a rank. */
+const RANK_STEPS_MAX = 64;
+
+/** Rank of a value: from what the walk or the graph knows, else from the operators that made it. */
+export function findRank(walk: Walk, value: string, steps = RANK_STEPS_MAX): number | null {
+  const { scope, values } = walk;
+  const known =
+    values.get(value)?.rank ?? scope.graph.values.get(value)?.shape?.length ?? findConstant(scope, value)?.shape.length;
+  if (known !== undefined) return known;
+  const node = scope.producers.get(value);
+  if (node === undefined || steps === 0) return null;
+  const rankOf = (at: number): number | null => findRank(walk, node.inputs[at] ?? '', steps - 1);
+  switch (node.op) {
+    case 'Reshape':
+      return findSmallInts(findConstant(scope, node.inputs[1] ?? ''))?.length ?? null;
+    case 'Transpose':
+      return findInts(node, 'perm')?.length ?? rankOf(0);
+    case 'Gather': {
+      const [data, indices] = [rankOf(0), rankOf(1)];
+      return data === null || indices === null ? null : data - 1 + indices;
+    }
+    case 'Cast':
+    case 'Identity':
+    case 'MatMul':
+    case 'Relu':
+    case 'LayerNormalization':
+      return rankOf(0);
+    default:
+      return null;
+  }
 }
 
 /**
