@@ -10,7 +10,7 @@ test('no code prints its cause: a canary secret in the cause of every code stays
   expect(codes.length).toBeGreaterThan(100);
   for (const code of codes) {
     const error = new ModelwardError(code, { cause: new TypeError(CANARY), fields: { name: 'weights' } });
-    const failure = toFailure(error, { listFolder: () => [], argv: [] });
+    const failure = toFailure(error, { listFolder: () => [], words: [] });
     expect(toFailureText(failure, createStyle(false)), code).not.toContain(CANARY);
     expect(JSON.stringify(failure), code).not.toContain(CANARY);
     expect(`${error.message}${JSON.stringify(error.fields)}`, code).not.toContain(CANARY);
