@@ -177,6 +177,31 @@ describe('topology', () => {
     ]);
   });
 
+  test('ranks are followed through reshapes: a mean over tokens keeps the stream free, one over channels has none', () => {
+    const model = memoryModel(
+      [zeros('embed', 16, 48), zeros('head', 48, 10), shapeOf('tokens', 0, 9, 16), zeros('two', 1)],
+      {
+        inputs: ['x'],
+        outputs: ['y'],
+        nodes: [
+          node('Reshape', ['x', 'tokens'], ['t']),
+          node('MatMul', ['t', 'embed'], ['e']),
+          node('ReduceMean', ['e'], ['mean'], { axes: ints(-1), keepdims: int(1) }),
+          node('Sub', ['e', 'mean'], ['d']),
+          node('Pow', ['d', 'two'], ['p']),
+          node('ReduceMean', ['p'], ['v'], { axes: ints(-1), keepdims: int(1) }),
+          node('Sqrt', ['v'], ['s']),
+          node('Div', ['d', 's'], ['n']),
+          node('ReduceMean', ['n'], ['m'], { axes: ints(1), keepdims: int(0) }),
+          node('MatMul', ['m', 'head'], ['y']),
+        ],
+      },
+    );
+    const { layers, spaces } = toTopology(model);
+    expect(spaces[0]).toEqual({ channels: 48, isPermutable: true });
+    expect(layers[1].in!.segments).toEqual([{ space: 0, channels: 48 }]);
+  });
+
   test('weights behind Transpose, Reshape and DequantizeLinear are found; tables and masks are not layers', () => {
     const model = memoryModel(
       [zeros('w', 20, 30), zeros('k', 4, 4, 4, 10), shapeOf('to', 64, 10), zeros('mask', 20, 20), zeros('scale', 1)],
