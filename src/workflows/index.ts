@@ -20,7 +20,7 @@ export { backUpOwner, ensureOwner, findOwner, isBackedUp, restoreOwner } from '.
 export type { FidelityResult, FileRecord, Protected, ProtectOptions, ProtectResult } from './protect/options.ts';
 export { embedModel, type EmbedResult } from './protect/embed.ts';
 export { protect } from './protect/protect.ts';
-export { loadSealed, type LoadSealedOptions, readFeeds } from './run-sealed.ts';
+export { loadSealed, readFeeds } from './run-sealed.ts';
 export { sealModel, type SealModelOptions, type SealModelResult } from './seal-model.ts';
 export type { OpenedKeys, OpenKeysOptions, Services } from './services.ts';
 export { openSession, type Session } from './session.ts';

@@ -24,7 +24,7 @@ export interface OpenAnyOptions {
   /** Absolute; links below it are followed. Links are refused without it. */
   readonly dataRoot?: string;
   /** Absolute path of the key envelope; the home is searched without it. */
-  readonly envelopePath?: string;
+  readonly envelopePath?: string | undefined;
   readonly keyUri?: string | null;
 }
 

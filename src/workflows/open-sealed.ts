@@ -1,22 +1,16 @@
 /** Opens a sealed model into plain files, recorded: the key is asked for once, and nothing half-opened gets a name. */
 import { join } from 'node:path';
-import { zeroize } from '../core/bytes.ts';
-import { WorkflowError } from '../core/errors.ts';
-import { isSeal, openSealTo, readSealHeader, type SealHeader } from '../seal/index.ts';
-import { openFileSource, stageFolder } from '../source/index.ts';
+import { openSealTo } from '../seal/index.ts';
+import { stageFolder } from '../source/index.ts';
 import type { ByteSource } from '../source/ports.ts';
 import { type HashingSink, toHashingSink } from './digests.ts';
-import { unwrapForSeal } from './open-model.ts';
+import { recordOpening, type SealedKeyOptions, withSealedKey } from './sealed-key.ts';
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';
 
-export interface OpenSealedOptions {
-  /** Absolute path of the sealed file. */
-  readonly path: string;
+export interface OpenSealedOptions extends SealedKeyOptions {
   /** Absolute path of the folder to make. */
   readonly out: string;
-  readonly envelopePath?: string | undefined;
-  readonly keyUri: string | null;
   readonly force: boolean;
 }
 
@@ -36,23 +30,11 @@ export async function openSealed(
   session: Session,
   options: OpenSealedOptions,
 ): Promise<OpenSealedResult> {
-  const source = openFileSource(options.path);
-  try {
-    if (!isSeal(source)) throw new WorkflowError('NOT_SEALED', { fields: { file: source.label } });
-    const seal = readSealHeader(source);
-    const { envelopePath, keyUri } = options;
-    const ask = { keyUri, ...(envelopePath === undefined ? {} : { envelopePath }) };
-    const dek = await unwrapForSeal(services, () => session.recorder, seal, ask);
-    try {
-      const files = writeOpened(services, options, source, dek);
-      const leafIndex = await recordOpening(session, seal.header);
-      return { sealId: seal.header.sealId, files, leafIndex };
-    } finally {
-      zeroize(dek);
-    }
-  } finally {
-    source.close();
-  }
+  return withSealedKey(services, session, options, async ({ source, header, dek }) => {
+    const files = writeOpened(services, options, source, dek);
+    const leafIndex = await recordOpening(session, header, 'to files');
+    return { sealId: header.sealId, files, leafIndex };
+  });
 }
 
 function writeOpened(
@@ -88,13 +70,4 @@ function writeOpened(
     sha256: sink.sha256(),
     sizeBytes: sink.sizeBytes(),
   }));
-}
-
-async function recordOpening(session: Session, header: SealHeader): Promise<number> {
-  const recorder = session.recorder;
-  const { sealId, model } = header;
-  const receipt = await recorder.record([
-    { type: 'open', actor: recorder.actor, subject: model.name, digests: {}, detail: { sealId, purpose: 'to files' } },
-  ]);
-  return receipt.firstIndex;
 }

@@ -1,21 +1,12 @@
 /** Runs a sealed ONNX model without plaintext on disk: the key goes over a pipe to a child process that ends on release. */
-import { zeroize } from '../core/bytes.ts';
 import { WorkflowError } from '../core/errors.ts';
 import { readNpyValue } from '../fidelity/index.ts';
 import type { RuntimeTensor } from '../model/runtime.ts';
-import { isSeal, readSealHeader } from '../seal/index.ts';
 import type { SealedSession } from '../seal/ports.ts';
 import { openFileSource } from '../source/index.ts';
-import { unwrapForSeal } from './open-model.ts';
+import { recordOpening, type SealedKeyOptions, withSealedKey } from './sealed-key.ts';
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';
-
-export interface LoadSealedOptions {
-  /** Absolute path of the sealed model. */
-  readonly path: string;
-  readonly envelopePath?: string | undefined;
-  readonly keyUri: string | null;
-}
 
 /**
  * Loads a sealed model for running. The key use is recorded before the key is handed out; the caller releases the
@@ -25,34 +16,13 @@ export interface LoadSealedOptions {
 export async function loadSealed(
   services: Services,
   session: Session,
-  options: LoadSealedOptions,
+  options: SealedKeyOptions,
 ): Promise<SealedSession> {
-  const source = openFileSource(options.path);
-  try {
-    if (!isSeal(source)) throw new WorkflowError('NOT_SEALED', { fields: { file: source.label } });
-    const seal = readSealHeader(source);
-    const { envelopePath, keyUri } = options;
-    const ask = { keyUri, ...(envelopePath === undefined ? {} : { envelopePath }) };
-    const dek = await unwrapForSeal(services, () => session.recorder, seal, ask);
-    try {
-      const runner = services.openSealedRunner();
-      const loaded = await runner.load({ sealedPath: options.path, dek });
-      await recordRunning(session, seal.header);
-      return loaded;
-    } finally {
-      zeroize(dek);
-    }
-  } finally {
-    source.close();
-  }
-}
-
-async function recordRunning(
-  { recorder }: Session,
-  { sealId, model }: { sealId: string; model: { name: string } },
-): Promise<void> {
-  const detail = { sealId, purpose: 'to run in a child process' };
-  await recorder.record([{ type: 'open', actor: recorder.actor, subject: model.name, digests: {}, detail }]);
+  return withSealedKey(services, session, options, async ({ header, dek }) => {
+    const loaded = await services.openSealedRunner().load({ sealedPath: options.path, dek });
+    await recordOpening(session, header, 'to run in a child process');
+    return loaded;
+  });
 }
 
 /**

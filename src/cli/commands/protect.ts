@@ -1,9 +1,9 @@
 /** `modelward protect`: everything before a release, in one step. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { dirname, join, parse } from 'node:path';
+import { parse } from 'node:path';
 import { EXIT } from '../../core/errors.ts';
 import { toReportText } from '../../report/index.ts';
-import { protect } from '../../workflows/index.ts';
+import { protect, type Protected, type ProtectOptions } from '../../workflows/index.ts';
 import { addExamples } from '../command-spec.ts';
 import { type CliContext, type CommandHost, onAction, toPathOption } from '../context.ts';
 
@@ -14,7 +14,8 @@ export interface ProtectFlags {
   readonly labelColumn?: 'auto' | 'first' | 'last';
   readonly key?: string;
   readonly sealOnly?: boolean;
-  readonly mark: boolean;
+  /** False with --no-mark. */
+  readonly mark?: boolean;
   readonly tau?: number;
   readonly limit: number;
   readonly unmeasured?: boolean;
@@ -32,20 +33,11 @@ export function addProtect(program: Command, host: CommandHost): void {
       'Protects a model before release: embeds an ownership mark, commits to it, signs a baseline, seals a copy, records everything in the ledger, and writes a report of what was done and what it cost.',
     )
     .argument('<model>', 'ONNX or safetensors file, or the index of a sharded model')
-    .option('-o, --out <dir>', 'folder to make (default: MODEL.protected beside the current folder)')
-    .option('--owner <id>', 'name of the owner; fixed on first use')
-    .option('--eval <data>', 'labelled data (npz, npy, idx, csv, or a folder of images) to measure the cost on')
-    .addOption(new Option('--label-column <which>', 'label column of CSV data').choices(['auto', 'first', 'last']))
+    .option('-o, --out <dir>', 'folder to make (default: MODEL.protected in the current folder)')
     .option('--key <uri>', 'key that wraps the data key, such as local:PATH (default: a key in the home)')
     .option('--seal-only', 'write no plaintext copy')
-    .option('--no-mark', 'embed nothing; baseline, seal and record only')
-    .option('--tau <number>', 'strength of the mark; without it the default, lowered as the limit asks', toNumber)
-    .option('--limit <points>', 'largest accepted loss of accuracy, percentage points', toNumber, 0.1)
-    .option('--unmeasured', 'go on when the cost cannot be measured')
-    .option('--tsa <url>', 'time stamp authority (RFC 3161) that attests the commitment')
-    .option('--tsa-ca <file>', 'root certificates of the authority (PEM)')
-    .option('--force', 'replace an existing output folder')
-    .option('--data-root <dir>', 'follow links that stay below this folder');
+    .option('--no-mark', 'embed nothing; baseline, seal and record only');
+  addMarkOptions(command);
   addExamples(command, [
     { command: 'modelward protect model.onnx --eval test.npz', summary: 'measure the cost on labelled data' },
     { command: 'modelward protect model.onnx --seal-only --out release', summary: 'leave no plaintext copy behind' },
@@ -60,16 +52,34 @@ export function addProtect(program: Command, host: CommandHost): void {
   });
 }
 
-/** Fills in what was left out, and protects. */
-export function runProtect(context: CliContext, flags: ProtectFlags, model: string) {
-  const path = context.toAbsolute(model);
+/** Options of every command that embeds a mark. */
+export function addMarkOptions(command: Command): Command {
+  return command
+    .option('--owner <id>', 'name of the owner; fixed on first use')
+    .option('--eval <data>', 'labelled data (npz, npy, idx, csv, or a folder of images) to measure the cost on')
+    .addOption(new Option('--label-column <which>', 'label column of CSV data').choices(['auto', 'first', 'last']))
+    .option('--tau <number>', 'strength of the mark; without it the default, lowered as the limit asks', toNumber)
+    .option('--limit <points>', 'largest accepted loss of accuracy, percentage points', toNumber, 0.1)
+    .option('--unmeasured', 'go on when the cost cannot be measured')
+    .option('--tsa <url>', 'time stamp authority (RFC 3161) that attests the commitment', toHttpUrl)
+    .option('--tsa-ca <file>', 'root certificates of the authority (PEM)')
+    .option('--force', 'replace an existing output folder')
+    .option('--data-root <dir>', 'follow links that stay below this folder');
+}
+
+/** What the flags ask for; `out` is the folder that they name or the default given here. */
+export function toProtectOptions(
+  context: CliContext,
+  flags: ProtectFlags,
+  given: { readonly model: string; readonly defaultOut: string },
+): ProtectOptions {
   const { sealOnly = false, unmeasured = false, force = false, mark, tau, limit, tsa, labelColumn } = flags;
-  return protect(context.services, {
-    path,
-    out: context.toAbsolute(flags.out ?? join(dirname(context.toAbsolute('x')), `${parse(path).name}.protected`)),
+  return {
+    path: context.toAbsolute(given.model),
+    out: context.toAbsolute(flags.out ?? given.defaultOut),
     keyUri: flags.key ?? null,
     sealOnly,
-    noMark: !mark,
+    noMark: mark === false,
     limitPoints: limit,
     unmeasured,
     force,
@@ -80,7 +90,13 @@ export function runProtect(context: CliContext, flags: ProtectFlags, model: stri
     ...toPathOption(context, 'evalPath', flags.eval),
     ...toPathOption(context, 'tsaRootsPath', flags.tsaCa),
     ...toPathOption(context, 'dataRoot', flags.dataRoot),
-  });
+  };
+}
+
+/** Fills in what was left out, and protects. */
+export function runProtect(context: CliContext, flags: ProtectFlags, model: string): Promise<Protected> {
+  const options = toProtectOptions(context, flags, { model, defaultOut: `${parse(model).name}.protected` });
+  return protect(context.services, options);
 }
 
 /** @throws InvalidArgumentError */
@@ -89,4 +105,12 @@ export function toNumber(text: string): number {
   if (text.trim() === '' || !Number.isFinite(value) || value < 0)
     throw new InvalidArgumentError('Not a number from 0.');
   return value;
+}
+
+/** @throws InvalidArgumentError for anything but http and https, and for a password, which would end up in logs */
+function toHttpUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:';
+  if (!isHttp || url.username !== '' || url.password !== '') throw new InvalidArgumentError('Not an http(s) URL.');
+  return text;
 }
