@@ -12,7 +12,7 @@ export { detect, type DetectOptions, type DetectReport } from './detect.ts';
 export { type Home, prepareHome, toHome } from './home.ts';
 export { inspectModel, type InspectReport } from './inspect.ts';
 export { findLabel, writeLabel, type WriteLabelOptions, type WriteLabelResult } from './label.ts';
-export { fsckLedger, type LedgerSummary, listEntries, parseProof, proveEntry, verifyProof } from './ledger.ts';
+export { checkLedger, type LedgerCheck, type LedgerSummary, listEntries, proveEntry } from './ledger.ts';
 export { type KeyProvider, withKeyLog } from './logged-key.ts';
 export { isSealedPath, openAnyModel, type OpenAnyOptions, type OpenedModel } from './open-model.ts';
 export { openSealed, type OpenSealedOptions, type OpenSealedResult } from './open-sealed.ts';

@@ -1,6 +1,13 @@
 /** The owner's ledger as workflows use it: locked for each batch only, so that commands can take turns. */
 import { zeroize } from '../core/bytes.ts';
-import { createEd25519Signer, createLedgerWriter, type LedgerReader, openLedgerReader } from '../ledger/index.ts';
+import {
+  createEd25519Signer,
+  createLedgerWriter,
+  type LedgerReader,
+  openLedger,
+  openLedgerReader,
+  type VerifierKey,
+} from '../ledger/index.ts';
 import type { EntryInput, LedgerWriter, Receipt } from '../ledger/ports.ts';
 import type { Owner } from '../sign/index.ts';
 import type { Services } from './services.ts';
@@ -13,6 +20,10 @@ export interface Recorder {
   record(entries: readonly EntryInput[]): Promise<Receipt>;
   /** As of the newest checkpoint. @throws LedgerError */
   reader(): LedgerReader;
+  /** Completes or discards what a killed writer left, as every write does first. @throws LedgerError */
+  recover(): Promise<void>;
+  /** The key that this ledger must have. */
+  readonly key: VerifierKey;
   /** Forgets the signing key. */
   close(): void;
 }
@@ -24,13 +35,19 @@ export function openRecorder(services: Services, owner: Owner): Recorder {
   const origin = owner.identity.ledgerVkeyName;
   const signer = createEd25519Signer({ name: origin, seed });
   zeroize(seed);
-  const writer = createLedgerWriter({ storage, folder: home.ledgerFolder, signer, clock, random, lock: ledgerLock });
+  const options = { storage, folder: home.ledgerFolder, signer, clock, random, lock: ledgerLock };
+  const writer = createLedgerWriter(options);
   return {
     origin,
     actor: owner.identity.ownerId,
     writer,
     record: (entries) => writer.append(entries),
     reader: () => openLedgerReader({ storage, folder: home.ledgerFolder, key: signer }),
+    recover: async () => {
+      const ledger = await openLedger(options);
+      ledger.close();
+    },
+    key: { name: signer.name, keyId: signer.keyId, publicKey: signer.publicKey },
     close: () => {
       signer.close();
     },

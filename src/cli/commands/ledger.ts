@@ -1,7 +1,7 @@
 /** `modelward ledger`: what was recorded, proofs for outsiders, and a full check. */
 import type { Command } from 'commander';
 import { EXIT } from '../../core/errors.ts';
-import { fsckLedger, listEntries, proveEntry } from '../../workflows/index.ts';
+import { checkLedger, listEntries, proveEntry } from '../../workflows/index.ts';
 import { addExamples } from '../command-spec.ts';
 import { type CommandHost, onAction } from '../context.ts';
 import { toPairs, toTable } from '../ui/table.ts';
@@ -87,19 +87,17 @@ function addFsck(ledger: Command, host: CommandHost): void {
       'Recomputes every hash, tile and signature. Exit 1 when anything was edited, deleted, reordered or inserted.',
     );
   addExamples(command, [{ command: 'modelward ledger fsck', summary: 'check the record' }]);
-  onAction<object>(host, command, (context) => {
-    const { storage, home, progress } = context.services;
-    const report = fsckLedger({ storage, folder: home.ledgerFolder, progress });
+  onAction<object>(host, command, async (context) => {
+    const report = await checkLedger(context.services);
     context.ui.result(report, ({ style }) => {
-      const head = toPairs(
-        [
-          ['entries', String(report.size ?? 'unknown')],
-          ['root', report.root ?? 'unknown'],
-        ],
-        style,
-      );
+      const pairs: [string, string][] = [
+        ['entries', String(report.size ?? 'unknown')],
+        ['root', report.root ?? 'unknown'],
+      ];
+      if (report.unfinished.length > 0) pairs.push(['note', 'a batch that a killed process left was completed']);
       const lines = report.findings.map((finding) => `  ${JSON.stringify(finding)}\n`).join('');
-      return `${report.findings.length === 0 ? 'nothing was changed' : 'the ledger was changed'}\n${head}${lines}`;
+      const head = report.findings.length === 0 ? 'nothing was changed' : 'the ledger was changed';
+      return `${head}\n${toPairs(pairs, style)}${lines}`;
     });
     return report.findings.length === 0 ? EXIT.ok : EXIT.findings;
   });

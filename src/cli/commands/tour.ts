@@ -5,9 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { CliError, EXIT } from '../../core/errors.ts';
 import { toReportText } from '../../report/index.ts';
 import {
+  checkLedger,
   detect,
   type DetectReport,
-  fsckLedger,
   openSealed,
   type OpenSealedResult,
   type Protected,
@@ -82,7 +82,7 @@ async function runTour(context: CliContext, flags: TourFlags): Promise<TourResul
       force: true,
     });
     ui.note('\n5. Recompute the ledger');
-    const { findings } = fsckLedger({ storage: services.storage, folder: services.home.ledgerFolder });
+    const { findings } = await checkLedger(services);
     return { ...made, detected, unmarked, verified, opened, ledgerFindings: findings.length };
   });
 }
