@@ -3,6 +3,7 @@ import { Attention } from './layers/attention.ts';
 import { BatchNorm } from './layers/batch-norm.ts';
 import { Conv } from './layers/conv.ts';
 import { Dense } from './layers/dense.ts';
+import { Dropout } from './layers/dropout.ts';
 import { Embedding, Position } from './layers/embedding.ts';
 import { Flatten } from './layers/flatten.ts';
 import { Gelu } from './layers/gelu.ts';
@@ -52,6 +53,9 @@ function buildLayer(spec: LayerSpec, rng: Rng): Layer {
     case 'globalPool':
     case 'meanTokens':
       return new Mean();
+    case 'dropout':
+      // A stream of its own, so that the start values do not depend on the share.
+      return new Dropout(spec, createRng(`dropout/${rng.next()}`));
     case 'flatten':
       return new Flatten();
     case 'relu':

@@ -10,12 +10,12 @@ export interface Recipe {
   readonly options: Omit<TrainOptions, 'seed' | 'soft'>;
 }
 
-const sgd = { optimizer: 'sgd', batch: 64, learningRate: 0.05, schedule: 'cosine', weightDecay: 1e-4 } as const;
+const sgd = { optimizer: 'sgd', batch: 64, learningRate: 0.05, schedule: 'cosine', weightDecay: 3e-4 } as const;
 const adam = { optimizer: 'adam', batch: 64, learningRate: 0.003, schedule: 'cosine', weightDecay: 0.01 } as const;
 
 export const RECIPES: Readonly<Record<ModelName, Recipe>> = {
-  mlp: { trainCount: 40_000, options: { ...sgd, epochs: 8 } },
-  cnn: { trainCount: 12_000, options: { ...sgd, epochs: 6 } },
+  mlp: { trainCount: 40_000, options: { ...sgd, epochs: 10 } },
+  cnn: { trainCount: 12_000, options: { ...sgd, epochs: 8 } },
   'cnn-large': { trainCount: 12_000, options: { ...sgd, epochs: 5 } },
   transformer: { trainCount: 20_000, options: { ...adam, epochs: 8 } },
 };

@@ -82,6 +82,13 @@ export interface PatchesSpec {
   readonly size: number;
 }
 
+/** Only training knows it. */
+export interface DropoutSpec {
+  readonly kind: 'dropout';
+  /** Share of values that become zero. */
+  readonly share: number;
+}
+
 export type LayerSpec =
   | DenseSpec
   | ConvSpec
@@ -93,6 +100,7 @@ export type LayerSpec =
   | PositionSpec
   | EmbeddingSpec
   | PatchesSpec
+  | DropoutSpec
   /** Mean over height and width: [batch, channels]. */
   | { readonly kind: 'globalPool' }
   /** Mean over tokens: [batch, width]. */

@@ -99,6 +99,8 @@ function writeLayer(spec: LayerSpec, input: string, context: Context): string {
       return graph.node('Flatten', [graph.node('GlobalAveragePool', [input])], { axis: int(1) });
     case 'meanTokens':
       return graph.node('ReduceMean', [input], { axes: ints(1), keepdims: int(0) });
+    case 'dropout':
+      return input;
     case 'flatten':
       return graph.node('Flatten', [input], { axis: int(1) });
     case 'relu':

@@ -17,7 +17,7 @@ export const GLYPH_SIDE = 12;
 export const GLYPH_CLASSES = 10;
 
 /** Standard deviation of the pixel noise, of a contrast of 1. */
-const NOISE = 0.12;
+const NOISE = 0.08;
 
 /** Corner points on a unit square, x to the right and y down; a glyph is a list of lines through them. */
 const POINTS: Readonly<Record<string, readonly [number, number]>> = {

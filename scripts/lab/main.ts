@@ -1,0 +1,74 @@
+/**
+ * The robustness battery: `npm run lab` completes all rows and writes docs/lab.md and docs/lab.json; it can be stopped
+ * and started again. `--only TEXT` completes the rows whose id contains TEXT. `--rows N --random SEED` recomputes N
+ * random rows and compares them with the committed table.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { createRng, shuffledOrder } from '../../src/lab/index.ts';
+import { toMarkdown } from './report.ts';
+import { listRows } from './rows.ts';
+import { completeRow, computeRow, findStored } from './store.ts';
+import type { Figures, StoredRow } from './types.ts';
+import { root } from './version.ts';
+
+const tablePath = join(root, 'docs/lab.json');
+
+/** The committed results, without times: those differ from run to run. */
+interface Table {
+  readonly code: string;
+  readonly rows: Readonly<Record<string, Figures | undefined>>;
+}
+
+function completeAll(only: string): void {
+  const rows = listRows().filter(({ id }) => id.includes(only));
+  for (const [index, row] of rows.entries()) {
+    const isNew = findStored(row.id) === undefined;
+    const { seconds, figures } = completeRow(row);
+    if (isNew) console.log(`${index + 1}/${rows.length} ${row.id} (${seconds} s) ${JSON.stringify(figures)}`);
+  }
+}
+
+function writeTable(): void {
+  const stored = listRows()
+    .map(({ id }) => findStored(id))
+    .filter((row): row is StoredRow => row !== undefined);
+  if (stored.length === 0) return;
+  const rows = Object.fromEntries(stored.map(({ id, figures }) => [id, figures]));
+  const table: Table = { code: stored[0].code, rows };
+  writeFileSync(tablePath, `${JSON.stringify(table, null, 1)}\n`);
+  writeFileSync(join(root, 'docs/lab.md'), toMarkdown(rows));
+  console.log(`wrote docs/lab.md: ${stored.length} of ${listRows().length} rows`);
+}
+
+/** Recomputes rows from nothing but their ids. Returns how many differ from the committed table. */
+function recompute(count: number, seed: string): number {
+  if (!existsSync(tablePath)) throw new TypeError('docs/lab.json is missing: run npm run lab first');
+  const { rows } = JSON.parse(readFileSync(tablePath, 'utf8')) as Table;
+  const known = listRows().filter(({ id }) => rows[id] !== undefined);
+  const picked = [...shuffledOrder(known.length, createRng(seed))].slice(0, count).map((index) => known[index]);
+  let differing = 0;
+  for (const row of picked) {
+    const { figures, seconds } = computeRow(row);
+    const isSame = JSON.stringify(figures) === JSON.stringify(rows[row.id]);
+    differing += Number(!isSame);
+    console.log(`${isSame ? 'same' : 'DIFFERENT'} ${row.id} (${seconds} s)`);
+    if (!isSame) console.log(`  table ${JSON.stringify(rows[row.id])}\n  now   ${JSON.stringify(figures)}`);
+  }
+  return differing;
+}
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', default: '' },
+    rows: { type: 'string' },
+    random: { type: 'string', default: '1' },
+  },
+});
+if (values.rows === undefined) {
+  completeAll(values.only);
+  writeTable();
+} else if (recompute(Number(values.rows), values.random) > 0) {
+  process.exitCode = 1;
+}
