@@ -69,10 +69,10 @@ function initialise({ storage, folder, signer }: Place): void {
   if (isUsed) throw new LedgerError('LEDGER_FORKED', { fields: { missing: STATE_FILE } });
   // Before the first head is stored: a folder that vanished later would take the signed history with it.
   storage.syncFolder(toParent(folder));
-  const bytes = utf8(`${encodeVerifierKey(signer)}\n`);
-  if (!storage.exists(`${folder}/${KEY_FILE}`)) {
-    replaceFile({ storage, path: `${folder}/${KEY_FILE}`, bytes, isNameDurable: true });
-  }
+  const path = `${folder}/${KEY_FILE}`;
+  // The name of a key that a killed process left may still be only in memory: it must outlive the stored head.
+  if (storage.exists(path)) storage.syncFolder(folder);
+  else replaceFile({ storage, path, bytes: utf8(`${encodeVerifierKey(signer)}\n`), isNameDurable: true });
   createSignedState({ storage, path: `${folder}/${STATE_FILE}`, signer });
 }
 
