@@ -56,6 +56,19 @@ export async function withSession<T>(
   }
 }
 
+/** As `withSession`, for work that may do without the owner: the session is opened on the first call. */
+export async function withLazySession<T>(
+  { services }: CliContext,
+  work: (open: () => Session) => Promise<T>,
+): Promise<T> {
+  let session: Session | undefined;
+  try {
+    return await work(() => (session ??= openSession(services)));
+  } finally {
+    session?.close();
+  }
+}
+
 /** `{ key: absolute path }` when a path was given, else `{}`: for options that may be left out. */
 export function toPathOption<K extends string>(
   context: CliContext,

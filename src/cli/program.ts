@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { addBaseline, addVerify } from './commands/baseline.ts';
 import { addCompletion } from './commands/completion.ts';
-import { addDetect } from './commands/detect.ts';
+import { addDetect, addDisclose } from './commands/detect.ts';
 import { addEmbed } from './commands/embed.ts';
 import { addInspect } from './commands/inspect.ts';
 import { addKeys } from './commands/keys.ts';
@@ -29,6 +29,7 @@ export function createProgram(host: CommandHost, version: string): Command {
   addProtect(program, host);
   addEmbed(program, host);
   addDetect(program, host);
+  addDisclose(program, host);
   addBaseline(program, host);
   addVerify(program, host);
   addSeal(program, host);

@@ -99,40 +99,38 @@ const variants: Record<string, ProtectReport> = {
 };
 
 describe('report page', () => {
-  test.each(Object.entries(variants))(
-    '%s: both forms are whole documents that name no outside resource',
-    (_, report) => {
-      for (const audience of ['owner', 'public'] as const) {
-        const page = toReportHtml(report, { audience });
-        expect(page).toMatch(/^<!doctype html>\n<html lang="en">/);
-        expect(page.endsWith('</html>\n')).toBe(true);
-        expect(page).not.toMatch(/\s(src|href|action|data|poster|srcset)=|<script|<link|<iframe|@import|url\(/i);
-        expect(toText(page)).not.toMatch(/undefined|NaN|Infinity|\[object/);
-        expect(page).not.toMatch(/="[^"]*(undefined|NaN|Infinity)/);
-      }
-    },
-  );
+  test.each(
+    Object.entries(variants),
+  )('%s: both forms are whole documents that name no outside resource', (_, report) => {
+    for (const audience of ['owner', 'public'] as const) {
+      const page = toReportHtml(report, { audience });
+      expect(page).toMatch(/^<!doctype html>\n<html lang="en">/);
+      expect(page.endsWith('</html>\n')).toBe(true);
+      expect(page).not.toMatch(/\s(src|href|action|data|poster|srcset)=|<script|<link|<iframe|@import|url\(/i);
+      expect(toText(page)).not.toMatch(/undefined|NaN|Infinity|\[object/);
+      expect(page).not.toMatch(/="[^"]*(undefined|NaN|Infinity)/);
+    }
+  });
 
-  test.each(Object.entries(variants))(
-    '%s: the public form has no layers, tensor names, paths, margins, key names or reasons',
-    (_, report) => {
-      expect(toReportHtml(report, { audience: 'owner' })).toMatch(
-        report.files.length > 0 || report.mark.kind === 'none' ? /SECRETNAME/ : /./,
-      );
-      const page = toReportHtml(report, { audience: 'public' });
-      expect(page).not.toContain('SECRETNAME');
-      expect(page).not.toMatch(/tau|τ|for trial|plaintext/i);
-      if (report.mark.kind === 'embedded') {
-        expect(page).not.toContain(report.mark.weights.toLocaleString('en-US'));
-        expect(page).not.toContain('Distortion per layer');
-      }
-      for (const file of report.files) {
-        const isHousekeeping = file.role === 'claim' || file.role === 'envelope';
-        expect(page).not.toContain(file.path);
-        if (isHousekeeping) expect(page.replaceAll('<wbr>', '')).not.toContain(file.sha256);
-      }
-    },
-  );
+  test.each(
+    Object.entries(variants),
+  )('%s: the public form has no layers, tensor names, paths, margins, key names or reasons', (_, report) => {
+    expect(toReportHtml(report, { audience: 'owner' })).toMatch(
+      report.files.length > 0 || report.mark.kind === 'none' ? /SECRETNAME/ : /./,
+    );
+    const page = toReportHtml(report, { audience: 'public' });
+    expect(page).not.toContain('SECRETNAME');
+    expect(page).not.toMatch(/tau|τ|for trial|plaintext/i);
+    if (report.mark.kind === 'embedded') {
+      expect(page).not.toContain(report.mark.weights.toLocaleString('en-US'));
+      expect(page).not.toContain('Distortion per layer');
+    }
+    for (const file of report.files) {
+      const isHousekeeping = file.role === 'claim' || file.role === 'envelope';
+      expect(page).not.toContain(file.path);
+      if (isHousekeeping) expect(page.replaceAll('<wbr>', '')).not.toContain(file.sha256);
+    }
+  });
 
   test('digests, evidence, interval, commitment and checkpoint are printed', () => {
     const report = sampleReport();

@@ -66,10 +66,13 @@ export function toVerifySteps(report: ProtectReport, audience: ReportAudience): 
     steps.push({
       title: 'A suspect carries the mark',
       text:
-        'The owner runs this in front of the verifier, because the seed in the claim opens with the key of the owner only. ' +
-        'The digest of that seed stands in the commitment; no other secret is revealed. The original is accepted only if ' +
-        'its digest is the committed one.',
-      commands: [`modelward detect SUSPECT_FILE --claim ${name('claim')} --original ${name('original')} --json`],
+        'The seed in the claim opens with the key of the owner only. For a judge the owner discloses it: its digest ' +
+        'stands in the commitment, and no other secret is revealed. Whoever has the seed can remove this mark, so it is ' +
+        'disclosed late and to few. The original is accepted only if its digest is the committed one.',
+      commands: [
+        `modelward disclose ${name('claim')} --out SEED_FILE`,
+        `modelward detect SUSPECT_FILE --claim ${name('claim')} --seed SEED_FILE --original ${name('original')} --json`,
+      ],
     });
   }
   return steps;

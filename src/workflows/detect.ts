@@ -17,8 +17,8 @@ import {
 } from '../watermark/index.ts';
 import { toHex } from '../core/bytes.ts';
 import { chooseClaims, findNotes, type StoredClaim } from './claims.ts';
+import { parseDisclosedSeed } from './disclose.ts';
 import { openAnyModel, type OpenAnyOptions } from './open-model.ts';
-
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';
 
@@ -26,6 +26,8 @@ export interface DetectOptions extends OpenAnyOptions {
   readonly claimPath?: string | undefined;
   /** Absolute path of the unmarked original; the place noted with the claim is tried without it. */
   readonly originalPath?: string | undefined;
+  /** Absolute path of a disclosed seed: a judge reads with it, and needs no owner. Needs `claimPath`. */
+  readonly seedPath?: string | undefined;
 }
 
 export interface DetectReport extends DetectResult {
@@ -41,15 +43,24 @@ export interface DetectReport extends DetectResult {
   readonly notRecorded: string | null;
 }
 
-/** @throws WorkflowError CLAIM_NOT_FOUND; FormatError | SourceError | SealError for the suspect; AlignError */
-export async function detect(services: Services, session: Session, options: DetectOptions): Promise<DetectReport> {
+/**
+ * @param openSession the owner of the home; not called when a disclosed seed reads a plain suspect
+ * @throws WorkflowError CLAIM_NOT_FOUND | SEED_FILE_MALFORMED | SEED_OF_ANOTHER_CLAIM; FormatError | SourceError |
+ *   SealError for the suspect; AlignError
+ */
+export async function detect(
+  services: Services,
+  openSession: () => Session,
+  options: DetectOptions,
+): Promise<DetectReport> {
   const claims = chooseClaims(services, options.claimPath);
-  const suspect = await openAnyModel(services, () => session.recorder, options);
+  const suspect = await openAnyModel(services, () => openSession().recorder, options);
   try {
-    const readings = claims.map((stored) => readWith(services, session, suspect.model, stored, options));
+    const readings = claims.map((stored) => readWith(services, openSession, suspect.model, stored, options));
     const best = readings.reduce((a, b) => (b.result.evidenceBits > a.result.evidenceBits ? b : a));
     const judged = countClaims(best.result, claims.length);
-    const recorded = await recordDetection(session, suspect, judged);
+    const isJudge = options.seedPath !== undefined;
+    const recorded = isJudge ? BY_JUDGE : await recordDetection(openSession(), suspect, judged);
     const { preimage, digest } = best.stored.claim.commitment;
     return {
       ...judged,
@@ -64,6 +75,8 @@ export async function detect(services: Services, session: Session, options: Dete
   }
 }
 
+const BY_JUDGE = { leafIndex: null, notRecorded: 'read with a disclosed seed' };
+
 interface ClaimReading {
   readonly stored: StoredClaim;
   readonly result: DetectResult;
@@ -72,13 +85,13 @@ interface ClaimReading {
 
 function readWith(
   services: Services,
-  session: Session,
+  openSession: () => Session,
   suspect: Model,
   stored: StoredClaim,
   options: DetectOptions,
 ): ClaimReading {
   const { progress } = services;
-  const ownSeed = openOwnSeed(stored.claim, ownerSeedBox({ secrets: session.owner.secrets, random: services.random }));
+  const ownSeed = readSeed(services, openSession, stored, options);
   const original = openOriginal(services, stored, options);
   try {
     const base = { suspect, claim: stored.claim, ownSeed, progress };
@@ -88,6 +101,16 @@ function readWith(
     original?.close();
     zeroize(ownSeed);
   }
+}
+
+function readSeed(
+  services: Services,
+  openSession: () => Session,
+  { claim }: StoredClaim,
+  { seedPath }: DetectOptions,
+): Uint8Array {
+  if (seedPath !== undefined) return parseDisclosedSeed(services.storage.read(seedPath), claim.commitment.digest);
+  return openOwnSeed(claim, ownerSeedBox({ secrets: openSession().owner.secrets, random: services.random }));
 }
 
 /** The original as named, else where the claim's notes say that it was; a stale note is no error. */

@@ -9,6 +9,7 @@ export {
 } from './baseline.ts';
 export { listClaims, readClaim } from './claims.ts';
 export { detect, type DetectOptions, type DetectReport } from './detect.ts';
+export { discloseSeed, type DiscloseOptions } from './disclose.ts';
 export { type Home, prepareHome, toHome } from './home.ts';
 export { inspectModel, type InspectReport } from './inspect.ts';
 export { findLabel, writeLabel, type WriteLabelOptions, type WriteLabelResult } from './label.ts';

@@ -162,3 +162,31 @@ test('a refusal before any key was asked for is counted in the ledger', () => {
     stranger.remove();
   }
 });
+
+describe('disclose', () => {
+  test('a judge reads a suspect with claim and disclosed seed, without the owner; another seed is refused', () => {
+    const names = readdirSync(join(place.home, 'claims')).filter((name) => name.endsWith('.claim.json'));
+    const claim = join(place.home, 'claims', names[0]);
+    place.json(['disclose', claim, '--out', 'seed.json']);
+    const suspect = join(place.folder, 'marked/mlp.marked.onnx');
+    const judge = createWorkplace();
+    try {
+      const args = ['detect', suspect, '--claim', claim, '--seed', join(place.folder, 'seed.json')];
+      expect(judge.json(args)).toMatchObject({ verdict: 'claim', leafIndex: null });
+      expect(readdirSync(judge.folder)).toEqual([]);
+      const seed = JSON.parse(readFileSync(join(place.folder, 'seed.json'), 'utf8')) as Record<string, string>;
+      const write = (change: object): void => {
+        writeFileSync(join(judge.folder, 'seed.json'), JSON.stringify({ ...seed, ...change }));
+      };
+      const refusal = (): string => judge.run([...args.slice(0, -1), 'seed.json', '--json']).stdout;
+      write({ seed: '0'.repeat(64) });
+      expect(refusal()).toContain('WATERMARK_SEED_MISMATCH');
+      write({ commitment: '0'.repeat(64) });
+      expect(refusal()).toContain('SEED_OF_ANOTHER_CLAIM');
+      write({ more: 1 });
+      expect(refusal()).toContain('SEED_FILE_MALFORMED');
+    } finally {
+      judge.remove();
+    }
+  });
+});

@@ -1,15 +1,16 @@
 /** `modelward detect`: is this suspect mine? */
 import { type Command, Option } from 'commander';
-import { EXIT, type ExitCode } from '../../core/errors.ts';
-import { detect, type DetectReport } from '../../workflows/index.ts';
+import { CliError, EXIT, type ExitCode } from '../../core/errors.ts';
+import { detect, type DetectReport, discloseSeed } from '../../workflows/index.ts';
 import { addExamples } from '../command-spec.ts';
-import { type CommandHost, onAction, toPathOption, withSession } from '../context.ts';
+import { type CommandHost, onAction, toPathOption, withLazySession, withSession } from '../context.ts';
 import { toPairs, toTable } from '../ui/table.ts';
 import type { TextLook } from '../ui/ui.ts';
 
 interface DetectFlags {
   readonly claim?: string;
   readonly original?: string;
+  readonly seed?: string;
   readonly envelope?: string;
   readonly key?: string;
   readonly expect?: DetectReport['verdict'];
@@ -26,6 +27,7 @@ export function addDetect(program: Command, host: CommandHost): void {
     .argument('<suspect>', 'model to read')
     .option('--claim <file>', 'claim to read with (default: every claim of the home; each is one more trial)')
     .option('--original <file>', 'the unmarked original (default: where it was when the claim was made)')
+    .option('--seed <file>', 'seed that the owner disclosed for the claim: reads without the owner key')
     .option('--envelope <file>', 'key envelope of a sealed suspect')
     .option('--key <uri>', 'key that opens a sealed suspect')
     .addOption(
@@ -46,12 +48,16 @@ export function addDetect(program: Command, host: CommandHost): void {
     { command: 'modelward detect build/model.onnx --expect claim', summary: 'fail a build whose model lost its mark' },
   ]);
   onAction<DetectFlags>(host, command, async (context, flags, words) => {
-    const report = await withSession(context, (session) =>
-      detect(context.services, session, {
+    if (flags.seed !== undefined && flags.claim === undefined) {
+      throw new CliError('CLI_USAGE', { message: 'A disclosed seed reads one claim: pass --claim FILE, too.' });
+    }
+    const report = await withLazySession(context, (open) =>
+      detect(context.services, open, {
         path: context.toAbsolute(words[0]),
         keyUri: flags.key ?? null,
         ...toPathOption(context, 'claimPath', flags.claim),
         ...toPathOption(context, 'originalPath', flags.original),
+        ...toPathOption(context, 'seedPath', flags.seed),
         ...toPathOption(context, 'envelopePath', flags.envelope),
         ...toPathOption(context, 'dataRoot', flags.dataRoot),
       }),
@@ -103,4 +109,39 @@ function toText(report: DetectReport, { style, widthColumns }: TextLook): string
   if (report.reason !== null) pairs.unshift(['reason', report.reason]);
   const notes = report.notes.map((note) => `  note: ${note}\n`).join('');
   return `${style.bold(`verdict: ${report.verdict}`)}  ${VERDICT_WORDS[report.verdict]}\n${toPairs(pairs, style)}\n${schemes}${notes}`;
+}
+
+export function addDisclose(program: Command, host: CommandHost): void {
+  const command = program
+    .command('disclose')
+    .summary('write the seed of a claim in the clear, for a judge')
+    .description(
+      'Writes the ownership seed of a claim in the clear: with it and the claim, anybody reads suspects alone (detect --seed). No other seed is shown. Whoever has it can find this mark and remove it, so disclose late and to few.',
+    )
+    .argument('<claim>', 'claim of this home')
+    .requiredOption('-o, --out <file>', 'where to write; it must not exist');
+  addExamples(command, [
+    { command: 'modelward disclose my.claim.json --out seed-for-the-court.json', summary: 'hand out with the claim' },
+  ]);
+  onAction<{ out: string }>(host, command, async (context, { out }, words) => {
+    const done = await withSession(context, (session) =>
+      Promise.resolve(
+        discloseSeed(context.services, session, {
+          claimPath: context.toAbsolute(words[0]),
+          out: context.toAbsolute(out),
+        }),
+      ),
+    );
+    context.ui.warn('whoever has this file can find the mark and remove it');
+    context.ui.result(done, ({ style }) =>
+      toPairs(
+        [
+          ['seed', done.path],
+          ['commitment', done.commitment],
+        ],
+        style,
+      ),
+    );
+    return EXIT.ok;
+  });
 }

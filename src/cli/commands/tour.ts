@@ -69,8 +69,8 @@ async function runTour(context: CliContext, flags: TourFlags): Promise<TourResul
   const path = made.result.marked?.path ?? '';
   return withSession(context, async (session) => {
     ui.note('\n2. Read the mark back, from the marked copy and from the unmarked original');
-    const detected = await detect(services, session, { path, claimPath: made.result.claim?.path });
-    const unmarked = await detect(services, session, { path: source, claimPath: made.result.claim?.path });
+    const detected = await detect(services, () => session, { path, claimPath: made.result.claim?.path });
+    const unmarked = await detect(services, () => session, { path: source, claimPath: made.result.claim?.path });
     ui.note('\n3. Compare the marked copy with its signed baseline');
     const verified = await verifyModel(services, session, { path, baselinePath: made.result.baseline.path });
     ui.note('\n4. Open the sealed copy, with the key use recorded first');

@@ -38,6 +38,13 @@ export const workflowsErrors = defineErrors({
     http: 404,
     fix: 'Pass --baseline FILE; "modelward baseline MODEL" writes one.',
   },
+  SEED_FILE_MALFORMED: { message: 'The file is no disclosed seed.', exit: EXIT.malformed, http: 422 },
+  SEED_OF_ANOTHER_CLAIM: {
+    message: 'The disclosed seed belongs to another claim.',
+    exit: EXIT.usage,
+    http: 409,
+    fix: 'Pass the claim that the seed was disclosed for, with --claim FILE.',
+  },
   RUN_INPUTS_MISSING: {
     message: 'The model has another number of inputs than files were given.',
     exit: EXIT.usage,
