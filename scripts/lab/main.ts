@@ -18,7 +18,7 @@ const tablePath = join(root, 'docs/lab.json');
 /** The committed results, without times: those differ from run to run. */
 interface Table {
   readonly code: string;
-  readonly rows: Readonly<Record<string, Figures | undefined>>;
+  readonly rows: readonly { readonly id: string; readonly figures: Figures }[];
 }
 
 function completeAll(only: string): void {
@@ -35,26 +35,30 @@ function writeTable(): void {
     .map(({ id }) => findStored(id))
     .filter((row): row is StoredRow => row !== undefined);
   if (stored.length === 0) return;
-  const rows = Object.fromEntries(stored.map(({ id, figures }) => [id, figures]));
+  const rows = stored.map(({ id, figures }) => ({ id, figures }));
   const table: Table = { code: stored[0].code, rows };
   writeFileSync(tablePath, `${JSON.stringify(table, null, 1)}\n`);
-  writeFileSync(join(root, 'docs/lab.md'), toMarkdown(rows));
+  writeFileSync(join(root, 'docs/lab.md'), toMarkdown(toMap(rows)));
   console.log(`wrote docs/lab.md: ${stored.length} of ${listRows().length} rows`);
+}
+
+function toMap(rows: Table['rows']): ReadonlyMap<string, Figures> {
+  return new Map(rows.map(({ id, figures }) => [id, figures]));
 }
 
 /** Recomputes rows from nothing but their ids. Returns how many differ from the committed table. */
 function recompute(count: number, seed: string): number {
   if (!existsSync(tablePath)) throw new TypeError('docs/lab.json is missing: run npm run lab first');
-  const { rows } = JSON.parse(readFileSync(tablePath, 'utf8')) as Table;
-  const known = listRows().filter(({ id }) => rows[id] !== undefined);
+  const rows = toMap((JSON.parse(readFileSync(tablePath, 'utf8')) as Table).rows);
+  const known = listRows().filter(({ id }) => rows.has(id));
   const picked = [...shuffledOrder(known.length, createRng(seed))].slice(0, count).map((index) => known[index]);
   let differing = 0;
   for (const row of picked) {
     const { figures, seconds } = computeRow(row);
-    const isSame = JSON.stringify(figures) === JSON.stringify(rows[row.id]);
+    const isSame = JSON.stringify(figures) === JSON.stringify(rows.get(row.id));
     differing += Number(!isSame);
     console.log(`${isSame ? 'same' : 'DIFFERENT'} ${row.id} (${seconds} s)`);
-    if (!isSame) console.log(`  table ${JSON.stringify(rows[row.id])}\n  now   ${JSON.stringify(figures)}`);
+    if (!isSame) console.log(`  table ${JSON.stringify(rows.get(row.id))}\n  now   ${JSON.stringify(figures)}`);
   }
   return differing;
 }

@@ -10,7 +10,7 @@ import {
   type Samples,
   type Weights,
 } from '../../src/lab/index.ts';
-import { sampleNullKeys } from '../../test/fakes/null-keys.ts';
+import { sampleNullKeys, toHardRegion } from '../../test/fakes/null-keys.ts';
 import { ATTACKS } from './attacks.ts';
 import { detect, getSubject, getWeights } from './subjects.ts';
 import type { Figures, Row } from './types.ts';
@@ -26,7 +26,7 @@ export const PLAN: Readonly<Record<ModelName, { readonly seeds: number; readonly
 export const FIDELITY_COUNT = 100_000;
 const ATTACKED_COUNT = 10_000;
 export const KEY_COUNT = 10_000;
-const LEVELS = [0.1, 0.01, 0.001];
+export const LEVELS = [0.1, 0.01, 0.001];
 
 const tests = new Map<number, Samples>();
 
@@ -102,8 +102,13 @@ function computeKeys(model: ModelName, seed: string): Figures {
   const found = sampleNullKeys(openNetwork(subject.spec, subject.marked), KEY_COUNT, keySeed);
   const countBelow = (bits: (sample: (typeof found)[number]) => number): number[] =>
     LEVELS.map((alpha) => found.filter((sample) => 2 ** -bits(sample) <= alpha).length);
+  const hardCounts = LEVELS.map((alpha) => {
+    const { errorsMax } = toHardRegion(found[0].bits, alpha);
+    return found.filter(({ bitErrors }) => bitErrors <= errorsMax).length;
+  });
   return {
-    ...{ keys: KEY_COUNT, softCounts: countBelow((sample) => sample.softBits) },
+    ...{ keys: KEY_COUNT, bits: found[0].bits, hardCounts },
+    ...{ softCounts: countBelow((sample) => sample.softBits) },
     finalCounts: countBelow((sample) => sample.evidenceBits),
     evidenceBitsMax: round(Math.max(...found.map((sample) => sample.evidenceBits)), 1),
     errorsMin: Math.min(...found.map((sample) => sample.bitErrors)),
@@ -111,8 +116,13 @@ function computeKeys(model: ModelName, seed: string): Figures {
   };
 }
 
+/** Ids are dotted, so that documents can name a row in one word. */
+export function toRowId(model: ModelName, seed: string, measurement: string): string {
+  return `${model}.${seed}.${measurement}`;
+}
+
 function createRow(model: ModelName, seed: string, measurement: string, compute: () => Figures): Row {
-  return { id: `${model}/${seed}/${measurement}`, model, seed, measurement, compute };
+  return { id: toRowId(model, seed, measurement), model, seed, measurement, compute };
 }
 
 function listModelRows(model: ModelName): Row[] {

@@ -7,7 +7,7 @@ import { root, rowVersion } from './version.ts';
 const folder = join(root, '.lab/rows');
 
 function toPath(id: string): string {
-  return join(folder, `${id.replaceAll('/', '_')}.json`);
+  return join(folder, `${id}.json`);
 }
 
 /** The stored result of a row, when it was made by the present sources. */

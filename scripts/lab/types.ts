@@ -5,7 +5,7 @@ import type { ModelName } from '../../src/lab/index.ts';
 export type Figures = Readonly<Record<string, number | string | readonly number[]>>;
 
 export interface Row {
-  /** "model/seed/measurement", stable: docs/features.md names it. */
+  /** "model.seed.measurement", stable: docs/features.md names it. */
   readonly id: string;
   readonly model: ModelName;
   readonly seed: string;
