@@ -2,7 +2,6 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { concatBytes, isEqualConstantTime, zeroize } from '../core/bytes.ts';
 import { SealError } from '../core/errors.ts';
-import { SEAL_LIMITS } from '../core/limits/seal.ts';
 import {
   deriveHeaderTag,
   deriveMessageKey,
@@ -107,46 +106,65 @@ export interface FloeSegment {
   readonly isLast: boolean;
 }
 
+/** One sealed segment in the parts that it is written in: 16, 0..full and 16 bytes. */
+export interface SealedSegment {
+  /** Mark or length, then the IV. */
+  readonly prefix: Uint8Array;
+  readonly ciphertext: Uint8Array;
+  readonly tag: Uint8Array;
+}
+
 /**
- * Encrypts one segment into `into`, which may be reused for the next.
+ * Encrypts one segment. The ciphertext is the cipher's own output, not copied: one call for the whole segment, because
+ * every call costs Node a fresh block of memory.
  * @param plaintext exactly full, or 0..full bytes in the last segment
  * @param iv 12 fresh random bytes
- * @returns the segment's length in bytes
  */
-export function encryptFloeSegment(
+export function sealFloeSegment(
   keys: FloeKeys,
   segment: FloeSegment & { readonly plaintext: Uint8Array; readonly iv: Uint8Array },
-  into: Uint8Array,
-): number {
+): SealedSegment {
   const { position, isLast, plaintext, iv } = segment;
   const totalBytes = plaintext.length + FLOE_SEGMENT_OVERHEAD_BYTES;
   if (totalBytes > keys.params.segmentBytes || (!isLast && totalBytes < keys.params.segmentBytes)) {
     throw new TypeError('a segment before the last is exactly full, the last at most full');
   }
-  new DataView(into.buffer, into.byteOffset, 4).setUint32(0, isLast ? totalBytes : INNER_MARK);
-  into.set(iv, 4);
+  const prefix = new Uint8Array(PREFIX_BYTES);
+  new DataView(prefix.buffer).setUint32(0, isLast ? totalBytes : INNER_MARK);
+  prefix.set(iv, 4);
   const cipher = createCipheriv(CIPHER, keys.segmentKey(position), iv, { authTagLength: GCM_TAG_BYTES });
   cipher.setAAD(toSegmentAad(position, isLast));
-  for (let at = 0; at < plaintext.length; at += SEAL_LIMITS.cipherPieceBytes) {
-    into.set(cipher.update(plaintext.subarray(at, at + SEAL_LIMITS.cipherPieceBytes)), PREFIX_BYTES + at);
-  }
+  const ciphertext = toPlainArray(cipher.update(plaintext));
   cipher.final();
-  into.set(cipher.getAuthTag(), PREFIX_BYTES + plaintext.length);
-  return totalBytes;
+  return { prefix, ciphertext, tag: toPlainArray(cipher.getAuthTag()) };
+}
+
+/** The same memory without Buffer's own methods: its `slice` shares memory where that of other arrays copies. */
+function toPlainArray(buffer: Buffer): Uint8Array {
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+}
+
+/** As {@link sealFloeSegment}, into memory that may be reused for the next. Returns the segment's length in bytes. */
+export function encryptFloeSegment(
+  keys: FloeKeys,
+  segment: FloeSegment & { readonly plaintext: Uint8Array; readonly iv: Uint8Array },
+  into: Uint8Array,
+): number {
+  const { prefix, ciphertext, tag } = sealFloeSegment(keys, segment);
+  into.set(prefix);
+  into.set(ciphertext, PREFIX_BYTES);
+  into.set(tag, PREFIX_BYTES + ciphertext.length);
+  return PREFIX_BYTES + ciphertext.length + tag.length;
 }
 
 /**
- * Decrypts one segment into `into`; on failure `into` is wiped before the error is thrown, so that
- * no unauthenticated byte can be read.
+ * Decrypts one segment; on failure what was decrypted is wiped before the error is thrown, so that no unauthenticated
+ * byte can be read.
  * @param bytes the whole segment as stored
- * @returns the plaintext's length in bytes
+ * @returns the plaintext in fresh memory, not copied; the caller wipes it
  * @throws SealError SEAL_AUTH_FAILED whatever is wrong with the segment
  */
-export function decryptFloeSegment(
-  keys: FloeKeys,
-  segment: FloeSegment & { readonly bytes: Uint8Array },
-  into: Uint8Array,
-): number {
+export function openFloeSegment(keys: FloeKeys, segment: FloeSegment & { readonly bytes: Uint8Array }): Uint8Array {
   const { position, isLast, bytes } = segment;
   const mark = bytes.length < 4 ? -1 : new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0);
   const isFramed = isLast
@@ -159,16 +177,28 @@ export function decryptFloeSegment(
   });
   decipher.setAAD(toSegmentAad(position, isLast));
   decipher.setAuthTag(bytes.subarray(bytes.length - GCM_TAG_BYTES));
-  for (let at = 0; at < ciphertext.length; at += SEAL_LIMITS.cipherPieceBytes) {
-    const piece = decipher.update(ciphertext.subarray(at, at + SEAL_LIMITS.cipherPieceBytes));
-    into.set(piece, at);
-    zeroize(piece);
-  }
+  const plaintext = toPlainArray(decipher.update(ciphertext));
   try {
     decipher.final();
+    return plaintext;
   } catch {
-    zeroize(into.subarray(0, ciphertext.length));
+    zeroize(plaintext);
     throw new SealError('SEAL_AUTH_FAILED');
   }
-  return ciphertext.length;
+}
+
+/**
+ * As {@link openFloeSegment}, into memory that may be reused for the next; nothing is written there on failure.
+ * @returns the plaintext's length in bytes
+ * @throws SealError SEAL_AUTH_FAILED
+ */
+export function decryptFloeSegment(
+  keys: FloeKeys,
+  segment: FloeSegment & { readonly bytes: Uint8Array },
+  into: Uint8Array,
+): number {
+  const plaintext = openFloeSegment(keys, segment);
+  into.set(plaintext);
+  zeroize(plaintext);
+  return plaintext.length;
 }

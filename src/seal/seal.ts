@@ -4,7 +4,7 @@ import { SEAL_LIMITS } from '../core/limits/seal.ts';
 import { type Clock, type Progress, type Random, silentProgress } from '../core/ports.ts';
 import type { ByteSink, ByteSource } from '../source/ports.ts';
 import { primeAllocator } from './allocator.ts';
-import { createFloeHeader, encryptFloeSegment, type FloeKeys } from './floe.ts';
+import { createFloeHeader, encryptFloeSegment, type FloeKeys, sealFloeSegment } from './floe.ts';
 import {
   FLOE_SEGMENT_IV_BYTES,
   toFloeBytes,
@@ -155,7 +155,6 @@ function drawBytes(random: Random, length: number): Uint8Array {
 function writeSegments(keys: FloeKeys, header: SealHeader, options: SealFilesOptions): number {
   const count = toFloeSegmentCount(keys.params, header.ptSize);
   const plaintextSlot = new Uint8Array(toSegmentPlaintextBytes(keys.params));
-  const sealedSlot = new Uint8Array(keys.params.segmentBytes);
   const iv = new Uint8Array(FLOE_SEGMENT_IV_BYTES);
   const readNext = createJoinedReader(options.files);
   let written = 0;
@@ -166,10 +165,12 @@ function writeSegments(keys: FloeKeys, header: SealHeader, options: SealFilesOpt
       const plaintext = plaintextSlot.subarray(0, length);
       readNext(plaintext);
       options.random.fill(iv);
-      const sealedBytes = encryptFloeSegment(keys, { position, isLast, plaintext, iv }, sealedSlot);
-      options.sink.write(sealedSlot.subarray(0, sealedBytes));
+      const { prefix, ciphertext, tag } = sealFloeSegment(keys, { position, isLast, plaintext, iv });
+      options.sink.write(prefix);
+      options.sink.write(ciphertext);
+      options.sink.write(tag);
       options.progress?.advance(length);
-      written += sealedBytes;
+      written += prefix.length + ciphertext.length + tag.length;
     }
   } finally {
     plaintextSlot.fill(0);

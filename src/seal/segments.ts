@@ -2,15 +2,14 @@
 import { zeroize } from '../core/bytes.ts';
 import { SourceError } from '../core/errors.ts';
 import type { ByteSource } from '../source/ports.ts';
-import { decryptFloeSegment, openFloeHeader } from './floe.ts';
+import { openFloeHeader, openFloeSegment } from './floe.ts';
 import { toFloeSegmentCount, toSegmentPlaintextBytes } from './floe-params.ts';
 import type { SealInfo } from './header.ts';
 
 interface Slot {
   position: number;
   lastUse: number;
-  length: number;
-  readonly plaintext: Uint8Array;
+  plaintext: Uint8Array;
 }
 
 /** The plaintext of a seal as one run of bytes, all files joined. */
@@ -51,12 +50,11 @@ export function openSegments(
       cached.lastUse = ++useCount;
       return cached;
     }
-    const slot = takeSlot(slots, cachedSegments, perSegment);
-    slot.position = -1;
+    const slot = takeSlot(slots, cachedSegments);
     const start = info.segmentsStart + position * params.segmentBytes;
     const bytes = sealed.subarray(0, Math.min(params.segmentBytes, source.size - start));
     source.read(start, bytes);
-    slot.length = decryptFloeSegment(keys, { position, isLast: position === count - 1, bytes }, slot.plaintext);
+    slot.plaintext = openFloeSegment(keys, { position, isLast: position === count - 1, bytes });
     slot.position = position;
     slot.lastUse = ++useCount;
     return slot;
@@ -66,8 +64,7 @@ export function openSegments(
     plaintextBytes: header.ptSize,
     segmentCount: count,
     segment(position) {
-      const slot = load(position);
-      return slot.plaintext.subarray(0, slot.length);
+      return load(position).plaintext;
     },
     read(offset, into) {
       assertRange(source.label, { offset, length: into.length, sizeBytes: header.ptSize });
@@ -75,7 +72,7 @@ export function openSegments(
         const position = Math.floor((offset + at) / perSegment);
         const slot = load(position);
         const from = offset + at - position * perSegment;
-        const length = Math.min(slot.length - from, into.length - at);
+        const length = Math.min(slot.plaintext.length - from, into.length - at);
         into.set(slot.plaintext.subarray(from, from + length), at);
         at += length;
       }
@@ -89,13 +86,18 @@ export function openSegments(
   };
 }
 
-function takeSlot(slots: Slot[], slotsMax: number, plaintextBytes: number): Slot {
+/** A slot for the next segment; what it held is wiped. */
+function takeSlot(slots: Slot[], slotsMax: number): Slot {
   if (slots.length < slotsMax) {
-    const slot = { position: -1, lastUse: 0, length: 0, plaintext: new Uint8Array(plaintextBytes) };
+    const slot = { position: -1, lastUse: 0, plaintext: new Uint8Array(0) };
     slots.push(slot);
     return slot;
   }
-  return slots.reduce((oldest, slot) => (slot.lastUse < oldest.lastUse ? slot : oldest));
+  const oldest = slots.reduce((least, slot) => (slot.lastUse < least.lastUse ? slot : least));
+  zeroize(oldest.plaintext);
+  oldest.plaintext = new Uint8Array(0);
+  oldest.position = -1;
+  return oldest;
 }
 
 /** @throws SourceError SOURCE_SHORT_READ when the range leaves `sizeBytes` */

@@ -13,8 +13,6 @@ export const SEAL_LIMITS = {
   segmentBytesMax: 4 * 1024 * 1024,
   /** Fastest of 16 KiB to 4 MiB with node:crypto. */
   segmentBytesDefault: 1024 * 1024,
-  /** Input of one cipher call; 64 KiB keeps its fresh output in the second-level cache and off the page-fault path. */
-  cipherPieceBytes: 64 * 1024,
   /** Work from which warming up the allocator (a few milliseconds) pays. */
   primeFromBytes: 64 * 1024 * 1024,
   /** Twice this is what may lie free before the allocator gives it back: one burst of the garbage collector. */
