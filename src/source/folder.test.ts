@@ -89,12 +89,15 @@ describe('folder', () => {
     source.close();
   });
 
-  test.each(['linked.bin', 'escape.bin', 'dir/secret', 'alias.bin', 'loop'])(
-    'link %s is refused by default',
-    (name) => {
-      expect(codeOf(() => openFolder(model).open(name))).toBe('SOURCE_LINK_REFUSED');
-    },
-  );
+  test.each([
+    'linked.bin',
+    'escape.bin',
+    'dir/secret',
+    'alias.bin',
+    'loop',
+  ])('link %s is refused by default', (name) => {
+    expect(codeOf(() => openFolder(model).open(name))).toBe('SOURCE_LINK_REFUSED');
+  });
 
   test('the refusal names --data-root', () => {
     try {
