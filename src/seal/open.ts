@@ -32,7 +32,7 @@ export interface OpenedSeal {
 export function openSeal(options: { readonly source: ByteSource; readonly dek: Uint8Array }): OpenedSeal {
   const { source, dek } = options;
   const info = readSealHeader(source);
-  const reader = openSegments(source, info, { dek, cachedSegments: SEAL_LIMITS.cachedSegments });
+  const reader = openSegments(source, info, { dek, cachedSegments: SEAL_LIMITS.cachedSegments, wipesSegments: true });
   const close = (): void => {
     reader.close();
     source.close();
@@ -78,7 +78,7 @@ export function openSealTo(options: {
 }): SealHeader {
   const { source, dek, sinkFor, progress = silentProgress } = options;
   const info = readSealHeader(source);
-  const reader = openSegments(source, info, { dek, cachedSegments: 1 });
+  const reader = openSegments(source, info, { dek, cachedSegments: 1, wipesSegments: false });
   primeAllocator(info.header.ptSize);
   const writeOut = createSplitter(info.header.files, sinkFor);
   try {

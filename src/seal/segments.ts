@@ -31,10 +31,15 @@ export interface SegmentReader {
 export function openSegments(
   source: ByteSource,
   info: SealInfo,
-  options: { readonly dek: Uint8Array; readonly cachedSegments: number },
+  options: {
+    readonly dek: Uint8Array;
+    readonly cachedSegments: number;
+    /** False where the caller writes the plaintext out anyway: a segment that is done is then left to the collector. */
+    readonly wipesSegments: boolean;
+  },
 ): SegmentReader {
   const { params, header } = info;
-  const { dek, cachedSegments } = options;
+  const { dek, cachedSegments, wipesSegments } = options;
   const keys = openFloeHeader(dek, { params, aad: info.preamble, header: info.floeHeader });
   const count = toFloeSegmentCount(params, header.ptSize);
   const perSegment = toSegmentPlaintextBytes(params);
@@ -50,7 +55,7 @@ export function openSegments(
       cached.lastUse = ++useCount;
       return cached;
     }
-    const slot = takeSlot(slots, cachedSegments);
+    const slot = takeSlot(slots, cachedSegments, wipesSegments);
     const start = info.segmentsStart + position * params.segmentBytes;
     const bytes = sealed.subarray(0, Math.min(params.segmentBytes, source.size - start));
     source.read(start, bytes);
@@ -86,15 +91,15 @@ export function openSegments(
   };
 }
 
-/** A slot for the next segment; what it held is wiped. */
-function takeSlot(slots: Slot[], slotsMax: number): Slot {
+/** A slot for the next segment; what it held is wiped or dropped. */
+function takeSlot(slots: Slot[], slotsMax: number, wipes: boolean): Slot {
   if (slots.length < slotsMax) {
     const slot = { position: -1, lastUse: 0, plaintext: new Uint8Array(0) };
     slots.push(slot);
     return slot;
   }
   const oldest = slots.reduce((least, slot) => (slot.lastUse < least.lastUse ? slot : least));
-  zeroize(oldest.plaintext);
+  if (wipes) zeroize(oldest.plaintext);
   oldest.plaintext = new Uint8Array(0);
   oldest.position = -1;
   return oldest;

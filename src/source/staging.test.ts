@@ -182,33 +182,33 @@ describe('stageFolder', () => {
     expect(() => staged.file('c', 0o644)).toThrow(TypeError);
   });
 
-  test.each([false, true])(
-    'a power cut at any step leaves all or nothing, and the next run cleans up (replace %s)',
-    (replace) => {
-      for (let changes = 0; ; changes++) {
-        rmSync(base, { recursive: true });
-        mkdirSync(base);
-        if (replace) produce(nodeStorage, false, 'old', nextRun);
-        const cut = cutAfter(changes);
-        let ended = true;
-        try {
-          produce(cut.storage, replace, 'new', deadRun);
-        } catch (error) {
-          if (!(error instanceof PowerCut)) throw error;
-          ended = false;
-        }
-        if (existsSync(join(base, 'out'))) expect(['oldold', 'newnew']).toContain(readOut());
-        cleanLeftovers(nodeStorage, join(base, 'out'), nextRun);
-        if (replace) expect(['oldold', 'newnew']).toContain(readOut());
-        expect(readdirSync(base)).toEqual(existsSync(join(base, 'out')) ? ['out'] : []);
-        if (ended) {
-          expect(readOut()).toBe('newnew');
-          expect(changes).toBeGreaterThan(6);
-          return;
-        }
+  test.each([
+    false,
+    true,
+  ])('a power cut at any step leaves all or nothing, and the next run cleans up (replace %s)', (replace) => {
+    for (let changes = 0; ; changes++) {
+      rmSync(base, { recursive: true });
+      mkdirSync(base);
+      if (replace) produce(nodeStorage, false, 'old', nextRun);
+      const cut = cutAfter(changes);
+      let ended = true;
+      try {
+        produce(cut.storage, replace, 'new', deadRun);
+      } catch (error) {
+        if (!(error instanceof PowerCut)) throw error;
+        ended = false;
       }
-    },
-  );
+      if (existsSync(join(base, 'out'))) expect(['oldold', 'newnew']).toContain(readOut());
+      cleanLeftovers(nodeStorage, join(base, 'out'), nextRun);
+      if (replace) expect(['oldold', 'newnew']).toContain(readOut());
+      expect(readdirSync(base)).toEqual(existsSync(join(base, 'out')) ? ['out'] : []);
+      if (ended) {
+        expect(readOut()).toBe('newnew');
+        expect(changes).toBeGreaterThan(6);
+        return;
+      }
+    }
+  });
 
   test('leftovers of live runs, other machines and other targets stay', () => {
     const names = [

@@ -94,20 +94,20 @@ export function runRuntimeSuite(name: string, { make }: RuntimeSuite): void {
       await session.release();
     });
 
-    test.each([false, true])(
-      'what it needs is copied: buffers zeroed after load change nothing (external: %s)',
-      async (isExternal) => {
-        const model = matmulModel(isExternal);
-        const session = await runtime.load(model);
-        model.main.fill(0);
-        for (const file of model.external) file.data.fill(0);
-        const input = f32([2, 2], [1, 0, 10, 100]);
-        const out = await session.run(new Map([['x', input]]));
-        expect(toFloats(out.get('y'))).toEqual([1, 2, 310, 420]);
-        expect(input).toEqual(f32([2, 2], [1, 0, 10, 100]));
-        await session.release();
-      },
-    );
+    test.each([
+      false,
+      true,
+    ])('what it needs is copied: buffers zeroed after load change nothing (external: %s)', async (isExternal) => {
+      const model = matmulModel(isExternal);
+      const session = await runtime.load(model);
+      model.main.fill(0);
+      for (const file of model.external) file.data.fill(0);
+      const input = f32([2, 2], [1, 0, 10, 100]);
+      const out = await session.run(new Map([['x', input]]));
+      expect(toFloats(out.get('y'))).toEqual([1, 2, 310, 420]);
+      expect(input).toEqual(f32([2, 2], [1, 0, 10, 100]));
+      await session.release();
+    });
 
     test('models loaded at the same time with equal external names keep their own weights', async () => {
       const first = matmulModel(true);

@@ -82,21 +82,21 @@ describeWithProgram('report page in Chromium', 'chromium', ['--version'], () => 
     expect(requests).toEqual([url]);
   }
 
-  test.each(['owner', 'public'] as const)(
-    'the %s form renders with no console message and no request',
-    async (audience) => {
-      const { page, url } = await openReport(sampleReport(), audience);
-      assertQuiet(page, url);
-      const text = String(await page.evaluate('document.body.innerText'));
-      expect(text).toContain('256 of 256 bits agree');
-      expect(text).toContain('Checkpoint to publish');
-      expect(await page.evaluate("document.querySelectorAll('svg.chart').length")).toBe(audience === 'owner' ? 4 : 3);
-      const sizes = await page.evaluate(
-        "[...document.querySelectorAll('svg.chart')].map((one) => one.getBoundingClientRect().height)",
-      );
-      for (const height of sizes as number[]) expect(height).toBeGreaterThan(40);
-    },
-  );
+  test.each([
+    'owner',
+    'public',
+  ] as const)('the %s form renders with no console message and no request', async (audience) => {
+    const { page, url } = await openReport(sampleReport(), audience);
+    assertQuiet(page, url);
+    const text = String(await page.evaluate('document.body.innerText'));
+    expect(text).toContain('256 of 256 bits agree');
+    expect(text).toContain('Checkpoint to publish');
+    expect(await page.evaluate("document.querySelectorAll('svg.chart').length")).toBe(audience === 'owner' ? 4 : 3);
+    const sizes = await page.evaluate(
+      "[...document.querySelectorAll('svg.chart')].map((one) => one.getBoundingClientRect().height)",
+    );
+    for (const height of sizes as number[]) expect(height).toBeGreaterThan(40);
+  });
 
   test('names full of markup stay text, and ask for nothing', async () => {
     const hostile = `"><img src="http://127.0.0.1:9/x" onerror="document.title='owned'"><script>document.title='owned'</script></style><svg onload=alert(1)>`;
