@@ -35,7 +35,7 @@ export function toWarnings(protection: Protection, outputs: Outputs): Warning[] 
     const { tau } = marked.mark.record;
     warnings.push(
       say(
-        `Strength was lowered to tau ${tau} to stay within ${options.limitPoints} points of accuracy; the mark is then expected to stand weight noise up to ${tolerance} of the weights' deviation.`,
+        `Strength was lowered to tau ${tau}, the strongest tried whose loss was not shown to exceed ${options.limitPoints} points of accuracy; the mark is then expected to stand weight noise up to ${tolerance} of the weights' deviation.`,
       ),
     );
   }
