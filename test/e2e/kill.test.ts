@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createWorkplace, type Workplace } from './command.ts';
-import { expectClean, runKills } from './kill.ts';
+import { chooseDelaysMs, expectClean, runKills } from './kill.ts';
 
 let place: Workplace;
 beforeEach(() => {
@@ -11,7 +11,7 @@ afterEach(() => {
 });
 
 test('protect killed at five moments leaves the old state or the new one, and the next run starts clean', async () => {
-  const kills = await runKills(place, [150, 400, 700, 1000, 1300]);
+  const kills = await runKills(place, await chooseDelaysMs(place, 5));
   expect(kills).toBeGreaterThan(0);
   expectClean(place);
 });

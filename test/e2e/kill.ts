@@ -35,6 +35,15 @@ async function killAfter(place: Workplace, delayMs: number): Promise<'killed' | 
   return signal === 'SIGKILL' ? 'killed' : 'ended';
 }
 
+/** Moments spread over the time that one undisturbed run takes here, now; that run is made first, and removed. */
+export async function chooseDelaysMs(place: Workplace, rounds: number): Promise<number[]> {
+  const startedMs = performance.now();
+  await killAfter(place, 600_000);
+  const durationMs = performance.now() - startedMs;
+  rmSync(join(place.folder, 'out'), { recursive: true });
+  return Array.from({ length: rounds }, (_, round) => ((round + 0.5) / rounds) * durationMs);
+}
+
 /** One round per delay; after each, the output is absent or complete, and the ledger is whole. Returns kills that hit. */
 export async function runKills(place: Workplace, delaysMs: readonly number[]): Promise<number> {
   let kills = 0;

@@ -40,7 +40,7 @@ export function toWarnings(protection: Protection, outputs: Outputs): Warning[] 
     );
   }
   if (fidelity.kind === 'unmeasured' && marked !== null) {
-    warnings.push(say(`What the mark costs was not measured: ${fidelity.reason}.`));
+    warnings.push(say(`What the mark costs was not measured: ${fidelity.reason.replace(/\.$/, '')}.`));
   }
   if (fidelity.kind === 'measured') warnings.push(...fidelity.fidelity.warnings.map((text) => say(text)));
   if (outputs.claim?.attestation?.isTrusted === false) {
