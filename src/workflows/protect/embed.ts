@@ -1,5 +1,5 @@
 /** Embeds the mark alone: a marked copy with its claim, commitment and ledger entries. */
-import { zeroize } from '../../core/bytes.ts';
+import { allocSecret, zeroize } from '../../core/bytes.ts';
 import { openModelPath } from '../../formats/index.ts';
 import { stageFolder } from '../../source/index.ts';
 import type { StagedFolder } from '../../source/index.ts';
@@ -10,7 +10,7 @@ import { withStaged } from '../staged.ts';
 import { claimMark } from './claim-step.ts';
 import { toMarkEntries } from './entries.ts';
 import type { FileRecord, ProtectOptions, ProtectResult } from './options.ts';
-import { prepare } from './prepare.ts';
+import { prepare, SEED_BYTES } from './prepare.ts';
 import type { Protection } from './protection.ts';
 import { toFidelityResult, toMarkResult } from './result.ts';
 import { writeMarked } from './staged-files.ts';
@@ -29,7 +29,7 @@ export interface EmbedResult {
 /** @throws as `protect`, without what sealing throws */
 export async function embedModel(services: Services, options: ProtectOptions): Promise<EmbedResult> {
   const session = openSession(services, options.ownerId);
-  const seed = new Uint8Array(32);
+  const seed = allocSecret(SEED_BYTES);
   try {
     const protection = await prepare(services, session, { options, seed, withKeys: false });
     try {

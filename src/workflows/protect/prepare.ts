@@ -6,7 +6,7 @@ import { ModelwardError } from '../../core/errors.ts';
 import { openModelPath } from '../../formats/index.ts';
 import type { Model } from '../../model/types.ts';
 import type { RewritePlan } from '../../source/rewrite.ts';
-import { stageFolder } from '../../source/index.ts';
+import { assertAbsent } from '../../source/index.ts';
 import { deriveSeeds, toModelDigest } from '../../watermark/index.ts';
 import { fillSeed } from '../claims.ts';
 import { toSourceSha256 } from '../digests.ts';
@@ -18,6 +18,9 @@ import { type OutputNames, toOutputNames } from './names.ts';
 import type { FileRecord, ProtectOptions } from './options.ts';
 import type { Protection } from './protection.ts';
 import { createStepTimer, type StepTimer } from './timer.ts';
+
+/** Length of S. */
+export const SEED_BYTES = 32;
 
 /**
  * Opens, reads, embeds and measures; refuses everything that can be refused before the first byte is written. The caller
@@ -46,7 +49,7 @@ async function prepareOpened(
   const { options, original, seed } = given;
   const timer = createStepTimer(services.clock);
   const names = toOutputNames(options.path, original);
-  stageFolder({ storage: services.storage, target: options.out, replace: options.force }).abort();
+  if (!options.force) assertAbsent(services.storage, options.out);
   const keys = given.withKeys ? await openApartKeys(services, session, options, names) : null;
   const originalFile = timer.time('digests', () => toOriginalFile(services, options, original));
   const originalDigest = timer.time('digests', () => toModelDigest(original, services.progress).digest);

@@ -6,9 +6,7 @@ import { openSession } from '../session.ts';
 import { withStaged } from '../staged.ts';
 import type { Protected, ProtectOptions } from './options.ts';
 import { writeOutputs } from './outputs.ts';
-import { prepare } from './prepare.ts';
-
-const SEED_BYTES = 32;
+import { prepare, SEED_BYTES } from './prepare.ts';
 
 /**
  * Claim, commitment, envelope and ledger entries are durable before the output folder gets its name; whenever the
