@@ -1,16 +1,11 @@
 /** Memory of edits and time of indexes, whatever the size of the model. Inputs are sparse files of zero weights. */
 import { closeSync, ftruncateSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import type { BenchCommand, BenchRow, BenchSample } from '../types.ts';
+import { runCase, toMedian } from '../samples.ts';
+import type { BenchRow, BenchSample } from '../types.ts';
 
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
-const cases = join(import.meta.dirname, '../cases');
-
-function runCase(script: string, args: readonly string[], before?: () => void): BenchCommand {
-  const command = { command: process.execPath, args: [join(cases, script), ...args] };
-  return before === undefined ? command : { ...command, before };
-}
 
 function toVarint(value: number): number[] {
   const out: number[] = [];
@@ -72,10 +67,6 @@ type WriteModel = (path: string, sizeBytes: number) => void;
 function toNumber(sample: BenchSample, name: string): number {
   const value = sample.output?.[name];
   return typeof value === 'number' ? value : NaN;
-}
-
-function toMedian(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 }
 
 function editRow(size: string, sizeBytes: number, file: string, write: WriteModel): BenchRow {

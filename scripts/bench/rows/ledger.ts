@@ -1,20 +1,12 @@
 /** Speed of durable appends to the ledger, against a plain file of the same bytes with a sync per batch. */
 import { join } from 'node:path';
+import { readOutput, toMedian } from '../samples.ts';
 import type { BenchCommand, BenchMeasure, BenchRow, BenchSample } from '../types.ts';
 
 const cases = join(import.meta.dirname, '../cases');
 /** Bytes of the entry that the case appends, in its bundle. */
 const ENTRY_BYTES = 228;
 const BAR_PER_SECOND = 2000;
-
-function toMedian(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
-}
-
-function readOutput(sample: BenchSample, name: string): number {
-  const value = sample.output?.[name];
-  return typeof value === 'number' ? value : NaN;
-}
 
 function judge({ ours, yardstick }: BenchMeasure): { figure: string; met: boolean } {
   const rate = (sample: BenchSample): number => readOutput(sample, 'entriesPerSecond');

@@ -3,25 +3,11 @@ import { randomFillSync } from 'node:crypto';
 import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { sealSource } from '../../../src/seal/index.ts';
-import type { BenchCase, BenchCommand, BenchMeasure, BenchRow, BenchSample } from '../types.ts';
+import { readOutput, runCase, toMedian } from '../samples.ts';
+import type { BenchCase, BenchMeasure, BenchRow, BenchSample } from '../types.ts';
 
 const GIB = 2 ** 30;
 const MIB = 2 ** 20;
-const cases = join(import.meta.dirname, '../cases');
-
-function runCase(script: string, args: readonly string[], before?: () => void): BenchCommand {
-  const command = { command: process.execPath, args: [join(cases, script), ...args] };
-  return before === undefined ? command : { ...command, before };
-}
-
-function toMedian(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
-}
-
-function readOutput(sample: BenchSample, name: string): number {
-  const value = sample.output?.[name];
-  return typeof value === 'number' ? value : NaN;
-}
 
 /** Median over the pairs of a figure of both sides. */
 function toPairMedian({ ours, yardstick }: BenchMeasure, figure: (a: BenchSample, b: BenchSample) => number): number {

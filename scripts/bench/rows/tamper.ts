@@ -5,19 +5,11 @@ import { join } from 'node:path';
 import { openModelPath } from '../../../src/formats/index.ts';
 import { createP256Pkcs8, p256Signer } from '../../../src/sign/index.ts';
 import { createBaseline } from '../../../src/tamper/index.ts';
-import type { BenchCase, BenchCommand, BenchMeasure, BenchRow, BenchSample } from '../types.ts';
+import { runCase, toMedian } from '../samples.ts';
+import type { BenchCase, BenchMeasure, BenchRow, BenchSample } from '../types.ts';
 
 const MIB = 2 ** 20;
 const TENSOR_MIB = 16;
-const cases = join(import.meta.dirname, '../cases');
-
-function toMedian(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
-}
-
-function runCase(script: string, args: readonly string[]): BenchCommand {
-  return { command: process.execPath, args: [join(cases, script), ...args] };
-}
 
 /** A safetensors file of random f32 weights in tensors of 16 MiB. @returns its plain SHA-256, hex */
 function writeModel(path: string, sizeMib: number): string {

@@ -2,28 +2,14 @@
 import { closeSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { createPrfStream } from '../../../src/core/prf.ts';
-import type { BenchCase, BenchCommand, BenchMeasure, BenchRow, BenchSample } from '../types.ts';
+import { readOutput, runCase, toMedian } from '../samples.ts';
+import type { BenchCase, BenchMeasure, BenchRow, BenchSample } from '../types.ts';
 
-const cases = join(import.meta.dirname, '../cases');
 const GB = 1e9;
 const MIB = 2 ** 20;
 const RSS_MIB_MAX = 320;
 const COST_MAX = 1.25;
 const EMBED_SECONDS_MAX = 3;
-
-function runCase(script: string, args: readonly string[], before?: () => void): BenchCommand {
-  const command = { command: process.execPath, args: [join(cases, script), ...args] };
-  return before === undefined ? command : { ...command, before };
-}
-
-function toMedian(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
-}
-
-function readOutput(sample: BenchSample, name: string): number {
-  const value = sample.output?.[name];
-  return typeof value === 'number' ? value : NaN;
-}
 
 /** A safetensors file of `count` float32 matrices of 4,096 x 4,096 seeded random weights (67.1 MB each). */
 function writeModel(path: string, count: number): void {
