@@ -3,7 +3,7 @@ import type { ByteSource } from '../source/ports.ts';
 import type { RewritePlan } from '../source/rewrite.ts';
 import type { DType } from './dtype.ts';
 
-export type FormatId = 'onnx' | 'safetensors';
+export type FormatId = 'onnx' | 'safetensors' | 'gguf' | 'tflite' | 'pytorch';
 
 /** One file of a model. `name` is relative to the model's folder; the first file is the one that the user named. */
 export interface ModelFile {
