@@ -68,6 +68,11 @@ export function decodeFloats(dtype: FloatDType, bytes: Uint8Array, into: Float32
   }
 }
 
+/** The value of one f16 code: scales of quantised blocks are read one at a time. */
+export function toHalf(code: number): number {
+  return findTable('f16')[code];
+}
+
 function decodeWide(isSingle: boolean, bytes: Uint8Array, into: Float32Array | Float64Array): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (isSingle) for (let i = 0; i < into.length; i++) into[i] = view.getFloat32(4 * i, true);

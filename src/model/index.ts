@@ -1,4 +1,5 @@
 /** Format-neutral model types, and the element codecs. */
+export * from './blocks.ts';
 export * from './dtype.ts';
 export * from './floats.ts';
 export * from './ints.ts';
