@@ -103,8 +103,8 @@ function markSubject(name: ModelName, seed: string): Subject {
   return { name, seed, spec, original, originalModel, marked, claim, ownSeed, record: mark.record };
 }
 
-/** Reads a subject's mark in a suspect model, with the original at hand. */
+/** Reads a subject's mark in a suspect model in every way, with the original at hand. */
 export function detect(subject: Subject, suspect: Model): DetectResult {
   const { claim, ownSeed, originalModel } = subject;
-  return detectMark({ suspect, claim, ownSeed, original: originalModel });
+  return detectMark({ suspect, claim, ownSeed, original: originalModel, readings: 'all' });
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { MLP_GRAPH, shapeTensor, TRANSFORMER_GRAPH } from '../../test/fakes/graphs.ts';
 import { int, ints, memoryModel, memoryTensor, node } from '../../test/fakes/memory-model.ts';
 import { topologySchema } from './ports.ts';
 import { toTopology } from './topology.ts';
@@ -6,24 +7,11 @@ import { toTopology } from './topology.ts';
 const zeros = (name: string, ...shape: readonly number[]) =>
   memoryTensor(name, shape, new Float32Array(shape.reduce((a, b) => a * b, 1)));
 
-const shapeOf = (name: string, ...dims: readonly number[]) => memoryTensor(name, [dims.length], dims, 'i64');
-
 describe('topology', () => {
   test('an MLP: Gemm and MatMul + Add, both orientations, head fixed', () => {
     const model = memoryModel(
       [zeros('w1', 32, 16), zeros('b1', 32), zeros('w2', 32, 24), zeros('b2', 24), zeros('w3', 24, 10)],
-      {
-        inputs: ['x'],
-        outputs: ['y'],
-        nodes: [
-          node('Gemm', ['x', 'w1', 'b1'], ['h1'], { transB: int(1) }),
-          node('Relu', ['h1'], ['r1']),
-          node('MatMul', ['r1', 'w2'], ['m2']),
-          node('Add', ['m2', 'b2'], ['h2']),
-          node('Relu', ['h2'], ['r2']),
-          node('MatMul', ['r2', 'w3'], ['y']),
-        ],
-      },
+      MLP_GRAPH,
     );
     const topology = toTopology(model);
     expect(topology.layers.map(({ name, outAxis, inAxis, isOutput }) => [name, outAxis, inAxis, isOutput])).toEqual([
@@ -129,35 +117,10 @@ describe('topology', () => {
         zeros('up.b', 64),
         zeros('down', 64, 16),
         zeros('head', 16, 3),
-        shapeOf('split', 0, 8, 4, 4),
-        shapeOf('join', 0, 8, 16),
+        shapeTensor('split', 0, 8, 4, 4),
+        shapeTensor('join', 0, 8, 16),
       ],
-      {
-        inputs: ['ids'],
-        outputs: ['y'],
-        nodes: [
-          node('Gather', ['embed', 'ids'], ['e']),
-          node('Add', ['e', 'pos'], ['x']),
-          node('LayerNormalization', ['x', 'ln.g', 'ln.b'], ['n'], { axis: int(-1) }),
-          ...['q', 'k', 'v'].flatMap((name) => [
-            node('MatMul', ['n', name], [`${name}1`]),
-            node('Reshape', [`${name}1`, 'split'], [`${name}2`]),
-            node('Transpose', [`${name}2`], [`${name}3`], { perm: ints(0, 2, 1, 3) }),
-          ]),
-          node('MatMul', ['q3', 'k3'], ['scores']),
-          node('Softmax', ['scores'], ['p']),
-          node('MatMul', ['p', 'v3'], ['mix']),
-          node('Reshape', ['mix', 'join'], ['flat']),
-          node('MatMul', ['flat', 'o'], ['att']),
-          node('Add', ['x', 'att'], ['x2']),
-          node('MatMul', ['x2', 'up'], ['u']),
-          node('Add', ['u', 'up.b'], ['u2']),
-          node('Gelu', ['u2'], ['u3']),
-          node('MatMul', ['u3', 'down'], ['d']),
-          node('Add', ['x2', 'd'], ['x3']),
-          node('MatMul', ['x3', 'head'], ['y']),
-        ],
-      },
+      TRANSFORMER_GRAPH,
     );
     const { layers, spaces, vectors } = toTopology(model);
     const space = (name: string, side: 'in' | 'out') =>
@@ -179,7 +142,7 @@ describe('topology', () => {
 
   test('ranks are followed through reshapes: a mean over tokens keeps the stream free, one over channels has none', () => {
     const model = memoryModel(
-      [zeros('embed', 16, 48), zeros('head', 48, 10), shapeOf('tokens', 0, 9, 16), zeros('two', 1)],
+      [zeros('embed', 16, 48), zeros('head', 48, 10), shapeTensor('tokens', 0, 9, 16), zeros('two', 1)],
       {
         inputs: ['x'],
         outputs: ['y'],
@@ -204,7 +167,13 @@ describe('topology', () => {
 
   test('weights behind Transpose, Reshape and DequantizeLinear are found; tables and masks are not layers', () => {
     const model = memoryModel(
-      [zeros('w', 20, 30), zeros('k', 4, 4, 4, 10), shapeOf('to', 64, 10), zeros('mask', 20, 20), zeros('scale', 1)],
+      [
+        zeros('w', 20, 30),
+        zeros('k', 4, 4, 4, 10),
+        shapeTensor('to', 64, 10),
+        zeros('mask', 20, 20),
+        zeros('scale', 1),
+      ],
       {
         inputs: ['x'],
         outputs: ['y'],

@@ -1,7 +1,8 @@
 /** Permutation, scaling and added neurons against the mark. The attack code here shares nothing with the aligner. */
 import { describe, expect, test } from 'vitest';
+import { MLP_GRAPH, shapeTensor, TRANSFORMER_GRAPH } from '../../test/fakes/graphs.ts';
+import { toMarkedModel } from '../../test/fakes/marked-model.ts';
 import {
-  applyEdits,
   int,
   type MemoryModel,
   memoryModel,
@@ -11,11 +12,7 @@ import {
   seededNumbers,
 } from '../../test/fakes/memory-model.ts';
 import type { GraphNode } from '../model/types.ts';
-import { createClaim } from './claim.ts';
 import { detectMark } from './detect.ts';
-import { toOriginalDigest } from './digest.ts';
-import { deriveSeeds } from './seeds.ts';
-import { embedMark } from './spread/embed.ts';
 
 type Values = Map<string, { shape: number[]; data: Float32Array }>;
 
@@ -101,18 +98,7 @@ function mlp(): MemoryModel {
       gaussian('b2', 160),
       gaussian('w3', 160, 10),
     ],
-    {
-      inputs: ['x'],
-      outputs: ['y'],
-      nodes: [
-        node('Gemm', ['x', 'w1', 'b1'], ['h1'], { transB: int(1) }),
-        node('Relu', ['h1'], ['r1']),
-        node('MatMul', ['r1', 'w2'], ['m2']),
-        node('Add', ['m2', 'b2'], ['h2']),
-        node('Relu', ['h2'], ['r2']),
-        node('MatMul', ['r2', 'w3'], ['y']),
-      ],
-    },
+    MLP_GRAPH,
   );
 }
 
@@ -262,7 +248,6 @@ function permuteGrouped(
 /** Embedding + position, layer norm, attention with frozen heads, FFN with GELU; everything on one residual stream. */
 function transformer(): MemoryModel {
   const [width, hidden] = [48, 192];
-  const shapeOf = (name: string, ...dims: number[]): MemoryTensor => memoryTensor(name, [dims.length], dims, 'i64');
   return memoryModel(
     [
       gaussian('embed', 60, width),
@@ -277,34 +262,10 @@ function transformer(): MemoryModel {
       gaussian('up.b', hidden),
       gaussian('down', hidden, width),
       gaussian('head', width, 3),
-      shapeOf('split', 0, 8, 4, 12),
-      shapeOf('join', 0, 8, width),
+      shapeTensor('split', 0, 8, 4, 12),
+      shapeTensor('join', 0, 8, width),
     ],
-    {
-      inputs: ['ids'],
-      outputs: ['y'],
-      nodes: [
-        node('Gather', ['embed', 'ids'], ['e']),
-        node('Add', ['e', 'pos'], ['x']),
-        node('LayerNormalization', ['x', 'ln.g', 'ln.b'], ['n'], { axis: int(-1) }),
-        ...['q', 'k', 'v'].flatMap((name) => [
-          node('MatMul', ['n', name], [`${name}1`]),
-          node('Reshape', [`${name}1`, 'split'], [`${name}2`]),
-        ]),
-        node('MatMul', ['q2', 'k2'], ['scores']),
-        node('Softmax', ['scores'], ['p']),
-        node('MatMul', ['p', 'v2'], ['mix']),
-        node('Reshape', ['mix', 'join'], ['flat']),
-        node('MatMul', ['flat', 'o'], ['att']),
-        node('Add', ['x', 'att'], ['x2']),
-        node('MatMul', ['x2', 'up'], ['u']),
-        node('Add', ['u', 'up.b'], ['u2']),
-        node('Gelu', ['u2'], ['u3']),
-        node('MatMul', ['u3', 'down'], ['d']),
-        node('Add', ['x2', 'd'], ['x3']),
-        node('MatMul', ['x3', 'head'], ['y']),
-      ],
-    },
+    TRANSFORMER_GRAPH,
   );
 }
 
@@ -329,24 +290,6 @@ function attackTransformer(values: Values): void {
   moveAxis(values, 'up', 1, inside, ones(192));
   moveAxis(values, 'up.b', 0, inside, ones(192));
   moveAxis(values, 'down', 0, inside, ones(192));
-}
-
-function protect(original: MemoryModel) {
-  const seed = new Uint8Array(32).fill(3);
-  const originalDigest = toOriginalDigest(original);
-  const ownSeed = deriveSeeds(seed).own;
-  const mark = embedMark({ model: original, ownSeed, ownerId: 'alice', originalDigest });
-  const model = applyEdits(original, mark.edits);
-  const claim = createClaim({
-    seed,
-    seedBox: { sealSeed: () => null, openSeed: () => seed },
-    ownerKey: 'k',
-    ownerId: 'alice',
-    originalDigest,
-    markedDigest: toOriginalDigest(model),
-    mark,
-  });
-  return { model, claim, ownSeed };
 }
 
 function attacked(model: MemoryModel, attack: (values: Values) => void): MemoryModel {
@@ -375,7 +318,7 @@ describe('alignment against permuted and rescaled copies', () => {
     ['transformer: residual stream and FFN', transformer, attackTransformer],
   ] as const)('%s: unreadable in file order, no bit error after alignment', (_name, make, attack) => {
     const original = make();
-    const { model, claim, ownSeed } = protect(original);
+    const { model, claim, ownSeed } = toMarkedModel(original);
     const suspect = attacked(model, attack);
     const blind = detectMark({ suspect, claim, ownSeed });
     expect(blind.verdict).not.toBe('claim');
@@ -389,7 +332,7 @@ describe('alignment against permuted and rescaled copies', () => {
 
   test('noise of half the weights after permutation and scaling still aligns', () => {
     const original = mlp();
-    const { model, claim, ownSeed } = protect(original);
+    const { model, claim, ownSeed } = toMarkedModel(original);
     const noisy = attacked(model, (values) => {
       attackMlp(values);
       for (const { data } of values.values()) {
@@ -402,7 +345,7 @@ describe('alignment against permuted and rescaled copies', () => {
 
   test('an unrelated model stays unrelated after alignment to the original', () => {
     const original = mlp();
-    const { claim, ownSeed } = protect(original);
+    const { claim, ownSeed } = toMarkedModel(original);
     const result = detectMark({ suspect: mlp(), claim, ownSeed, original });
     expect(result.verdict).toBe('none');
     expect(result.evidenceBits).toBeLessThan(20);
@@ -410,7 +353,7 @@ describe('alignment against permuted and rescaled copies', () => {
 
   test('the marked copy, or anything but the committed original, is refused as reference', () => {
     const original = mlp();
-    const { model, claim, ownSeed } = protect(original);
+    const { model, claim, ownSeed } = toMarkedModel(original);
     const refused = expect.objectContaining({ code: 'ALIGN_REFERENCE_REFUSED', exit: 3 }) as Error;
     expect(() => detectMark({ suspect: model, claim, ownSeed, original: model })).toThrow(refused);
     expect(() => detectMark({ suspect: model, claim, ownSeed, original: mlp() })).toThrow(refused);

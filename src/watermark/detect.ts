@@ -1,19 +1,17 @@
 /** The detector: reads the ownership mark in a suspect and says how strong the evidence is (docs/spec/watermark.md §6). */
 import { alignSuspect } from '../align/index.ts';
-import { findHexBytes, isEqualConstantTime } from '../core/bytes.ts';
-import { AlignError } from '../core/errors.ts';
+import { findHexBytes } from '../core/bytes.ts';
 import { type Progress, silentProgress } from '../core/ports.ts';
 import type { Model } from '../model/types.ts';
 import { type Claim, listMarkedLayers } from './claim.ts';
 import { verifyCommitment } from './commitment.ts';
-import { toOriginalDigest } from './digest.ts';
+import { checkReference, type Reference, toReference } from './reference.ts';
 import { deriveMarkKeys, toMessageBits } from './seeds.ts';
-import { type Evidence, type ReadingEvidence, toReadingEvidence } from './spread/evidence.ts';
-import { type Layout, toLayout } from './spread/layout.ts';
-import { matchLayers, type LayerMatch } from './spread/match.ts';
-import { type LayerSums, type LayerView, toLayerSums, toScales } from './spread/measure.ts';
-import { createSlots, type SlotSource } from './spread/slots.ts';
-import { toSoftEvidenceBits } from '../core/stats.ts';
+import type { Evidence } from './spread/evidence.ts';
+import { toLayout } from './spread/layout.ts';
+import { matchLayers } from './spread/match.ts';
+import { hasChoice, readAligned, readBest, type Reader, readFirst, type Reading } from './spread/readings.ts';
+import { createSlots } from './spread/slots.ts';
 
 /** Evidence from which the verdict is "flag", and from which it is "claim", after all trials are counted. */
 export const FLAG_BITS = 64;
@@ -42,7 +40,7 @@ export interface DetectResult {
   readonly verdict: Verdict;
   /** -log2 of the probability that a suspect independent of the key shows this much, after all trials. */
   readonly evidenceBits: number;
-  /** Statistics × keys × readings (alignments, candidate choices) × layer subsets that were looked at. */
+  /** Statistics × keys × readings (alignments, candidate choices) × layer subsets that were looked at or paid for. */
   readonly trials: number;
   readonly schemes: readonly SchemeResult[];
   /** Share of the mark's positions that the suspect has, 0..1. */
@@ -58,20 +56,17 @@ export interface DetectMarkOptions {
   readonly claim: Claim;
   /** S_own, 32 bytes. */
   readonly ownSeed: Uint8Array;
-  /** The unmarked original; without it, permuted or rescaled copies cannot be read. */
-  readonly original?: Model;
+  /**
+   * The unmarked original, whose digest is checked at once; or how to get at it, asked only when the reading in the order
+   * of the file leaves something open. Without it, permuted or rescaled copies cannot be read.
+   */
+  readonly original?: Model | (() => Reference | undefined);
+  /**
+   * needed (default): the reading in the order of the file, then the others unless it settles the matter; the price is
+   * that of all. first: that one alone, at its own price. all: every reading, needed or not.
+   */
+  readonly readings?: 'first' | 'needed' | 'all';
   readonly progress?: Progress;
-}
-
-/** One way in which the suspect was read. */
-interface Reading {
-  readonly name: string;
-  readonly isAligned: boolean;
-  readonly evidence: ReadingEvidence;
-  /** log2 of the number of candidate choices that the key was allowed to pick from. */
-  readonly choicesLog2: number;
-  /** Share of the mark's positions that it found. */
-  readonly coverage: number;
 }
 
 /**
@@ -84,111 +79,88 @@ interface Reading {
  * @throws FormatError | SourceError from the readers
  */
 export function detectMark(options: DetectMarkOptions): DetectResult {
-  const { suspect, claim, ownSeed, progress = silentProgress } = options;
-  const { preimage } = claim.commitment;
-  verifyCommitment(claim.commitment, { purpose: 'own', subSeed: ownSeed });
-  const originalDigest = findHexBytes(preimage.originalDigest) ?? new Uint8Array(0);
-  if (options.original !== undefined) assertReference(options.original, originalDigest, progress);
-  const keys = deriveMarkKeys(ownSeed, 'own', originalDigest);
-  const layout = toLayout(listMarkedLayers(claim), keys.positions, preimage.params.bits);
-  const reader: Reader = {
-    layout,
-    slots: createSlots(keys.positions, layout.bits, layout.tiles),
-    message: toMessageBits(keys.bits, preimage.ownerId, layout.bits),
-  };
-  progress.step('reading the mark', 2, 'items');
+  const { suspect, claim, original, readings = 'needed', progress = silentProgress } = options;
+  verifyCommitment(claim.commitment, { purpose: 'own', subSeed: options.ownSeed });
+  const given = typeof original === 'object' ? checkReference(toReference(original, progress), claim) : undefined;
+  const reader = createReader(claim, options.ownSeed);
   const matches = matchLayers(
-    layout.layers.map(({ layer }) => layer),
+    reader.layout.layers.map(({ layer }) => layer),
     suspect,
   );
-  const readings = [readFirst(reader, matches)];
+  const isAll = readings !== 'first';
+  const plan = { best: isAll && hasChoice(matches), aligned: isAll && original !== undefined && canAlign(claim) };
+  const planned = 1 + Number(plan.best) + Number(plan.aligned);
+
+  progress.step('reading the mark', undefined, 'items');
+  const first = readFirst(reader, matches);
+  const done = [first.reading];
   progress.advance(1);
-  readings.push(...readBest(reader, matches));
-  progress.done();
-  if (options.original !== undefined && canAlign(claim))
-    readings.push(readAligned(reader, claim, suspect, options.original, progress));
-  const missing = matches.filter(({ candidates }) => candidates.length === 0).length;
-  return judge({ layout, readings, missing, notes: toNotes(claim, options.original) });
-}
-
-interface Reader {
-  readonly layout: Layout;
-  readonly slots: SlotSource;
-  readonly message: Int8Array;
-}
-
-function measure({ layout, slots }: Reader, views: readonly (LayerView | null)[]): LayerSums[] {
-  return toLayerSums(layout, slots, views, toScales(layout, views));
-}
-
-/** The reading that needs no choice: layers by name, or by shape in order. */
-function readFirst(reader: Reader, matches: readonly LayerMatch[]): Reading {
-  const sums = measure(
-    reader,
-    matches.map(({ candidates }) => candidates[0]?.view ?? null),
-  );
-  return toReading(reader, sums, { name: 'spread', isAligned: false, choicesLog2: 0 });
-}
-
-function toReading(
-  { layout, message }: Reader,
-  sums: readonly LayerSums[],
-  how: Pick<Reading, 'name' | 'isAligned' | 'choicesLog2'>,
-): Reading {
-  const seen = sums.reduce((total, layer) => total + layer.counts.reduce((a, b) => a + b, 0), 0);
-  return { ...how, evidence: toReadingEvidence(message, sums), coverage: seen / layout.sampled };
-}
-
-/** The reading that lets the key choose among same-shaped tensors; every choice costs its logarithm. */
-function readBest(reader: Reader, matches: readonly LayerMatch[]): Reading[] {
-  const rounds = Math.max(...matches.map(({ candidates }) => candidates.length));
-  if (rounds < 2) return [];
-  const found = Array.from({ length: rounds }, (_, round) =>
-    measure(
-      reader,
-      matches.map(({ candidates }) => candidates[round]?.view ?? null),
-    ),
-  );
-  const softBits = (sums: LayerSums): number =>
-    toSoftEvidenceBits(
-      sums.sums.reduce((total, sum, i) => total + reader.message[i] * sum, 0),
-      sums.squares,
+  const isSettled = readings !== 'all' && isConclusive(first.reading, planned);
+  if (plan.best && !isSettled) {
+    done.push(
+      readBest(reader, matches, first.sums, () => {
+        progress.advance(1);
+      }),
     );
-  const chosen = matches.map((_, index) =>
-    found.map((round) => round[index]).reduce((best, sums) => (softBits(sums) > softBits(best) ? sums : best)),
-  );
-  const choicesLog2 = matches.reduce((sum, { candidates }) => sum + Math.log2(Math.max(1, candidates.length)), 0);
-  return [toReading(reader, chosen, { name: 'spread/best-match', isAligned: false, choicesLog2 })];
+  }
+  progress.done();
+  const reference = isSettled || !plan.aligned ? undefined : (given ?? findReference(original, claim));
+  if (reference !== undefined) {
+    const { layers } = alignSuspect({ topology: claim.topology, original: reference.model, suspect, progress });
+    done.push(readAligned(reader, layers));
+  }
+  return judge({
+    reader,
+    readings: done,
+    // Unless the first settled it, every reading that could be taken was.
+    paid: isSettled ? planned : done.length,
+    missing: matches.filter(({ candidates }) => candidates.length === 0).length,
+    notes: isSettled ? toSettledNotes(planned) : toNotes(claim, reference ?? given),
+  });
+}
+
+function createReader(claim: Claim, ownSeed: Uint8Array): Reader {
+  const { originalDigest, ownerId, params } = claim.commitment.preimage;
+  const keys = deriveMarkKeys(ownSeed, 'own', findHexBytes(originalDigest) ?? new Uint8Array(0));
+  const layout = toLayout(listMarkedLayers(claim), keys.positions, params.bits);
+  return {
+    layout,
+    slots: createSlots(keys.positions, layout.bits, layout.tiles),
+    message: toMessageBits(keys.bits, ownerId, layout.bits),
+  };
+}
+
+function findReference(original: DetectMarkOptions['original'], claim: Claim): Reference | undefined {
+  const found = typeof original === 'function' ? original() : undefined;
+  return found === undefined ? undefined : checkReference(found, claim);
 }
 
 /**
- * Checks that the reference is the committed original: aligned to a marked copy, or to an "original" made up later,
- * unrelated models begin to agree with the key.
+ * True when nothing that another reading could show would matter: every bit over all layers, a claim at the price of all
+ * readings that were planned. Looking at fewer looks than are paid for can only lower the evidence (§6.4).
  */
-function assertReference(original: Model, originalDigest: Uint8Array, progress: Progress): void {
-  if (isEqualConstantTime(toOriginalDigest(original, progress), originalDigest)) return;
-  throw new AlignError('ALIGN_REFERENCE_REFUSED');
-}
-
-/** The reading after permuted, rescaled and added neurons are undone; the aligner never sees the key. */
-function readAligned(reader: Reader, claim: Claim, suspect: Model, original: Model, progress: Progress): Reading {
-  const { layers } = alignSuspect({ topology: claim.topology, original, suspect, progress });
-  const views = reader.layout.layers.map(({ layer }) => layers.get(layer.name) ?? null);
-  return toReading(reader, measure(reader, views), { name: 'spread', isAligned: true, choicesLog2: 0 });
+function isConclusive({ evidence }: Reading, planned: number): boolean {
+  const { hard, subsets } = evidence;
+  const isWhole = hard.layers === 'all' && hard.bits > 0 && hard.bitErrors === 0;
+  return isWhole && hard.rawBits - Math.log2(planned * STATISTICS * subsets) >= CLAIM_BITS;
 }
 
 interface Findings {
-  readonly layout: Layout;
+  readonly reader: Reader;
+  /** In the order in which they were taken; the first always is. */
   readonly readings: readonly Reading[];
+  /** Readings that are paid for, taken or not. */
+  readonly paid: number;
   /** Marked layers without any fitting tensor. */
   readonly missing: number;
   readonly notes: readonly string[];
 }
 
-/** Counts every trial once: the union over readings, subsets and statistics, each reading weighted by its choices. */
-function judge({ layout, readings, missing, notes }: Findings): DetectResult {
+/** Counts every trial once: the union over paid readings, subsets and statistics, each reading weighted by its choices. */
+function judge({ reader: { layout }, readings, paid, missing, notes }: Findings): DetectResult {
   const coverage = Math.max(...readings.map((reading) => reading.coverage));
-  const looks = readings.reduce((sum, { evidence }) => sum + STATISTICS * evidence.subsets, 0);
+  // The subsets depend on the number of layers alone: every reading has as many.
+  const looks = paid * STATISTICS * readings[0].evidence.subsets;
   const schemes = readings.flatMap((reading) =>
     [reading.evidence.hard, reading.evidence.soft].map((evidence) => toScheme(layout, reading, evidence, looks)),
   );
@@ -211,17 +183,24 @@ function canAlign(claim: Claim): boolean {
   return claim.topology.spaces.some((space) => space.isPermutable);
 }
 
-function toNotes(claim: Claim, original: Model | undefined): string[] {
-  if (original === undefined) {
-    return ['read in the order of the file; a copy with permuted or rescaled neurons needs the original to be read'];
-  }
-  if (canAlign(claim)) return [];
+function toSettledNotes(planned: number): string[] {
+  if (planned === 1) return [];
   return [
-    'the original has no graph, or one without neurons that can move: the suspect was read in the order of the file',
+    'no bit is wrong in the order of the file, so no other reading was taken; their price is counted all the same',
   ];
 }
 
-function toScheme(layout: Layout, reading: Reading, evidence: Evidence, looks: number): SchemeResult {
+function toNotes(claim: Claim, reference: Reference | undefined): string[] {
+  if (!canAlign(claim)) {
+    return [
+      'the original has no graph, or one without neurons that can move: the suspect was read in the order of the file',
+    ];
+  }
+  if (reference !== undefined) return [];
+  return ['read in the order of the file; a copy with permuted or rescaled neurons needs the original to be read'];
+}
+
+function toScheme(layout: Reader['layout'], reading: Reading, evidence: Evidence, looks: number): SchemeResult {
   const without = evidence.layers === 'all' ? [] : evidence.layers.without;
   return {
     name: `${reading.name}/${evidence.statistic}`,

@@ -54,7 +54,13 @@ function expectSurvival(path: string): void {
   expect(mark.record.relativeDistortion).toBeLessThan(0.14);
   for (const suspect of [marked, ...(marked.format === 'onnx' ? [convert(marked)] : [])]) {
     for (const reference of [undefined, original, convert(original)]) {
-      const result = detectMark({ suspect, claim, ownSeed, ...(reference ? { original: reference } : {}) });
+      const result = detectMark({
+        suspect,
+        claim,
+        ownSeed,
+        readings: 'all',
+        ...(reference ? { original: reference } : {}),
+      });
       expect(result.verdict).toBe('claim');
       expect(result.schemes[0]).toMatchObject({ bitErrors: 0, aligned: false });
       const aligned = result.schemes.find((scheme) => scheme.aligned);

@@ -4,6 +4,7 @@ export * from './commitment.ts';
 export * from './detect.ts';
 export * from './digest.ts';
 export * from './ports.ts';
+export * from './reference.ts';
 export { deriveSeeds, SEED_PURPOSES, type SeedPurpose, type Seeds } from './seeds.ts';
 export * from './spread/embed.ts';
 export { MARK_BITS, type MarkBits } from './spread/layout.ts';

@@ -1,7 +1,10 @@
 /** Speed and memory of the ownership mark: 10 M weights in memory, and a whole safetensors file of 1 and of 8 GB. */
-import { closeSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { createPrfStream } from '../../../src/core/prf.ts';
+import { openModelPath, writeModel as writePlan } from '../../../src/formats/index.ts';
+import { nodeStorage, stageFolder } from '../../../src/source/index.ts';
+import { createClaim, deriveSeeds, embedMark, encodeClaim, toOriginalDigest } from '../../../src/watermark/index.ts';
 import { readOutput, runCase, toMedian } from '../samples.ts';
 import type { BenchCase, BenchMeasure, BenchRow, BenchSample } from '../types.ts';
 
@@ -10,6 +13,7 @@ const MIB = 2 ** 20;
 const RSS_MIB_MAX = 320;
 const COST_MAX = 1.25;
 const EMBED_SECONDS_MAX = 3;
+const DETECT_COST_MAX = 2;
 
 /** A safetensors file of `count` float32 matrices of 4,096 x 4,096 seeded random weights (67.1 MB each). */
 function writeModel(path: string, count: number): void {
@@ -80,6 +84,65 @@ function markRow(sizeGb: number): BenchRow {
   };
 }
 
+/** A marked copy of `path` in FOLDER/marked and its claim in FOLDER/claim.json. */
+function writeMarkedCopy(path: string, folder: string): { readonly marked: string; readonly claim: string } {
+  const seed = new Uint8Array(32).fill(1);
+  const model = openModelPath(path);
+  const originalDigest = toOriginalDigest(model);
+  const mark = embedMark({ model, ownSeed: deriveSeeds(seed).own, ownerId: 'bench', originalDigest });
+  const target = join(folder, 'marked');
+  const staged = stageFolder({ storage: nodeStorage, target });
+  writePlan(model.plan(mark.edits), staged);
+  staged.commit();
+  const marked = join(target, model.files[0].name);
+  model.close();
+  const claim = createClaim({
+    seed,
+    seedBox: { sealSeed: () => null, openSeed: () => seed },
+    ownerKey: 'bench',
+    ownerId: 'bench',
+    originalDigest,
+    markedDigest: originalDigest,
+    mark,
+  });
+  writeFileSync(join(folder, 'claim.json'), encodeClaim(claim));
+  return { marked, claim: join(folder, 'claim.json') };
+}
+
+/** Both suspects against one hash of the file: reading a mark should not cost more than looking at the file. */
+const detectRow: BenchRow = {
+  id: 'watermark-detect-1gb',
+  title:
+    'detect in a 1 GB safetensors of 15 square layers of one shape, no names of a graph: the marked copy, and the unmarked original',
+  bar: `both right; each <= ${DETECT_COST_MAX} x openssl dgst -sha256 of the file`,
+  diskBytes: 2 * GB,
+  prepare: (folder): Promise<BenchCase> => {
+    const model = join(folder, 'model.safetensors');
+    writeModel(model, Math.ceil(GB / (4096 * 4096 * 4)));
+    const { marked, claim } = writeMarkedCopy(model, folder);
+    return Promise.resolve({
+      ours: runCase('watermark-detect.js', [claim, marked, model]),
+      yardstick: { command: 'openssl', args: ['dgst', '-sha256', model] },
+      pairs: 4,
+      judge: ({ ours, yardstick }) => {
+        const ratios = ['markedSeconds', 'unmarkedSeconds'].map((name) =>
+          toMedian(ours.map((sample, i) => readOutput(sample, name) / (yardstick[i].wallMs / 1000))),
+        );
+        const seconds = ['markedSeconds', 'unmarkedSeconds'].map((name) =>
+          toMedian(ours.map((sample) => readOutput(sample, name))),
+        );
+        const isRight = ours.every((sample) => readOutput(sample, 'isRight') === 1);
+        const rss = Math.max(...ours.map((sample) => sample.peakRssMib ?? NaN));
+        const figure = (i: number): string => `${seconds[i].toFixed(2)} s (${ratios[i].toFixed(2)} x openssl)`;
+        return {
+          figure: `marked ${figure(0)}, unmarked ${figure(1)}, ${rss.toFixed(0)} MiB`,
+          met: isRight && ratios.every((ratio) => ratio <= DETECT_COST_MAX),
+        };
+      },
+    });
+  },
+};
+
 const embedRow: BenchRow = {
   id: 'watermark-embed-10m',
   title: 'embed in 10 M float32 weights in memory, planning and applying, on one core',
@@ -97,4 +160,4 @@ const embedRow: BenchRow = {
     }),
 };
 
-export const rows: readonly BenchRow[] = [embedRow, markRow(1), markRow(8)];
+export const rows: readonly BenchRow[] = [embedRow, detectRow, markRow(1), markRow(8)];

@@ -2,14 +2,12 @@
 import { type Layer, type Topology, toTopology } from '../../align/index.ts';
 import type { Model, TensorRef } from '../../model/types.ts';
 import { isMarkable } from '../elements.ts';
-import { createSuspectView } from './suspect-view.ts';
-import type { LayerView } from './measure.ts';
 
 /** A tensor of the suspect that may be one of the claim's layers. */
 export interface Candidate {
   readonly tensor: TensorRef;
+  /** True when its two dimensions lie the other way round. */
   readonly isTransposed: boolean;
-  readonly view: LayerView;
 }
 
 export interface LayerMatch {
@@ -107,10 +105,6 @@ function isReshaped(layer: Layer, tensor: TensorRef): boolean {
 
 function toCandidates(layer: Layer, items: readonly PoolTensor[]): Candidate[] {
   return items.flatMap((item) =>
-    listOrientations(layer, item).map((isTransposed) => ({
-      tensor: item.tensor,
-      isTransposed,
-      view: createSuspectView(layer, item.tensor, isTransposed),
-    })),
+    listOrientations(layer, item).map((isTransposed) => ({ tensor: item.tensor, isTransposed })),
   );
 }

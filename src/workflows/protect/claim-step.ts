@@ -77,7 +77,7 @@ function toTsaNote({ url, time, authority, isTrusted, file }: Attestation): Json
   return { url, time, authority, isTrusted, tokenSha256: file.sha256 };
 }
 
-/** The mark as anybody with claim and seed reads it: nothing of the embedding run is used. */
+/** The mark as anybody with claim and seed reads it, by name alone: nothing of the embedding run is used. */
 function readBack(
   claim: Claim,
   suspect: Model,
@@ -86,7 +86,7 @@ function readBack(
 ): DetectResult {
   const ownSeed = openSeed();
   try {
-    return detectMark({ suspect, claim, ownSeed, progress });
+    return detectMark({ suspect, claim, ownSeed, readings: 'first', progress });
   } finally {
     zeroize(ownSeed);
   }
