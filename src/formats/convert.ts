@@ -3,10 +3,10 @@ import { concatBytes, utf8 } from '../core/bytes.ts';
 import { FormatError } from '../core/errors.ts';
 import type { DType } from '../model/dtype.ts';
 import type { Model, TensorRef } from '../model/types.ts';
-import type { ByteSource } from '../source/ports.ts';
 import type { RewriteOp, RewritePlan } from '../source/rewrite.ts';
 import { LONE_SURROGATE } from './edits.ts';
 import { SAFETENSORS_DTYPES } from './safetensors/dtypes.ts';
+import { toTensorSource } from './tensor-source.ts';
 
 export interface Conversion {
   /** One file of the given name. Its operations read the model, which must stay open. */
@@ -60,18 +60,4 @@ function toHeaderBytes(model: Model, tensors: readonly TensorRef[]): Uint8Array 
   const length = new Uint8Array(8);
   new DataView(length.buffer).setBigUint64(0, BigInt(padded.length), true);
   return concatBytes(length, padded);
-}
-
-/** The logical bytes of a tensor as a source. */
-export function toTensorSource(tensor: TensorRef): ByteSource {
-  return {
-    label: tensor.name,
-    size: tensor.byteLength,
-    read(offset, into) {
-      tensor.read(offset, into);
-    },
-    close() {
-      // The model owns the file.
-    },
-  };
 }

@@ -55,8 +55,11 @@ function toOneApply(applies: readonly ApplyEdit[]): ApplyEdit {
   };
 }
 
-/** Tied weights may share bytes of one file; editing both would make the result depend on an order. */
-function assertNoConflict(tensors: readonly TensorRef[]): void {
+/**
+ * Tied weights may share bytes of one file; editing both would make the result depend on an order.
+ * @throws FormatError FORMAT_EDIT_CONFLICT
+ */
+export function assertNoConflict(tensors: readonly TensorRef[]): void {
   const sorted = tensors
     .filter((tensor) => tensor.end > tensor.start)
     .sort((a, b) => a.fileIndex - b.fileIndex || a.start - b.start);

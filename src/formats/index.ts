@@ -1,5 +1,7 @@
 /** Model formats: open, edit, write back. */
 export * from './convert.ts';
+export * from './graph-document.ts';
 export * from './ports.ts';
 export * from './registry.ts';
+export * from './tensor-source.ts';
 export * from './write.ts';

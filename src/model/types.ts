@@ -11,6 +11,15 @@ export interface ModelFile {
   readonly source: ByteSource;
 }
 
+/** How the codes of an integer tensor stand for real numbers: scale · (code - zero point). */
+export interface TensorQuantization {
+  /** Axis whose index chooses the scale; null when one scale serves all elements. */
+  readonly axis: number | null;
+  readonly count: number;
+  /** `count` scales and zero points. @throws SourceError */
+  read(): { readonly scales: Float64Array; readonly zeroPoints: Float64Array };
+}
+
 /**
  * A tensor whose bytes stay in the file until asked for.
  *
@@ -32,6 +41,8 @@ export interface TensorRef {
   readonly fileIndex: number;
   readonly start: number;
   readonly end: number;
+  /** Where the format keeps it with the tensor (TFLite); formats that keep it in the graph or in blocks have none. */
+  readonly quantization?: TensorQuantization | null;
   /** Fills `into` with logical bytes from `byteOffset`. @throws FormatError | SourceError */
   read(byteOffset: number, into: Uint8Array): void;
 }
@@ -53,14 +64,19 @@ export type Attribute =
   | { readonly kind: 'tensor'; readonly tensor: TensorRef }
   | { readonly kind: 'graph'; readonly graph: Graph }
   | { readonly kind: 'graphs'; readonly graphs: readonly Graph[] }
-  /** A legal kind that nothing here interprets (sparse tensors, type protos, references to function attributes). */
-  | { readonly kind: 'other'; readonly type: number };
+  /**
+   * A legal kind that nothing here interprets (sparse tensors, type protos), or, in a function body, a `reference` to an
+   * attribute of the function.
+   */
+  | { readonly kind: 'other'; readonly type: number; readonly reference?: string };
 
 export interface GraphNode {
   readonly name: string;
   readonly op: string;
   /** "" is the default domain; "ai.onnx" is spelled "" here. */
   readonly domain: string;
+  /** Which of several functions of one name is called; absent for the usual "". */
+  readonly overload?: string;
   /** An omitted optional input is "". */
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];

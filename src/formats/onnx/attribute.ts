@@ -32,7 +32,8 @@ export interface AttributeDraft {
   readonly frame: Frame;
   name: string;
   type: number;
-  isReference: boolean;
+  /** Name of the function attribute that this one stands for; "" for none. */
+  reference: string;
   readonly present: Set<number>;
   /** f, i: the last occurrence; floats, ints: all. */
   numbers: TypedValues | null;
@@ -50,7 +51,7 @@ export function readAttributeDraft(context: OnnxContext, frame: Frame): Attribut
     frame,
     name: '',
     type: 0,
-    isReference: false,
+    reference: '',
     present: new Set(),
     numbers: null,
     strings: [],
@@ -59,7 +60,7 @@ export function readAttributeDraft(context: OnnxContext, frame: Frame): Attribut
   context.reader.eachField(frame, (field) => {
     if (isBytes(field, 1)) draft.name = context.text(field);
     else if (isVarint(field, 20)) draft.type = field.low | 0;
-    else if (isBytes(field, 21)) draft.isReference = field.end > field.start;
+    else if (isBytes(field, 21)) draft.reference = context.text(field);
     else readContent(context, draft, field);
   });
   if (draft.name === '') throw context.reader.fail('ONNX_NAME', draft.at, { of: 'attribute' });
@@ -101,7 +102,7 @@ function assertType(context: OnnxContext, draft: AttributeDraft): void {
   const fail = (): Error =>
     context.reader.fail('ONNX_ATTRIBUTE', draft.at, { attribute: draft.name, type: draft.type, content: types });
   if (draft.type < 0 || draft.type > TYPE_MAX) throw fail();
-  if (draft.isReference) {
+  if (draft.reference !== '') {
     if (types.length > 0) throw fail();
     return;
   }
@@ -121,7 +122,7 @@ export interface AttributePlace {
 /** Reads the content of an attribute, with the tensors and graphs in it. @throws FormatError */
 export function readAttribute(context: OnnxContext, draft: AttributeDraft, place: AttributePlace): Attribute {
   const { messages, numbers, strings, type } = draft;
-  if (draft.isReference) return { kind: 'other', type };
+  if (draft.reference !== '') return { kind: 'other', type, reference: draft.reference };
   switch (type) {
     case TYPE.float:
       return { kind: 'float', value: toFloats(context, draft, numbers).at(0) ?? 0 };

@@ -1,7 +1,9 @@
 /** What one ONNX model is read with: the reader, the memory budget, the tensors found so far and their names. */
 import { FORMAT_LIMITS } from '../../core/limits/formats.ts';
-import type { ModelFile, TensorRef } from '../../model/types.ts';
+import type { Graph, ModelFile, TensorRef } from '../../model/types.ts';
 import type { ByteSource, SourceFolder } from '../../source/ports.ts';
+import { NameSet } from '../name-set.ts';
+import type { ScopeDraft } from './scope-draft.ts';
 import { type Field, type Frame, WIRE, WireReader } from './wire.ts';
 
 /** The files of the model; the first is the main one. Opened once each, closed with the model. */
@@ -16,6 +18,8 @@ export interface PlacedTensor {
   readonly frame: Frame;
   /** Offset by which tensors are ordered. */
   readonly at: number;
+  /** True when `frame` is the TensorProto, all of it. */
+  readonly isWholeMessage: boolean;
 }
 
 export class OnnxContext {
@@ -23,10 +27,11 @@ export class OnnxContext {
   readonly external: ExternalFiles;
   readonly folder: SourceFolder | null;
   readonly placed: PlacedTensor[] = [];
+  /** What was read of each graph beyond the graph itself. */
+  readonly scopes = new Map<Graph, ScopeDraft>();
   /** Ids of the operators that the function being read calls; null outside functions. */
   calls: Set<string> | null = null;
-  readonly #names = new Set<string>();
-  readonly #numbers = new Map<string, number>();
+  readonly #names = new NameSet();
   #indexBytes = 0;
 
   constructor(source: ByteSource, folder: SourceFolder | null, external: ExternalFiles) {
@@ -66,20 +71,9 @@ export class OnnxContext {
     return this.reader.enter(parent, field);
   }
 
-  /**
-   * `wanted`, or with "~2", "~3", … when it is taken: node names need not be unique, and a hostile initializer can be
-   * called like the path of a nested one.
-   */
+  /** A name that is unique in the model, as {@link NameSet} makes it. */
   claimName(wanted: string): string {
-    let name = wanted;
-    if (this.#names.has(wanted)) {
-      // Counting on from the last number keeps a file of many equal names linear.
-      let n = this.#numbers.get(wanted) ?? 2;
-      for (name = `${wanted}~${n}`; this.#names.has(name); name = `${wanted}~${n}`) n++;
-      this.#numbers.set(wanted, n + 1);
-    }
-    this.#names.add(name);
-    return name;
+    return this.#names.claim(wanted);
   }
 
   /** @throws FormatError ONNX_BUDGET */

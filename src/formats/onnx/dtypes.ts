@@ -37,6 +37,12 @@ export function findOnnxDType(code: number): DType | undefined {
   return code > 0 && code < BY_CODE.length ? (BY_CODE[code] ?? undefined) : undefined;
 }
 
+/** TensorProto.DataType, or undefined for element types that ONNX does not have. */
+export function toOnnxCode(dtype: DType): number | undefined {
+  const code = BY_CODE.indexOf(dtype);
+  return code > 0 ? code : undefined;
+}
+
 /** A repeated scalar field of TensorProto or AttributeProto. */
 export interface TypedField {
   readonly number: number;

@@ -1,7 +1,8 @@
 /** Model-local functions, and the check that none calls itself. */
 import type { Graph } from '../../model/types.ts';
 import { isBytes, type OnnxContext } from './context.ts';
-import { addValue, readNode, ScopeDraft, toDomain, toOperatorId } from './graph.ts';
+import { addValue, readNode, toDomain, toOperatorId } from './graph.ts';
+import { ScopeDraft } from './scope-draft.ts';
 import { readValueInfo } from './value-info.ts';
 import type { Field, Frame } from './wire.ts';
 
@@ -30,7 +31,9 @@ export function readFunction(context: OnnxContext, frame: Frame, table: Function
     readFunctionField(context, scope, frame, field);
   });
   context.calls = null;
-  table.graphs.set(id, scope.toGraph());
+  const graph = scope.toGraph();
+  context.scopes.set(graph, scope);
+  table.graphs.set(id, graph);
   table.calls.set(id, calls);
   table.offsets.set(id, frame.start);
 }
@@ -52,7 +55,7 @@ function readFunctionField(context: OnnxContext, scope: ScopeDraft, frame: Frame
   if (isBytes(field, 4)) addValue(scope, scope.inputs, { name: context.text(field), dtype: null, shape: null });
   else if (isBytes(field, 5)) addValue(scope, scope.outputs, { name: context.text(field), dtype: null, shape: null });
   else if (isBytes(field, 7)) scope.nodes.push(readNode(context, scope, context.enter(frame, field)));
-  else if (isBytes(field, 12)) addValue(scope, null, readValueInfo(context, context.enter(frame, field)));
+  else if (isBytes(field, 12)) addValue(scope, scope.inner, readValueInfo(context, context.enter(frame, field)));
 }
 
 /**

@@ -2,6 +2,7 @@
 import type { Attribute, Graph, GraphNode, TensorRef, ValueInfo } from '../../model/types.ts';
 import { type AttributeDraft, readAttribute, readAttributeDraft } from './attribute.ts';
 import { isBytes, type OnnxContext } from './context.ts';
+import { ScopeDraft } from './scope-draft.ts';
 import { readSparseTensor, readTensor } from './tensor.ts';
 import type { TypedValues } from './typed.ts';
 import { TypedTensor } from './typed-tensor.ts';
@@ -18,31 +19,6 @@ export function toOperatorId(domain: string, name: string, overload: string): st
   return `${toDomain(domain)}::${name}${overload === '' ? '' : `:${overload}`}`;
 }
 
-/** A scope while it is read. */
-export class ScopeDraft {
-  readonly inputs: ValueInfo[] = [];
-  readonly outputs: ValueInfo[] = [];
-  readonly nodes: GraphNode[] = [];
-  readonly values = new Map<string, ValueInfo>();
-  readonly tensors = new Map<string, TensorRef>();
-  /** Values that are not fed: the initializers, dense and sparse. */
-  readonly initialized = new Set<string>();
-  /** "" for the main graph, else its path and "/". */
-  readonly prefix: string;
-  name = '';
-
-  constructor(prefix: string) {
-    this.prefix = prefix;
-  }
-
-  toGraph(): Graph {
-    const { name, nodes, outputs, tensors, values } = this;
-    // Files older than IR 4 list initializers among the inputs.
-    const inputs = this.inputs.filter((input) => !this.initialized.has(input.name));
-    return { name, inputs, outputs, nodes, values, tensors };
-  }
-}
-
 /**
  * Reads a graph.
  * @param parts the message, in as many parts as it occurs
@@ -57,7 +33,9 @@ export function readGraph(context: OnnxContext, parts: readonly Frame[], path: s
       readGraphField(context, scope, frame, field);
     });
   }
-  return scope.toGraph();
+  const graph = scope.toGraph();
+  context.scopes.set(graph, scope);
+  return graph;
 }
 
 function readGraphField(context: OnnxContext, scope: ScopeDraft, frame: Frame, field: Field): void {
@@ -66,12 +44,12 @@ function readGraphField(context: OnnxContext, scope: ScopeDraft, frame: Frame, f
   else if (isBytes(field, 5)) readInitializer(context, scope, context.enter(frame, field));
   else if (isBytes(field, 11)) addValue(scope, scope.inputs, readValueInfo(context, context.enter(frame, field)));
   else if (isBytes(field, 12)) addValue(scope, scope.outputs, readValueInfo(context, context.enter(frame, field)));
-  else if (isBytes(field, 13)) addValue(scope, null, readValueInfo(context, context.enter(frame, field)));
+  else if (isBytes(field, 13)) addValue(scope, scope.inner, readValueInfo(context, context.enter(frame, field)));
   else if (isBytes(field, 15)) readSparseInitializer(context, scope, context.enter(frame, field));
 }
 
-export function addValue(scope: ScopeDraft, list: ValueInfo[] | null, value: ValueInfo): void {
-  list?.push(value);
+export function addValue(scope: ScopeDraft, list: ValueInfo[], value: ValueInfo): void {
+  list.push(value);
   scope.values.set(value.name, value);
 }
 
@@ -82,11 +60,17 @@ function readInitializer(context: OnnxContext, scope: ScopeDraft, frame: Frame):
     return claimInitializer(context, scope, name, at);
   });
   scope.tensors.set(own, tensor);
+  scope.dense.push([own, tensor]);
 }
 
 function readSparseInitializer(context: OnnxContext, scope: ScopeDraft, frame: Frame): void {
   let claimed: string | undefined;
-  readSparseTensor(context, [frame], (name, at) => (claimed ??= claimInitializer(context, scope, name, at)));
+  const own = readSparseTensor(
+    context,
+    [frame],
+    (name, at) => (claimed ??= claimInitializer(context, scope, name, at)),
+  );
+  scope.sparse.push(own);
 }
 
 /** Which of two initializers of one name counts differs between runtimes. */
@@ -132,8 +116,9 @@ export function readNode(context: OnnxContext, scope: ScopeDraft, frame: Frame):
     else if (isBytes(field, 8)) draft.overload = context.text(field);
   });
   context.calls?.add(toOperatorId(draft.domain, draft.op, draft.overload));
-  const { name, op, domain, inputs, outputs } = draft;
-  return { name, op, domain, inputs, outputs, attributes: readAttributes(context, scope, draft) };
+  const { name, op, domain, overload, inputs, outputs } = draft;
+  const attributes = readAttributes(context, scope, draft);
+  return { name, op, domain, ...(overload === '' ? null : { overload }), inputs, outputs, attributes };
 }
 
 function readAttributes(context: OnnxContext, scope: ScopeDraft, node: NodeDraft): ReadonlyMap<string, Attribute> {
@@ -199,5 +184,5 @@ function findNumberTensor(
     byteLength: values.count * (dtype === 'f32' ? 4 : 8),
     values,
   });
-  return context.place({ tensor, frame: draft.frame, at: draft.at });
+  return context.place({ tensor, frame: draft.frame, at: draft.at, isWholeMessage: false });
 }

@@ -5,6 +5,7 @@ import type { ModelFormat } from '../ports.ts';
 import { type ExternalFiles, isBytes, isVarint, OnnxContext } from './context.ts';
 import { assertNoRecursion, type FunctionTable, readFunction, toFunctionTable } from './functions.ts';
 import { readGraph, toDomain } from './graph.ts';
+import { setOnnxLayout } from './layout.ts';
 import { METADATA_NUMBER, type MetadataEntry, toOnnxPlan } from './plan.ts';
 import { readEntry } from './tensor.ts';
 
@@ -54,7 +55,7 @@ function readModel(context: OnnxContext): Model {
   const placed = context.placed.sort((a, b) => a.at - b.at);
   const tensors = placed.map(({ tensor }) => tensor);
   const { metadata } = draft;
-  return {
+  const model: Model = {
     format: 'onnx',
     files,
     tensors,
@@ -67,6 +68,8 @@ function readModel(context: OnnxContext): Model {
       for (const { source } of files) source.close();
     },
   };
+  setOnnxLayout(model, { context, root, trainings: draft.trainings });
+  return model;
 }
 
 function readModelFields(context: OnnxContext, root: Frame, draft: ModelDraft): void {

@@ -35,8 +35,15 @@ export function withLengthPrefixes(replacements: readonly FramedReplacement[]): 
 }
 
 function toPrefix(frame: Frame, grownBytes: number): RewriteOp & { kind: 'bytes' } {
-  const width = frame.start - frame.lengthStart;
-  const before = frame.end - frame.start;
-  const wasShortest = toLengthVarint(before).length === width;
-  return { kind: 'bytes', bytes: toLengthVarint(before + grownBytes, wasShortest ? 1 : width) };
+  return { kind: 'bytes', bytes: toLengthLike(frame, frame.end - frame.start + grownBytes) };
+}
+
+/** The prefix of `length` where another length stood: one written in more bytes than it needed keeps its width if it fits. */
+export function toLengthLike(
+  before: { readonly lengthStart: number; readonly start: number; readonly end: number },
+  length: number,
+): Uint8Array {
+  const width = before.start - before.lengthStart;
+  const wasShortest = toLengthVarint(before.end - before.start).length === width;
+  return toLengthVarint(length, wasShortest ? 1 : width);
 }

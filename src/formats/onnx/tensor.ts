@@ -50,7 +50,12 @@ export function readTensor(
   const name = context.claimName(toName(draft.name, draft.at));
   const base = { name, dtype, shape: draft.shape, elementCount, byteLength };
   const frame = draft.raw?.frame ?? draft.typedFrame ?? parts[parts.length - 1];
-  return context.place({ tensor: toTensor(context, draft, base), frame, at: draft.at });
+  return context.place({
+    tensor: toTensor(context, draft, base),
+    frame,
+    at: draft.at,
+    isWholeMessage: parts.length === 1,
+  });
 }
 
 interface TensorBase {

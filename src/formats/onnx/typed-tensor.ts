@@ -9,6 +9,7 @@ import type { ApplyEdit } from '../edits.ts';
 import { assertInTensor } from '../span-tensor.ts';
 import { toLengthVarint, toTag, toVarint, WIRE } from './wire.ts';
 import { toFloorIndex } from './floor-index.ts';
+import type { TypedField } from './dtypes.ts';
 import type { TypedValues } from './typed.ts';
 
 /** Logical bytes that one entry of the typed field stands for; sub-byte types pack one byte into an int32 entry. */
@@ -85,31 +86,40 @@ const BLOCK_ENTRIES = 16_384;
  */
 export function toTypedReplacementOps(tensor: TypedTensor, apply: ApplyEdit): readonly RewriteOp[] {
   const { field, segments } = tensor.values;
-  const isPacked = segments[0].packed;
-  const source = new EncodedEntries(tensor, apply, isPacked);
+  return toEntryOps(new EncodedEntries(tensor, field, apply, segments[0].packed), field, segments[0].packed);
+}
+
+/** Any tensor but one of strings as a packed typed field. */
+export function toTypedFieldOps(tensor: TensorRef, field: TypedField): readonly RewriteOp[] {
+  return toEntryOps(new EncodedEntries(tensor, field, null, true), field, true);
+}
+
+function toEntryOps(source: EncodedEntries, field: TypedField, isPacked: boolean): readonly RewriteOp[] {
   const body: RewriteOp = { kind: 'keep', source, start: 0, end: source.size };
   if (!isPacked) return [body];
   const head = concatBytes(toTag(field.number, WIRE.bytes), toLengthVarint(source.size));
   return [{ kind: 'bytes', bytes: head }, body];
 }
 
-/** The encoded entries of an edited tensor as a source that encodes the block that is asked for. */
+/** The encoded entries of a tensor as a source that encodes the block that is asked for. */
 class EncodedEntries implements ByteSource {
   readonly label: string;
   readonly size: number;
-  readonly #tensor: TypedTensor;
-  readonly #apply: ApplyEdit;
+  readonly #tensor: TensorRef;
+  readonly #isVarint: boolean;
+  readonly #apply: ApplyEdit | null;
   readonly #tag: Uint8Array | null;
   /** Offset of each block in the output, and the end. */
   readonly #starts: number[] = [0];
   #block: { index: number; bytes: Uint8Array } | null = null;
 
-  constructor(tensor: TypedTensor, apply: ApplyEdit, isPacked: boolean) {
+  constructor(tensor: TensorRef, field: TypedField, apply: ApplyEdit | null, isPacked: boolean) {
     this.label = tensor.name;
     this.#tensor = tensor;
+    this.#isVarint = field.wire === WIRE.varint;
     this.#apply = apply;
-    this.#tag = isPacked ? null : toTag(tensor.values.field.number, tensor.values.field.wire);
-    const blocks = Math.ceil(tensor.values.count / BLOCK_ENTRIES);
+    this.#tag = isPacked ? null : toTag(field.number, field.wire);
+    const blocks = Math.ceil(tensor.byteLength / toEntryBytes(tensor.dtype) / BLOCK_ENTRIES);
     for (let i = 0; i < blocks; i++) this.#starts.push(this.#starts[i] + this.#encode(i).length);
     this.size = this.#starts[blocks];
   }
@@ -139,7 +149,7 @@ class EncodedEntries implements ByteSource {
     const start = block * BLOCK_ENTRIES * width;
     const logical = new Uint8Array(Math.min(BLOCK_ENTRIES * width, this.#tensor.byteLength - start));
     this.#tensor.read(start, logical);
-    this.#apply(start, logical);
+    this.#apply?.(start, logical);
     const tagLength = this.#tag?.length ?? 0;
     const out = new Uint8Array((logical.length / width) * (tagLength + 10));
     let at = 0;
@@ -153,7 +163,7 @@ class EncodedEntries implements ByteSource {
   }
 
   #toEntry(logical: Uint8Array, at: number, width: number): Uint8Array {
-    if (this.#tensor.values.field.wire !== WIRE.varint) return logical.subarray(at, at + width);
+    if (!this.#isVarint) return logical.subarray(at, at + width);
     let low = 0;
     let high = 0;
     for (let i = 0; i < width; i++) {

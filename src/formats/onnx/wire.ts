@@ -1,8 +1,8 @@
 /** The protobuf wire format over a byte source: fields and their spans through a small window, nothing decoded ahead. */
-import { TextDecoder } from 'node:util';
 import { type ErrorCode, type ErrorFields, FormatError } from '../../core/errors.ts';
 import { FORMAT_LIMITS } from '../../core/limits/formats.ts';
 import type { ByteSource } from '../../source/ports.ts';
+import { toText } from '../text.ts';
 
 export const WIRE = { varint: 0, fixed64: 1, bytes: 2, groupStart: 3, groupEnd: 4, fixed32: 5 } as const;
 
@@ -34,9 +34,6 @@ export interface Field {
 }
 
 const WINDOW_BYTES_MIN = 4096;
-/** Its bytes are its text. */
-const ASCII = /^[\0-\x7f]*$/;
-const utf8Strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * Reads fields in file order.
@@ -81,19 +78,9 @@ export class WireReader {
     return { parent, lengthStart: field.lengthStart, start: field.start, end: field.end, depth };
   }
 
-  /**
-   * Text of [start, end). Bytes that are not UTF-8 become U+DC80 + byte, so that two names never become one: runtimes
-   * read such files, and a reader that refused or blurred them would see another model.
-   */
+  /** Text of [start, end), as {@link toText} reads it. */
   text(start: number, end: number): string {
-    const bytes = this.#view(start, end);
-    const plain = bytes.toString('latin1');
-    if (ASCII.test(plain)) return plain;
-    try {
-      return utf8Strict.decode(bytes);
-    } catch {
-      return Array.from(bytes, (byte) => String.fromCharCode(byte < 0x80 ? byte : 0xdc00 + byte)).join('');
-    }
+    return toText(this.#view(start, end));
   }
 
   /** Fills `into` from `offset`. */
@@ -223,6 +210,12 @@ export function toInt64(low: number, high: number): bigint {
 export function findSafeInt(low: number, high: number): number | undefined {
   const value = (high | 0) * 2 ** 32 + low;
   return Number.isSafeInteger(value) ? value : undefined;
+}
+
+/** The two halves of a signed 64-bit value. */
+export function toInt64Halves(value: bigint): { readonly low: number; readonly high: number } {
+  const bits = BigInt.asUintN(64, value);
+  return { low: Number(bits & 0xffff_ffffn), high: Number(bits >> 32n) };
 }
 
 /** Bytes of a varint of two unsigned halves, in the shortest form, or padded to `lengthMin`. */
