@@ -4,16 +4,17 @@ import { FormatError } from '../core/errors.ts';
 import type { Model } from '../model/types.ts';
 import { openFolder } from '../source/folder.ts';
 import type { ModelFormat, OpenModelOptions } from './ports.ts';
+import { ggufFormat } from './gguf/open.ts';
 import { onnxFormat } from './onnx/open.ts';
 import { safetensorsFormat } from './safetensors/open.ts';
 
-const FORMATS: readonly ModelFormat[] = [onnxFormat, safetensorsFormat];
+const FORMATS: readonly ModelFormat[] = [onnxFormat, safetensorsFormat, ggufFormat];
 
 /**
  * Opens a model: reads its index, never its weights.
  *
  * Closing the model closes `source` and what was opened beside it; when this throws, `source` stays the caller's.
- * @throws FormatError FORMAT_UNKNOWN | FORMAT_FOLDER_MISSING | SAFETENSORS_… | ONNX_…
+ * @throws FormatError FORMAT_UNKNOWN | FORMAT_FOLDER_MISSING | SAFETENSORS_… | GGUF_… | ONNX_…
  * @throws SourceError when a part cannot be opened or lies outside the folder
  */
 export function openModel(options: OpenModelOptions): Model {

@@ -59,9 +59,10 @@ export function assertInTensor(tensor: TensorRef, byteOffset: number, length: nu
   }
 }
 
-/** Smallest run of whole bytes that holds whole elements: 4 for f32, 1 for i4, 3 for the six-bit floats. */
+/** Smallest run of whole bytes that holds whole elements: 4 for f32, 1 for i4, 3 for the six-bit floats, a whole block. */
 export function toUnitBytes(dtype: DType): number {
-  const { bits } = DTYPES[dtype];
+  const { bits, block } = DTYPES[dtype];
+  if (block !== undefined) return block.bytes;
   if (bits === 6) return 3;
   return Math.max(1, bits / 8);
 }

@@ -26,7 +26,7 @@ export function findCode(act: () => unknown): ErrorCode | undefined {
     return undefined;
   } catch (error) {
     if (!(error instanceof ModelwardError)) throw error;
-    if (/^(?:SAFETENSORS|ONNX)_/.test(error.code)) expect(error.fields.offset).toBeTypeOf('number');
+    if (/^(?:SAFETENSORS|ONNX|GGUF|TFLITE|PYTORCH)_/.test(error.code)) expect(error.fields.offset).toBeTypeOf('number');
     return error.code;
   }
 }

@@ -52,7 +52,7 @@ function judge(name: string, bytes: Uint8Array): string {
     return 'ok';
   } catch (error) {
     if (!(error instanceof ModelwardError)) throw error;
-    if (/^(?:SAFETENSORS|ONNX)_/.test(error.code)) expect(error.fields.offset).toBeTypeOf('number');
+    if (/^(?:SAFETENSORS|ONNX|GGUF|TFLITE|PYTORCH)_/.test(error.code)) expect(error.fields.offset).toBeTypeOf('number');
     return error.code;
   }
 }
