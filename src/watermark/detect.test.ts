@@ -65,8 +65,10 @@ describe('the readings of a suspect', () => {
     const whole = detectMark({ suspect: all.model, claim, ownSeed, readings: 'all' });
     expect(settled.schemes.map(({ name }) => name)).toEqual(['spread/hard', 'spread/soft']);
     expect(whole.schemes.map(({ name }) => name)).toContain('spread/best-match/hard');
+    expect(whole.settled).toBe(false);
     expect(settled).toMatchObject({
       verdict: 'claim',
+      settled: true,
       trials: whole.trials,
       evidenceBits: whole.schemes[1].evidenceBits,
     });

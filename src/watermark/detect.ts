@@ -43,6 +43,8 @@ export interface DetectResult {
   /** Statistics × keys × readings (alignments, candidate choices) × layer subsets that were looked at or paid for. */
   readonly trials: number;
   readonly schemes: readonly SchemeResult[];
+  /** True when the reading in the order of the file left nothing open, so that no other was needed. */
+  readonly settled: boolean;
   /** Share of the mark's positions that the suspect has, 0..1. */
   readonly coverage: number;
   /** Why the verdict is "inconclusive"; null otherwise. */
@@ -114,6 +116,7 @@ export function detectMark(options: DetectMarkOptions): DetectResult {
     readings: done,
     // Unless the first settled it, every reading that could be taken was.
     paid: isSettled ? planned : done.length,
+    isSettled,
     missing: matches.filter(({ candidates }) => candidates.length === 0).length,
     notes: isSettled ? toSettledNotes(planned) : toNotes(claim, reference ?? given),
   });
@@ -151,13 +154,14 @@ interface Findings {
   readonly readings: readonly Reading[];
   /** Readings that are paid for, taken or not. */
   readonly paid: number;
+  readonly isSettled: boolean;
   /** Marked layers without any fitting tensor. */
   readonly missing: number;
   readonly notes: readonly string[];
 }
 
 /** Counts every trial once: the union over paid readings, subsets and statistics, each reading weighted by its choices. */
-function judge({ reader: { layout }, readings, paid, missing, notes }: Findings): DetectResult {
+function judge({ reader: { layout }, readings, paid, isSettled, missing, notes }: Findings): DetectResult {
   const coverage = Math.max(...readings.map((reading) => reading.coverage));
   // The subsets depend on the number of layers alone: every reading has as many.
   const looks = paid * STATISTICS * readings[0].evidence.subsets;
@@ -172,6 +176,7 @@ function judge({ reader: { layout }, readings, paid, missing, notes }: Findings)
     evidenceBits: best.evidenceBits,
     trials: looks * 2 ** bestReading.choicesLog2,
     schemes,
+    settled: isSettled,
     coverage,
     reason: verdict === 'inconclusive' ? toReason(coverage, missing, layout.layers.length) : null,
     notes,

@@ -1,8 +1,6 @@
 /** Reads the owner's mark in a suspect: every claim is one trial more, and the reading is recorded where it can be. */
-import { dirname } from 'node:path';
-import { zeroize } from '../core/bytes.ts';
+import { toHex, zeroize } from '../core/bytes.ts';
 import { ModelwardError } from '../core/errors.ts';
-import { openModelPath } from '../formats/index.ts';
 import type { Model } from '../model/types.ts';
 import { ownerSeedBox } from '../sign/index.ts';
 import {
@@ -15,10 +13,10 @@ import {
   toOriginalDigest,
   type Verdict,
 } from '../watermark/index.ts';
-import { toHex } from '../core/bytes.ts';
-import { chooseClaims, findNotes, type StoredClaim } from './claims.ts';
+import { chooseClaims, type StoredClaim } from './claims.ts';
 import { parseDisclosedSeed } from './disclose.ts';
 import { openAnyModel, type OpenAnyOptions } from './open-model.ts';
+import { openOriginals, type Originals } from './originals.ts';
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';
 
@@ -34,8 +32,11 @@ export interface DetectReport extends DetectResult {
   readonly claim: { readonly path: string; readonly commitment: string; readonly ownerId: string };
   /** Claims that were tried; each one more is a trial. */
   readonly claims: number;
-  /** False when no original was at hand: permuted copies cannot be read then. */
-  readonly original: boolean;
+  /**
+   * aligned: the suspect was read against the original, too. not-needed: the order of the file settled it. absent: no
+   * original was at hand, or none that has channels that can move; permuted copies cannot be read then.
+   */
+  readonly original: 'aligned' | 'not-needed' | 'absent';
   /** What is known of the time of the commitment. */
   readonly time: string;
   /** Index in the ledger, or null with `notRecorded` saying why. */
@@ -55,22 +56,26 @@ export async function detect(
 ): Promise<DetectReport> {
   const claims = chooseClaims(services, options.claimPath);
   const suspect = await openAnyModel(services, () => openSession().recorder, options);
+  let originals: Originals | undefined;
   try {
-    const readings = claims.map((stored) => readWith(services, openSession, suspect.model, stored, options));
+    originals = openOriginals(services, { ...options, claims });
+    const from = { suspect: suspect.model, originals, seedPath: options.seedPath };
+    const readings = claims.map((stored) => readWith(services, openSession, stored, from));
     const best = readings.reduce((a, b) => (b.result.evidenceBits > a.result.evidenceBits ? b : a));
     const judged = countClaims(best.result, claims.length);
     const isJudge = options.seedPath !== undefined;
-    const recorded = isJudge ? BY_JUDGE : await recordDetection(openSession(), suspect, judged);
+    const recorded = isJudge ? BY_JUDGE : await recordDetection(services, openSession(), suspect, judged);
     const { preimage, digest } = best.stored.claim.commitment;
     return {
       ...judged,
       claim: { path: best.stored.path, commitment: digest, ownerId: preimage.ownerId },
       claims: claims.length,
-      original: best.hasOriginal,
+      original: best.original,
       time: toTimeWords(best.stored.claim),
       ...recorded,
     };
   } finally {
+    originals?.close();
     suspect.model.close();
   }
 }
@@ -80,25 +85,26 @@ const BY_JUDGE = { leafIndex: null, notRecorded: 'read with a disclosed seed' };
 interface ClaimReading {
   readonly stored: StoredClaim;
   readonly result: DetectResult;
-  readonly hasOriginal: boolean;
+  readonly original: DetectReport['original'];
 }
 
 function readWith(
   services: Services,
   openSession: () => Session,
-  suspect: Model,
   stored: StoredClaim,
-  options: DetectOptions,
+  from: { readonly suspect: Model; readonly originals: Originals } & Pick<DetectOptions, 'seedPath'>,
 ): ClaimReading {
   const { progress } = services;
-  const ownSeed = readSeed(services, openSession, stored, options);
-  const original = openOriginal(services, stored, options);
+  const { suspect, originals } = from;
+  const ownSeed = readSeed(services, openSession, stored, from);
+  const offer = originals.offer(stored);
   try {
     const base = { suspect, claim: stored.claim, ownSeed, progress };
-    const result = detectMark(original === undefined ? base : { ...base, original });
-    return { stored, result, hasOriginal: original !== undefined };
+    const result = detectMark(offer === undefined ? base : { ...base, original: offer });
+    const isAligned = result.schemes.some(({ aligned }) => aligned);
+    const unread = offer !== undefined && result.settled ? 'not-needed' : 'absent';
+    return { stored, result, original: isAligned ? 'aligned' : unread };
   } finally {
-    original?.close();
     zeroize(ownSeed);
   }
 }
@@ -107,28 +113,10 @@ function readSeed(
   services: Services,
   openSession: () => Session,
   { claim }: StoredClaim,
-  { seedPath }: DetectOptions,
+  { seedPath }: Pick<DetectOptions, 'seedPath'>,
 ): Uint8Array {
   if (seedPath !== undefined) return parseDisclosedSeed(services.storage.read(seedPath), claim.commitment.digest);
   return openOwnSeed(claim, ownerSeedBox({ secrets: openSession().owner.secrets, random: services.random }));
-}
-
-/** The original as named, else where the claim's notes say that it was; a stale note is no error. */
-function openOriginal(services: Services, stored: StoredClaim, options: DetectOptions): Model | undefined {
-  const { originalPath, dataRoot } = options;
-  if (originalPath !== undefined) return openModelPath(originalPath, { dataRoot });
-  const notes = findNotes(services, stored.path);
-  if (notes === undefined || !services.storage.exists(notes.originalPath)) return undefined;
-  try {
-    const model = openModelPath(notes.originalPath, { dataRoot: dirname(notes.originalPath) });
-    const isSame = toHex(toOriginalDigest(model)) === stored.claim.commitment.preimage.originalDigest;
-    if (isSame) return model;
-    model.close();
-    return undefined;
-  } catch (error) {
-    if (error instanceof ModelwardError) return undefined;
-    throw error;
-  }
 }
 
 /** Each claim is one more key that was tried: log2(claims) bits are taken off. */
@@ -154,6 +142,7 @@ function toTimeWords(claim: Claim): string {
 }
 
 async function recordDetection(
+  { progress }: Services,
   session: Session,
   suspect: { readonly model: Model; readonly name: string },
   result: DetectResult,
@@ -165,7 +154,7 @@ async function recordDetection(
         type: 'detect',
         actor: recorder.actor,
         subject: suspect.name,
-        digests: { suspect: toHex(toOriginalDigest(suspect.model)) },
+        digests: { suspect: toHex(toOriginalDigest(suspect.model, progress)) },
         detail: { verdict: result.verdict, evidenceBits: result.evidenceBits, trials: result.trials },
       },
     ]);
