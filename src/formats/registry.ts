@@ -7,14 +7,15 @@ import type { ModelFormat, OpenModelOptions } from './ports.ts';
 import { ggufFormat } from './gguf/open.ts';
 import { onnxFormat } from './onnx/open.ts';
 import { safetensorsFormat } from './safetensors/open.ts';
+import { tfliteFormat } from './tflite/open.ts';
 
-const FORMATS: readonly ModelFormat[] = [onnxFormat, safetensorsFormat, ggufFormat];
+const FORMATS: readonly ModelFormat[] = [onnxFormat, safetensorsFormat, ggufFormat, tfliteFormat];
 
 /**
  * Opens a model: reads its index, never its weights.
  *
  * Closing the model closes `source` and what was opened beside it; when this throws, `source` stays the caller's.
- * @throws FormatError FORMAT_UNKNOWN | FORMAT_FOLDER_MISSING | SAFETENSORS_… | GGUF_… | ONNX_…
+ * @throws FormatError FORMAT_UNKNOWN | FORMAT_FOLDER_MISSING | SAFETENSORS_… | GGUF_… | ONNX_… | TFLITE_…
  * @throws SourceError when a part cannot be opened or lies outside the folder
  */
 export function openModel(options: OpenModelOptions): Model {

@@ -1,6 +1,6 @@
 /** A tensor whose stored bytes are its logical bytes: raw ONNX data, external data, safetensors data. */
 import { DTYPES, type DType } from '../model/dtype.ts';
-import type { TensorRef } from '../model/types.ts';
+import type { TensorQuantization, TensorRef } from '../model/types.ts';
 import type { ByteSource } from '../source/ports.ts';
 
 /** What a tensor is, and its span. */
@@ -11,6 +11,7 @@ export interface TensorLayout {
   readonly elementCount: number;
   readonly start: number;
   readonly end: number;
+  readonly quantization?: TensorQuantization | null;
 }
 
 /** Which file the span lies in. */
@@ -32,6 +33,7 @@ export class SpanTensor implements TensorRef {
   readonly start: number;
   readonly end: number;
   readonly source: ByteSource;
+  readonly quantization: TensorQuantization | null;
 
   constructor(layout: TensorLayout, place: TensorPlace) {
     this.name = layout.name;
@@ -44,6 +46,7 @@ export class SpanTensor implements TensorRef {
     this.start = layout.start;
     this.end = layout.end;
     this.source = place.source;
+    this.quantization = layout.quantization ?? null;
   }
 
   read(byteOffset: number, into: Uint8Array): void {

@@ -42,4 +42,49 @@ export const FORMAT_LIMITS = {
   /** Heap of a GGUF index, estimated a little high: 250,000 tensors with names of 64 bytes take 87 MiB. */
   ggufIndexBytesMax: 128 * 1024 * 1024,
   ggufWindowBytes: 64 * 1024,
+  /** Heap of a TFLite index, estimated a little high; as for ONNX. */
+  tfliteIndexBytesMax: 192 * 1024 * 1024,
+  /** Bytes of one name, custom option or metadata text that is kept in the index. */
+  tfliteStringBytesMax: 1024 * 1024,
+  /** Metadata of one model that is read when it is opened: published ones hold a label list or a packed description. */
+  tfliteMetadataBytesMax: 16 * 1024 * 1024,
+  /** Tables and offsets lie below 2 GiB, as the FlatBuffers verifier asks; weights may lie beyond. */
+  tfliteTablesEndMax: 2 ** 31 - 1,
+  /** One page of the TFLite reader, and how many are kept: tables lie between weights, which are skipped. */
+  tflitePageBytes: 16 * 1024,
+  tflitePagesMax: 256,
+  /** Members of a PyTorch archive: one per storage, and a few records. */
+  zipMembersMax: 300_000,
+  /** Central directory of a PyTorch archive: members of names of about 150 bytes. */
+  zipDirectoryBytesMax: 64 * 1024 * 1024,
+  /** A compressed pickle or text member, inflated. Exporters compress code and its debug records only. */
+  zipInflatedBytesMax: 64 * 1024 * 1024,
+  /** Inflated to packed bytes. Deflate can reach 1,032; pickles and source text stay below 20. */
+  zipRatioMax: 200,
+  /** Opcodes of one pickle: about two million for the largest optimizer checkpoints; a reader passes ten million a second. */
+  pickleOpcodesMax: 16_000_000,
+  /** Heap of the symbolic values of one pickle, estimated a little high. */
+  pickleHeapBytesMax: 192 * 1024 * 1024,
+  /** Values on the stack of a pickle. */
+  pickleStackMax: 4_000_000,
+  /** One text or byte string that is kept as a value; longer ones are skipped over. Real keys and names are shorter. */
+  pickleTextBytesMax: 16 * 1024,
+  /** A line argument of the text protocols; longer ones are refused. */
+  pickleLineBytesMax: 64 * 1024,
+  /** Pickles one after another in one file, and pickles inside byte strings of pickles. */
+  picklesMax: 64,
+  /** Depth of pickles inside byte strings of pickles. */
+  pickleNestingMax: 4,
+  /** Depth of dicts, lists and objects above a tensor: whole models nest about thirty. */
+  stateDepthMax: 100,
+  /** Values visited when tensors are collected; shared values are visited once for each path. */
+  stateVisitsMax: 2_000_000,
+  /** Characters of the key path of a tensor. */
+  statePathLengthMax: 4096,
+  /** Logical bytes of all tensors per byte of the file. Tied weights and averages share a storage twice or thrice. */
+  sharedBytesRatioMax: 16,
+  /** Logical bytes that are granted whatever the size of the file: broadcast constants. */
+  sharedBytesFree: 64 * 1024 * 1024,
+  /** Findings of a scan that are listed by name; the rest is counted. */
+  pickleFindingsMax: 4096,
 } as const;
