@@ -1,4 +1,5 @@
 /** A layer's weights addressed by output channel, input channel and kernel place, whatever the stored orientation. */
+import { decodeBlocks, isDecodableBlock } from '../model/blocks.ts';
 import { DTYPES } from '../model/dtype.ts';
 import { decodeFloats, isFloatDType } from '../model/floats.ts';
 import { decodeInts, type IntDType, isIntDType } from '../model/ints.ts';
@@ -12,6 +13,8 @@ export interface LayerShape {
   readonly outAxis: number;
   readonly inAxis: number;
   readonly groups: number;
+  /** How the input axis orders channels and places of a flattened value; undefined when nothing says. */
+  readonly isInterleaved?: boolean;
 }
 
 export interface Lattice {
@@ -27,12 +30,12 @@ export interface Lattice {
 
 /** Whether the elements can be read as numbers. */
 export function isNumeric({ dtype }: TensorRef): boolean {
-  return isFloatDType(dtype) || isIntDType(dtype);
+  return isFloatDType(dtype) || isIntDType(dtype) || isDecodableBlock(dtype);
 }
 
 export type LoadLattice = (shape: LayerShape) => Lattice;
 
-/** Elements decoded at once. */
+/** Elements decoded at once; whole blocks of every quantised type. */
 const PIECE_ELEMENTS = 256 * 1024;
 
 /** All elements as singles; f64 rounds, codes are exact. What is not finite becomes 0. */
@@ -46,6 +49,7 @@ export function toSingles(tensor: TensorRef): Float32Array {
     const part = bytes.subarray(0, Math.ceil((piece.length * bits) / 8));
     tensor.read((at * bits) / 8, part);
     if (isFloatDType(tensor.dtype)) decodeFloats(tensor.dtype, part, piece);
+    else if (isDecodableBlock(tensor.dtype)) decodeBlocks(tensor.dtype, part, piece);
     else decodeInts(tensor.dtype as IntDType, part, piece);
     for (let i = 0; i < piece.length; i++) all[at + i] = Number.isFinite(piece[i]) ? piece[i] : 0;
   }
@@ -57,7 +61,7 @@ export function toSingles(tensor: TensorRef): Float32Array {
  */
 export function toLattice(layer: LayerShape): Lattice {
   const values = toSingles(layer.tensor);
-  if (!isFloatDType(layer.tensor.dtype)) centre(values);
+  if (isIntDType(layer.tensor.dtype)) centre(values);
   const { shape, outAxis, inAxis } = layer;
   // A depthwise kernel has one input per output: there is nothing to address on that side.
   const groups = shape[inAxis] === 1 ? 1 : layer.groups;

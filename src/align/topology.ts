@@ -1,4 +1,5 @@
 /** From a model to its topology: layers in graph order, and the channels that they share (docs/spec/watermark.md §5). */
+import { isDecodableBlock } from '../model/blocks.ts';
 import { DTYPES } from '../model/dtype.ts';
 import type { Graph, GraphNode, Model, TensorRef } from '../model/types.ts';
 import { toOutputNodes } from './outputs.ts';
@@ -8,8 +9,8 @@ import { listScopes, listWeightUses, type WeightUse } from './weights.ts';
 
 /**
  * The layers of a model. With a graph: every constant that an operator uses as a weight, in graph order, with the
- * channel sets that neurons can be permuted in. Without one: every float tensor of rank 2 or more, in file order; a
- * 2-D one is read as [out, in], and no channels are known.
+ * channel sets that neurons can be permuted in. Without one: every float or quantised tensor of rank 2 or more, in file
+ * order; a 2-D one is read as [out, in], and no channels are known.
  */
 export function toTopology(model: Model): Topology {
   return model.graph === null ? toPlainTopology(model.tensors) : toGraphTopology(model.graph);
@@ -17,7 +18,8 @@ export function toTopology(model: Model): Topology {
 
 /** Without operators, an unsigned byte may be two nibbles or a mask; only signed small integers are taken as codes. */
 function isPlainWeight({ dtype, shape }: TensorRef): boolean {
-  return shape.length >= 2 && (DTYPES[dtype].kind === 'float' || dtype === 'i8' || dtype === 'i4');
+  const isCodes = dtype === 'i8' || dtype === 'i4' || isDecodableBlock(dtype);
+  return shape.length >= 2 && (DTYPES[dtype].kind === 'float' || isCodes);
 }
 
 function toPlainTopology(tensors: readonly TensorRef[]): Topology {

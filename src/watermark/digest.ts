@@ -18,13 +18,15 @@ export interface ModelDigest {
 }
 
 /**
- * Whether a tensor counts: floats of rank 1 or more, integers of rank 2 or more, not empty. Scalars, shape constants,
- * strings and truth values are left out because converters make, fold and drop them freely.
+ * Whether a tensor counts: floats and quantised blocks of rank 1 or more, integers of rank 2 or more, not empty. Scalars,
+ * shape constants, strings and truth values are left out because converters make, fold and drop them freely.
  */
 export function isCounted(tensor: TensorRef): boolean {
   const { kind } = DTYPES[tensor.dtype];
   if (tensor.elementCount === 0) return false;
-  return kind === 'float' ? tensor.shape.length >= 1 : (kind === 'int' || kind === 'uint') && tensor.shape.length >= 2;
+  return kind === 'float' || kind === 'block'
+    ? tensor.shape.length >= 1
+    : (kind === 'int' || kind === 'uint') && tensor.shape.length >= 2;
 }
 
 /**

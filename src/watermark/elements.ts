@@ -1,5 +1,6 @@
 /** Weights as numbers: reading, shifting and writing elements of every type that carries the mark (docs/spec/watermark.md §4.4). */
-import { DTYPES, type DType } from '../model/dtype.ts';
+import { decodeBlocks, isDecodableBlock, moveCodes } from '../model/blocks.ts';
+import { type BlockDType, DTYPES, type DType, isBlockDType, toBlockSize } from '../model/dtype.ts';
 import { decodeFloats, encodeFloats, isFloatDType } from '../model/floats.ts';
 import { decodeInts, encodeInts, type IntDType, isIntDType, toIntRange } from '../model/ints.ts';
 import type { TensorRef } from '../model/types.ts';
@@ -20,7 +21,7 @@ const CODES: readonly DType[] = ['i8', 'u8', 'i4', 'u4', 'i16', 'u16'];
 
 /** True for the element types in which a mark can be embedded and read. */
 export function isMarkable(dtype: DType): boolean {
-  return WIDE.includes(dtype) || dtype in SMALL_FLOATS || CODES.includes(dtype);
+  return WIDE.includes(dtype) || dtype in SMALL_FLOATS || CODES.includes(dtype) || isDecodableBlock(dtype);
 }
 
 /** True when shifts move whole codes or rounding steps, so that the keyed dither is needed. */
@@ -28,9 +29,10 @@ export function needsDither(dtype: DType): boolean {
   return !WIDE.includes(dtype);
 }
 
-/** Decodes packed little-endian elements. @throws TypeError for a type that is neither float nor integer */
+/** Decodes packed little-endian elements, or whole blocks. @throws TypeError for a type that has no numbers */
 export function decodeElements(dtype: DType, bytes: Uint8Array, into: Float64Array): void {
   if (isFloatDType(dtype)) decodeFloats(dtype, bytes, into);
+  else if (isBlockDType(dtype)) decodeBlocks(dtype, bytes, into);
   else if (isIntDType(dtype)) decodeInts(dtype, bytes, into);
   else throw new TypeError(`${dtype} has no numbers`);
 }
@@ -41,27 +43,67 @@ export function encodeElements(dtype: DType, values: Float64Array, into: Uint8Ar
   else encodeInts(dtype as IntDType, values, into);
 }
 
+/** Elements, and what they will be after a shift. Both reuse one scratch buffer. */
+export interface ElementSource {
+  /** Fills `into` with elements from index `first` in row-major order. */
+  read(first: number, into: Float64Array): void;
+  /** Fills `into` with the same elements moved by `shifts`, as {@link shiftElements} and {@link shiftBlocks} do. */
+  readShifted(first: number, into: Float64Array, shifts: Float64Array, dither: Float32Array): void;
+}
+
 /**
- * A reader that fills `into` with elements from index `first` in row-major order. It reuses one scratch buffer.
+ * Reads a tensor by elements.
  * @throws FormatError | SourceError from the tensor's reader
  */
-export function createElementReader(tensor: TensorRef): (first: number, into: Float64Array) => void {
-  const { bits } = DTYPES[tensor.dtype];
-  const perByte = Math.max(1, 8 / bits);
+export function createElementSource(tensor: TensorRef): ElementSource {
+  const { dtype, elementCount } = tensor;
+  const unit = toUnit(dtype);
   let scratch = new Uint8Array(0);
-  return (first, into) => {
-    const start = first - (first % perByte);
-    const sizeBytes = Math.ceil(((first + into.length - start) * bits) / 8);
+  /** The whole units around elements [first, first + count), and the index of their first element. */
+  const load = (first: number, count: number): { readonly bytes: Uint8Array; readonly start: number } => {
+    const start = first - (first % unit.elements);
+    const sizeBytes = Math.ceil((first + count - start) / unit.elements) * unit.bytes;
     if (scratch.length < sizeBytes) scratch = new Uint8Array(sizeBytes);
-    const bytes = scratch.subarray(0, sizeBytes);
-    tensor.read((start * bits) / 8, bytes);
-    if (perByte === 1) {
-      decodeElements(tensor.dtype, bytes, into);
+    const byteOffset = (start / unit.elements) * unit.bytes;
+    // The last byte of a packed tensor may hold fewer elements than its unit.
+    const bytes = scratch.subarray(0, Math.min(sizeBytes, tensor.byteLength - byteOffset));
+    tensor.read(byteOffset, bytes);
+    return { bytes, start };
+  };
+  const decode = ({ bytes, start }: ReturnType<typeof load>, first: number, into: Float64Array): void => {
+    if (unit.elements === 1) {
+      decodeElements(dtype, bytes, into);
       return;
     }
-    const whole = new Float64Array(Math.min(sizeBytes * perByte, tensor.elementCount - start));
-    decodeElements(tensor.dtype, bytes, whole);
+    const whole = new Float64Array(Math.min((bytes.length / unit.bytes) * unit.elements, elementCount - start));
+    decodeElements(dtype, bytes, whole);
     into.set(whole.subarray(first - start, first - start + into.length));
+  };
+  return {
+    read: (first, into) => {
+      decode(load(first, into.length), first, into);
+    },
+    readShifted: (first, into, shifts, dither) => {
+      const loaded = load(first, into.length);
+      if (isBlockDType(dtype)) shiftBlocks(dtype, loaded.bytes, first - loaded.start, shifts, dither);
+      decode(loaded, first, into);
+      if (!isBlockDType(dtype)) shiftElements(dtype, into, shifts, dither);
+    },
+  };
+}
+
+/** The smallest run of elements that fills whole bytes: one, two or four, or a block. */
+function toUnit(dtype: DType): { readonly elements: number; readonly bytes: number } {
+  if (isBlockDType(dtype)) return toBlockSize(dtype);
+  const { bits } = DTYPES[dtype];
+  return bits >= 8 ? { elements: 1, bytes: bits / 8 } : { elements: 8 / bits, bytes: 1 };
+}
+
+/** The `read` of {@link createElementSource}. */
+export function createElementReader(tensor: TensorRef): (first: number, into: Float64Array) => void {
+  const source = createElementSource(tensor);
+  return (first, into) => {
+    source.read(first, into);
   };
 }
 
@@ -74,7 +116,8 @@ export function readElements(tensor: TensorRef, first: number, into: Float64Arra
  * `values[i] + shifts[i]` as the type can hold it, in place; a value whose shift is 0 stays as it is.
  *
  * Wide floats add and round. Small floats and codes cannot hold a shift below half a step, so it is rounded up or down
- * by the keyed dither: the mean shift over a block is exact. What would leave the range stays.
+ * by the keyed dither: the mean shift over a block is exact. What would leave the range stays. Quantised blocks need
+ * their scales, too: {@link shiftBlocks}.
  * @param dither uniform in (0, 1) per element; only read where {@link needsDither} says so
  */
 export function shiftElements(dtype: DType, values: Float64Array, shifts: Float64Array, dither: Float32Array): void {
@@ -82,6 +125,23 @@ export function shiftElements(dtype: DType, values: Float64Array, shifts: Float6
   else if (dtype === 'f32') shiftSingles(values, shifts);
   else if (isIntDType(dtype)) shiftCodes(dtype, values, shifts, dither);
   else shiftSmallFloats(dtype, values, shifts, dither);
+}
+
+/**
+ * Moves elements [first, first + shifts.length) of whole blocks in place: codes by whole steps of their scale, rounded up
+ * or down by the dither, so that the mean shift is exact; scales stay, and so does every element whose shift is 0.
+ * @param dither uniform in (0, 1) per element
+ */
+export function shiftBlocks(
+  dtype: BlockDType,
+  bytes: Uint8Array,
+  first: number,
+  shifts: Float64Array,
+  dither: Float32Array,
+): void {
+  moveCodes(dtype, bytes, { first, count: shifts.length }, (index, step) =>
+    shifts[index] === 0 ? 0 : Math.floor(shifts[index] / step + dither[index]),
+  );
 }
 
 function shiftSingles(values: Float64Array, shifts: Float64Array): void {

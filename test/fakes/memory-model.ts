@@ -1,8 +1,9 @@
 /** A Model over plain buffers, for tests of capabilities that only need tensors and a graph. */
 import { createPrfStream } from '../../src/core/prf.ts';
-import { DTYPES, type DType } from '../../src/model/dtype.ts';
+import { DTYPES, type DType, isBlockDType } from '../../src/model/dtype.ts';
 import { encodeFloats, isFloatDType } from '../../src/model/floats.ts';
 import { encodeInts, type IntDType } from '../../src/model/ints.ts';
+import { toBlocks } from '../formats/quantise.ts';
 import type { Attribute, Graph, GraphNode, Model, ModelEdit, TensorRef } from '../../src/model/types.ts';
 
 export interface MemoryTensor {
@@ -19,6 +20,7 @@ export function memoryTensor(
   values: ArrayLike<number>,
   dtype: DType = 'f32',
 ): MemoryTensor {
+  if (isBlockDType(dtype)) return { name, dtype, shape, data: toBlocks(dtype, values) };
   const data = new Uint8Array(Math.ceil((values.length * DTYPES[dtype].bits) / 8));
   if (isFloatDType(dtype)) encodeFloats(dtype, values, data);
   else encodeInts(dtype as IntDType, values, data);

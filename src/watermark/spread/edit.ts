@@ -1,8 +1,15 @@
 /** The change that a mark makes, as a function of position: the same for a preview and for the file, in any cut. */
 import { WATERMARK_LIMITS } from '../../core/limits/watermark.ts';
-import { DTYPES, type DType } from '../../model/dtype.ts';
+import { DTYPES, type DType, isBlockDType } from '../../model/dtype.ts';
 import type { TensorEdit } from '../../model/types.ts';
-import { decodeElements, encodeElements, needsDither, shiftElements } from '../elements.ts';
+import {
+  decodeElements,
+  type ElementSource,
+  encodeElements,
+  needsDither,
+  shiftBlocks,
+  shiftElements,
+} from '../elements.ts';
 import { type Layout, listSegments, listSegmentsIn } from './layout.ts';
 import type { LayerSums, LayerView } from './measure.ts';
 import type { SlotSource } from './slots.ts';
@@ -34,16 +41,15 @@ function fillShifts(
 }
 
 /** The layer as it will be read back after the edit; runs must not cross tiles, as those of `listSegments`. */
-export function createMarkedView(shifts: MarkShifts, layerIndex: number, plain: LayerView): LayerView {
-  const { layer, start } = shifts.layout.layers[layerIndex];
+export function createMarkedView(shifts: MarkShifts, layerIndex: number, plain: ElementSource): LayerView {
+  const { start } = shifts.layout.layers[layerIndex];
   const scratch = buffer();
   return {
     read: (first, into) => {
-      plain.read(first, into);
       const moves = scratch.subarray(0, into.length);
       const tile = Math.floor((start + first) / WATERMARK_LIMITS.tileWeights);
       const tileOffset = start + first - tile * WATERMARK_LIMITS.tileWeights;
-      shiftElements(layer.dtype, into, moves, fillShifts(shifts, { layerIndex, tile, tileOffset }, moves));
+      plain.readShifted(first, into, moves, fillShifts(shifts, { layerIndex, tile, tileOffset }, moves));
     },
   };
 }
@@ -75,6 +81,10 @@ function shiftBytes(
   moves: Float64Array,
   dither: Float32Array,
 ): void {
+  if (isBlockDType(dtype)) {
+    shiftBlocks(dtype, bytes, at, moves, dither);
+    return;
+  }
   const { bits } = DTYPES[dtype];
   const perByte = Math.max(1, 8 / bits);
   const lead = at % perByte;
@@ -105,7 +115,7 @@ function shiftBytes(
  */
 export function toChangeSquares(
   shifts: MarkShifts,
-  plain: readonly LayerView[],
+  plain: readonly ElementSource[],
   sums: readonly LayerSums[],
 ): Float64Array {
   const { layout, byCode, deviations } = shifts;

@@ -6,7 +6,7 @@ import { type Progress, silentProgress } from '../../core/ports.ts';
 import { DTYPES } from '../../model/dtype.ts';
 import { isFloatDType } from '../../model/floats.ts';
 import type { Model, TensorEdit, TensorRef } from '../../model/types.ts';
-import { createElementReader, readElements } from '../elements.ts';
+import { createElementSource, type ElementSource, readElements } from '../elements.ts';
 import { deriveMarkKeys, toMessageBits } from '../seeds.ts';
 import { createEdit, createMarkedView, type MarkShifts, toChangeSquares } from './edit.ts';
 import { type Layout, listMarkableLayers, type MarkBits, toLayout } from './layout.ts';
@@ -84,7 +84,7 @@ export function embedMark(options: EmbedMarkOptions): EmbeddedMark {
   const layers = listMarkableLayers(topology).filter((layer) => isLearned(tensors.get(layer.name)!));
   const layout = toLayout(layers, keys.positions, options.bits);
   progress.step('ownership mark', PASSES_MAX + 1, 'items');
-  const plain = layout.layers.map(({ layer }) => toPlainView(tensors.get(layer.name)!));
+  const plain = layout.layers.map(({ layer }) => createElementSource(tensors.get(layer.name)!));
   const scales = toScales(layout, plain);
   assertFinite(layout, scales);
   const message = toMessageBits(keys.bits, options.ownerId, layout.bits);
@@ -98,12 +98,6 @@ export function embedMark(options: EmbedMarkOptions): EmbeddedMark {
   progress.done();
   const record = toRecord({ shifts, plain, scales, tau, reached });
   return { edits: toEdits(shifts), record, topology };
-}
-
-function toPlainView(tensor: TensorRef): LayerView {
-  return {
-    read: createElementReader(tensor),
-  };
 }
 
 /** A float tensor of few distinct values is a mask or a table, whatever its operator. */
@@ -130,7 +124,7 @@ interface Reached {
 /** Raises `shifts.byCode` until every margin, re-read as stored and re-normalised, is at least 0.95 tau; returns the least. */
 function reachMargins(work: {
   readonly shifts: MarkShifts;
-  readonly plain: readonly LayerView[];
+  readonly plain: readonly ElementSource[];
   readonly scales: readonly LayerScale[];
   readonly message: Int8Array;
   readonly tau: number;
@@ -138,7 +132,7 @@ function reachMargins(work: {
 }): Reached {
   const { shifts, plain, message, tau } = work;
   const { layout, slots, byCode } = shifts;
-  let views = plain;
+  let views: readonly LayerView[] = plain;
   let marginMin = 0;
   for (let pass = 0; pass <= PASSES_MAX; pass++) {
     const scales = pass === 0 ? work.scales : toScales(layout, views);
@@ -176,7 +170,7 @@ function toRecord({
   reached,
 }: {
   readonly shifts: MarkShifts;
-  readonly plain: readonly LayerView[];
+  readonly plain: readonly ElementSource[];
   readonly scales: readonly LayerScale[];
   readonly tau: number;
   readonly reached: Reached;
