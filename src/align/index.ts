@@ -1,5 +1,7 @@
 /** Topology of a model, and alignment of a suspect to the unmarked original. */
 export * from './ports.ts';
 export { toTopology } from './topology.ts';
+export { listLayerUses } from './uses.ts';
+export type { WeightUse } from './weights.ts';
 export { findTopologyFault } from './topology-fault.ts';
 export { alignSuspect, type AlignOptions, type Alignment } from './align.ts';

@@ -8,6 +8,17 @@ export const WATERMARK_LIMITS = {
   weightsPerBitMin: 64,
   /** Tensors with fewer elements stay untouched. */
   layerWeightsMin: 1024,
+  /** Directions kept per layer: beyond some sixteen, what they carry is noise to the mark (docs/spec/watermark.md §4.5). */
+  calibrationRank: 16,
+  /** Rows of a layer's inputs that the directions are found from. */
+  calibrationRowsMax: 512,
+  calibrationSamplesMax: 512,
+  /** Values of all rows of all layers together: 64 MiB. */
+  calibrationValuesMax: 16 * 1024 * 1024,
+  /** Bytes of all activations of one run. */
+  calibrationRunBytesMax: 64 * 1024 * 1024,
+  /** Bytes of all activations of all runs; large models are run on fewer inputs, of which each has many places. */
+  calibrationBytesMax: 4 * 1024 * 1024 * 1024,
   /** Layers in one claim: ten times the largest public transformer. */
   layersMax: 100_000,
   /** Bytes of a claim file read whole: 100,000 layers at some 300 bytes each. */
