@@ -4,9 +4,8 @@ import { findElementCount } from '../model/dtype.ts';
 import type { Model } from '../model/types.ts';
 import { createAlignedLayers } from './aligned-layer.ts';
 import { assign, type SimilarityMatrix, UNMATCHED } from './assignment.ts';
-import { type ChannelMaps, createAxisMapper, type LayerPair, toSuspectCounts } from './channel-maps.ts';
+import { type ChannelMaps, createLayerMapper, type LayerPair, toSuspectCounts } from './channel-maps.ts';
 import { type Lattice, type LayerShape, type LoadLattice, toLattice } from './lattice.ts';
-import { toAxis } from './layer-axis.ts';
 import { type Pairs, pairTensors } from './pairs.ts';
 import type { AlignedLayer, ChannelAxis, ChannelSegment, Topology } from './ports.ts';
 import { toScalarPairs } from './scalars.ts';
@@ -137,7 +136,7 @@ function addPiece(
 ): void {
   const others = toOthers(pair, side, maps);
   if (others === undefined || others.ours.length === 0) return;
-  const mapper = createAxisMapper(axis, maps);
+  const mapper = createLayerMapper(pair, side, maps);
   const [a, b] = [load(pair.ours!), load(pair.theirs!)];
   const length = side === 'out' ? b.outLength : b.inLength;
   if (mapper.theirLength !== length) return;
@@ -154,8 +153,7 @@ function addPiece(
 
 /** Entries of the other axis that are known on both sides, or undefined when that axis is still unknown. */
 function toOthers(pair: LayerPair, side: 'out' | 'in', maps: ChannelMaps) {
-  const axis = toAxis(pair.layer, side === 'out' ? 'in' : 'out');
-  const mapped = createAxisMapper(axis, maps).toTheirs();
+  const mapped = createLayerMapper(pair, side === 'out' ? 'in' : 'out', maps).toTheirs();
   if (mapped === undefined) return undefined;
   const ours: number[] = [];
   const theirs: number[] = [];

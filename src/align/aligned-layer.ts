@@ -1,8 +1,7 @@
 /** A suspect's layer put into the original's order and scale (docs/spec/watermark.md §7.4). */
 import { UNMATCHED } from './assignment.ts';
-import { type ChannelMaps, createAxisMapper, type LayerPair } from './channel-maps.ts';
+import { type ChannelMaps, createLayerMapper, type LayerPair } from './channel-maps.ts';
 import type { Lattice, LoadLattice } from './lattice.ts';
-import { toAxis } from './layer-axis.ts';
 import type { AlignedLayer } from './ports.ts';
 import { type Side, toBalance } from './similarity.ts';
 
@@ -35,10 +34,7 @@ interface Mapped {
 
 function toMapped(pair: LayerPair, maps: ChannelMaps, load: LoadLattice): Mapped | null {
   if (pair.ours === null || pair.theirs === null) return null;
-  const [out, input] = [
-    createAxisMapper(toAxis(pair.layer, 'out'), maps),
-    createAxisMapper(toAxis(pair.layer, 'in'), maps),
-  ];
+  const [out, input] = [createLayerMapper(pair, 'out', maps), createLayerMapper(pair, 'in', maps)];
   const lattice = load(pair.theirs);
   const isFitting = out.theirLength === lattice.outLength && input.theirLength === lattice.inLength;
   const isDepthwise = pair.layer.in === null;

@@ -1,6 +1,7 @@
 /** From channels of spaces to entries of axes, for the original and for a suspect that may have more channels. */
 import { UNMATCHED } from './assignment.ts';
 import type { LayerShape } from './lattice.ts';
+import { toAxis } from './layer-axis.ts';
 import type { ChannelAxis, Layer, Topology } from './ports.ts';
 
 /** One layer of the original and what the suspect has for it. */
@@ -33,6 +34,12 @@ export function toSuspectCounts(topology: Topology, layers: readonly LayerPair[]
   return counts;
 }
 
+/** The mapper of one side of a layer. */
+export function createLayerMapper(pair: LayerPair, side: 'out' | 'in', maps: ChannelMaps): AxisMapper {
+  const isTheirs = side === 'in' ? pair.theirs?.isInterleaved : undefined;
+  return createAxisMapper(toAxis(pair.layer, side), maps, isTheirs);
+}
+
 export interface AxisMapper {
   /** Entries on the suspect's axis. */
   readonly theirLength: number;
@@ -43,7 +50,15 @@ export interface AxisMapper {
   theirEntries(segment: number): Int32Array;
 }
 
-export function createAxisMapper(axis: ChannelAxis, maps: ChannelMaps): AxisMapper {
+/**
+ * Positions on one axis in both models.
+ * @param isTheirsInterleaved how the suspect orders channels and places; as the original when nothing says otherwise
+ */
+export function createAxisMapper(
+  axis: ChannelAxis,
+  maps: ChannelMaps,
+  isTheirsInterleaved: boolean = axis.isInterleaved === true,
+): AxisMapper {
   const ourStarts: number[] = [];
   const theirStarts: number[] = [];
   let ourChannels = 0;
@@ -55,26 +70,36 @@ export function createAxisMapper(axis: ChannelAxis, maps: ChannelMaps): AxisMapp
     ourChannels += channels;
     theirChannels += theirCount(space, channels);
   }
-  const list = (start: number, channels: number): Int32Array =>
-    Int32Array.from({ length: channels * axis.inner }, (_, i) => start * axis.inner + i);
+  const { inner } = axis;
+  const toEntry =
+    (total: number, isInterleaved: boolean) =>
+    (channel: number, k: number): number =>
+      isInterleaved ? k * total + channel : channel * inner + k;
+  const toOurEntry = toEntry(ourChannels, axis.isInterleaved === true);
+  const toTheirEntry = toEntry(theirChannels, isTheirsInterleaved);
+  const list = (start: number, channels: number, toOwnEntry: typeof toOurEntry): Int32Array =>
+    Int32Array.from({ length: channels * inner }, (_, i) => toOwnEntry(start + Math.floor(i / inner), i % inner));
   return {
-    theirLength: theirChannels * axis.inner,
+    theirLength: theirChannels * inner,
     toTheirs: () => {
-      const mapped = new Int32Array(ourChannels * axis.inner);
+      const mapped = new Int32Array(ourChannels * inner);
       for (const [at, { space, channels }] of axis.segments.entries()) {
         const map = space < 0 ? undefined : maps.bySpace[space];
         if (map === null) return undefined;
         for (let c = 0; c < channels; c++) {
           const channel = map === undefined ? c : map[c];
-          for (let t = 0; t < axis.inner; t++) {
-            const entry = (theirStarts[at] + channel) * axis.inner + t;
-            mapped[(ourStarts[at] + c) * axis.inner + t] = channel === UNMATCHED ? UNMATCHED : entry;
+          for (let t = 0; t < inner; t++) {
+            const entry = channel === UNMATCHED ? UNMATCHED : toTheirEntry(theirStarts[at] + channel, t);
+            mapped[toOurEntry(ourStarts[at] + c, t)] = entry;
           }
         }
       }
       return mapped;
     },
-    ourEntries: (at) => list(ourStarts[at], axis.segments[at].channels),
-    theirEntries: (at) => list(theirStarts[at], theirCount(axis.segments[at].space, axis.segments[at].channels)),
+    ourEntries: (at) => list(ourStarts[at], axis.segments[at].channels, toOurEntry),
+    theirEntries: (at) => {
+      const { space, channels } = axis.segments[at];
+      return list(theirStarts[at], theirCount(space, channels), toTheirEntry);
+    },
   };
 }

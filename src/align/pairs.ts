@@ -35,7 +35,8 @@ export function pairTensors(topology: Topology, original: Model, suspect: Model)
 
 function toShape(layer: Layer, tensor: TensorRef): LayerShape {
   const { shape, groups } = layer;
-  return { tensor, shape, outAxis: layer.outAxis ?? 0, inAxis: layer.inAxis ?? 1, groups };
+  const order = layer.in !== null && layer.in.inner > 1 ? { isInterleaved: layer.in.isInterleaved === true } : {};
+  return { tensor, shape, outAxis: layer.outAxis ?? 0, inAxis: layer.inAxis ?? 1, groups, ...order };
 }
 
 /** `found` read as `layer`, or undefined when kernel or groups differ. Without a graph, its orientation is tried. */

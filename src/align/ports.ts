@@ -13,12 +13,14 @@ const segmentSchema = z.strictObject({ space: z.number().int().min(-1), channels
 
 /**
  * One axis of a tensor that indexes channels: position = channel * inner + k, k < inner (inner > 1 after a flatten).
- * Concatenated inputs make several segments.
+ * Where a channels-last value was flattened, channels are interleaved: position = k * channels + channel, channels
+ * counted over all segments. Concatenated inputs make several segments.
  */
 const channelAxisSchema = z.strictObject({
   axis: z.number().int().min(0).max(15),
   segments: z.array(segmentSchema).max(4096),
   inner: z.number().int().min(1).max(Number.MAX_SAFE_INTEGER),
+  isInterleaved: z.literal(true).optional(),
 });
 
 const layerSchema = z.strictObject({

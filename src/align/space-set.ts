@@ -6,6 +6,8 @@ export interface ValueChannels {
   readonly segments: readonly ChannelSegment[];
   /** Entries per channel on the axis; null when a flatten made it and the consumer's size will tell. */
   readonly inner: number | null;
+  /** Set after a flatten that put the channels last within each place: position = k * channels + channel. */
+  readonly isInterleaved?: true;
   readonly fromRight: number;
   /** Number of dimensions, when known. */
   readonly rank: number | null;
@@ -63,7 +65,8 @@ export function createSpaceSet(): SpaceSet {
       const isAlike =
         a.segments.length === b.segments.length &&
         a.segments.every((segment, i) => segment.channels === b.segments[i].channels);
-      if (isAlike && (a.inner === b.inner || a.inner === null || b.inner === null)) {
+      const isSameRun = a.inner === b.inner || a.inner === null || b.inner === null;
+      if (isAlike && isSameRun && a.isInterleaved === b.isInterleaved) {
         a.segments.forEach((segment, i) => {
           join(segment, b.segments[i]);
         });

@@ -1,10 +1,12 @@
 /** Which channels belong together: one walk over the graph, rule by rule (docs/spec/watermark.md §5.3). */
 import type { GraphNode } from '../model/types.ts';
+import { findInt } from './attributes.ts';
 import type { ChannelAxis, ChannelSegment, ChannelVector, Space } from './ports.ts';
 import { applyOpRule } from './space-rules.ts';
 import { createSpaceSet, FIXED, toChannelCount, type ValueChannels } from './space-set.ts';
-import { addVector, findRank, type Walk } from './walk.ts';
-import { findInt, type Scope, type WeightUse } from './weights.ts';
+import { addVector, findRank, toChannelAxis, type Walk } from './walk.ts';
+import { isChannelsLast } from './weight-rows.ts';
+import type { Scope, WeightUse } from './weights.ts';
 
 /** Channel sets of a graph, and how tensors are indexed by them. */
 export interface ChannelMap {
@@ -101,19 +103,30 @@ function toInAxis(walk: Walk, data: ValueChannels | undefined, axis: number, len
   const count = data === undefined ? 0 : toChannelCount(data.segments);
   const inner = data?.inner ?? (count > 0 ? length / count : 0);
   if (data !== undefined && Number.isInteger(inner) && count * inner === length) {
-    return { axis, segments: [...data.segments], inner };
+    return toChannelAxis(axis, data, inner);
   }
   walk.set.freeze(data);
   return { axis, segments: fixed(length), inner: 1 };
 }
 
+/** Gemm takes and FULLY_CONNECTED makes rows, unless it is told to keep the dimensions. */
+function makesRows(node: GraphNode): boolean {
+  return node.op === 'Gemm' || (node.op === 'FULLY_CONNECTED' && findInt(node, 'keep_num_dims', 0) === 0);
+}
+
+/** FULLY_CONNECTED flattens what it reads: [N, height, width, C] becomes rows in which the channels are interleaved. */
+function flattenInto({ node }: WeightUse, data: ValueChannels | undefined): ValueChannels | undefined {
+  const isFlattened = node.op === 'FULLY_CONNECTED' && makesRows(node) && (data?.rank ?? 2) > 2;
+  return data !== undefined && isFlattened && data.inner === 1 ? { ...data, inner: null, isInterleaved: true } : data;
+}
+
 function applyDense(walk: Walk, use: WeightUse, data: ValueChannels | undefined, inLength: number, outLength: number) {
   const isLast = data === undefined || data.fromRight === 1;
   if (!isLast) walk.set.freeze(data);
-  const inAxis = toInAxis(walk, isLast ? data : undefined, use.inAxis!, inLength);
+  const inAxis = toInAxis(walk, isLast ? flattenInto(use, data) : undefined, use.inAxis!, inLength);
   const segments = [{ space: walk.set.add(outLength), channels: outLength }];
   walk.layers.set(use.weight.tensor.name, { in: inAxis, out: { axis: use.outAxis!, segments, inner: 1 } });
-  const rank = use.node.op === 'Gemm' ? 2 : findRank(walk, use.data);
+  const rank = makesRows(use.node) ? 2 : findRank(walk, use.data);
   walk.values.set(use.node.outputs[0], { segments, inner: 1, fromRight: 1, rank });
   addVector(walk, use.bias, 'bias', { segments, inner: 1, fromRight: 1, rank });
 }
@@ -121,10 +134,12 @@ function applyDense(walk: Walk, use: WeightUse, data: ValueChannels | undefined,
 function applyConv(walk: Walk, use: WeightUse, data: ValueChannels | undefined): void {
   const { shape, tensor } = use.weight;
   const rank = shape.length;
+  const fromRight = isChannelsLast(use.node) ? 1 : rank - 1;
   const isTransposed = use.node.op === 'ConvTranspose';
-  const inLength = isTransposed ? shape[0] : shape[1] * use.groups;
-  const outLength = isTransposed ? shape[1] * use.groups : shape[0];
-  const isUsable = data === undefined || data.fromRight === rank - 1;
+  const [outAxis, inAxis] = [use.outAxis!, use.inAxis!];
+  const inLength = isTransposed ? shape[inAxis] : shape[inAxis] * use.groups;
+  const outLength = isTransposed ? shape[outAxis] * use.groups : shape[outAxis];
+  const isUsable = data === undefined || data.fromRight === fromRight;
   if (!isUsable || (isTransposed && use.groups > 1)) walk.set.freeze(data);
   const known = isUsable ? data : undefined;
   const output = (value: ValueChannels): void => {
@@ -134,13 +149,13 @@ function applyConv(walk: Walk, use: WeightUse, data: ValueChannels | undefined):
   if (use.groups > 1 && use.groups === inLength && !isTransposed) {
     const segments = known === undefined ? fixed(inLength) : [...known.segments];
     const inner = (known?.inner ?? 1) * (outLength / inLength);
-    walk.layers.set(tensor.name, { in: null, out: { axis: 0, segments, inner } });
-    output({ segments, inner, fromRight: rank - 1, rank });
+    walk.layers.set(tensor.name, { in: null, out: { axis: outAxis, segments, inner } });
+    output({ segments, inner, fromRight, rank });
     return;
   }
-  const inAxis = toInAxis(walk, known, use.inAxis!, inLength);
+  const inChannels = toInAxis(walk, known, inAxis, inLength);
   const segments = [{ space: walk.set.add(outLength), channels: outLength }];
   if (isTransposed && use.groups > 1) walk.set.freeze({ segments, inner: 1, fromRight: 1, rank });
-  walk.layers.set(tensor.name, { in: inAxis, out: { axis: use.outAxis!, segments, inner: 1 } });
-  output({ segments, inner: 1, fromRight: rank - 1, rank });
+  walk.layers.set(tensor.name, { in: inChannels, out: { axis: outAxis, segments, inner: 1 } });
+  output({ segments, inner: 1, fromRight, rank });
 }

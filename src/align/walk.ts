@@ -1,7 +1,8 @@
 /** The state of the walk over a graph that finds channel sets, and the vectors found on the way. */
 import type { ChannelAxis, ChannelVector } from './ports.ts';
 import { type SpaceSet, toChannelCount, type ValueChannels } from './space-set.ts';
-import { findConstant, findInts, findSmallInts, findWeightView, type Scope } from './weights.ts';
+import { findInts } from './attributes.ts';
+import { findConstant, findSmallInts, findWeightView, type Scope } from './weights.ts';
 
 /** State of the walk. `values` knows the channels of a value; a value that it does not know has none that may move. */
 export interface Walk {
@@ -45,6 +46,12 @@ export function findRank(walk: Walk, value: string, steps = RANK_STEPS_MAX): num
   }
 }
 
+/** The channels of `value` along `axis` of a constant. */
+export function toChannelAxis(axis: number, value: ValueChannels, inner: number): ChannelAxis {
+  const segments = [...value.segments];
+  return value.isInterleaved && inner > 1 ? { axis, segments, inner, isInterleaved: true } : { axis, segments, inner };
+}
+
 /**
  * Records a constant that is indexed by the channels of `value`, broadcast from the right. A constant without that axis,
  * or with 1 on it, does not care about channels.
@@ -61,6 +68,6 @@ export function addVector(walk: Walk, name: string | null, role: ChannelVector['
     walk.set.freeze(value);
     return;
   }
-  const channels: ChannelAxis = { axis, segments: [...value.segments], inner };
+  const channels = toChannelAxis(axis, value, inner);
   walk.vectors.push({ name: view.tensor.name, role, shape: [...view.shape], channels });
 }

@@ -1,7 +1,9 @@
 /** Finds the weight tensor behind an operator's input, and how the operator uses its axes (docs/spec/watermark.md §5.1). */
 import { DTYPES } from '../model/dtype.ts';
 import type { Graph, GraphNode, TensorRef } from '../model/types.ts';
+import { findInt, findInts } from './attributes.ts';
 import type { LayerKind } from './ports.ts';
+import { findWeightRow, isChannelsLast } from './weight-rows.ts';
 
 /** A graph with the scopes around it: an inner name hides an outer one. */
 export interface Scope {
@@ -31,64 +33,6 @@ export interface WeightUse {
   /** Name of the value that the weight is applied to, and of the bias. */
   readonly data: string;
   readonly bias: string | null;
-}
-
-interface OpRow {
-  readonly kind: LayerKind;
-  readonly data: number;
-  readonly weights: readonly number[];
-  readonly bias: number | null;
-  /** Out and in axis of the operand as the operator defines it. */
-  readonly axes: (node: GraphNode, shape: readonly number[]) => readonly [number, number] | null;
-}
-
-const conv: OpRow = { kind: 'conv', data: 0, weights: [1], bias: 2, axes: () => [0, 1] };
-const matMul: OpRow = {
-  kind: 'dense',
-  data: 0,
-  weights: [1],
-  bias: null,
-  axes: (_node, shape) => (shape.length === 2 ? [1, 0] : null),
-};
-const gemm: OpRow = {
-  kind: 'dense',
-  data: 0,
-  weights: [1],
-  bias: 2,
-  axes: (node) => (findInt(node, 'transB', 0) === 1 ? [0, 1] : [1, 0]),
-};
-const recurrent: OpRow = { kind: 'recurrent', data: 0, weights: [1, 2], bias: null, axes: () => [1, 2] };
-
-/** Operators whose constant operands are learned weights; everything else (tables, masks, anchors) stays untouched. */
-const OPS: Readonly<Record<string, OpRow | undefined>> = Object.assign(Object.create(null) as Record<string, OpRow>, {
-  Conv: conv,
-  FusedConv: conv,
-  ConvInteger: { ...conv, bias: null },
-  QLinearConv: { ...conv, weights: [3], bias: 8 },
-  ConvTranspose: { ...conv, axes: () => [1, 0] as const },
-  Gemm: gemm,
-  FusedGemm: gemm,
-  MatMul: matMul,
-  FusedMatMul: matMul,
-  MatMulInteger: matMul,
-  QLinearMatMul: { ...matMul, weights: [3] },
-  Attention: { ...matMul, bias: 2 },
-  LSTM: recurrent,
-  GRU: recurrent,
-  RNN: recurrent,
-  Gather: { kind: 'embedding', data: 1, weights: [0], bias: null, axes: () => [1, 0] as const },
-} satisfies Record<string, OpRow>);
-
-/** An integer attribute, or `otherwise` when it is absent. */
-export function findInt(node: GraphNode, name: string, otherwise: number): number {
-  const attribute = node.attributes.get(name);
-  return attribute?.kind === 'int' ? Number(attribute.value) : otherwise;
-}
-
-/** A list of integers, or undefined. */
-export function findInts(node: GraphNode, name: string): number[] | undefined {
-  const attribute = node.attributes.get(name);
-  return attribute?.kind === 'ints' ? attribute.values.map(Number) : undefined;
 }
 
 /** The main graph and every graph nested in its nodes, outermost first. */
@@ -159,14 +103,19 @@ export function findWeightView(scope: Scope, value: string, steps = STEPS_MAX): 
     case 'Cast':
     case 'QuantizeLinear':
     case 'DequantizeLinear':
+    case 'CAST':
+    case 'QUANTIZE':
+    case 'DEQUANTIZE':
       return source();
-    case 'Transpose': {
+    case 'Transpose':
+    case 'TRANSPOSE': {
       const view = source();
-      const perm = findInts(node, 'perm');
+      const perm = findInts(node, 'perm') ?? findSmallInts(findConstant(scope, node.inputs[1] ?? ''));
       const isSwap = view?.shape.length === 2 && (perm === undefined || (perm[0] === 1 && perm[1] === 0));
       return isSwap ? { ...view, isTransposed: !view.isTransposed } : undefined;
     }
-    case 'Reshape': {
+    case 'Reshape':
+    case 'RESHAPE': {
       const view = source();
       const target = findSmallInts(findConstant(scope, node.inputs[1] ?? ''));
       if (view === undefined || view.isTransposed || target === undefined) return undefined;
@@ -183,9 +132,17 @@ function isLearnedType(tensor: TensorRef): boolean {
   return kind === 'float' || ((kind === 'int' || kind === 'uint') && bits <= 16);
 }
 
+/** Groups of a convolution: an attribute, or (TFLite) what the input has more channels than the kernel. */
+function toGroups(scope: Scope, node: GraphNode, data: number, inLength: number): number {
+  if (!isChannelsLast(node)) return Math.max(1, findInt(node, 'group', 1));
+  const channels = scope.graph.values.get(node.inputs[data] ?? '')?.shape?.at(-1);
+  const groups = typeof channels === 'number' ? channels / inLength : 1;
+  return Number.isInteger(groups) && groups > 0 ? groups : 1;
+}
+
 /** Every use of a constant as a weight by `node`; [] for operators that have none. */
 export function listWeightUses(scope: Scope, node: GraphNode): WeightUse[] {
-  const row = node.domain === '' || node.domain === 'com.microsoft' ? OPS[node.op] : undefined;
+  const row = findWeightRow(node);
   if (row === undefined) return [];
   return row.weights.flatMap((index) => {
     const weight = findWeightView(scope, node.inputs[index] ?? '');
@@ -201,7 +158,7 @@ export function listWeightUses(scope: Scope, node: GraphNode): WeightUse[] {
         weight,
         outAxis,
         inAxis,
-        groups: row.kind === 'conv' ? Math.max(1, findInt(node, 'group', 1)) : 1,
+        groups: row.kind === 'conv' ? toGroups(scope, node, row.data, weight.shape[axes?.[1] ?? 0]) : 1,
         data: node.inputs[row.data] ?? '',
         bias: bias === '' ? null : bias,
       },
