@@ -11,7 +11,7 @@ import { toTensorSource } from './tensor-source.ts';
 export interface Conversion {
   /** One file of the given name. Its operations read the model, which must stay open. */
   readonly plan: RewritePlan;
-  /** Tensors left out, because safetensors has no such element type (strings, 4- and 2-bit integers, complex128). */
+  /** Tensors left out, because the format has no such element type (safetensors: strings, blocks, 4- and 2-bit integers). */
   readonly skipped: readonly string[];
 }
 

@@ -2,9 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { toQuantisedGguf } from '../../test/formats/quantise-gguf.ts';
 import { describeWithShared, sharedData } from '../../test/shared-data.ts';
 import { concatBytes } from '../core/bytes.ts';
-import { openModel, toSafetensors } from '../formats/index.ts';
+import { openModel, toGguf, toSafetensors } from '../formats/index.ts';
 import type { Model } from '../model/types.ts';
 import { applyRewrite, openBufferSource, type RewriteOp } from '../source/index.ts';
 import { createClaim } from './claim.ts';
@@ -48,12 +49,15 @@ function protect(original: Model) {
 const convert = (model: Model): Model =>
   openBytes('copy.safetensors', toBytes(toSafetensors(model, 'copy.safetensors').plan.files[0].ops));
 
-function expectSurvival(path: string): void {
-  const original = openPath(path);
+const convertToGguf = (model: Model): Model =>
+  openBytes('copy.gguf', toBytes(toGguf(model, 'copy.gguf').plan.files[0].ops));
+
+function expectSurvival(original: Model): void {
   const { marked, claim, ownSeed, mark } = protect(original);
   expect(mark.record.relativeDistortion).toBeLessThan(0.14);
-  for (const suspect of [marked, ...(marked.format === 'onnx' ? [convert(marked)] : [])]) {
-    for (const reference of [undefined, original, convert(original)]) {
+  const gguf = convertToGguf(marked);
+  for (const suspect of [marked, convert(marked), gguf, convert(gguf)]) {
+    for (const reference of [undefined, original, convertToGguf(original)]) {
       const result = detectMark({
         suspect,
         claim,
@@ -76,14 +80,48 @@ describe('the mark in sample files', () => {
     'cnn-large.onnx',
     'transformer.onnx',
     'cnn.safetensors',
-  ])('%s: no bit error as written, as safetensors, with and without the original in either format', (name) => {
-    expectSurvival(join(samples, name));
+  ])('%s: no bit error as written, as safetensors and GGUF, with and without the original in either format', (name) => {
+    expectSurvival(openPath(join(samples, name)));
   });
 
-  test('originalDigest is the same for ONNX and safetensors, and another after one changed bit', () => {
+  test('embedded in GGUF: no bit error there, as safetensors, and with the original of either format', () => {
+    expectSurvival(convertToGguf(openPath(join(samples, 'cnn-large.onnx'))));
+  });
+
+  test.each([
+    'q8_0',
+    'q6_k',
+    'q5_k',
+    'q5_1',
+    'q5_0',
+    'q4_k',
+    'q4_1',
+    'q4_0',
+    'q3_k',
+  ] as const)('mlp.onnx marked, then quantised to %s in GGUF: claimed from there', (dtype) => {
+    const { marked, claim, ownSeed } = protect(openPath(join(samples, 'mlp.onnx')));
+    const suspect = openBytes('quantised.gguf', toQuantisedGguf(marked, dtype));
+    expect(suspect.tensors.some((tensor) => tensor.dtype === dtype)).toBe(true);
+    expect(detectMark({ suspect, claim, ownSeed }).verdict).toBe('claim');
+  });
+
+  test.each([
+    'q8_0',
+    'q4_k',
+    'q4_0',
+  ] as const)('embedded in a GGUF of %s blocks: read there, scales unchanged', (dtype) => {
+    const original = openBytes('m.gguf', toQuantisedGguf(openPath(join(samples, 'mlp.onnx')), dtype));
+    const { marked, claim, ownSeed, mark } = protect(original);
+    expect(mark.record.perLayer.length).toBeGreaterThan(0);
+    expect(detectMark({ suspect: marked, claim, ownSeed }).schemes[0]).toMatchObject({ bitErrors: 0 });
+    expect(detectMark({ suspect: original, claim, ownSeed }).verdict).toBe('none');
+  });
+
+  test('originalDigest is the same for ONNX, safetensors and GGUF, and another after one changed bit', () => {
     const bytes = readFileSync(join(samples, 'cnn.onnx'));
     const model = openBytes('cnn.onnx', bytes);
     expect(toOriginalDigest(convert(model))).toEqual(toOriginalDigest(model));
+    expect(toOriginalDigest(convertToGguf(model))).toEqual(toOriginalDigest(model));
     const tensor = model.tensors.find((item) => item.elementCount > 1000)!;
     const changed = Uint8Array.from(bytes);
     changed[tensor.start + 17] ^= 1;
