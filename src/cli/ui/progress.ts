@@ -1,4 +1,4 @@
-/** Progress on stderr: a bar on a terminal once a step takes over a second, plain lines elsewhere. */
+/** Progress on stderr, for steps that take over a second: a bar on a terminal, plain lines elsewhere. */
 import type { Clock, Progress } from '../../core/ports.ts';
 import { toPrintable } from '../../core/printable.ts';
 import { toByteText, toCountText, toDurationText } from '../../core/quantities.ts';
@@ -30,7 +30,7 @@ interface Step {
   shownMs: number;
 }
 
-const BAR_AFTER_MS = 1000;
+const SHOWN_AFTER_MS = 1000;
 const REDRAW_MS = 100;
 const PLAIN_LINE_MS = 10_000;
 const BAR_COLUMNS = 24;
@@ -68,12 +68,14 @@ export function createProgress(options: ProgressOptions): ProgressLine {
       step.amount += amount;
       const nowMs = clock.nowMs();
       const isDue = nowMs - step.shownMs >= (isTty ? REDRAW_MS : PLAIN_LINE_MS);
-      if (isDue && nowMs - step.startMs >= BAR_AFTER_MS) draw(step, nowMs);
+      if (isDue && nowMs - step.startMs >= SHOWN_AFTER_MS) draw(step, nowMs);
     },
     done() {
       if (step === undefined) return;
       clear();
-      write(`${toDoneLine(step, clock.nowMs(), options)}\n`);
+      const nowMs = clock.nowMs();
+      // A terminal keeps a list of what was done; elsewhere a line is worth its place only when there was time to wonder.
+      if (isTty || nowMs - step.startMs >= SHOWN_AFTER_MS) write(`${toDoneLine(step, nowMs, options)}\n`);
       step = undefined;
     },
   };
@@ -82,7 +84,7 @@ export function createProgress(options: ProgressOptions): ProgressLine {
 function toBarLine(step: Step, nowMs: number, options: ProgressOptions): string {
   const elapsedMs = nowMs - step.startMs;
   const width = Math.max(1, options.columns() - 1);
-  if (elapsedMs < BAR_AFTER_MS) return toFitting(`  ${step.name} …`, width);
+  if (elapsedMs < SHOWN_AFTER_MS) return toFitting(`  ${step.name} …`, width);
   const fraction = toFraction(step);
   const speed = step.unit === 'bytes' ? `${toByteText((step.amount / elapsedMs) * 1000)}/s` : '';
   const parts =

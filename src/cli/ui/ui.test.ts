@@ -37,14 +37,15 @@ function createScreen(options: Partial<UiOptions> & { isTty?: boolean; columns?:
 
 describe('printing rules', () => {
   test('data goes to stdout, notes, warnings and progress to stderr', () => {
-    const { ui, out, err } = createScreen();
+    const { ui, out, err, tick } = createScreen();
     ui.note('hello');
     ui.warn('careful');
     ui.progress.step('seal');
+    tick(1500);
     ui.progress.done();
     ui.result({ a: 1 }, () => 'text\n');
     expect(out()).toBe('text\n');
-    expect(err()).toBe('hello\nwarning: careful\nseal: 0.0 ms\n');
+    expect(err()).toBe('hello\nwarning: careful\nseal: 1.5 s\n');
   });
 
   test('--json prints exactly one line, the result, and a second result is refused', () => {
@@ -69,9 +70,10 @@ describe('printing rules', () => {
   });
 
   test('--quiet silences progress and notes, not warnings and errors', () => {
-    const { ui, err } = createScreen({ isQuiet: true });
+    const { ui, err, tick } = createScreen({ isQuiet: true });
     ui.note('hello');
     ui.progress.step('seal');
+    tick(1500);
     ui.progress.done();
     ui.warn('careful');
     ui.fail(new SourceError('SOURCE_CHANGED'));
@@ -144,6 +146,19 @@ describe('progress', () => {
     }
     ui.progress.done();
     expect(err()).toBe('seal: 40 %, 400 of 1,000\nseal: 80 %, 800 of 1,000\nseal: 25.0 s\n');
+  });
+
+  test('elsewhere: steps below a second leave no line; on a terminal they are ticked off', () => {
+    const plain = createScreen();
+    const terminal = createScreen({ isTty: true, env: { NO_COLOR: '1' } });
+    for (const { ui, tick } of [plain, terminal]) {
+      ui.progress.step('seal', 10, 'items');
+      tick(900);
+      ui.progress.advance(10);
+      ui.progress.done();
+    }
+    expect(plain.err()).toBe('');
+    expect(terminal.err()).toMatch(/ok seal +900 ms\n$/);
   });
 
   test('wrong totals do not break the bar', () => {
