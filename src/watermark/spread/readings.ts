@@ -74,11 +74,11 @@ export function readAligned(reader: Reader, layers: ReadonlyMap<string, LayerVie
 
 /** Sums of every layer read in its candidate number `round`; the views and what they hold are gone afterwards. */
 function measureRound(reader: Reader, matches: readonly LayerMatch[], round: number): LayerSums[] {
-  const views = matches.map(({ layer, candidates }, index) => {
+  const views = matches.map(({ candidates }, index) => {
     const candidate = candidates.at(round);
     if (candidate === undefined) return null;
     const runs = listSegmentsIn(reader.layout, index, 0, reader.layout.layers[index].elementCount);
-    return createSuspectView(layer, candidate.tensor, candidate.isTransposed, runs);
+    return createSuspectView(candidate.tensor, candidate.order, runs);
   });
   return measure(reader, views);
 }

@@ -1,12 +1,13 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { memoryModel, memoryTensor } from '../../../test/fakes/memory-model.ts';
-import { type Layer, toTopology } from '../../align/index.ts';
+import type { ElementOrder } from '../../align/index.ts';
 import { createSuspectView } from './suspect-view.ts';
 
-function layerOf(rows: number, columns: number): Layer {
-  return toTopology(memoryModel([memoryTensor('w', [rows, columns], new Float32Array(rows * columns))])).layers[0];
-}
+const turned = (rows: number, columns: number): ElementOrder => [
+  { size: rows, stride: 1 },
+  { size: columns, stride: rows },
+];
 
 test('a turned tensor gives exactly what the runs ask for, whatever shape and runs', () => {
   const cases = fc
@@ -25,7 +26,7 @@ test('a turned tensor gives exactly what the runs ask for, whatever shape and ru
       // Element (r, c) of the original has the value r · columns + c, exact in f32.
       const stored = Array.from({ length: rows * columns }, (_, k) => (k % rows) * columns + Math.floor(k / rows));
       const [tensor] = memoryModel([memoryTensor('t', [columns, rows], stored)]).tensors;
-      const view = createSuspectView(layerOf(rows, columns), tensor, true, runs);
+      const view = createSuspectView(tensor, turned(rows, columns), runs);
       for (const { first, count } of runs) {
         const into = new Float64Array(count);
         view.read(first, into);
@@ -38,7 +39,7 @@ test('a turned tensor gives exactly what the runs ask for, whatever shape and ru
 
 test('reading outside the runs is an error of ours, not silence', () => {
   const [tensor] = memoryModel([memoryTensor('t', [8, 4], new Float32Array(32))]).tensors;
-  const view = createSuspectView(layerOf(4, 8), tensor, true, [{ first: 0, count: 8 }]);
+  const view = createSuspectView(tensor, turned(4, 8), [{ first: 0, count: 8 }]);
   expect(() => {
     view.read(8, new Float64Array(8));
   }).toThrow('internal error');

@@ -1,5 +1,5 @@
 /** A suspect's tensor read in the element order of the original's layer. */
-import type { Layer } from '../../align/index.ts';
+import type { ElementOrder } from '../../align/index.ts';
 import type { TensorRef } from '../../model/types.ts';
 import { createElementReader } from '../elements.ts';
 import type { LayerView } from './measure.ts';
@@ -14,21 +14,16 @@ export interface ElementRun {
 const PIECE_ELEMENTS = 256 * 1024;
 
 /**
- * The view of `tensor` as `layer`; `isTransposed` when its two dimensions lie the other way round.
+ * The view of `tensor` in a layer's element order.
+ * @param order where the layer's elements lie in it; empty when both lie alike
  * @param runs ascending and apart; a turned tensor can be read in exactly these, and they are held (4 bytes per element)
  */
-export function createSuspectView(
-  layer: Layer,
-  tensor: TensorRef,
-  isTransposed: boolean,
-  runs: readonly ElementRun[],
-): LayerView {
-  if (!isTransposed) return { read: createElementReader(tensor) };
-  const [rows = 1, columns = 1] = layer.storedShape.filter((dim) => dim !== 1);
+export function createSuspectView(tensor: TensorRef, order: ElementOrder, runs: readonly ElementRun[]): LayerView {
+  if (order.length === 0) return { read: createElementReader(tensor) };
   let held: ReadonlyMap<number, Float32Array> | undefined;
   return {
     read: (first, into) => {
-      held ??= gatherRuns(tensor, toRowPieces(runs, rows, columns), runs);
+      held ??= gatherRuns(tensor, toRowPieces(runs, order), runs);
       const values = held.get(first);
       if (values?.length !== into.length) throw new Error('internal error: a turned tensor was read outside its runs');
       into.set(values);
@@ -36,22 +31,25 @@ export function createSuspectView(
   };
 }
 
-/** The parts of all runs that lie in one row each, column by column. */
+/** The parts of all runs that lie in one row each, column by column. A row is what the innermost counter runs through. */
 interface RowPieces {
   /** Elements from one column of the original to the next, as the suspect stores them. */
   readonly stride: number;
-  readonly row: Float64Array;
+  /** Where the suspect stores column 0 of each piece's row. */
+  readonly rowStart: Float64Array;
   readonly columnFirst: Float64Array;
   readonly columnEnd: Float64Array;
 }
 
-function toRowPieces(runs: readonly ElementRun[], rows: number, columns: number): RowPieces {
+function toRowPieces(runs: readonly ElementRun[], order: ElementOrder): RowPieces {
+  const outer = order.slice(0, -1).reverse();
+  const { size: columns, stride } = order[order.length - 1];
   const length = runs.reduce((sum, { first, count }) => {
     return sum + Math.floor((first + count - 1) / columns) - Math.floor(first / columns) + 1;
   }, 0);
   const pieces = {
-    stride: rows,
-    row: new Float64Array(length),
+    stride,
+    rowStart: new Float64Array(length),
     columnFirst: new Float64Array(length),
     columnEnd: new Float64Array(length),
   };
@@ -60,7 +58,7 @@ function toRowPieces(runs: readonly ElementRun[], rows: number, columns: number)
     for (let at = first; at < first + count; piece++) {
       const column = at % columns;
       const end = Math.min(columns, column + first + count - at);
-      pieces.row[piece] = Math.floor(at / columns);
+      pieces.rowStart[piece] = toRowStart(Math.floor(at / columns), outer);
       pieces.columnFirst[piece] = column;
       pieces.columnEnd[piece] = end;
       at += end - column;
@@ -69,14 +67,25 @@ function toRowPieces(runs: readonly ElementRun[], rows: number, columns: number)
   return pieces;
 }
 
+/** @param outer all counters but the innermost, from the inside out */
+function toRowStart(row: number, outer: ElementOrder): number {
+  let start = 0;
+  let rest = row;
+  for (const { size, stride } of outer) {
+    start += (rest % size) * stride;
+    rest = Math.floor(rest / size);
+  }
+  return start;
+}
+
 /**
  * Reads the tensor once from front to back and keeps what the runs want: a column read for itself would touch every page
- * of the file. Original element (r, c) of [rows, columns] is suspect element c · rows + r.
+ * of the file. Column c of a row is suspect element rowStart + c · stride.
  * @returns the values of each run by its first element
  */
 function gatherRuns(
   tensor: TensorRef,
-  { stride, row, columnFirst, columnEnd }: RowPieces,
+  { stride, rowStart, columnFirst, columnEnd }: RowPieces,
   runs: readonly ElementRun[],
 ): Map<number, Float32Array> {
   const held = new Float32Array(runs.reduce((sum, { count }) => sum + count, 0));
@@ -86,13 +95,13 @@ function gatherRuns(
     const piece = buffer.subarray(0, Math.min(buffer.length, tensor.elementCount - start));
     read(start, piece);
     let at = 0;
-    for (let i = 0; i < row.length; i++) {
+    for (let i = 0; i < rowStart.length; i++) {
       const first = columnFirst[i];
       const end = columnEnd[i];
-      const from = Math.max(first, Math.ceil((start - row[i]) / stride));
-      const to = Math.min(end, Math.ceil((start + piece.length - row[i]) / stride));
+      const from = Math.max(first, Math.ceil((start - rowStart[i]) / stride));
+      const to = Math.min(end, Math.ceil((start + piece.length - rowStart[i]) / stride));
       for (let column = from; column < to; column++) {
-        held[at + column - first] = piece[column * stride + row[i] - start];
+        held[at + column - first] = piece[column * stride + rowStart[i] - start];
       }
       at += end - first;
     }
