@@ -3,6 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import * as G from '../../test/formats/gguf.ts';
+import { toCrowdedGguf } from '../../test/formats/mutate-gguf.ts';
 import { toFile } from '../../test/formats/mutate-safetensors.ts';
 import * as P from '../../test/formats/proto.ts';
 import type { ErrorCode } from '../core/errors.ts';
@@ -86,6 +88,20 @@ const GREEDY: readonly (readonly [string, ErrorCode, () => Uint8Array])[] = [
     'string.safetensors',
     'SAFETENSORS_METADATA',
     () => text('{"__metadata__":{"a":"', Buffer.alloc(99_000_000, 'é'), '"}}'),
+  ],
+  ['tensors.gguf', 'GGUF_BUDGET', () => toCrowdedGguf()],
+  [
+    'strings.gguf',
+    'GGUF_BUDGET',
+    () => {
+      const long = new Uint8Array(16_000_000).fill(0x61);
+      return G.gguf({ entries: Array.from({ length: 5 }, (_, i) => G.entry(`k${i}`, G.TYPE.string, G.text(long))) });
+    },
+  ],
+  [
+    'words.gguf',
+    'GGUF_ARRAY',
+    () => G.gguf({ entries: [G.arrayEntry('words', G.TYPE.string, 17_000_000, new Uint8Array(8 * 17_000_000))] }),
   ],
 ];
 

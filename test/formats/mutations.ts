@@ -41,6 +41,7 @@ const folder: SourceFolder = {
 function judge(name: string, bytes: Uint8Array): string {
   try {
     const model = openModel({ source: openBufferSource(name, bytes), name, folder });
+    for (const text of model.metadata.values()) expect(text).toBeTypeOf('string');
     for (const tensor of model.tensors) tensor.read(0, new Uint8Array(Math.min(tensor.byteLength, 65_536)));
     if (Buffer.compare(runPlan(model.plan([])), bytes) !== 0) throw new Error('a plan without edits changed bytes');
     model.plan(

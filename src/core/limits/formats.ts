@@ -39,8 +39,8 @@ export const FORMAT_LIMITS = {
   ggufDimensionsMax: 4,
   /** Alignment of the data in bytes: a page is 4 KiB, a large one 2 MiB. */
   ggufAlignmentMax: 16 * 1024 * 1024,
-  /** Heap of a GGUF index, estimated a little high: 250,000 tensors with names of 64 bytes take 87 MiB. */
-  ggufIndexBytesMax: 128 * 1024 * 1024,
+  /** Heap of a GGUF index, estimated a little high: some 150,000 tensors. Published files hold a few thousand. */
+  ggufIndexBytesMax: 48 * 1024 * 1024,
   ggufWindowBytes: 64 * 1024,
   /** Heap of a TFLite index, estimated a little high; as for ONNX. */
   tfliteIndexBytesMax: 192 * 1024 * 1024,

@@ -56,18 +56,28 @@ export class Cursor {
   }
 
   /**
-   * A length (u64) and that many bytes of UTF-8.
+   * A length (u64) and that many bytes of UTF-8, valid until the next read.
    * @throws FormatError `code` when there are more than `bytesMax` or they are no UTF-8
    */
   string(bytesMax: number, code: ErrorCode): Buffer {
     const start = this.at;
     const length = this.u64();
     if (length > bytesMax) throw this.fail(code, { bytes: String(length), bytesMax }, start);
-    this.require(length);
-    const bytes = Buffer.alloc(length);
-    this.source.read(this.at, bytes);
+    const bytes = this.#bytes(length);
     if (!isUtf8(bytes)) throw this.fail(code, { problem: 'not UTF-8' }, start);
-    this.at += length;
+    return bytes;
+  }
+
+  /** Short runs lie in the window, long ones get a buffer of their own. */
+  #bytes(count: number): Buffer {
+    if (count <= this.#window.length) {
+      const place = this.#take(count);
+      return this.#window.subarray(place, place + count);
+    }
+    this.require(count);
+    const bytes = Buffer.alloc(count);
+    this.source.read(this.at, bytes);
+    this.at += count;
     return bytes;
   }
 
