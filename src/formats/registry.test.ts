@@ -68,7 +68,7 @@ describe('published attacks on external data', () => {
     ['a link to a folder (CVE-2026-34446)', 'SOURCE_LINK_REFUSED', onnx('up/secret.bin')],
     ['a giant length (CVE-2026-34445)', 'ONNX_TENSOR_SIZE', onnx('w.bin', { length: '9007199254740991' })],
     ['a folder as data', 'SOURCE_NOT_A_FILE', onnx('sub')],
-    ['an address in memory', 'SOURCE_NOT_FOUND', onnx('*/_ORT_MEM_ADDR_/*', { offset: '140000000000000' })],
+    ['an address in memory', 'FORMAT_DATA_MISSING', onnx('*/_ORT_MEM_ADDR_/*', { offset: '140000000000000' })],
   ])('%s: %s', (_, code, bytes) => {
     expect(findPathCode(put('attack.onnx', bytes))).toBe(code);
   });

@@ -26,6 +26,10 @@ export interface BaselineOptions {
    * one are hashed a second time in the same pass.
    */
   readonly fileSha256?: readonly (string | undefined)[];
+  /** Receives the logical bytes of every tensor (its place in `model.tensors`) once, in order; valid during the call. */
+  readonly onTensorBytes?: (tensor: number, bytes: Uint8Array) => void;
+  /** Format-neutral digest of the model, hex; asked for when all bytes have passed. */
+  readonly originalDigest?: () => string;
   readonly progress?: Progress;
 }
 
@@ -35,7 +39,10 @@ function toBaselineFile(options: BaselineOptions, fileIndex: number, buffer: Uin
   const known = options.fileSha256?.[fileIndex];
   if (known !== undefined && !/^[0-9a-f]{64}$/.test(known)) throw new TypeError('fileSha256 must be lower-case hex');
   const plain: Hash | undefined = known === undefined ? createHash('sha256') : undefined;
-  const segments = toSegments(options.model.tensors, fileIndex, source.size).map((segment) => {
+  const spans = toSegments(options.model.tensors, fileIndex, source.size);
+  const own = toOwnSegments(options.model.tensors, [{ segments: spans }]);
+  const segments = spans.map((segment) => {
+    const { tensor } = segment;
     const leaves = toLeafTable({
       lengthBytes: segment.end - segment.start,
       read: (offset, into) => {
@@ -44,6 +51,7 @@ function toBaselineFile(options: BaselineOptions, fileIndex: number, buffer: Uin
       buffer,
       onBytes: (bytes) => {
         plain?.update(bytes);
+        if (tensor !== null && own[tensor] === segment) options.onTensorBytes?.(tensor, bytes);
         options.progress?.advance(bytes.length);
       },
     });
@@ -52,7 +60,11 @@ function toBaselineFile(options: BaselineOptions, fileIndex: number, buffer: Uin
   return { name, size: source.size, sha256: known ?? plain!.digest('hex'), root: toFileRoot(segments), segments };
 }
 
-function toBaselineTensors(model: Model, files: readonly BaselineFile[], buffer: Uint8Array): BaselineTensor[] {
+function toBaselineTensors(
+  { model, onTensorBytes }: BaselineOptions,
+  files: readonly BaselineFile[],
+  buffer: Uint8Array,
+): BaselineTensor[] {
   const own = toOwnSegments(model.tensors, files);
   return model.tensors.map((tensor, index) => {
     const { name, dtype, shape, storage, fileIndex, start, end } = tensor;
@@ -64,6 +76,9 @@ function toBaselineTensors(model: Model, files: readonly BaselineFile[], buffer:
           tensor.read(offset, into);
         },
         buffer,
+        onBytes: (bytes) => {
+          onTensorBytes?.(index, bytes);
+        },
       });
     return { name, dtype, shape, storage, fileIndex, start, end, leaves, root: toHex(toTableRoot(leaves)) };
   });
@@ -90,7 +105,7 @@ export function toBaseline(options: BaselineOptions): Baseline {
     'bytes',
   );
   const files = model.files.map((_, index) => toBaselineFile(options, index, buffer));
-  const tensors = toBaselineTensors(model, files, buffer);
+  const tensors = toBaselineTensors(options, files, buffer);
   progress.done();
   return {
     format: model.format,
@@ -99,6 +114,7 @@ export function toBaseline(options: BaselineOptions): Baseline {
     tensors,
     graph: toBaselineGraph(model, tensors),
     metadata: new Map([...model.metadata].map(([key, value]) => [key, toMetadataDigest(key, value)])),
+    originalDigest: options.originalDigest?.() ?? null,
   };
 }
 

@@ -102,6 +102,9 @@ export interface TensorTally {
   readonly leavesChanged: number;
 }
 
+/** Findings about a tensor that leave its type, shape and content as they were. */
+const KEEPS_TENSOR: ReadonlySet<ChangeKind> = new Set<ChangeKind>(['moved', 'tensor-renamed']);
+
 /** Gathers changes up to a cap; counts go on beyond it. */
 export class ChangeList {
   readonly #max: number;
@@ -112,6 +115,8 @@ export class ChangeList {
   leavesChanged = 0;
   elementsChanged = 0;
   bitsChanged = 0;
+  /** True once a tensor differs in type, shape or content, or is there on one side only; a new name alone is none. */
+  hasTensorChange = false;
 
   constructor(max: number) {
     this.#max = max;
@@ -132,6 +137,7 @@ export class ChangeList {
   add(change: Change): void {
     this.total += 1;
     this.#severities.add(change.severity);
+    if (change.tensor !== null && !KEEPS_TENSOR.has(change.kind)) this.hasTensorChange = true;
     if (this.#changes.length < this.#max) this.#changes.push(change);
   }
 
@@ -150,6 +156,7 @@ export class ChangeList {
     this.total += other.total - other.changes.length;
     for (const severity of other.#severities) this.#severities.add(severity);
     for (const [tensor, tally] of other.#tallies) this.#tallies.set(tensor, tally);
+    this.hasTensorChange ||= other.hasTensorChange;
     this.leavesChanged += other.leavesChanged;
     this.elementsChanged += other.elementsChanged;
     this.bitsChanged += other.bitsChanged;

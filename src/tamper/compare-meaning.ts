@@ -33,8 +33,11 @@ export function compareHeaders(baseline: Baseline, model: Model, list: ChangeLis
   return renames;
 }
 
-/** Whether the graph could be compared in full: "partly" when it holds attributes that no reader interprets. */
-export type GraphAnalysis = 'full' | 'partly' | 'none';
+/**
+ * Whether the graph could be compared in full: "partly" when it holds attributes that no reader interprets, "absent"
+ * when another file format holds no graph at all, "none" when there is one and it was not compared.
+ */
+export type GraphAnalysis = 'full' | 'partly' | 'absent' | 'none';
 
 /**
  * Adds differences of graph, functions and opsets; tensors count by their names in the baseline, so changed weights
@@ -75,9 +78,21 @@ export function compareMetadata(baseline: Baseline, model: Model, list: ChangeLi
   }
 }
 
-/** Adds a change of file format; graph and metadata of two formats are not comparable. */
-export function compareFormat(baseline: Baseline, model: Model, list: ChangeList): void {
-  if (baseline.format === model.format) return;
+/**
+ * Adds a change of file format, after which graphs are not comparable.
+ * @returns what of the file at hand is still accounted for: no graph at all, and the same metadata entries
+ */
+export function compareFormats(
+  baseline: Baseline,
+  model: Model,
+  list: ChangeList,
+): { readonly graph: GraphAnalysis; readonly metadata: boolean } {
   const detail = `${baseline.format} -> ${model.format}`;
   list.add(toChange({ kind: 'format-changed', severity: 'info', detail }));
+  const entries = [...model.metadata];
+  // Formats keep metadata of their own, so a difference says nothing; equal entries are the same in any of them.
+  const isSame =
+    entries.length === baseline.metadata.size &&
+    entries.every(([key, value]) => baseline.metadata.get(key) === toMetadataDigest(key, value));
+  return { graph: model.graph === null ? 'absent' : 'none', metadata: isSame };
 }

@@ -60,6 +60,8 @@ export interface Baseline {
   readonly graph: BaselineGraph | null;
   /** Metadata keys and the digest of each value, hex. */
   readonly metadata: ReadonlyMap<string, string>;
+  /** Format-neutral digest of the tensors (docs/spec/original-digest.md), hex; null where the writer had none. */
+  readonly originalDigest: string | null;
 }
 
 /** For each tensor, the one segment that stores exactly its logical bytes, or undefined. */
@@ -128,6 +130,7 @@ export function encodeBaseline(baseline: Baseline): Uint8Array {
     graph:
       baseline.graph === null ? null : { ...baseline.graph, nodes: baseline.graph.nodes.map((node) => ({ ...node })) },
     metadata: [...baseline.metadata],
+    ...(baseline.originalDigest === null ? {} : { originalDigest: baseline.originalDigest }),
   };
   const bytes = toCanonicalJsonBytes(json);
   if (bytes.length > TAMPER_LIMITS.manifestBytesMax) {
@@ -204,6 +207,7 @@ const manifestSchema = z.strictObject({
     .nullable(),
   // Pairs, not an object: a key may be "__proto__".
   metadata: z.array(z.tuple([z.string(), digest])).max(TAMPER_LIMITS.metadataEntriesMax),
+  originalDigest: digest.optional(),
 });
 
 type ManifestJson = z.output<typeof manifestSchema>;
@@ -280,5 +284,6 @@ export function decodeBaseline(payload: Uint8Array): Baseline {
     tensors,
     graph: json.graph,
     metadata: new Map(json.metadata),
+    originalDigest: json.originalDigest ?? null,
   };
 }

@@ -10,7 +10,7 @@ import { TAMPER_LIMITS } from '../core/limits/tamper.ts';
 import { createP256Pkcs8, p256Signer, signDsse, encodeDsse } from '../sign/index.ts';
 import { openBufferSource } from '../source/buffer.ts';
 import { applyRewrite } from '../source/rewrite.ts';
-import { toBaseline } from './baseline.ts';
+import { createBaseline, toBaseline } from './baseline.ts';
 import { BASELINE_PAYLOAD_TYPE, decodeBaseline, encodeBaseline } from './manifest.ts';
 import { verifyBaseline } from './verify.ts';
 
@@ -51,6 +51,12 @@ describe('verification of a safetensors model', () => {
     const report = verifyFiles(await baselineOf(files), reorder([2, 0, 1]));
     expect(report.verdict).toBe('moved');
     expect(report.changes.map(({ kind, severity }) => `${kind} ${severity}`)).toEqual(Array(3).fill('moved info'));
+  });
+
+  it('calls tensors of one size that changed places moved, not changed', async () => {
+    const swapped = verifyFiles(await baselineOf(files), reorder([0, 2, 1]));
+    expect(swapped).toMatchObject({ verdict: 'moved', sameTensors: true });
+    expect(swapped.changes.map(({ kind, tensor }) => `${kind} ${tensor}`)).toEqual(['moved b.weight', 'moved c.weight']);
   });
 
   it('names a changed metadata entry and leaves the tensors alone', async () => {
@@ -257,14 +263,34 @@ describe('verification of an ONNX model', () => {
     expect(report.verdict).toBe('changed');
   });
 
-  it('does not call a change of the file format unchanged or moved', async () => {
-    const converted = {
-      'm.safetensors': safetensors([{ name: 'w', dtype: 'F32', shape: [8, 8], data }]),
-    };
-    const report = verifyFiles(await baselineOf(onnx), converted);
-    expect(report.verdict).toBe('inconclusive');
-    expect(report.changes.map(({ kind }) => kind)).toEqual(['moved', 'format-changed']);
-    expect(report.analysed).toMatchObject({ graph: 'none', metadata: false, tensors: true });
+  const stored = (tensors: Parameters<typeof safetensors>[0], metadata?: Record<string, string>) => ({
+    'm.safetensors': safetensors(tensors, metadata),
+  });
+  const w = { name: 'w', dtype: 'F32', shape: [8, 8], data };
+
+  it('calls the same tensors in another file format re-encoded, and says what else the file holds', async () => {
+    const envelope = await baselineOf(onnx);
+    const converted = verifyFiles(envelope, stored([w]));
+    expect(converted).toMatchObject({ verdict: 're-encoded', worst: 'info', sameTensors: true, complete: true });
+    expect(converted.changes.map(({ kind }) => kind)).toEqual(['moved', 'format-changed']);
+    expect(converted.analysed).toEqual({ bytes: false, tensors: true, graph: 'absent', metadata: true });
+    const annotated = verifyFiles(envelope, stored([w], { note: 'from elsewhere' }));
+    expect(annotated).toMatchObject({ verdict: 're-encoded', complete: false, analysed: { metadata: false } });
+    const withGraph = verifyFiles(await baselineOf(stored([w])), onnx);
+    expect(withGraph).toMatchObject({ verdict: 're-encoded', sameTensors: true, complete: false });
+    expect(withGraph.analysed).toMatchObject({ graph: 'none' });
+  });
+
+  it('names the tensors that changed in another file format', async () => {
+    const envelope = await baselineOf(onnx);
+    const flipped = verifyFiles(envelope, stored([{ ...w, data: withFlip(data, 4 * 19 + 2, 7) }]));
+    expect(flipped).toMatchObject({ verdict: 'changed', sameTensors: false });
+    expect(flipped.changes[0]).toMatchObject({ kind: 'bit-flip', tensor: 'w', element: 19, bit: 23 });
+    const renamed = verifyFiles(envelope, stored([{ ...w, name: 'fc.weight' }]));
+    expect(renamed).toMatchObject({ verdict: 'changed', worst: 'medium', sameTensors: true });
+    expect(renamed.changes.map(({ kind }) => kind)).toEqual(['tensor-renamed', 'format-changed']);
+    const lacking = verifyFiles(envelope, stored([{ ...w, shape: [4, 8], data: data.slice(0, 128) }]));
+    expect(lacking).toMatchObject({ verdict: 'changed', sameTensors: false });
   });
 
   it('compares the values of typed fields, not their spelling', async () => {
@@ -330,6 +356,36 @@ describe('the baseline itself', () => {
       '5aabf26bf88b09c5171a69fe46f1320115997b16a2d73dd6b0ad74e07065156c',
       'e06e67003e85c84a05419fb725340afc47ad0ad5599469203fba79baacdd5350',
     ]);
+  });
+
+  it('hands the logical bytes of every tensor on once, in order, however they are stored', () => {
+    const tensors = [
+      tinyTensor('raw', 'f32', [8, 8], data),
+      tinyExternal('external', 'f32', [200, 200], { location: 'w.bin', offset: 0, length: big.length }),
+      tinyExternal('tied', 'f32', [100, 200], { location: 'w.bin', offset: 0, length: big.length / 2 }),
+      // TensorProto: dims 2, int64, packed int64_data [3, 4], name "t".
+      Uint8Array.of(8, 2, 16, 7, 0x3a, 2, 3, 4, 0x42, 1, 0x74),
+    ];
+    const model = openFiles({ 'm.onnx': mlp({ tensors }), 'w.bin': big });
+    const seen = model.tensors.map((): Uint8Array[] => []);
+    const onTensorBytes = (tensor: number, bytes: Uint8Array) => void seen[tensor].push(bytes.slice());
+    const { originalDigest } = toBaseline({ model, onTensorBytes, originalDigest: () => '5c'.repeat(32) });
+    expect(originalDigest).toBe('5c'.repeat(32));
+    model.tensors.forEach((tensor, index) => {
+      const whole = new Uint8Array(tensor.byteLength);
+      tensor.read(0, whole);
+      expect(Buffer.compare(Buffer.concat(seen[index]), whole), tensor.name).toBe(0);
+    });
+  });
+
+  it('carries the format-neutral digest where the writer has one, and gives it for a model with the same tensors', async () => {
+    const originalDigest = () => 'ab'.repeat(32);
+    const { baseline, envelope } = await createBaseline({ model: openFiles(files), signer, originalDigest });
+    expect(decodeBaseline(encodeBaseline(baseline)).originalDigest).toBe('ab'.repeat(32));
+    expect(verifyFiles(envelope, reorder([2, 0, 1])).originalDigest).toBe('ab'.repeat(32));
+    const flipped = { 'm.safetensors': withFlip(plain, plain.length - 1, 3) };
+    expect(verifyFiles(envelope, flipped).originalDigest).toBeNull();
+    expect(verifyFiles(await baselineOf(files), files).originalDigest).toBeNull();
   });
 
   it('takes the plain SHA-256 from a caller who has it', () => {

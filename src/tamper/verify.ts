@@ -5,7 +5,13 @@ import type { Model, ModelFile, TensorRef } from '../model/types.ts';
 import { verifyDsse } from '../sign/index.ts';
 import { type Change, ChangeList, type Severity, type TensorTally, toChange } from './changes.ts';
 import { assertReferenceSizes, compareBytes } from './compare-bytes.ts';
-import { compareFormat, compareGraph, compareHeaders, compareMetadata, type GraphAnalysis } from './compare-meaning.ts';
+import {
+  compareFormats,
+  compareGraph,
+  compareHeaders,
+  compareMetadata,
+  type GraphAnalysis,
+} from './compare-meaning.ts';
 import { compareTensors, type Renames, type TensorsByRoot, toTensorsByRoot } from './compare-tensors.ts';
 import { createLeafBuffer } from './leaves.ts';
 import { type Baseline, BASELINE_PAYLOAD_TYPE, decodeBaseline } from './manifest.ts';
@@ -30,10 +36,21 @@ export interface VerifyOptions {
 
 export interface VerifyReport {
   /**
-   * unchanged: every stored byte is as it was. moved: other bytes, but the same tensors, graph and metadata. changed:
-   * see `changes`. inconclusive: nothing was found, but not everything could be compared.
+   * unchanged: every stored byte is as it was. moved: other bytes, but the same tensors, graph and metadata. re-encoded:
+   * another file format with the same tensors; `analysed` says whether it holds anything else (a graph, metadata), which
+   * no baseline of another format can vouch for. changed: see `changes`. inconclusive: nothing was found, but not
+   * everything could be compared.
    */
-  readonly verdict: 'unchanged' | 'moved' | 'changed' | 'inconclusive';
+  readonly verdict: 'unchanged' | 'moved' | 're-encoded' | 'changed' | 'inconclusive';
+  /**
+   * True when every tensor of the baseline is there with its type, shape and content, whatever its name and place, and
+   * no other; null when the file does not open as a model.
+   */
+  readonly sameTensors: boolean | null;
+  /** True when nothing that the files hold was left uncompared. */
+  readonly complete: boolean;
+  /** Format-neutral digest of the tensors, hex, where it follows from the baseline without reading them again. */
+  readonly originalDigest: string | null;
   readonly changes: readonly Change[];
   /** Number of changes, listed or not. */
   readonly changesTotal: number;
@@ -70,12 +87,15 @@ type Analysed = VerifyReport['analysed'];
 
 const UNCHANGED: Analysed = { bytes: true, tensors: true, graph: 'full', metadata: true };
 
+/** True when every tensor lies where it lay, at most under a new name; a name that stood elsewhere was moved. */
 function isSameLayout(baseline: Baseline, model: Model): boolean {
+  const names = new Set(baseline.tensors.map(({ name }) => name));
   return (
     baseline.tensors.length === model.tensors.length &&
     baseline.tensors.every((before, index) => {
       const now = model.tensors[index];
-      return before.fileIndex === now.fileIndex && before.start === now.start && before.end === now.end;
+      const isThere = before.fileIndex === now.fileIndex && before.start === now.start && before.end === now.end;
+      return isThere && (before.name === now.name || !names.has(now.name));
     })
   );
 }
@@ -93,10 +113,9 @@ function runBytes(run: Run, files: readonly ModelFile[]) {
   return { tensors, gaps, typed };
 }
 
-/** Graph and metadata; skipped, and said so, when the file format is another one. */
+/** Graph and metadata; in another file format what can be said of them. */
 function runMeaning(run: Run, model: Model, renames: Renames): Pick<Analysed, 'graph' | 'metadata'> {
-  compareFormat(run.baseline, model, run.list);
-  if (run.baseline.format !== model.format) return { graph: 'none', metadata: false };
+  if (run.baseline.format !== model.format) return compareFormats(run.baseline, model, run.list);
   const graph = compareGraph(run.baseline, model, renames, run.list);
   compareMetadata(run.baseline, model, run.list);
   return { graph, metadata: true };
@@ -181,10 +200,16 @@ function verifyModel(run: Run, model: Model): Analysed {
   return isSameSizes(baseline, model.files) ? verifyShifted(run, model) : verifyRearranged(run, model);
 }
 
-function toVerdict(list: ChangeList, analysed: Analysed): VerifyReport['verdict'] {
+function toVerdict(list: ChangeList, analysed: Analysed, isReEncoded: boolean): VerifyReport['verdict'] {
   if (list.worst !== null && list.worst !== 'info') return 'changed';
   if (analysed.bytes && list.total === 0) return 'unchanged';
-  return analysed.tensors && analysed.graph === 'full' && analysed.metadata ? 'moved' : 'inconclusive';
+  if (!analysed.tensors) return 'inconclusive';
+  if (isReEncoded) return 're-encoded';
+  return isComplete(analysed) ? 'moved' : 'inconclusive';
+}
+
+function isComplete({ tensors, graph, metadata }: Analysed): boolean {
+  return tensors && (graph === 'full' || graph === 'absent') && metadata;
 }
 
 /**
@@ -214,8 +239,13 @@ export function verifyBaseline(options: VerifyOptions): VerifyReport {
     suspect.kind === 'model' ? verifyModel(run, suspect.model) : verifyFiles(run, suspect.files, suspect.refusal);
   progress.done();
   const { list } = run;
+  const isReEncoded = suspect.kind === 'model' && suspect.model.format !== baseline.format;
+  const sameTensors = suspect.kind === 'model' ? !list.hasTensorChange : null;
   return {
-    verdict: toVerdict(list, analysed),
+    verdict: toVerdict(list, analysed, isReEncoded),
+    sameTensors,
+    complete: isComplete(analysed),
+    originalDigest: sameTensors === true ? baseline.originalDigest : null,
     changes: list.changes,
     changesTotal: list.total,
     worst: list.worst,

@@ -1,12 +1,5 @@
 /** User stories, one per file, each a list of steps over the layers below. */
-export {
-  type BaselineModelOptions,
-  type BaselineResult,
-  verifyModel,
-  type VerifyModelOptions,
-  type VerifyModelReport,
-  writeBaseline,
-} from './baseline.ts';
+export { type BaselineModelOptions, type BaselineResult, writeBaseline } from './baseline.ts';
 export { listClaims, readClaim } from './claims.ts';
 export { detect, type DetectOptions, type DetectReport } from './detect.ts';
 export { discloseSeed, type DiscloseOptions } from './disclose.ts';
@@ -25,4 +18,5 @@ export { loadSealed, readFeeds } from './run-sealed.ts';
 export { sealModel, type SealModelOptions, type SealModelResult } from './seal-model.ts';
 export type { OpenedKeys, OpenKeysOptions, Services } from './services.ts';
 export { openSession, type Session } from './session.ts';
+export { verifyModel, type VerifyModelOptions, type VerifyModelReport } from './verify.ts';
 export { writeOutput } from './write-bytes.ts';

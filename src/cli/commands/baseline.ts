@@ -75,7 +75,7 @@ export function addVerify(program: Command, host: CommandHost): void {
     .command('verify')
     .summary('compare a model with its signed baseline')
     .description(
-      'Compares a model with its baseline and names what changed: tensor, rows, leaf, and where it is proven, element and bit. Exit 1 when something changed, 4 when not everything could be compared.',
+      'Compares a model with its baseline and names what changed: tensor, rows, leaf, and where it is proven, element and bit. The same tensors in another file format are "re-encoded". Exit 1 when something changed, 4 when not everything could be compared.',
     )
     .argument('<model>', 'model, plain or sealed')
     .option('--baseline <file>', 'signed baseline (default: STEM.baseline.json beside the model)')
@@ -108,9 +108,19 @@ export function addVerify(program: Command, host: CommandHost): void {
   });
 }
 
-function toExit({ verdict, worst }: VerifyModelReport, failOn: Severity): ExitCode {
+function toExit({ verdict, worst, complete }: VerifyModelReport, failOn: Severity): ExitCode {
   if (worst !== null && SEVERITIES.indexOf(worst) >= SEVERITIES.indexOf(failOn)) return EXIT.findings;
-  return verdict === 'inconclusive' ? EXIT.cannotTell : EXIT.ok;
+  const isOpen = verdict === 'inconclusive' || (verdict === 're-encoded' && !complete);
+  return isOpen ? EXIT.cannotTell : EXIT.ok;
+}
+
+/** What another file format leaves to say: tensors can be compared, graph and metadata cannot. */
+function toComparedPairs({ verdict, sameTensors, complete, analysed }: VerifyModelReport): [string, string][] {
+  if (sameTensors === true && verdict === 'changed') return [['tensors', 'the same in type, shape and content']];
+  if (verdict !== 're-encoded') return [];
+  const open = [...(analysed.graph === 'none' ? ['graph'] : []), ...(analysed.metadata ? [] : ['metadata'])];
+  const rest = complete ? 'the file holds nothing else' : `not compared: ${open.join(', ')}`;
+  return [['tensors', `the same in another file format; ${rest}`]];
 }
 
 const ROWS_SHOWN = 40;
@@ -121,11 +131,7 @@ function toText(report: VerifyModelReport, { style, widthColumns }: TextLook): s
   const recorded =
     report.leafIndex === null ? `not recorded (${report.notRecorded ?? ''})` : `entry ${report.leafIndex}`;
   const pairs = toPairs(
-    [
-      ['baseline', report.baseline],
-      ['signer', report.keyId],
-      ['ledger', recorded],
-    ],
+    [...toComparedPairs(report), ['baseline', report.baseline], ['signer', report.keyId], ['ledger', recorded]],
     style,
   );
   if (report.changes.length === 0) return head + pairs;

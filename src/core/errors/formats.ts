@@ -15,6 +15,12 @@ export const formatsErrors = defineErrors({
     message: 'The model keeps data in other files, and none were given.',
     fix: 'Open the model by its path, with the data files beside it.',
   },
+  FORMAT_DATA_MISSING: {
+    message: 'A file in which the model keeps its data does not exist.',
+    exit: EXIT.cannotTell,
+    http: 422,
+    fix: 'Put it beside the model under the name given; without it nothing can be said about the model.',
+  },
   FORMAT_FILE_COUNT: { ...malformed, message: 'The model spreads over more files than are opened.' },
   FORMAT_TENSOR_MISSING: { message: 'The model has no tensor of that name.', exit: EXIT.usage, http: 404 },
   FORMAT_EDIT_CONFLICT: { message: 'Two edits change the same bytes.', exit: EXIT.usage, http: 409 },

@@ -343,7 +343,7 @@ describe('external data', () => {
     ['ONNX_EXTERNAL_BOUNDS', { location: 'w.bin', offset: '13' }],
     ['ONNX_EXTERNAL_BOUNDS', { location: 'w.bin', offset: '9007199254740991' }],
     ['ONNX_TENSOR_SIZE', { location: 'w.bin', length: '16' }],
-    ['SOURCE_NOT_FOUND', { location: 'v.bin' }],
+    ['FORMAT_DATA_MISSING', { location: 'v.bin' }],
   ])('%s (case %#)', (code, entries) => {
     expect(findCode(() => openExternal(entries))).toBe(code);
   });

@@ -227,7 +227,7 @@ describe('sharded safetensors', () => {
     ['SAFETENSORS_INDEX_MISMATCH', '{"weight_map":{"b":"s1.safetensors","a":"s2.safetensors"}}'],
     ['SOURCE_OUTSIDE_FOLDER', '{"weight_map":{"a":"../s1.safetensors"}}'],
     ['SOURCE_OUTSIDE_FOLDER', '{"weight_map":{"a":"/etc/passwd"}}'],
-    ['SOURCE_NOT_FOUND', '{"weight_map":{"a":"none.safetensors"}}'],
+    ['FORMAT_DATA_MISSING', '{"weight_map":{"a":"none.safetensors"}}'],
   ])('%s (case %#)', (code, index) => {
     expect(codeOf(() => open(index))).toBe(code);
   });

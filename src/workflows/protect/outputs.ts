@@ -47,7 +47,9 @@ async function writeRest(
   const digest: MarkedDigest = timer.time('digests', () => toModelDigest(model, services.progress));
   const recorder = session.recorder;
   const claim = await timer.timeAsync('commitment', () => claimMark(protection, staged, model, digest));
-  const baseline = await timer.timeAsync('baseline', () => writeBaseline(protection, staged, model, written));
+  const baseline = await timer.timeAsync('baseline', () =>
+    writeBaseline(protection, staged, model, { written, digest }),
+  );
   const seal = await timer.timeAsync('seal', () => writeSeal(protection, staged, model));
   const markedDigest = toHex(digest.digest);
   const entries = toEntries(protection, { claim, baseline, seal, markedDigest: digest.digest });
@@ -71,12 +73,14 @@ async function writeBaseline(
   protection: Protection,
   staged: StagedFolder,
   model: Model,
-  written: readonly FileRecord[],
+  known: { readonly written: readonly FileRecord[]; readonly digest: MarkedDigest },
 ): Promise<FileRecord> {
   const { services, session, names } = protection;
+  const { written, digest } = known;
   const { envelope } = await createBaseline({
     model,
     fileSha256: model.files.map((_, index) => (index < written.length ? written[index].sha256 : undefined)),
+    originalDigest: () => toHex(digest.digest),
     signer: ownerSigner(session.owner),
     progress: services.progress,
   });
