@@ -57,11 +57,13 @@ export const FORMAT_LIMITS = {
   zipMembersMax: 300_000,
   /** Central directory of a PyTorch archive: members of names of about 150 bytes. */
   zipDirectoryBytesMax: 64 * 1024 * 1024,
-  /** A compressed pickle or text member, inflated. Exporters compress code and its debug records only. */
+  /** Compressed members of one archive, inflated: exporters compress code and its debug records only. */
   zipInflatedBytesMax: 64 * 1024 * 1024,
   /** Inflated to packed bytes. Deflate can reach 1,032; pickles and source text stay below 20. */
   zipRatioMax: 200,
-  /** Opcodes of one pickle: about two million for the largest optimizer checkpoints; a reader passes ten million a second. */
+  /** One pickle of an archive, which is summed when it is opened: objects that keep data inside the pickle, not in storages. */
+  pickleBytesMax: 1024 * 1024 * 1024,
+  /** Opcodes of the pickles of one file: about two million for the largest optimizer checkpoints; a reader passes ten million a second. */
   pickleOpcodesMax: 16_000_000,
   /** Heap of the symbolic values of one pickle, estimated a little high. */
   pickleHeapBytesMax: 192 * 1024 * 1024,
