@@ -1,8 +1,9 @@
 /** The formats, and opening a model without knowing its format. */
 import { basename, dirname } from 'node:path';
-import { FormatError } from '../core/errors.ts';
+import { FormatError, SourceError } from '../core/errors.ts';
 import type { Model } from '../model/types.ts';
 import { openFolder } from '../source/folder.ts';
+import type { SourceFolder } from '../source/ports.ts';
 import type { ModelFormat, OpenModelOptions } from './ports.ts';
 import { ggufFormat } from './gguf/open.ts';
 import { onnxFormat } from './onnx/open.ts';
@@ -16,8 +17,7 @@ const FORMATS: readonly ModelFormat[] = [onnxFormat, safetensorsFormat, ggufForm
  * Opens a model: reads its index, never its weights.
  *
  * Closing the model closes `source` and what was opened beside it; when this throws, `source` stays the caller's.
- * @throws FormatError FORMAT_UNKNOWN | FORMAT_FOLDER_MISSING | SAFETENSORS_… | GGUF_… | ONNX_… | TFLITE_… |
- *   PYTORCH_…
+ * @throws FormatError FORMAT_UNKNOWN | FORMAT_FOLDER_MISSING | FORMAT_DATA_MISSING | SAFETENSORS_… | GGUF_… | ONNX_… | TFLITE_…
  * @throws SourceError when a part cannot be opened or lies outside the folder
  */
 export function openModel(options: OpenModelOptions): Model {
@@ -25,7 +25,22 @@ export function openModel(options: OpenModelOptions): Model {
   options.source.read(0, head);
   const format = FORMATS.find((candidate) => candidate.isFormat(options.name, head, options.source.size));
   if (format === undefined) throw new FormatError('FORMAT_UNKNOWN', { fields: { file: options.name } });
-  return format.open(options);
+  return format.open({ ...options, folder: options.folder === null ? null : toDataFolder(options.folder) });
+}
+
+/** A file that the model names and the folder lacks: the path that the caller gave is right, the model is not whole. */
+function toDataFolder(folder: SourceFolder): SourceFolder {
+  return {
+    label: folder.label,
+    open(name) {
+      try {
+        return folder.open(name);
+      } catch (cause) {
+        const isMissing = cause instanceof SourceError && cause.code === 'SOURCE_NOT_FOUND';
+        throw isMissing ? new FormatError('FORMAT_DATA_MISSING', { fields: { data: name }, cause }) : cause;
+      }
+    },
+  };
 }
 
 /**
