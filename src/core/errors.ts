@@ -9,6 +9,7 @@ import { sealErrors } from './errors/seal.ts';
 import { signErrors } from './errors/sign.ts';
 import { sourceErrors } from './errors/source.ts';
 import { type ErrorRow, EXIT, type ExitCode } from './errors/table.ts';
+import { surgeryErrors } from './errors/surgery.ts';
 import { tamperErrors } from './errors/tamper.ts';
 import { watermarkErrors } from './errors/watermark.ts';
 import { workflowsErrors } from './errors/workflows.ts';
@@ -19,6 +20,7 @@ export const ERRORS = {
   ...formatsErrors,
   ...signErrors,
   ...alignErrors,
+  ...surgeryErrors,
   ...watermarkErrors,
   ...tamperErrors,
   ...sealErrors,
@@ -66,6 +68,7 @@ export class SourceError extends ModelwardError {}
 export class FormatError extends ModelwardError {}
 export class SignError extends ModelwardError {}
 export class AlignError extends ModelwardError {}
+export class SurgeryError extends ModelwardError {}
 export class WatermarkError extends ModelwardError {}
 export class TamperError extends ModelwardError {}
 export class SealError extends ModelwardError {}

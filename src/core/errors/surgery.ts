@@ -1,0 +1,58 @@
+/** Error codes of the surgery area: edits of graphs. */
+import { defineErrors, EXIT } from './table.ts';
+
+const usage = { exit: EXIT.usage, http: 409 } as const;
+
+export const surgeryErrors = defineErrors({
+  SURGERY_SCOPE_MISSING: { message: 'The model has no graph, subgraph or function of that path.', exit: 2, http: 404 },
+  SURGERY_NODE_MISSING: { message: 'The scope has no such node.', exit: 2, http: 404 },
+  SURGERY_NODE_AMBIGUOUS: {
+    ...usage,
+    message: 'Several nodes of the scope have that name.',
+    fix: 'Name the node by one of its outputs.',
+  },
+  SURGERY_VALUE_MISSING: { message: 'The scope defines no value of that name.', exit: 2, http: 404 },
+  SURGERY_TENSOR_MISSING: {
+    message: 'The value is neither an initializer nor the output of a Constant node.',
+    exit: EXIT.usage,
+    http: 404,
+  },
+  SURGERY_NAME_TAKEN: { ...usage, message: 'The name is taken in a scope that sees it.' },
+  SURGERY_IN_USE: {
+    ...usage,
+    message: 'What is to be removed is still used.',
+    fix: 'Remove or reconnect its users first, or let the removal reconnect them.',
+  },
+  SURGERY_CANNOT_RECONNECT: {
+    ...usage,
+    message: 'The node cannot be bridged: a graph output would have to change its name.',
+    fix: 'Replace the node by an Identity, or say which input takes the place of each output.',
+  },
+  SURGERY_EDGE_MISSING: { message: 'The node does not read that value.', exit: 2, http: 404 },
+  SURGERY_OPSET_MISSING: {
+    ...usage,
+    message: 'The operator set of the domain is not imported.',
+    fix: 'Import it in the same edit, with the version that the new nodes are written for.',
+  },
+  SURGERY_OPSET_CONFLICT: {
+    ...usage,
+    message: 'The operator set is imported in another version; changing it would change other nodes.',
+  },
+  SURGERY_NOT_IN_SCOPE: { ...usage, message: 'That is not possible in a scope of this kind.' },
+  SURGERY_TENSOR_DATA: { message: 'The data of the tensor does not fit its type and shape.', exit: 2, http: 400 },
+  SURGERY_INVALID: {
+    message: 'The edit would make the model invalid; nothing was changed.',
+    exit: EXIT.malformed,
+    http: 422,
+  },
+  SURGERY_PLAN_MALFORMED: {
+    message: 'The edit plan is not a list of known verbs with their arguments.',
+    exit: EXIT.malformed,
+    http: 400,
+  },
+  SURGERY_PLAN_TOO_LARGE: {
+    message: 'The edit holds more tensor data than a plan carries.',
+    exit: EXIT.usage,
+    http: 413,
+  },
+});

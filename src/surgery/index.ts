@@ -1,0 +1,26 @@
+/**
+ * Graph surgery: find, insert, replace, remove, rename, edit; transactional, checked, replayable; untouched bytes kept.
+ *
+ * `editGraph(model, tx => …)` gives a `GraphEdit`; `writeModel(edit.toRewrite(), staged)` of `formats` writes it.
+ * A new verb is one file in `verbs/` and one row in `verbs/table.ts`, and a method of `Transaction` that calls it.
+ */
+export type { Draft } from './draft/draft.ts';
+export type {
+  AttributeJson,
+  GraphJson,
+  NodeJson,
+  TensorJson,
+  ValueJson,
+} from './draft/json.ts';
+export type { NodeView } from './draft/node.ts';
+export type { NodeLike, NodeRef, ValueLike, ValueRef } from './draft/refs.ts';
+export * from './edit.ts';
+export type { Match, Pattern, PatternNode } from './find/pattern.ts';
+export { findScalar, type NodeQuery } from './find/query.ts';
+export { type EditPlan, type EditStep, formatEditPlan, parseEditPlan } from './plan.ts';
+export type { ScopeView, Transaction } from './transaction.ts';
+export { type Problem, type RuleId, RULES } from './validate/rules.ts';
+export { validateDocument, type Validation } from './validate/validate.ts';
+export type { CleanupResult } from './verbs/cleanup.ts';
+export type { Insertion, WireNodeJson } from './verbs/insert.ts';
+export type { VerbArgs, VerbName, VerbResult } from './verbs/table.ts';

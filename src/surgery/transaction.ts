@@ -1,0 +1,246 @@
+/** The transaction that a caller edits through: looking at the graph, and verbs, each recorded as a step. */
+import type { TensorRef } from '../model/types.ts';
+import { findConstant } from './draft/constants.ts';
+import type { Draft } from './draft/draft.ts';
+import type { AttributeJson, NodeJson, TensorJson, ValueJson } from './draft/json.ts';
+import type { NodeView } from './draft/node.ts';
+import { type NodeLike, resolveNode, toNodeRef, toValueRef, type ValueLike } from './draft/refs.ts';
+import type { Scope } from './draft/scope.ts';
+import { findMatches, type Match, type Pattern } from './find/pattern.ts';
+import { findNodes, type NodeQuery } from './find/query.ts';
+import { type EditStep, parseArgs } from './plan.ts';
+import type { CleanupResult } from './verbs/cleanup.ts';
+import type { Insertion, WireNodeJson } from './verbs/insert.ts';
+import { type VerbArgs, type VerbName, type VerbResult, VERBS } from './verbs/table.ts';
+
+/** What can be seen of a scope. Lists are those of the moment. */
+export interface ScopeView {
+  readonly path: string;
+  readonly kind: 'graph' | 'subgraph' | 'function';
+  /** Path of the scope around a subgraph; null for the main graph and functions. */
+  readonly parentPath: string | null;
+  readonly nodes: readonly NodeView[];
+  readonly inputs: readonly ValueJson[];
+  readonly outputs: readonly ValueJson[];
+  /** Declared types of values between nodes. */
+  readonly values: readonly ValueJson[];
+  /** Names of initializers, dense and sparse. */
+  readonly initializers: readonly string[];
+}
+
+export class Transaction {
+  readonly #draft: Draft;
+  readonly #steps: EditStep[] = [];
+
+  constructor(draft: Draft) {
+    this.#draft = draft;
+  }
+
+  /** What was done so far. */
+  get steps(): readonly EditStep[] {
+    return this.#steps;
+  }
+
+  /** Runs a step of a plan. @throws SurgeryError SURGERY_PLAN_MALFORMED and those of the verb */
+  run(step: EditStep): unknown {
+    return this.#apply(parseArgs(step.verb, toArgs(step), `step ${this.#steps.length}`));
+  }
+
+  // ---- looking -------------------------------------------------------------------------------------------------------
+
+  find(query: NodeQuery): readonly NodeView[] {
+    return findNodes(this.#draft, query);
+  }
+
+  /** @throws SurgeryError SURGERY_NODE_MISSING | SURGERY_NODE_AMBIGUOUS | SURGERY_SCOPE_MISSING */
+  node(ref: NodeLike): NodeView {
+    return resolveNode(this.#draft, toNodeRef(ref));
+  }
+
+  match(pattern: Pattern, scope?: string): readonly Match[] {
+    return findMatches(this.#draft, pattern, scope);
+  }
+
+  /** Paths of all scopes, outer ones first. */
+  scopes(): readonly string[] {
+    return Array.from(this.#draft.eachScope(), ({ path }) => path);
+  }
+
+  /** @throws SurgeryError SURGERY_SCOPE_MISSING */
+  scope(path = ''): ScopeView {
+    const scope = this.#draft.scope(path);
+    return {
+      path,
+      kind: scope.kind,
+      parentPath: scope.parent?.path ?? null,
+      nodes: scope.nodes.toArray(),
+      inputs: scope.inputs.toArray(),
+      outputs: scope.outputs.toArray(),
+      values: scope.values.toArray(),
+      initializers: scope.initializers.toArray().map(({ name }) => name),
+    };
+  }
+
+  /** The node that makes a value, in the scope that defines it; undefined for inputs, initializers and unknown names. */
+  producer(value: ValueLike): NodeView | undefined {
+    const { scope = '', value: name } = toValueRef(value);
+    return this.#draft.scope(scope).findProducer(name);
+  }
+
+  /** Nodes that read a value of that scope, those of subgraphs too. */
+  readers(value: ValueLike): readonly NodeView[] {
+    const { scope = '', value: name } = toValueRef(value);
+    return [...this.#draft.scope(scope).eachScopeSeeing(name)].flatMap((inner) => inner.listReaders(name));
+  }
+
+  /** The tensor of an initializer or Constant node, as it is now; undefined for other values. */
+  tensor(value: ValueLike): TensorRef | undefined {
+    const { scope = '', value: name } = toValueRef(value);
+    return findConstant(this.#draft.scope(scope), name)?.tensor;
+  }
+
+  /** Version of an imported operator set; undefined when it is not. */
+  opset(domain: string, scope = ''): number | undefined {
+    const found: Scope = this.#draft.scope(scope);
+    return this.#draft.opsetsOf(found).find((opset) => opset.domain === domain)?.version;
+  }
+
+  /** A name that no value or node of any scope has: `base`, or with a number. */
+  fresh(base: string): string {
+    return this.#draft.names.fresh(base);
+  }
+
+  // ---- nodes ---------------------------------------------------------------------------------------------------------
+
+  /** Adds nodes with all wires given. See `verbs/insert.ts`. */
+  addNodes(nodes: readonly NodeJson[], at: { scope?: string; after?: NodeLike } = {}): readonly NodeView[] {
+    const { after, ...rest } = at;
+    return this.#run('addNodes', { ...rest, nodes: [...nodes], ...(after && { after: toNodeRef(after) }) });
+  }
+
+  insertAfter(at: ValueLike, node: WireNodeJson, options: { output?: string } = {}): Insertion {
+    return this.#run('insertAfter', { at: toValueRef(at), node, ...options });
+  }
+
+  insertBefore(node: NodeLike, input: number, inserted: WireNodeJson, options: { output?: string } = {}): Insertion {
+    return this.#run('insertBefore', { node: toNodeRef(node), input, with: inserted, ...options });
+  }
+
+  insertOnEdge(
+    value: ValueLike,
+    to: NodeLike | 'output',
+    node: WireNodeJson,
+    options: { output?: string } = {},
+  ): Insertion {
+    const target = to === 'output' ? to : toNodeRef(to);
+    return this.#run('insertOnEdge', { value: toValueRef(value), to: target, node, ...options });
+  }
+
+  replace(nodes: readonly NodeLike[], replacement: readonly NodeJson[]): readonly NodeView[] {
+    return this.#run('replace', { nodes: nodes.map(toNodeRef), with: [...replacement] });
+  }
+
+  remove(nodes: NodeLike | readonly NodeLike[], options: { reconnect?: boolean | Record<string, string> } = {}): void {
+    const list = Array.isArray(nodes) ? (nodes as readonly NodeLike[]) : [nodes as NodeLike];
+    this.#run('remove', { nodes: list.map(toNodeRef), ...options });
+  }
+
+  renameNode(node: NodeLike, to: string): void {
+    this.#run('renameNode', { node: toNodeRef(node), to });
+  }
+
+  setAttribute(node: NodeLike, name: string, value: AttributeJson | null): void {
+    this.#run('setAttribute', { node: toNodeRef(node), name, value });
+  }
+
+  setInput(node: NodeLike, input: number, value: string): void {
+    this.#run('setInput', { node: toNodeRef(node), input, value });
+  }
+
+  moveNode(node: NodeLike, after: NodeLike | null): void {
+    this.#run('moveNode', { node: toNodeRef(node), after: after === null ? null : toNodeRef(after) });
+  }
+
+  // ---- values and tensors --------------------------------------------------------------------------------------------
+
+  renameValue(value: ValueLike, to: string): void {
+    this.#run('renameValue', { value: toValueRef(value), to });
+  }
+
+  /** Writes elements over those from flat index `start` on. */
+  editTensor(at: ValueLike, start: number, tensor: TensorJson): void {
+    this.#run('editTensor', { at: toValueRef(at), start, tensor });
+  }
+
+  setTensor(at: ValueLike, tensor: TensorJson): void {
+    this.#run('setTensor', { at: toValueRef(at), tensor });
+  }
+
+  setStorage(at: ValueLike, storage: 'raw' | 'typed'): void {
+    this.#run('setStorage', { at: toValueRef(at), storage });
+  }
+
+  initializerToConstant(at: ValueLike): void {
+    this.#run('initializerToConstant', { at: toValueRef(at) });
+  }
+
+  constantToInitializer(at: ValueLike): void {
+    this.#run('constantToInitializer', { at: toValueRef(at) });
+  }
+
+  addInitializer(name: string, tensor: TensorJson, scope?: string): void {
+    this.#run('addInitializer', { ...(scope !== undefined && { scope }), name, tensor });
+  }
+
+  deleteInitializer(at: ValueLike): void {
+    this.#run('deleteInitializer', { at: toValueRef(at) });
+  }
+
+  // ---- the interface of the model ------------------------------------------------------------------------------------
+
+  addInput(value: ValueJson, scope?: string): void {
+    this.#run('addInput', { ...(scope !== undefined && { scope }), value });
+  }
+
+  deleteInput(at: ValueLike): void {
+    this.#run('deleteInput', { at: toValueRef(at) });
+  }
+
+  addOutput(at: ValueLike, type?: Omit<ValueJson, 'name'>): void {
+    this.#run('addOutput', { at: toValueRef(at), ...(type !== undefined && { type }) });
+  }
+
+  deleteOutput(at: ValueLike): void {
+    this.#run('deleteOutput', { at: toValueRef(at) });
+  }
+
+  importOpset(domain: string, version: number, scope?: string): void {
+    this.#run('importOpset', { ...(scope !== undefined && { scope }), domain, version });
+  }
+
+  // ---- whole scopes --------------------------------------------------------------------------------------------------
+
+  toposort(scope?: string): void {
+    this.#run('toposort', scope === undefined ? {} : { scope });
+  }
+
+  cleanup(): CleanupResult {
+    return this.#run('cleanup', {});
+  }
+
+  /** Arguments are checked as those of a plan are: what is recorded can be read back. */
+  #run<V extends VerbName>(verb: V, args: VerbArgs<V>): VerbResult<V> {
+    return this.#apply(parseArgs(verb, args, `step ${this.#steps.length}`)) as VerbResult<V>;
+  }
+
+  #apply(step: EditStep): unknown {
+    const apply = VERBS[step.verb].apply as (draft: Draft, args: unknown) => unknown;
+    const result = apply(this.#draft, toArgs(step));
+    this.#steps.push(step);
+    return result;
+  }
+}
+
+function toArgs(step: EditStep): unknown {
+  return Object.fromEntries(Object.entries(step).filter(([key]) => key !== 'verb'));
+}

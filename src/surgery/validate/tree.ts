@@ -1,0 +1,36 @@
+/** What is asked of a scope with all scopes inside it. */
+import { type ScopeRecord, toFunctionId } from '../../model/document.ts';
+import type { Findings } from './findings.ts';
+
+/** `scope` and all inside it; outer ones first. */
+export function* eachScopeRecord(scope: ScopeRecord): Generator<ScopeRecord> {
+  yield scope;
+  for (const node of scope.nodes) {
+    for (const attribute of node.attributes.values()) {
+      if (attribute.kind === 'graph') yield* eachScopeRecord(attribute.graph);
+      else if (attribute.kind === 'graphs') for (const graph of attribute.graphs) yield* eachScopeRecord(graph);
+    }
+  }
+}
+
+/** Ids of the operators that are called, functions among them. */
+export function listCalls(scope: ScopeRecord): ReadonlySet<string> {
+  const calls = new Set<string>();
+  for (const inner of eachScopeRecord(scope)) {
+    for (const { domain, op, overload } of inner.nodes) calls.add(toFunctionId({ domain, name: op, overload }));
+  }
+  return calls;
+}
+
+/** Names of nodes should be unique in their scope. */
+export function checkNodeNames(findings: Findings, root: ScopeRecord, path: string): void {
+  for (const scope of eachScopeRecord(root)) {
+    const seen = new Set<string>();
+    for (const node of scope.nodes) {
+      if (node.name !== '' && seen.has(node.name)) {
+        findings.add('duplicate-node-name', scope === root ? path : scope.path, node.name, node);
+      }
+      seen.add(node.name);
+    }
+  }
+}

@@ -1,0 +1,55 @@
+/** Every verb of a plan by its name; the prototype is null, so that a hostile name reaches nothing else. */
+import { cleanup } from './cleanup.ts';
+import { addNodes, insertAfter, insertBefore, insertOnEdge } from './insert.ts';
+import {
+  addInitializer,
+  addInput,
+  addOutput,
+  deleteInitializer,
+  deleteInput,
+  deleteOutput,
+  importOpset,
+} from './interface.ts';
+import { moveNode, setAttribute, setInput } from './node.ts';
+import { toposort } from './order.ts';
+import { remove, replace } from './remove.ts';
+import { renameNode, renameValue } from './rename.ts';
+import { constantToInitializer, editTensor, initializerToConstant, setStorage, setTensor } from './tensor.ts';
+
+const rows = {
+  addInitializer,
+  addInput,
+  addNodes,
+  addOutput,
+  cleanup,
+  constantToInitializer,
+  deleteInitializer,
+  deleteInput,
+  deleteOutput,
+  editTensor,
+  importOpset,
+  initializerToConstant,
+  insertAfter,
+  insertBefore,
+  insertOnEdge,
+  moveNode,
+  remove,
+  renameNode,
+  renameValue,
+  replace,
+  setAttribute,
+  setInput,
+  setStorage,
+  setTensor,
+  toposort,
+};
+
+export const VERBS: Readonly<typeof rows> = Object.freeze(Object.assign(Object.create(null) as typeof rows, rows));
+
+export type VerbName = keyof typeof rows;
+export type VerbArgs<V extends VerbName> = Parameters<(typeof rows)[V]['apply']>[1];
+export type VerbResult<V extends VerbName> = ReturnType<(typeof rows)[V]['apply']>;
+
+export function isVerb(name: string): name is VerbName {
+  return Object.hasOwn(VERBS, name);
+}
