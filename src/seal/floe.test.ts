@@ -1,9 +1,11 @@
+import { createCipheriv } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { seededBytes } from '../../test/fakes/seal-kit.ts';
 import { describeWithShared, hasSharedData, sharedData } from '../../test/shared-data.ts';
-import { concatBytes, toHex, utf8 } from '../core/bytes.ts';
-import { createFloeHeader, decryptFloeSegment, encryptFloeSegment, openFloeHeader } from './floe.ts';
+import { concatBytes, toHex, u32be, utf8 } from '../core/bytes.ts';
+import { createFloeHeader, openFloeHeader, openFloeSegment, sealFloeSegment, type TakePart } from './floe.ts';
 import {
   deriveMessageKey,
   deriveSegmentKey,
@@ -35,13 +37,23 @@ function load(name: string): { params: FloeParams; ct: Uint8Array; pt: Uint8Arra
   return { params, ct, pt: readHex(`${name}_pt.txt`), segments };
 }
 
+/** What a call hands on, copied while it may be read. */
+function collect(run: (take: TakePart) => void): Uint8Array {
+  const parts: Uint8Array[] = [];
+  run((part) => {
+    parts.push(part.slice());
+  });
+  return concatBytes(...parts);
+}
+
 function openAll({ params, ct, segments }: ReturnType<typeof load>, order: readonly number[]): Uint8Array[] {
   const keys = openFloeHeader(KEY, { params, aad: AAD, header: ct.subarray(0, toFloeHeaderBytes(params)) });
   const parts: Uint8Array[] = segments.map(() => new Uint8Array());
   for (const position of order) {
-    const into = new Uint8Array(params.segmentBytes);
     const segment = { position, isLast: position === segments.length - 1, bytes: segments[position] };
-    parts[position] = into.subarray(0, decryptFloeSegment(keys, segment, into));
+    parts[position] = collect((take) => {
+      openFloeSegment(keys, segment, take);
+    });
   }
   return parts;
 }
@@ -75,11 +87,12 @@ describeWithShared('FLOE known answers', () => {
     const parts = [header];
     let at = 0;
     for (const [position, segment] of segments.entries()) {
-      const into = new Uint8Array(params.segmentBytes);
       const plaintext = pt.subarray(at, at + segment.length - 32);
       const isLast = position === segments.length - 1;
-      const length = encryptFloeSegment(keys, { position, isLast, plaintext, iv: segment.slice(4, 16) }, into);
-      parts.push(into.subarray(0, length));
+      const write = (take: TakePart): void => {
+        sealFloeSegment(keys, { position, isLast, plaintext, iv: segment.slice(4, 16) }, take);
+      };
+      parts.push(collect(write));
       at += plaintext.length;
     }
     expect(toHex(concatBytes(...parts))).toBe(toHex(ct));
@@ -106,18 +119,66 @@ describe('FLOE', () => {
     expect(keyAt(2 ** 32)).toBe(toHex(deriveSegmentKey(messageKeyOf(), binding, 2 ** 32)));
   });
 
-  test('a failing segment leaves nothing in the output', () => {
-    const { keys } = createFloeHeader(KEY, binding);
-    const sealed = new Uint8Array(params.segmentBytes);
-    const plaintext = new Uint8Array(1000).fill(0x5a);
-    const length = encryptFloeSegment(keys, { position: 0, isLast: true, plaintext, iv: new Uint8Array(12) }, sealed);
-    const bytes = sealed.slice(0, length);
-    bytes[500] ^= 1;
-    const into = new Uint8Array(params.segmentBytes);
-    expect(() => decryptFloeSegment(keys, { position: 0, isLast: true, bytes }, into)).toThrow(
-      expect.objectContaining({ code: 'SEAL_AUTH_FAILED' }),
-    );
-    expect(into.every((byte) => byte === 0)).toBe(true);
+  test.each([
+    0,
+    1,
+    256 * 1024,
+    256 * 1024 + 1,
+    1024 * 1024 - 32,
+  ])('a segment of %i bytes, cut into several cipher calls, is what one call gives', (length) => {
+    const wide = { ...binding, params: toFloeParams(1024 * 1024) };
+    const { keys } = createFloeHeader(KEY, wide);
+    const plaintext = Uint8Array.from({ length }, (_, at) => at * 31 + (at >> 8));
+    const iv = seededBytes(4, 12);
+    const cipher = createCipheriv('aes-256-gcm', deriveSegmentKey(deriveMessageKey(KEY, wide), wide, 0), iv);
+    cipher.setAAD(Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 1));
+    const ciphertext = [cipher.update(plaintext), cipher.final()];
+    const whole = concatBytes(u32be(length + 32), iv, ...ciphertext, cipher.getAuthTag());
+    const bytes = collect((take) => {
+      sealFloeSegment(keys, { position: 0, isLast: true, plaintext, iv }, take);
+    });
+    expect(Buffer.compare(bytes, whole)).toBe(0);
+    const opened = collect((take) => {
+      openFloeSegment(keys, { position: 0, isLast: true, bytes }, take);
+    });
+    expect(Buffer.compare(opened, plaintext)).toBe(0);
+  });
+
+  test('of a failing segment no part is handed on, wherever it was altered', () => {
+    const { keys } = createFloeHeader(KEY, { ...binding, params: toFloeParams(1024 * 1024) });
+    const plaintext = new Uint8Array(700_000).fill(0x5a);
+    const sealed = collect((take) => {
+      sealFloeSegment(keys, { position: 0, isLast: true, plaintext, iv: new Uint8Array(12) }, take);
+    });
+    for (const at of [0, 3, 4, 15, 16, 300_000, 600_000, sealed.length - 17, sealed.length - 1]) {
+      const bytes = sealed.slice();
+      bytes[at] ^= 1;
+      let partCount = 0;
+      const open = (): void => {
+        openFloeSegment(keys, { position: 0, isLast: true, bytes }, () => partCount++);
+      };
+      expect(open).toThrow(expect.objectContaining({ code: 'SEAL_AUTH_FAILED' }));
+      expect(partCount).toBe(0);
+    }
+  });
+
+  test('plaintext that was handed on is gone afterwards, and when the taker fails', () => {
+    const { keys } = createFloeHeader(KEY, { ...binding, params: toFloeParams(1024 * 1024) });
+    const plaintext = new Uint8Array(700_000).fill(0x5a);
+    const bytes = collect((take) => {
+      sealFloeSegment(keys, { position: 0, isLast: true, plaintext, iv: new Uint8Array(12) }, take);
+    });
+    const kept: Uint8Array[] = [];
+    openFloeSegment(keys, { position: 0, isLast: true, bytes }, (part) => kept.push(part));
+    const full = new Error('disk full');
+    const fail = (part: Uint8Array): void => {
+      kept.push(part);
+      throw full;
+    };
+    expect(() => {
+      openFloeSegment(keys, { position: 0, isLast: true, bytes }, fail);
+    }).toThrow(full);
+    expect(kept.map((part) => part.length)).toEqual([0, 0, 0, 0]);
   });
 
   test('closing wipes the keys', () => {

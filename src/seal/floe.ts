@@ -1,7 +1,9 @@
 /** FLOE header and segments: random-access authenticated encryption (C2SP FLOE, raAE). */
-import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { createCipheriv, createDecipheriv, type DecipherGCM } from 'node:crypto';
 import { concatBytes, isEqualConstantTime, zeroize } from '../core/bytes.ts';
 import { SealError } from '../core/errors.ts';
+import { SEAL_LIMITS } from '../core/limits/seal.ts';
+import { freeNow } from './allocator.ts';
 import {
   deriveHeaderTag,
   deriveMessageKey,
@@ -106,24 +108,22 @@ export interface FloeSegment {
   readonly isLast: boolean;
 }
 
-/** One sealed segment in the parts that it is written in: 16, 0..full and 16 bytes. */
-export interface SealedSegment {
-  /** Mark or length, then the IV. */
-  readonly prefix: Uint8Array;
-  readonly ciphertext: Uint8Array;
-  readonly tag: Uint8Array;
-}
+/**
+ * Takes the next part of a segment. The memory of a part is the seal's: it may be wiped, freed or used again as soon as
+ * the call returns.
+ */
+export type TakePart = (part: Uint8Array) => void;
 
 /**
- * Encrypts one segment. The ciphertext is the cipher's own output, not copied: one call for the whole segment, because
- * every call costs Node a fresh block of memory.
+ * Encrypts one segment and hands it on in order, in parts as they come: prefix, pieces of the ciphertext, tag.
  * @param plaintext exactly full, or 0..full bytes in the last segment
  * @param iv 12 fresh random bytes
  */
 export function sealFloeSegment(
   keys: FloeKeys,
   segment: FloeSegment & { readonly plaintext: Uint8Array; readonly iv: Uint8Array },
-): SealedSegment {
+  take: TakePart,
+): void {
   const { position, isLast, plaintext, iv } = segment;
   const totalBytes = plaintext.length + FLOE_SEGMENT_OVERHEAD_BYTES;
   if (totalBytes > keys.params.segmentBytes || (!isLast && totalBytes < keys.params.segmentBytes)) {
@@ -134,9 +134,23 @@ export function sealFloeSegment(
   prefix.set(iv, 4);
   const cipher = createCipheriv(CIPHER, keys.segmentKey(position), iv, { authTagLength: GCM_TAG_BYTES });
   cipher.setAAD(toSegmentAad(position, isLast));
-  const ciphertext = toPlainArray(cipher.update(plaintext));
+  take(prefix);
+  for (const part of toCipherCalls(plaintext)) {
+    const piece = toPlainArray(cipher.update(part));
+    take(piece);
+    freeNow(piece);
+  }
   cipher.final();
-  return { prefix, ciphertext, tag: toPlainArray(cipher.getAuthTag()) };
+  take(toPlainArray(cipher.getAuthTag()));
+}
+
+/** Cuts a segment's text into the inputs of cipher calls; an empty one is one empty call. */
+function toCipherCalls(text: Uint8Array): Uint8Array[] {
+  const { cipherCallBytes } = SEAL_LIMITS;
+  const count = Math.max(1, Math.ceil(text.length / cipherCallBytes));
+  return Array.from({ length: count }, (_, index) =>
+    text.subarray(index * cipherCallBytes, (index + 1) * cipherCallBytes),
+  );
 }
 
 /** The same memory without Buffer's own methods: its `slice` shares memory where that of other arrays copies. */
@@ -144,61 +158,57 @@ function toPlainArray(buffer: Buffer): Uint8Array {
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
 }
 
-/** As {@link sealFloeSegment}, into memory that may be reused for the next. Returns the segment's length in bytes. */
-export function encryptFloeSegment(
-  keys: FloeKeys,
-  segment: FloeSegment & { readonly plaintext: Uint8Array; readonly iv: Uint8Array },
-  into: Uint8Array,
-): number {
-  const { prefix, ciphertext, tag } = sealFloeSegment(keys, segment);
-  into.set(prefix);
-  into.set(ciphertext, PREFIX_BYTES);
-  into.set(tag, PREFIX_BYTES + ciphertext.length);
-  return PREFIX_BYTES + ciphertext.length + tag.length;
-}
-
 /**
- * Decrypts one segment; on failure what was decrypted is wiped before the error is thrown, so that no unauthenticated
- * byte can be read.
+ * Decrypts one segment. Its plaintext is handed on, in pieces in order, only after the tag was checked; whatever
+ * happens, every piece is wiped and freed before this returns or throws.
  * @param bytes the whole segment as stored
- * @returns the plaintext in fresh memory, not copied; the caller wipes it
- * @throws SealError SEAL_AUTH_FAILED whatever is wrong with the segment
+ * @throws SealError SEAL_AUTH_FAILED whatever is wrong with the segment, before `take` is called; and what `take` throws
  */
-export function openFloeSegment(keys: FloeKeys, segment: FloeSegment & { readonly bytes: Uint8Array }): Uint8Array {
+export function openFloeSegment(
+  keys: FloeKeys,
+  segment: FloeSegment & { readonly bytes: Uint8Array },
+  take: TakePart,
+): void {
   const { position, isLast, bytes } = segment;
   const mark = bytes.length < 4 ? -1 : new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0);
   const isFramed = isLast
     ? mark === bytes.length && bytes.length <= keys.params.segmentBytes
     : mark === INNER_MARK && bytes.length === keys.params.segmentBytes;
   if (!isFramed || bytes.length < FLOE_SEGMENT_OVERHEAD_BYTES) throw new SealError('SEAL_AUTH_FAILED');
-  const ciphertext = bytes.subarray(PREFIX_BYTES, bytes.length - GCM_TAG_BYTES);
+  const tagStart = bytes.length - GCM_TAG_BYTES;
   const decipher = createDecipheriv(CIPHER, keys.segmentKey(position), bytes.subarray(4, PREFIX_BYTES), {
     authTagLength: GCM_TAG_BYTES,
   });
   decipher.setAAD(toSegmentAad(position, isLast));
-  decipher.setAuthTag(bytes.subarray(bytes.length - GCM_TAG_BYTES));
-  const plaintext = toPlainArray(decipher.update(ciphertext));
+  decipher.setAuthTag(bytes.subarray(tagStart));
+  const pieces: Uint8Array[] = [];
+  try {
+    for (const part of toCipherCalls(bytes.subarray(PREFIX_BYTES, tagStart))) {
+      pieces.push(toPlainArray(decipher.update(part)));
+    }
+    assertTag(decipher);
+    for (const piece of pieces) take(piece);
+  } finally {
+    for (const piece of pieces) {
+      zeroize(piece);
+      freeNow(piece);
+    }
+  }
+}
+
+function assertTag(decipher: DecipherGCM): void {
   try {
     decipher.final();
-    return plaintext;
   } catch {
-    zeroize(plaintext);
     throw new SealError('SEAL_AUTH_FAILED');
   }
 }
 
-/**
- * As {@link openFloeSegment}, into memory that may be reused for the next; nothing is written there on failure.
- * @returns the plaintext's length in bytes
- * @throws SealError SEAL_AUTH_FAILED
- */
-export function decryptFloeSegment(
-  keys: FloeKeys,
-  segment: FloeSegment & { readonly bytes: Uint8Array },
-  into: Uint8Array,
-): number {
-  const plaintext = openFloeSegment(keys, segment);
-  into.set(plaintext);
-  zeroize(plaintext);
-  return plaintext.length;
+/** Puts parts into `into`, one after the other. */
+export function createFiller(into: Uint8Array): TakePart {
+  let at = 0;
+  return (part) => {
+    into.set(part, at);
+    at += part.length;
+  };
 }

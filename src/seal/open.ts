@@ -6,8 +6,10 @@ import { type Progress, silentProgress } from '../core/ports.ts';
 import { openBufferSource } from '../source/buffer.ts';
 import type { ByteSink, ByteSource, SourceFolder } from '../source/ports.ts';
 import { primeAllocator } from './allocator.ts';
-import { decryptFloeSegment, openFloeHeader } from './floe.ts';
-import { readSealHeader, type SealHeader } from './header.ts';
+import { type BlockWriter, createBlockWriter } from './blocks.ts';
+import { createFiller, openFloeHeader, openFloeSegment, type TakePart } from './floe.ts';
+import { FLOE_SEGMENT_OVERHEAD_BYTES, toFloeBytes, toFloeSegmentCount } from './floe-params.ts';
+import { readSealHeader, type SealHeader, type SealInfo } from './header.ts';
 import { findNameFault } from './names.ts';
 import { assertRange, openSegments, type SegmentReader } from './segments.ts';
 
@@ -32,7 +34,7 @@ export interface OpenedSeal {
 export function openSeal(options: { readonly source: ByteSource; readonly dek: Uint8Array }): OpenedSeal {
   const { source, dek } = options;
   const info = readSealHeader(source);
-  const reader = openSegments(source, info, { dek, cachedSegments: SEAL_LIMITS.cachedSegments, wipesSegments: true });
+  const reader = openSegments(source, info, { dek, cachedSegments: SEAL_LIMITS.cachedSegments });
   const close = (): void => {
     reader.close();
     source.close();
@@ -78,20 +80,18 @@ export function openSealTo(options: {
 }): SealHeader {
   const { source, dek, sinkFor, progress = silentProgress } = options;
   const info = readSealHeader(source);
-  const reader = openSegments(source, info, { dek, cachedSegments: 1, wipesSegments: false });
-  primeAllocator(info.header.ptSize);
-  const writeOut = createSplitter(info.header.files, sinkFor);
+  const sealed = new Uint8Array(info.params.segmentBytes);
+  const sealedAt = (start: number, end: number): Uint8Array => {
+    const part = sealed.subarray(0, end - start);
+    source.read(start, part);
+    return part;
+  };
+  const blocks = createBlockWriter();
   try {
-    progress.step('open', info.header.ptSize, 'bytes');
-    for (let position = 0; position < reader.segmentCount; position++) {
-      const plaintext = reader.segment(position);
-      writeOut(plaintext);
-      progress.advance(plaintext.length);
-    }
-    progress.done();
+    openInOrder(info, dek, { sealedAt, take: createSplitter(info.header.files, sinkFor, blocks), progress });
     return info.header;
   } finally {
-    reader.close();
+    blocks.wipe();
   }
 }
 
@@ -108,39 +108,63 @@ export function openSealBuffer(options: {
   readonly into?: Uint8Array;
 }): Uint8Array {
   const { sealed, dek, into } = options;
-  const source = openBufferSource('sealed', sealed);
-  const info = readSealHeader(source);
-  const { params, preamble, floeHeader, segmentsStart } = info;
+  const info = readSealHeader(openBufferSource('sealed', sealed));
   const { ptSize } = info.header;
   if (into !== undefined && into.length < ptSize) throw new TypeError('the output memory is too short');
-  const keys = openFloeHeader(dek, { params, aad: preamble, header: floeHeader });
   const plaintext = into === undefined ? new Uint8Array(ptSize) : into.subarray(0, ptSize);
-  primeAllocator(ptSize);
+  const sealedAt = (start: number, end: number): Uint8Array => sealed.subarray(start, end);
   try {
-    let written = 0;
-    for (let at = segmentsStart; at < sealed.length; at += params.segmentBytes) {
-      const bytes = sealed.subarray(at, at + params.segmentBytes);
-      const position = (at - segmentsStart) / params.segmentBytes;
-      const isLast = at + bytes.length === sealed.length;
-      written += decryptFloeSegment(keys, { position, isLast, bytes }, plaintext.subarray(written));
-    }
+    openInOrder(info, dek, { sealedAt, take: createFiller(plaintext), progress: silentProgress });
     return plaintext;
   } catch (error) {
     zeroize(plaintext);
     throw error;
+  }
+}
+
+interface OpenFlow {
+  /** Bytes of the sealed file from `start` to `end`; asked for once for every segment, in order. */
+  readonly sealedAt: (start: number, end: number) => Uint8Array;
+  /** Gets the plaintext of checked segments, part by part. */
+  readonly take: TakePart;
+  readonly progress: Progress;
+}
+
+function openInOrder(info: SealInfo, dek: Uint8Array, { sealedAt, take, progress }: OpenFlow): void {
+  const { header, params, preamble, floeHeader, segmentsStart } = info;
+  const keys = openFloeHeader(dek, { params, aad: preamble, header: floeHeader });
+  const count = toFloeSegmentCount(params, header.ptSize);
+  const sealedBytes = preamble.length + toFloeBytes(params, header.ptSize);
+  primeAllocator(header.ptSize);
+  try {
+    progress.step('open', header.ptSize, 'bytes');
+    for (let position = 0; position < count; position++) {
+      const start = segmentsStart + position * params.segmentBytes;
+      const bytes = sealedAt(start, Math.min(start + params.segmentBytes, sealedBytes));
+      openFloeSegment(keys, { position, isLast: position === count - 1, bytes }, take);
+      progress.advance(bytes.length - FLOE_SEGMENT_OVERHEAD_BYTES);
+    }
+    progress.done();
   } finally {
     keys.close();
   }
 }
 
+const noSink: ByteSink = {
+  write() {
+    throw new TypeError('internal error: plaintext without a file');
+  },
+};
+
 /** Cuts joined plaintext back into files; empty files get their sink too. */
 function createSplitter(
   files: SealHeader['files'],
   sinkFor: (name: string, sizeBytes: number) => ByteSink,
-): (plaintext: Uint8Array) => void {
+  blocks: BlockWriter,
+): TakePart {
   let fileIndex = -1;
   let left = 0;
-  let sink: ByteSink | undefined;
+  let sink: ByteSink = noSink;
   const advance = (): void => {
     while (left === 0 && fileIndex < files.length - 1) {
       const { name, size } = files[++fileIndex];
@@ -152,9 +176,10 @@ function createSplitter(
     for (let at = 0; at < plaintext.length; ) {
       advance();
       const length = Math.min(left, plaintext.length - at);
-      sink?.write(plaintext.subarray(at, at + length));
+      blocks.write(sink, plaintext.subarray(at, at + length));
       at += length;
       left -= length;
+      if (left === 0) blocks.flush(sink);
     }
     advance();
   };

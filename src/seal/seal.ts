@@ -1,12 +1,15 @@
 /** Sealing: one or several files into one immutable sealed file, streaming (docs/spec/sealed-model.md). */
+import { zeroize } from '../core/bytes.ts';
 import { SealError } from '../core/errors.ts';
 import { SEAL_LIMITS } from '../core/limits/seal.ts';
 import { type Clock, type Progress, type Random, silentProgress } from '../core/ports.ts';
 import type { ByteSink, ByteSource } from '../source/ports.ts';
 import { primeAllocator } from './allocator.ts';
-import { createFloeHeader, encryptFloeSegment, type FloeKeys, sealFloeSegment } from './floe.ts';
+import { createBlockWriter } from './blocks.ts';
+import { createFiller, createFloeHeader, sealFloeSegment, type TakePart } from './floe.ts';
 import {
   FLOE_SEGMENT_IV_BYTES,
+  type FloeParams,
   toFloeBytes,
   toFloeParams,
   toFloeSegmentCount,
@@ -54,22 +57,25 @@ export interface SealedFile {
  * @see docs/spec/sealed-model.md
  */
 export function sealFiles(options: SealFilesOptions): SealedFile {
-  const { sink, dek, random, progress = silentProgress } = options;
-  const header = toHeader(options);
-  const preamble = encodeSealHeader(header);
-  const params = toFloeParams(header.segLen);
-  const floe = createFloeHeader(dek, { params, iv: drawBytes(random, params.ivBytes), aad: preamble });
-  primeAllocator(header.ptSize);
+  const { files, sink, progress = silentProgress } = options;
+  const layout = toLayout(options);
+  const plaintext = new Uint8Array(toSegmentPlaintextBytes(layout.params));
+  const readNext = createJoinedReader(files);
+  const plaintextAt = (start: number, end: number): Uint8Array => {
+    const part = plaintext.subarray(0, end - start);
+    readNext(part);
+    return part;
+  };
+  const blocks = createBlockWriter();
+  const take: TakePart = (part) => {
+    blocks.write(sink, part);
+  };
   try {
-    sink.write(preamble);
-    sink.write(floe.header);
-    progress.step('seal', header.ptSize, 'bytes');
-    const segmentsBytes = writeSegments(floe.keys, header, options);
-    progress.done();
-    const sealedBytes = preamble.length + floe.header.length + segmentsBytes;
-    return { header, dekCheck: floe.header.slice(-32), sealedBytes };
+    const sealed = sealInOrder(layout, options, { plaintextAt, take, progress });
+    blocks.flush(sink);
+    return sealed;
   } finally {
-    floe.keys.close();
+    zeroize(plaintext);
   }
 }
 
@@ -79,6 +85,21 @@ export function sealSource(
 ): SealedFile {
   const { source, name = source.label, ...rest } = options;
   return sealFiles({ ...rest, files: [{ name, source }] });
+}
+
+/** All that is known of a sealed file before its first segment. */
+interface SealLayout {
+  readonly header: SealHeader;
+  readonly preamble: Uint8Array;
+  readonly params: FloeParams;
+  readonly sealedBytes: number;
+}
+
+function toLayout(options: Omit<SealFilesOptions, 'sink'>): SealLayout {
+  const header = toHeader(options);
+  const preamble = encodeSealHeader(header);
+  const params = toFloeParams(header.segLen);
+  return { header, preamble, params, sealedBytes: preamble.length + toFloeBytes(params, header.ptSize) };
 }
 
 function toHeader(options: Omit<SealFilesOptions, 'sink'>): SealHeader {
@@ -118,32 +139,15 @@ export type SealBufferOptions = Omit<SealFilesOptions, 'files' | 'sink' | 'progr
  * @throws TypeError when `into` is too short
  */
 export function sealBuffer(options: SealBufferOptions): SealedFile & { readonly sealed: Uint8Array } {
-  const { name, bytes, dek, random, into, ...rest } = options;
+  const { name, bytes, into, ...rest } = options;
   const source: ByteSource = { label: name, size: bytes.length, read: () => undefined, close: () => undefined };
-  const header = toHeader({ ...rest, dek, random, files: [{ name, source }] });
-  const preamble = encodeSealHeader(header);
-  const params = toFloeParams(header.segLen);
-  const floe = createFloeHeader(dek, { params, iv: drawBytes(random, params.ivBytes), aad: preamble });
-  const sealedBytes = preamble.length + toFloeBytes(params, bytes.length);
+  const layout = toLayout({ ...rest, files: [{ name, source }] });
+  const { sealedBytes } = layout;
   if (into !== undefined && into.length < sealedBytes) throw new TypeError('the output memory is too short');
   const sealed = into === undefined ? new Uint8Array(sealedBytes) : into.subarray(0, sealedBytes);
-  sealed.set(preamble);
-  sealed.set(floe.header, preamble.length);
-  const perSegment = toSegmentPlaintextBytes(params);
-  const count = toFloeSegmentCount(params, bytes.length);
-  let at = preamble.length + floe.header.length;
-  primeAllocator(bytes.length);
-  try {
-    for (let position = 0; position < count; position++) {
-      const plaintext = bytes.subarray(position * perSegment, (position + 1) * perSegment);
-      const iv = drawBytes(random, FLOE_SEGMENT_IV_BYTES);
-      const segment = { position, isLast: position === count - 1, plaintext, iv };
-      at += encryptFloeSegment(floe.keys, segment, sealed.subarray(at));
-    }
-  } finally {
-    floe.keys.close();
-  }
-  return { header, dekCheck: floe.header.slice(-32), sealedBytes, sealed };
+  const plaintextAt = (start: number, end: number): Uint8Array => bytes.subarray(start, end);
+  const take = createFiller(sealed);
+  return { ...sealInOrder(layout, options, { plaintextAt, take, progress: silentProgress }), sealed };
 }
 
 function drawBytes(random: Random, length: number): Uint8Array {
@@ -152,30 +156,40 @@ function drawBytes(random: Random, length: number): Uint8Array {
   return bytes;
 }
 
-function writeSegments(keys: FloeKeys, header: SealHeader, options: SealFilesOptions): number {
-  const count = toFloeSegmentCount(keys.params, header.ptSize);
-  const plaintextSlot = new Uint8Array(toSegmentPlaintextBytes(keys.params));
-  const iv = new Uint8Array(FLOE_SEGMENT_IV_BYTES);
-  const readNext = createJoinedReader(options.files);
-  let written = 0;
+interface SealFlow {
+  /** Plaintext from `start` to `end`; asked for once for every segment, in order. */
+  readonly plaintextAt: (start: number, end: number) => Uint8Array;
+  /** Gets the sealed file part by part. */
+  readonly take: TakePart;
+  readonly progress: Progress;
+}
+
+function sealInOrder(
+  layout: SealLayout,
+  { dek, random }: { readonly dek: Uint8Array; readonly random: Random },
+  { plaintextAt, take, progress }: SealFlow,
+): SealedFile {
+  const { header, preamble, params, sealedBytes } = layout;
+  const floe = createFloeHeader(dek, { params, iv: drawBytes(random, params.ivBytes), aad: preamble });
+  const perSegment = toSegmentPlaintextBytes(params);
+  const count = toFloeSegmentCount(params, header.ptSize);
+  primeAllocator(header.ptSize);
   try {
+    take(preamble);
+    take(floe.header);
+    progress.step('seal', header.ptSize, 'bytes');
     for (let position = 0; position < count; position++) {
-      const isLast = position === count - 1;
-      const length = isLast ? header.ptSize - position * plaintextSlot.length : plaintextSlot.length;
-      const plaintext = plaintextSlot.subarray(0, length);
-      readNext(plaintext);
-      options.random.fill(iv);
-      const { prefix, ciphertext, tag } = sealFloeSegment(keys, { position, isLast, plaintext, iv });
-      options.sink.write(prefix);
-      options.sink.write(ciphertext);
-      options.sink.write(tag);
-      options.progress?.advance(length);
-      written += prefix.length + ciphertext.length + tag.length;
+      const start = position * perSegment;
+      const plaintext = plaintextAt(start, Math.min(start + perSegment, header.ptSize));
+      const iv = drawBytes(random, FLOE_SEGMENT_IV_BYTES);
+      sealFloeSegment(floe.keys, { position, isLast: position === count - 1, plaintext, iv }, take);
+      progress.advance(plaintext.length);
     }
+    progress.done();
+    return { header, dekCheck: floe.header.slice(-32), sealedBytes };
   } finally {
-    plaintextSlot.fill(0);
+    floe.keys.close();
   }
-  return written;
 }
 
 /** Reads the files one after the other as if they were one. */

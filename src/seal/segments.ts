@@ -2,22 +2,20 @@
 import { zeroize } from '../core/bytes.ts';
 import { SourceError } from '../core/errors.ts';
 import type { ByteSource } from '../source/ports.ts';
-import { openFloeHeader, openFloeSegment } from './floe.ts';
+import { createFiller, openFloeHeader, openFloeSegment } from './floe.ts';
 import { toFloeSegmentCount, toSegmentPlaintextBytes } from './floe-params.ts';
 import type { SealInfo } from './header.ts';
 
 interface Slot {
+  /** -1 while it holds no segment. */
   position: number;
   lastUse: number;
-  plaintext: Uint8Array;
+  /** As long as the longest segment; the last one fills less of it. */
+  readonly plaintext: Uint8Array;
 }
 
 /** The plaintext of a seal as one run of bytes, all files joined. */
 export interface SegmentReader {
-  readonly plaintextBytes: number;
-  readonly segmentCount: number;
-  /** Checked plaintext of one segment; valid until the next call. @throws SealError SEAL_AUTH_FAILED */
-  segment(position: number): Uint8Array;
   /** Fills `into` from `offset`; bytes of a segment that fails never get there. @throws SealError SEAL_AUTH_FAILED */
   read(offset: number, into: Uint8Array): void;
   /** Wipes keys and every plaintext byte kept. */
@@ -31,15 +29,10 @@ export interface SegmentReader {
 export function openSegments(
   source: ByteSource,
   info: SealInfo,
-  options: {
-    readonly dek: Uint8Array;
-    readonly cachedSegments: number;
-    /** False where the caller writes the plaintext out anyway: a segment that is done is then left to the collector. */
-    readonly wipesSegments: boolean;
-  },
+  options: { readonly dek: Uint8Array; readonly cachedSegments: number },
 ): SegmentReader {
   const { params, header } = info;
-  const { dek, cachedSegments, wipesSegments } = options;
+  const { dek, cachedSegments } = options;
   const keys = openFloeHeader(dek, { params, aad: info.preamble, header: info.floeHeader });
   const count = toFloeSegmentCount(params, header.ptSize);
   const perSegment = toSegmentPlaintextBytes(params);
@@ -55,29 +48,24 @@ export function openSegments(
       cached.lastUse = ++useCount;
       return cached;
     }
-    const slot = takeSlot(slots, cachedSegments, wipesSegments);
+    const slot = takeSlot(slots, cachedSegments, Math.min(perSegment, header.ptSize));
     const start = info.segmentsStart + position * params.segmentBytes;
     const bytes = sealed.subarray(0, Math.min(params.segmentBytes, source.size - start));
     source.read(start, bytes);
-    slot.plaintext = openFloeSegment(keys, { position, isLast: position === count - 1, bytes });
+    openFloeSegment(keys, { position, isLast: position === count - 1, bytes }, createFiller(slot.plaintext));
     slot.position = position;
     slot.lastUse = ++useCount;
     return slot;
   };
 
   return {
-    plaintextBytes: header.ptSize,
-    segmentCount: count,
-    segment(position) {
-      return load(position).plaintext;
-    },
     read(offset, into) {
       assertRange(source.label, { offset, length: into.length, sizeBytes: header.ptSize });
       for (let at = 0; at < into.length; ) {
         const position = Math.floor((offset + at) / perSegment);
         const slot = load(position);
         const from = offset + at - position * perSegment;
-        const length = Math.min(slot.plaintext.length - from, into.length - at);
+        const length = Math.min(perSegment - from, into.length - at);
         into.set(slot.plaintext.subarray(from, from + length), at);
         at += length;
       }
@@ -91,16 +79,14 @@ export function openSegments(
   };
 }
 
-/** A slot for the next segment; what it held is wiped or dropped. */
-function takeSlot(slots: Slot[], slotsMax: number, wipes: boolean): Slot {
+/** A slot to fill: a new one, or the one that was not used for longest. */
+function takeSlot(slots: Slot[], slotsMax: number, plaintextBytes: number): Slot {
   if (slots.length < slotsMax) {
-    const slot = { position: -1, lastUse: 0, plaintext: new Uint8Array(0) };
+    const slot = { position: -1, lastUse: 0, plaintext: new Uint8Array(plaintextBytes) };
     slots.push(slot);
     return slot;
   }
   const oldest = slots.reduce((least, slot) => (slot.lastUse < least.lastUse ? slot : least));
-  if (wipes) zeroize(oldest.plaintext);
-  oldest.plaintext = new Uint8Array(0);
   oldest.position = -1;
   return oldest;
 }

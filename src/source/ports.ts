@@ -38,7 +38,7 @@ export interface Span {
   readonly end: number;
 }
 
-/** Receives the bytes of one output file in order. */
+/** Receives the bytes of one output file in order. A chunk's memory is used again, or freed, once `write` returned. */
 export interface ByteSink {
   write(chunk: Uint8Array): void;
 }
