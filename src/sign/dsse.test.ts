@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { codeOf } from '../../test/error-code.ts';
 import { describeWithProgram } from '../../test/shared-data.ts';
 import { toBase64, utf8 } from '../core/bytes.ts';
-import { type ErrorCode, SignError } from '../core/errors.ts';
+import { type ErrorCode } from '../core/errors.ts';
 import { SIGN_LIMITS } from '../core/limits/sign.ts';
 import { type DsseEnvelope, encodeDsse, signDsse, toPae, verifyDsse } from './dsse.ts';
 import { createP256Pkcs8, p256Signer, parseP256PublicKey } from './p256.ts';
@@ -15,16 +16,6 @@ import { createP256Pkcs8, p256Signer, parseP256PublicKey } from './p256.ts';
 const TYPE = 'application/x-test+json';
 const signer = p256Signer(createP256Pkcs8());
 const other = p256Signer(createP256Pkcs8());
-
-function codeOf(action: () => unknown): ErrorCode | 'no error' {
-  try {
-    action();
-    return 'no error';
-  } catch (error) {
-    if (error instanceof SignError) return error.code;
-    throw error;
-  }
-}
 
 function verifyCode(envelope: unknown, publicKeyPem = signer.publicKeyPem): ErrorCode | 'no error' {
   const bytes = envelope instanceof Uint8Array ? envelope : utf8(JSON.stringify(envelope));

@@ -13,8 +13,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { codeOf } from '../../test/error-code.ts';
 import { utf8 } from '../core/bytes.ts';
-import { ModelwardError, SourceError } from '../core/errors.ts';
+import { SourceError } from '../core/errors.ts';
 import { writeFileAtomic } from './atomic.ts';
 import { cleanLeftovers, type RunIdentity } from './leftovers.ts';
 import { nodeStorage } from './node-storage.ts';
@@ -28,16 +29,6 @@ beforeEach(() => {
 afterEach(() => {
   rmSync(base, { recursive: true });
 });
-
-function codeOf(act: () => unknown): string {
-  try {
-    act();
-    return 'ok';
-  } catch (error) {
-    if (error instanceof ModelwardError) return error.code;
-    throw error;
-  }
-}
 
 /** Storage that stops for good at the n-th change, as a power cut would. */
 class PowerCut extends Error {}

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { codeOf } from '../../test/error-code.ts';
 import { describeWithShared, sharedData } from '../../test/shared-data.ts';
 import { f32Bytes, type Part, tinyExternal, tinyModel, tinyNode, tinyTensor, tinyValue } from '../../test/tiny-onnx.ts';
 import { baselineOf, openFiles, safetensors, signer, verifyFiles, withFlip } from '../../test/tamper/helpers.ts';
 import { toHex, utf8 } from '../core/bytes.ts';
-import { type ErrorCode, ModelwardError } from '../core/errors.ts';
 import { sha256 } from '../core/hash.ts';
 import { TAMPER_LIMITS } from '../core/limits/tamper.ts';
 import { createP256Pkcs8, p256Signer, signDsse, encodeDsse } from '../sign/index.ts';
@@ -13,16 +13,6 @@ import { applyRewrite } from '../source/rewrite.ts';
 import { createBaseline, toBaseline } from './baseline.ts';
 import { BASELINE_PAYLOAD_TYPE, decodeBaseline, encodeBaseline } from './manifest.ts';
 import { verifyBaseline } from './verify.ts';
-
-function codeOf(action: () => unknown): ErrorCode | 'no error' {
-  try {
-    action();
-    return 'no error';
-  } catch (error) {
-    if (error instanceof ModelwardError) return error.code;
-    throw error;
-  }
-}
 
 const ramp = (length: number, scale = 0.5) => f32Bytes(Array.from({ length }, (_, index) => Math.sin(index * scale)));
 const big = ramp(40_000, 0.1);
@@ -56,7 +46,10 @@ describe('verification of a safetensors model', () => {
   it('calls tensors of one size that changed places moved, not changed', async () => {
     const swapped = verifyFiles(await baselineOf(files), reorder([0, 2, 1]));
     expect(swapped).toMatchObject({ verdict: 'moved', sameTensors: true });
-    expect(swapped.changes.map(({ kind, tensor }) => `${kind} ${tensor}`)).toEqual(['moved b.weight', 'moved c.weight']);
+    expect(swapped.changes.map(({ kind, tensor }) => `${kind} ${tensor}`)).toEqual([
+      'moved b.weight',
+      'moved c.weight',
+    ]);
   });
 
   it('names a changed metadata entry and leaves the tensors alone', async () => {

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import { codeOf } from '../../../test/error-code.ts';
 import { describeWithShared, sharedData } from '../../../test/shared-data.ts';
 import { memoryFolder } from '../../../test/memory-folder.ts';
 import { utf8 } from '../../core/bytes.ts';
-import { ModelwardError } from '../../core/errors.ts';
 import { openBufferSource } from '../../source/buffer.ts';
 import { type CsvOptions, openCsv } from './csv.ts';
 import { openIdx } from './idx.ts';
@@ -16,16 +16,6 @@ const csv = (text: string, options?: CsvOptions): LabelledData =>
   openCsv(openBufferSource('t.csv', utf8(text)), options);
 const rowsOf = (data: LabelledData): number[][] =>
   Array.from({ length: data.count }, (_, index) => [...data.read(index)]);
-
-function codeOf(run: () => unknown): string {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof ModelwardError) return error.code;
-    throw error;
-  }
-  return 'accepted';
-}
 
 describe('csv', () => {
   test('a header, labels named in the middle, quotes, blank lines, CRLF and a byte order mark', () => {
