@@ -62,7 +62,11 @@ describe('a transaction', () => {
 
   test('keeps the bytes around an edit, unknown fields of a changed node included', () => {
     const bytes = chain();
-    const edited = runPlan(editGraph(open(bytes), (tx) => tx.renameValue('r', 'renamed')).toRewrite());
+    const edited = runPlan(
+      editGraph(open(bytes), (tx) => {
+        tx.renameValue('r', 'renamed');
+      }).toRewrite(),
+    );
     const text = Buffer.from(edited).toString('latin1');
     expect(text).toContain('kept');
     const expected = P.model(
@@ -91,7 +95,10 @@ describe('a transaction', () => {
 
   test('that would make the graph invalid is refused with the rule and the place', () => {
     const model = open(chain());
-    const act = (): GraphEdit => editGraph(model, (tx) => tx.setInput({ output: 'r' }, 0, 'y'));
+    const act = (): GraphEdit =>
+      editGraph(model, (tx) => {
+        tx.setInput({ output: 'r' }, 0, 'y');
+      });
     expect(findCode(act)).toBe('SURGERY_INVALID');
     expect(act).toThrow(
       expect.objectContaining({ fields: { rule: 'use-before-definition', scope: '', name: 'y', node: 'a', count: 3 } }),
@@ -115,7 +122,11 @@ describe('a transaction', () => {
       tx.renameValue('y', 'w');
     });
     expect(edit.inherited).toMatchObject([{ rule: 'undefined-value', name: 'nowhere' }]);
-    expect(() => editGraph(model, (tx) => tx.setInput({ output: 'z' }, 0, 'gone'))).toThrow(/invalid/);
+    expect(() =>
+      editGraph(model, (tx) => {
+        tx.setInput({ output: 'z' }, 0, 'gone');
+      }),
+    ).toThrow(/invalid/);
   });
 });
 

@@ -1,4 +1,4 @@
-/** The edit plan: what was done, as plain records that can be kept, read, and replayed on another model. */
+/** The edit plan (docs/spec/edit-plan.md): what was done, as plain records that can be kept, read, and replayed. */
 import { z } from 'zod';
 import { SurgeryError } from '../core/errors.ts';
 import { SURGERY_LIMITS } from '../core/limits/surgery.ts';

@@ -36,6 +36,11 @@ export class Transaction {
     this.#draft = draft;
   }
 
+  /** 0 when the model does not say. Below 4, initializers are inputs too. */
+  get irVersion(): number {
+    return this.#draft.irVersion;
+  }
+
   /** What was done so far. */
   get steps(): readonly EditStep[] {
     return this.#steps;
