@@ -22,11 +22,11 @@ interface Table {
   readonly rows: readonly { readonly id: string; readonly figures: Figures }[];
 }
 
-function completeAll(only: string): void {
+async function completeAll(only: string): Promise<void> {
   const rows = listRows().filter(({ id }) => id.includes(only));
   for (const [index, row] of rows.entries()) {
     const isNew = findStored(row.id) === undefined;
-    const { seconds, figures } = completeRow(row);
+    const { seconds, figures } = await completeRow(row);
     if (isNew) console.log(`${index + 1}/${rows.length} ${row.id} (${seconds} s) ${JSON.stringify(figures)}`);
   }
 }
@@ -48,7 +48,7 @@ function toMap(rows: Table['rows']): ReadonlyMap<string, Figures> {
 }
 
 /** Recomputes rows from nothing but their ids. Returns how many differ from the committed table. */
-function recompute(count: number, seed: string): number {
+async function recompute(count: number, seed: string): Promise<number> {
   if (!existsSync(tablePath)) throw new TypeError('docs/lab.json is missing: run npm run lab first');
   const rows = toMap((JSON.parse(readFileSync(tablePath, 'utf8')) as Table).rows);
   const known = listRows().filter(({ id }) => rows.has(id));
@@ -56,7 +56,7 @@ function recompute(count: number, seed: string): number {
   console.log(`rows drawn with --random ${seed}`);
   let differing = 0;
   for (const row of picked) {
-    const { figures, seconds } = computeRow(row);
+    const { figures, seconds } = await computeRow(row);
     const isSame = JSON.stringify(figures) === JSON.stringify(rows.get(row.id));
     differing += Number(!isSame);
     console.log(`${isSame ? 'same' : 'DIFFERENT'} ${row.id} (${seconds} s)`);
@@ -73,8 +73,8 @@ const { values } = parseArgs({
   },
 });
 if (values.rows === undefined) {
-  completeAll(values.only);
+  await completeAll(values.only);
   writeTable();
-} else if (recompute(Number(values.rows), values.random ?? randomBytes(4).toString('hex')) > 0) {
+} else if ((await recompute(Number(values.rows), values.random ?? randomBytes(4).toString('hex'))) > 0) {
   process.exitCode = 1;
 }

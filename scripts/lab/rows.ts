@@ -47,8 +47,8 @@ function toDigest(weights: Weights): string {
   return hash.digest('hex').slice(0, 16);
 }
 
-function computeFidelity(model: ModelName, seed: string): Figures {
-  const { spec, original, marked, record } = getSubject(model, seed);
+async function computeFidelity(model: ModelName, seed: string): Promise<Figures> {
+  const { spec, original, marked, record } = await getSubject(model, seed);
   const test = getTestSet(FIDELITY_COUNT);
   const [before, after] = [original, marked].map((weights) => classify(restoreNetwork(spec, weights), test));
   const counts = { right: 0, lost: 0, won: 0, same: 0 };
@@ -67,8 +67,8 @@ function computeFidelity(model: ModelName, seed: string): Figures {
   };
 }
 
-function computeAttack(model: ModelName, seed: string, attack: string): Figures {
-  const subject = getSubject(model, seed);
+async function computeAttack(model: ModelName, seed: string, attack: string): Promise<Figures> {
+  const subject = await getSubject(model, seed);
   const weights = ATTACKS[attack].run(subject);
   const suspect = openNetwork(subject.spec, weights);
   const { verdict, evidenceBits, schemes } = detect(subject, suspect);
@@ -83,8 +83,9 @@ function computeAttack(model: ModelName, seed: string, attack: string): Figures 
 }
 
 /** Evidence that an independent model of the same data shows for each owner: it must be none of theirs. */
-function computeNull(model: ModelName, seed: string): Figures {
-  const owners = Array.from({ length: PLAN[model].seeds }, (_, index) => getSubject(model, String(index + 1)));
+async function computeNull(model: ModelName, seed: string): Promise<Figures> {
+  const seeds = Array.from({ length: PLAN[model].seeds }, (_, index) => String(index + 1));
+  const owners = await Promise.all(seeds.map((owner) => getSubject(model, owner)));
   const weights = getWeights(model, seed);
   const suspect = openNetwork(owners[0].spec, weights);
   const results = owners.map((owner) => detect(owner, suspect));
@@ -96,8 +97,8 @@ function computeNull(model: ModelName, seed: string): Figures {
 }
 
 /** P-values of keys that marked nothing, on a marked model and on a null model. */
-function computeKeys(model: ModelName, seed: string): Figures {
-  const subject = getSubject(model, seed);
+async function computeKeys(model: ModelName, seed: string): Promise<Figures> {
+  const subject = await getSubject(model, seed);
   const keySeed = new Uint8Array(createHash('sha256').update(`lab/keys/${model}/${seed}`).digest());
   const found = sampleNullKeys(openNetwork(subject.spec, subject.marked), KEY_COUNT, keySeed);
   const countBelow = (bits: (sample: (typeof found)[number]) => number): number[] =>
@@ -121,7 +122,7 @@ export function toRowId(model: ModelName, seed: string, measurement: string): st
   return `${model}.${seed}.${measurement}`;
 }
 
-function createRow(model: ModelName, seed: string, measurement: string, compute: () => Figures): Row {
+function createRow(model: ModelName, seed: string, measurement: string, compute: () => Promise<Figures>): Row {
   return { id: toRowId(model, seed, measurement), model, seed, measurement, compute };
 }
 

@@ -19,17 +19,17 @@ export function findStored(id: string): StoredRow | undefined {
 }
 
 /** Computes a row now. */
-export function computeRow(row: Row): StoredRow {
+export async function computeRow(row: Row): Promise<StoredRow> {
   const start = performance.now();
-  const figures = row.compute();
+  const figures = await row.compute();
   return { id: row.id, code: rowVersion, seconds: Math.round((performance.now() - start) / 1000), figures };
 }
 
 /** Computes a row unless it is stored; a stop in the middle loses one row. */
-export function completeRow(row: Row): StoredRow {
+export async function completeRow(row: Row): Promise<StoredRow> {
   const stored = findStored(row.id);
   if (stored !== undefined) return stored;
-  const result = computeRow(row);
+  const result = await computeRow(row);
   mkdirSync(folder, { recursive: true });
   writeFileSync(`${toPath(row.id)}.part`, JSON.stringify(result));
   renameSync(`${toPath(row.id)}.part`, toPath(row.id));

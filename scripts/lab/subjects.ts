@@ -2,23 +2,31 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { openWebRuntime } from '../../src/adapters/runtime/index.ts';
 import { openModel } from '../../src/formats/index.ts';
 import {
   applyTensorEdits,
   createModelSpec,
   exportWeights,
+  generateGlyphs,
   listTensorShapes,
   type ModelName,
   type NetworkSpec,
   openNetwork,
+  range,
   readWeights,
+  toBatch,
+  toOnnx,
   toSafetensors,
   trainModel,
   type Weights,
 } from '../../src/lab/index.ts';
-import type { Model } from '../../src/model/types.ts';
+import type { RuntimeTensor } from '../../src/model/runtime.ts';
+import type { Graph, Model } from '../../src/model/types.ts';
 import { openBufferSource } from '../../src/source/index.ts';
 import {
+  calibrate,
+  type Calibration,
   type Claim,
   createClaim,
   deriveSeeds,
@@ -75,24 +83,46 @@ export function getWeights(name: ModelName, seed: string): Weights {
   return weights;
 }
 
-const subjects = new Map<string, Subject>();
+const subjects = new Map<string, Promise<Subject>>();
 
 /** The marked model of a seed, with everything that detection needs. */
-export function getSubject(name: ModelName, seed: string): Subject {
+export function getSubject(name: ModelName, seed: string): Promise<Subject> {
   const key = `${name}-${seed}`;
   const subject = subjects.get(key) ?? markSubject(name, seed);
   subjects.set(key, subject);
   return subject;
 }
 
-function markSubject(name: ModelName, seed: string): Subject {
+/** Images of its training set that an owner calibrates with. */
+const CALIBRATION_COUNT = 512;
+
+/** WebAssembly, because its sums are the same on every processor. */
+async function calibrateSubject(spec: NetworkSpec, original: Weights, graph: Graph): Promise<Calibration> {
+  const samples = generateGlyphs({ task: 'digits', stream: 'train', count: CALIBRATION_COUNT });
+  const [input] = graph.inputs;
+  const make = (start: number, count: number): Map<string, RuntimeTensor> => {
+    const { data } = toBatch(samples, range(start, start + count));
+    const shape = [count, ...(input.shape ?? []).slice(1).map(Number)];
+    return new Map([[input.name, { dtype: 'f32', shape, data: new Uint8Array(data.buffer) }]]);
+  };
+  return calibrate({
+    runtime: await openWebRuntime(),
+    model: { main: toOnnx(spec, original), external: [] },
+    graph,
+    feeds: { samples: samples.count, step: 128, isFree: true, make },
+    words: 'training images',
+  });
+}
+
+async function markSubject(name: ModelName, seed: string): Promise<Subject> {
   const spec = createModelSpec(name);
   const original = getWeights(name, seed);
   const originalModel = openNetwork(spec, original);
   const originalDigest = toOriginalDigest(originalModel);
   const secret = toOwnerSeed(name, seed);
   const ownSeed = deriveSeeds(secret).own;
-  const mark = embedMark({ model: originalModel, ownSeed, ownerId: OWNER, originalDigest });
+  const calibration = await calibrateSubject(spec, original, originalModel.graph!);
+  const mark = embedMark({ model: originalModel, ownSeed, ownerId: OWNER, originalDigest, calibration });
   const marked = applyTensorEdits(original, mark.edits);
   const claim = createClaim({
     seed: secret,

@@ -10,7 +10,7 @@ export interface Row {
   readonly model: ModelName;
   readonly seed: string;
   readonly measurement: string;
-  compute(): Figures;
+  compute(): Promise<Figures>;
 }
 
 export interface StoredRow {

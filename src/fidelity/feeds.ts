@@ -14,6 +14,8 @@ export interface FeedSource {
   readonly hasBatchAxis: boolean;
   /** Samples of one run; fewer in the last. */
   readonly step: number;
+  /** True when any run may have fewer samples. */
+  readonly isFree: boolean;
   /** Rows of a run of `count` samples: more than `count` when the model's batch is fixed. */
   readonly toRows: (count: number) => number;
   readonly make: (start: number, count: number) => Feed;
@@ -88,6 +90,7 @@ export async function feedSamples(
       samples: data.count,
       hasBatchAxis: fit.batch.kind !== 'none',
       step,
+      isFree: fit.batch.kind === 'free',
       toRows: (count) => toRows(fit.batch, count),
       make: makeWith(free, chosen),
     }),
@@ -131,6 +134,7 @@ export async function feedProbes(
     samples: Math.ceil(count / rows) * rows,
     hasBatchAxis: plan.some((input) => input.shape.length >= 2),
     step: rows,
+    isFree: false,
     toRows: () => rows,
     make: (start) => make(working[(start / rows) % working.length], start / rows),
   };

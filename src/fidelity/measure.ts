@@ -2,29 +2,16 @@
 import { type ErrorCode, RuntimeError } from '../core/errors.ts';
 import type { Progress } from '../core/ports.ts';
 import type { Runtime, RuntimeModel, RuntimeSession } from '../model/runtime.ts';
-import type { Graph } from '../model/types.ts';
 import { compareRuns, refuseMarked } from './compare.ts';
-import type { Fit, Scale } from './data/fit.ts';
-import type { LabelledData } from './data/types.ts';
-import { type FeedSource, feedProbes, feedSamples } from './feeds.ts';
+import { findInputs, type InputOptions, type Inputs } from './inputs.ts';
 import { type FidelityRecord, toRecord } from './record.ts';
 
-export interface MeasureOptions {
+export interface MeasureOptions extends InputOptions {
   readonly runtime: Runtime;
   readonly original: RuntimeModel;
   readonly marked: RuntimeModel;
-  /** Graph of the original, for probes; null when unknown. */
-  readonly graph: Graph | null;
-  /** Labelled samples, or null for probes. The caller closes them. */
-  readonly data: LabelledData | null;
   /** Largest accepted loss of accuracy in percentage points, 0.1 unless told. */
   readonly limitPoints?: number;
-  /** Scale of byte images; 'auto' takes the one with which the original is most accurate. */
-  readonly scale?: Scale | 'auto';
-  /** How many probes, 32 unless told. */
-  readonly probes?: number;
-  /** Any text; fixes the probes. */
-  readonly seed?: string;
   readonly progress?: Progress;
 }
 
@@ -33,16 +20,6 @@ export type FidelityOutcome =
   | { readonly kind: 'unmeasured'; readonly fidelity: null; readonly reason: string; readonly code: ErrorCode };
 
 const limitPointsDefault = 0.1;
-const probesDefault = 32;
-/** Samples on which 'auto' compares scales. */
-const scaleSamplesMax = 256;
-
-const SCALE_WORDS: Readonly<Record<Scale, string>> = {
-  none: '',
-  unit: ', values / 255',
-  signed: ', values / 127.5 - 1',
-  imagenet: ', values scaled by the means and deviations of ImageNet',
-};
 
 /**
  * Runs both models and compares them. With labels: accuracy on the same samples, and a 95 % interval of its loss; with
@@ -83,9 +60,9 @@ function toUnmeasured(error: unknown): FidelityOutcome {
 
 async function measureWith(original: RuntimeSession, options: MeasureOptions): Promise<FidelityOutcome> {
   const { runtime, data, limitPoints = limitPointsDefault } = options;
-  let inputs: { source: FeedSource; words: string };
+  let inputs: Inputs;
   try {
-    inputs = data === null ? await findProbes(original, options) : await findSamples(original, options, data);
+    inputs = await findInputs(original, options);
   } catch (error) {
     return toUnmeasured(error);
   }
@@ -113,41 +90,4 @@ async function measureWith(original: RuntimeSession, options: MeasureOptions): P
   } finally {
     await marked.release();
   }
-}
-
-async function findProbes(
-  original: RuntimeSession,
-  { graph, probes = probesDefault, seed = 'default' }: MeasureOptions,
-): Promise<{ source: FeedSource; words: string }> {
-  return { source: await feedProbes(original, graph, { count: probes, seed }), words: 'seeded probes' };
-}
-
-async function findSamples(
-  original: RuntimeSession,
-  options: MeasureOptions,
-  data: LabelledData,
-): Promise<{ source: FeedSource; words: string }> {
-  const { fit, toSource } = await feedSamples(original, options.graph, data);
-  const asked = options.scale ?? 'auto';
-  const scale = asked === 'auto' ? await chooseScale(original, fit, toSource, data) : asked;
-  return { source: toSource(scale), words: `${data.format} data${SCALE_WORDS[scale]}` };
-}
-
-/** The scale with which the original is most accurate on the first samples; the marked model is not asked. */
-async function chooseScale(
-  original: RuntimeSession,
-  fit: Fit,
-  toSource: (scale: Scale) => FeedSource,
-  data: LabelledData,
-): Promise<Scale> {
-  let best: { scale: Scale; right: number } = { scale: fit.scales[0], right: -1 };
-  if (fit.scales.length === 1) return best.scale;
-  for (const scale of fit.scales) {
-    const source = toSource(scale);
-    const first = { ...source, samples: Math.min(source.samples, scaleSamplesMax) };
-    const compared = await compareRuns({ original, marked: original, source: first, labels: data.labels });
-    const right = compared.counts?.rightOriginal ?? 0;
-    if (right > best.right) best = { scale, right };
-  }
-  return best.scale;
 }

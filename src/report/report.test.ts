@@ -80,6 +80,7 @@ const deep = sampleReport({
     tau: 0.1,
     weights: 16_000_000,
     relativeDistortion: 0.1,
+    calibration: { layers: 17, samples: 512, inputs: 'npz data' },
     perLayer: Array.from({ length: 1203 }, (_, index) => ({
       layer: `SECRETNAME.${index}`,
       weights: 4096,

@@ -31,11 +31,17 @@ type Embedded = Extract<ReportMark, { kind: 'embedded' }>;
 function toMarkText(report: ProtectReport, mark: Embedded, audience: ReportAudience): Html {
   const where =
     audience === 'owner'
-      ? html` They are spread over ${toCountText(mark.weights)} weights with margin τ = ${mark.tau} (scheme ${mark.scheme}); on average a weight moved by ${toSmallPercentText(mark.relativeDistortion)} of the spread of its layer.`
+      ? html` They are spread over ${toCountText(mark.weights)} weights with margin τ = ${mark.tau} (scheme ${mark.scheme}); on average a weight moved by ${toSmallPercentText(mark.relativeDistortion)} of the spread of its layer.${toCalibrationText(mark.calibration)}`
       : null;
   const committed =
     report.commitment === null ? '' : ', which was committed to before the file got its name (section 5)';
   return html`<p>The weights carry ${mark.bits} bits. Neither the bits nor their places were chosen: both follow from a secret seed${committed}.${where}</p>`;
+}
+
+function toCalibrationText(calibration: Embedded['calibration']): string {
+  if (calibration === null) return ' No inputs were at hand to choose directions that matter little.';
+  const { layers, samples, inputs } = calibration;
+  return ` In ${toCountText(layers)} layers the change keeps out of the directions that ${toCountText(samples)} inputs use most (${inputs}).`;
 }
 
 function toEvidenceBody(evidence: ReportEvidence): Html {

@@ -52,6 +52,8 @@ export type ReportMark =
       readonly weights: number;
       /** RMS of the change divided by RMS of the weights, over all carrying weights. */
       readonly relativeDistortion: number;
+      /** What the change keeps out of: how many inputs, of which kind, were looked at in how many layers. */
+      readonly calibration: { readonly layers: number; readonly samples: number; readonly inputs: string } | null;
       /** In graph order. */
       readonly perLayer: readonly ReportLayer[];
     }

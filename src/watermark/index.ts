@@ -1,4 +1,6 @@
 /** The ownership mark, its commitment and claim, and the fragile label. */
+export { calibrate, type CalibrateOptions, type CalibrationFeeds } from './calibration/calibrate.ts';
+export type * from './calibration/types.ts';
 export * from './claim.ts';
 export * from './commitment.ts';
 export * from './detect.ts';
@@ -7,5 +9,5 @@ export * from './ports.ts';
 export * from './reference.ts';
 export { deriveSeeds, SEED_PURPOSES, type SeedPurpose, type Seeds } from './seeds.ts';
 export * from './spread/embed.ts';
-export { MARK_BITS, type MarkBits } from './spread/layout.ts';
+export { listMarkableLayers, MARK_BITS, type MarkBits, usesAllPositions } from './spread/layout.ts';
 export * from './label.ts';

@@ -101,6 +101,7 @@ export function sampleReport(changes: Partial<ProtectReport> = {}): ProtectRepor
       tau: 0.05,
       weights: 268_336,
       relativeDistortion: 0.0482,
+      calibration: { layers: 17, samples: 512, inputs: 'npz data' },
       perLayer: Array.from({ length: 19 }, (_, index) => sampleLayer(index)),
     },
     evidence: { bits: 256, bitErrors: 0, log2pHard: -256, log2pSoft: -301.4, trials: 2, evidenceBits: 300.4 },

@@ -8,10 +8,10 @@ export const WATERMARK_LIMITS = {
   weightsPerBitMin: 64,
   /** Tensors with fewer elements stay untouched. */
   layerWeightsMin: 1024,
-  /** Directions kept per layer: beyond some sixteen, what they carry is noise to the mark (docs/spec/watermark.md §4.5). */
-  calibrationRank: 16,
+  /** Directions kept per layer: beyond some thirty, what they carry is noise to the mark (docs/spec/watermark.md §4.5). */
+  calibrationRank: 32,
   /** Rows of a layer's inputs that the directions are found from. */
-  calibrationRowsMax: 512,
+  calibrationRowsMax: 2048,
   calibrationSamplesMax: 512,
   /** Values of all rows of all layers together: 64 MiB. */
   calibrationValuesMax: 16 * 1024 * 1024,

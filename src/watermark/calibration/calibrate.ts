@@ -17,7 +17,6 @@ export interface CalibrationFeeds {
   readonly step: number;
   /** True when a run may have fewer samples than `step`. */
   readonly isFree: boolean;
-  readonly words: string;
   readonly make: (start: number, count: number) => ReadonlyMap<string, RuntimeTensor>;
 }
 
@@ -27,6 +26,8 @@ export interface CalibrateOptions {
   readonly model: RuntimeModel;
   readonly graph: Graph;
   readonly feeds: CalibrationFeeds;
+  /** Where the inputs come from, for reports. */
+  readonly words: string;
   readonly progress?: Progress;
 }
 
@@ -42,7 +43,7 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
   const session = await runtime.load({ ...model, main: exposeValues(model.main, exposed) });
   try {
     const { samples, found } = await observeAll(session, uses, feeds, progress);
-    return { samples, inputs: feeds.words, layers: found };
+    return { samples, inputs: options.words, layers: found };
   } finally {
     await session.release();
   }

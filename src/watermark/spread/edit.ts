@@ -10,8 +10,9 @@ import {
   shiftBlocks,
   shiftElements,
 } from '../elements.ts';
-import { type Layout, listSegments, listSegmentsIn } from './layout.ts';
+import { type Layout, listSegments, listSegmentsIn, type Segment } from './layout.ts';
 import type { LayerSums, LayerView } from './measure.ts';
+import { type LayerShape, shapeChange } from './shape.ts';
 import type { SlotSource } from './slots.ts';
 
 /** Everything that the change of a weight depends on, besides its value. */
@@ -22,20 +23,54 @@ export interface MarkShifts {
   readonly deviations: Float64Array;
   /** Shift of each slot code's positions (see SlotSource.codes), in standard deviations. */
   readonly byCode: Float64Array;
+  /** What the changes of each layer keep out of; null when they are left as the codes say. */
+  readonly shapes: readonly LayerShape[] | null;
+  /** Shaped changes of each layer in standard deviations, made when they are first asked for. */
+  readonly changes: (Float32Array | null)[];
+}
+
+/** Raises the shift of each bit's positions along their chips. */
+export function raiseShifts({ byCode, changes, layout }: MarkShifts, byBit: Float64Array): void {
+  for (let i = 0; i < layout.bits; i++) {
+    byCode[i] += byBit[i];
+    byCode[i + layout.bits] -= byBit[i];
+  }
+  changes.fill(null);
+}
+
+/** The changes of a layer by element; null when they follow from the codes alone. */
+function findChange(shifts: MarkShifts, layerIndex: number): Float32Array | null {
+  const { layout, slots, byCode, shapes, changes } = shifts;
+  if (shapes === null) return null;
+  const known = changes[layerIndex];
+  if (known !== null) return known;
+  const { elementCount } = layout.layers[layerIndex];
+  const change = new Float32Array(elementCount);
+  for (const { first, count, tile, tileOffset } of listSegmentsIn(layout, layerIndex, 0, elementCount)) {
+    const codes = slots.codes(tile);
+    for (let i = 0; i < count; i++) change[first + i] = byCode[codes[tileOffset + i]];
+  }
+  shapeChange(shapes[layerIndex], change);
+  changes[layerIndex] = change;
+  return change;
 }
 
 const NO_DITHER = new Float32Array(0);
 const buffer = (): Float64Array => new Float64Array(WATERMARK_LIMITS.tileWeights);
 
-/** Shifts of positions [tileOffset, tileOffset + into.length) of a tile. */
+/** Shifts of elements [first, first + into.length), which are positions of one tile from `tileOffset`. */
 function fillShifts(
-  { layout, slots, deviations, byCode }: MarkShifts,
-  { layerIndex, tile, tileOffset }: { layerIndex: number; tile: number; tileOffset: number },
+  shifts: MarkShifts,
+  { layerIndex, first, tile, tileOffset }: Omit<Segment, 'count'>,
   into: Float64Array,
 ): Float32Array {
-  const codes = slots.codes(tile);
+  const { layout, slots, deviations, byCode } = shifts;
   const deviation = deviations[layerIndex];
-  for (let i = 0; i < into.length; i++) into[i] = byCode[codes[tileOffset + i]] * deviation;
+  const change = findChange(shifts, layerIndex);
+  const codes = change === null ? slots.codes(tile) : null;
+  for (let i = 0; i < into.length; i++) {
+    into[i] = deviation * (codes === null ? change![first + i] : byCode[codes[tileOffset + i]]);
+  }
   if (!needsDither(layout.layers[layerIndex].layer.dtype)) return NO_DITHER;
   return slots.dither(tile).subarray(tileOffset, tileOffset + into.length);
 }
@@ -49,7 +84,7 @@ export function createMarkedView(shifts: MarkShifts, layerIndex: number, plain: 
       const moves = scratch.subarray(0, into.length);
       const tile = Math.floor((start + first) / WATERMARK_LIMITS.tileWeights);
       const tileOffset = start + first - tile * WATERMARK_LIMITS.tileWeights;
-      plain.readShifted(first, into, moves, fillShifts(shifts, { layerIndex, tile, tileOffset }, moves));
+      plain.readShifted(first, into, moves, fillShifts(shifts, { layerIndex, first, tile, tileOffset }, moves));
     },
   };
 }
@@ -111,7 +146,7 @@ function shiftBytes(
 
 /**
  * Sum of squared changes of each layer over its sampled positions. Wide floats change by their shift, so their sum follows
- * from the counts; what moves by whole steps is compared value by value.
+ * from the counts or the shaped changes; what moves by whole steps is compared value by value.
  */
 export function toChangeSquares(
   shifts: MarkShifts,
@@ -120,9 +155,11 @@ export function toChangeSquares(
 ): Float64Array {
   const { layout, byCode, deviations } = shifts;
   const isStepped = layout.layers.map(({ layer }) => needsDither(layer.dtype));
-  const found = Float64Array.from(layout.layers, (_, index) =>
-    sums[index].counts.reduce((sum, count, bit) => sum + count * (byCode[bit] * deviations[index]) ** 2, 0),
-  );
+  const found = Float64Array.from(layout.layers, (_, index) => {
+    const change = findChange(shifts, index);
+    if (change !== null) return deviations[index] ** 2 * change.reduce((sum, value) => sum + value * value, 0);
+    return sums[index].counts.reduce((sum, count, bit) => sum + count * (byCode[bit] * deviations[index]) ** 2, 0);
+  });
   if (!isStepped.includes(true)) return found;
   isStepped.forEach((isOwn, index) => {
     if (isOwn) found[index] = 0;

@@ -6,19 +6,21 @@ import { type Progress, silentProgress } from '../../core/ports.ts';
 import { DTYPES } from '../../model/dtype.ts';
 import { isFloatDType } from '../../model/floats.ts';
 import type { Model, TensorEdit, TensorRef } from '../../model/types.ts';
+import type { Calibration } from '../calibration/types.ts';
 import { createElementSource, type ElementSource, readElements } from '../elements.ts';
 import { deriveMarkKeys, toMessageBits } from '../seeds.ts';
-import { createEdit, createMarkedView, type MarkShifts, toChangeSquares } from './edit.ts';
+import { createEdit, createMarkedView, type MarkShifts, raiseShifts, toChangeSquares } from './edit.ts';
 import { type Layout, listMarkableLayers, type MarkBits, toLayout } from './layout.ts';
 import { combineSums, type LayerScale, type LayerSums, type LayerView, toLayerSums, toScales } from './measure.ts';
+import { toShapes } from './shape.ts';
 import { createSlots } from './slots.ts';
 
 /** The one default strength: the margin of every bit in units of a layer's weight deviation. */
-export const TAU_DEFAULT = 0.1;
+export const TAU_DEFAULT = 0.11;
 export const SCHEME = 'spread/v1';
 /** A margin may fall short by this share after casting. */
 const MARGIN_SHARE = 0.95;
-const PASSES_MAX = 5;
+const PASSES_MAX = 8;
 /** Fewer distinct values than this in a float tensor mean a mask or a table, not learned weights. */
 const DISTINCT_MIN = 17;
 
@@ -29,12 +31,14 @@ export interface EmbedMarkOptions {
   readonly ownerId: string;
   /** 32 bytes. */
   readonly originalDigest: Uint8Array;
-  /** Margin in standard deviations of a layer's weights, in (0, 1]; 0.1 by default. */
+  /** Margin in standard deviations of a layer's weights, in (0, 1]; 0.11 by default. */
   readonly tau?: number;
   /** 256 below a million weights, else 1,024. */
   readonly bits?: MarkBits;
   /** Of this model, when it is already known. */
   readonly topology?: Topology;
+  /** What flows through the layers; without it, inputs are only taken to have a mean. */
+  readonly calibration?: Calibration | null;
   readonly progress?: Progress;
 }
 
@@ -54,6 +58,8 @@ export interface MarkRecord {
   readonly tau: number;
   /** Positions that carry the mark. */
   readonly weights: number;
+  /** How many layers' changes keep out of what how many inputs of which kind use; null when none does. */
+  readonly calibration: { readonly layers: number; readonly samples: number; readonly inputs: string } | null;
   /** Over all marked layers, like the layers' own. */
   readonly relativeDistortion: number;
   /** Smallest margin reached, in units of tau. */
@@ -76,7 +82,7 @@ export interface EmbeddedMark {
  * @throws FormatError | SourceError from the tensors' readers
  */
 export function embedMark(options: EmbedMarkOptions): EmbeddedMark {
-  const { model, tau = TAU_DEFAULT, progress = silentProgress } = options;
+  const { model, tau = TAU_DEFAULT, calibration = null, progress = silentProgress } = options;
   if (!(tau > 0 && tau <= 1)) throw new TypeError('tau must be in (0, 1]');
   const topology = options.topology ?? toTopology(model);
   const keys = deriveMarkKeys(options.ownSeed, 'own', options.originalDigest);
@@ -93,10 +99,12 @@ export function embedMark(options: EmbedMarkOptions): EmbeddedMark {
     slots: createSlots(keys.positions, layout.bits, layout.tiles),
     deviations: Float64Array.from(scales, (scale) => scale.deviation),
     byCode: new Float64Array(2 * layout.bits),
+    shapes: toShapes(layout, scales, calibration),
+    changes: layout.layers.map(() => null),
   };
   const reached = reachMargins({ shifts, plain, scales, message, tau, progress });
   progress.done();
-  const record = toRecord({ shifts, plain, scales, tau, reached });
+  const record = toRecord({ shifts, plain, scales, tau, reached, calibration });
   return { edits: toEdits(shifts), record, topology };
 }
 
@@ -131,7 +139,7 @@ function reachMargins(work: {
   readonly progress: Progress;
 }): Reached {
   const { shifts, plain, message, tau } = work;
-  const { layout, slots, byCode } = shifts;
+  const { layout, slots } = shifts;
   let views: readonly LayerView[] = plain;
   let marginMin = 0;
   for (let pass = 0; pass <= PASSES_MAX; pass++) {
@@ -148,10 +156,7 @@ function reachMargins(work: {
     }
     work.progress.advance(1);
     if (marginMin >= MARGIN_SHARE) return { marginMin, layers };
-    for (let i = 0; i < layout.bits; i++) {
-      byCode[i] += missing[i];
-      byCode[i + layout.bits] -= missing[i];
-    }
+    raiseShifts(shifts, missing);
     views = layout.layers.map((_, index) => createMarkedView(shifts, index, plain[index]));
   }
   throw new WatermarkError('WATERMARK_NOT_EMBEDDED', { fields: { marginMin, tau, bits: layout.bits } });
@@ -168,14 +173,20 @@ function toRecord({
   scales,
   tau,
   reached,
+  calibration,
 }: {
   readonly shifts: MarkShifts;
   readonly plain: readonly ElementSource[];
   readonly scales: readonly LayerScale[];
   readonly tau: number;
   readonly reached: Reached;
+  readonly calibration: Calibration | null;
 }): MarkRecord {
-  const { layout } = shifts;
+  const { layout, shapes } = shifts;
+  const calibrated =
+    calibration === null || shapes === null
+      ? 0
+      : layout.layers.filter(({ layer }) => calibration.layers.has(layer.name)).length;
   const changes = toChangeSquares(shifts, plain, reached.layers);
   let change = 0;
   let power = 0;
@@ -196,6 +207,10 @@ function toRecord({
     bits: layout.bits,
     tau,
     weights: layout.sampled,
+    calibration:
+      calibration === null || calibrated === 0
+        ? null
+        : { layers: calibrated, samples: calibration.samples, inputs: calibration.inputs },
     relativeDistortion: power === 0 ? 0 : Math.sqrt(change / power),
     marginMin: reached.marginMin,
     perLayer,

@@ -43,6 +43,11 @@ export function toCount(layer: Layer): number {
   return layer.storedShape.reduce((product, dim) => product * dim, 1);
 }
 
+/** True when a mark of `layers` uses every position, not a choice of tiles: only then changes can be shaped by rows. */
+export function usesAllPositions(layers: readonly Layer[]): boolean {
+  return layers.reduce((total, layer) => total + toCount(layer), 0) <= WATERMARK_LIMITS.sampleWeightsMax;
+}
+
 /** 256 bits below a million weights, else 1,024. */
 export function toDefaultBits(total: number): MarkBits {
   return total < 1_000_000 ? 256 : 1024;

@@ -47,6 +47,7 @@ function run(outcomes: readonly FidelityOutcome[], tau?: number, unmeasured = fa
     ownSeed: new Uint8Array(32).fill(5),
     ownerId: 'acme',
     originalDigest: toOriginalDigest(model),
+    calibration: null,
     tau,
     unmeasured,
     measure: () => Promise.resolve(left.shift()!),

@@ -3,7 +3,7 @@ import { RuntimeError } from '../../core/errors.ts';
 import { assertFidelity, type FidelityOutcome } from '../../fidelity/index.ts';
 import type { Model } from '../../model/types.ts';
 import type { RewritePlan } from '../../source/rewrite.ts';
-import { type EmbeddedMark, embedMark, TAU_DEFAULT } from '../../watermark/index.ts';
+import { type Calibration, type EmbeddedMark, embedMark, TAU_DEFAULT } from '../../watermark/index.ts';
 import type { Services } from '../services.ts';
 
 /** Shares of the default strength that are tried in turn when the cost is too high. */
@@ -14,6 +14,7 @@ export interface MarkStepOptions {
   readonly ownSeed: Uint8Array;
   readonly ownerId: string;
   readonly originalDigest: Uint8Array;
+  readonly calibration: Calibration | null;
   readonly tau: number | undefined;
   readonly unmeasured: boolean;
   /** Measures what a plan costs. */
@@ -37,8 +38,9 @@ export async function markWithinLimit(services: Services, options: MarkStepOptio
     options.tau === undefined ? TAU_SHARES.map((share) => Number((share * TAU_DEFAULT).toPrecision(2))) : [options.tau];
   const refusedTaus: number[] = [];
   for (const [index, tau] of taus.entries()) {
-    const { model, ownSeed, ownerId, originalDigest } = options;
-    const mark = embedMark({ model, ownSeed, ownerId, originalDigest, tau, progress: services.progress });
+    const { model, ownSeed, ownerId, originalDigest, calibration } = options;
+    const given = { model, ownSeed, ownerId, originalDigest, calibration, progress: services.progress };
+    const mark = embedMark({ ...given, tau });
     const plan = model.plan(mark.edits);
     const fidelity = await options.measure(plan);
     if (fidelity.kind === 'unmeasured' && options.unmeasured) return { mark, plan, fidelity, refusedTaus };

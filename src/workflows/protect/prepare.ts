@@ -12,6 +12,7 @@ import { fillSeed } from '../claims.ts';
 import { toSourceSha256 } from '../digests.ts';
 import type { OpenedKeys, Services } from '../services.ts';
 import type { Session } from '../session.ts';
+import { calibrateOriginal } from './calibrate-step.ts';
 import { openEvalData } from './eval-data.ts';
 import { type MarkStepResult, markWithinLimit } from './mark-step.ts';
 import { type OutputNames, toOutputNames } from './names.ts';
@@ -106,9 +107,13 @@ async function markOrNot(
   zeroize(...Object.values(others));
   const data = openEvalData(services, options);
   try {
+    const calibration = await timer.timeAsync('calibration', () =>
+      calibrateOriginal(services, { model: original, data }),
+    );
     return await timer.timeAsync('mark and fidelity', () =>
       markWithinLimit(services, {
         model: original,
+        calibration,
         ownSeed: own,
         ownerId: session.owner.identity.ownerId,
         originalDigest,

@@ -74,7 +74,7 @@ function toFiles({ originalFile, options, names }: Protection, outputs: Outputs)
 
 function toReportMark({ marked }: Protection): ReportMark {
   if (marked === null) return { kind: 'none', reason: 'asked for with --no-mark' };
-  const { scheme, bits, tau, weights, relativeDistortion, perLayer } = marked.mark.record;
+  const { scheme, bits, tau, weights, relativeDistortion, calibration, perLayer } = marked.mark.record;
   return {
     kind: 'embedded',
     scheme,
@@ -82,6 +82,7 @@ function toReportMark({ marked }: Protection): ReportMark {
     tau,
     weights,
     relativeDistortion,
+    calibration,
     perLayer: perLayer.map((layer) => ({
       layer: layer.name,
       weights: layer.weights,
