@@ -10,7 +10,7 @@ import type { FlatReader, Table } from './flat.ts';
 export function readBuffers(context: TfliteContext, model: Table): BufferPlace[] {
   const places: BufferPlace[] = [];
   for (const table of model.tables(MODEL.buffers)) {
-    context.flat.spend(160, table.at);
+    context.flat.spend(384, table.at);
     const place = readBuffer(context, table);
     // Every tensor without data says "buffer 0".
     if (places.length === 0 && place.end > place.start)
