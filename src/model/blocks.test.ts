@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decodeBlocks, encodeBlocks, isDecodableBlock, moveCodes } from './blocks.ts';
+import { decodeBlocks, encodeBlocks, findCodeBit, isDecodableBlock, moveCodes } from './blocks.ts';
 import { BLOCK_LAYOUTS } from './block-layouts.ts';
 import { type BlockDType, DTYPES, findPackedByteLength, isDType, toBlockSize } from './dtype.ts';
 import { encodeFloats } from './floats.ts';
@@ -106,6 +106,35 @@ describe('quantised blocks', () => {
       }),
       { numRuns: 40 },
     );
+  });
+
+  test.each(
+    decoded,
+  )('%s: each bit is named: a code bit moves one element by its weight, a scale bit has none', (dtype) => {
+    const { elements, bytes } = toBlockSize(dtype);
+    const layout = BLOCK_LAYOUTS.get(dtype)!;
+    // Every scale is one at its lowest code, so that values differ by codes alone.
+    const block = new Uint8Array(bytes).map((_, at) => (at * 37) & 0xff);
+    for (const at of HALVES[dtype]!) block.set([0, 0x3c], at);
+    const before = decode(dtype, block);
+    let codeBits = 0;
+    for (let position = 0; position < 8 * bytes; position++) {
+      const found = findCodeBit(dtype, position);
+      if (found === undefined) continue;
+      codeBits++;
+      const flipped = block.slice();
+      flipped[position >> 3] ^= 1 << (position & 7);
+      const after = decode(dtype, flipped);
+      const lines = { steps: new Float32Array(32), offsets: new Float32Array(32) };
+      layout.readLines(block, 0, lines);
+      const step = lines.steps[Math.floor(found.element / layout.groupElements)];
+      before.forEach((value, index) => {
+        const moved = index === found.element ? Math.abs(step) * 2 ** found.bit : 0;
+        expect(Math.abs(after[index] - value)).toBeCloseTo(moved, 2);
+      });
+    }
+    expect(codeBits).toBe(elements * (layout.low.bits + (layout.high?.bits ?? 0)));
+    expect(findCodeBit('iq2_xs', 0)).toBeUndefined();
   });
 
   test('codes move by whole steps, stop at the ends, and never past them', () => {

@@ -96,6 +96,40 @@ export function moveCodes(
   rewriteCodes(dtype, bytes, { first, count }, (index, code, { step }) => code + toSteps(index, step));
 }
 
+/** Element and bit of its code (0 = lowest) that one bit of a block holds. */
+export interface CodeBit {
+  readonly element: number;
+  readonly bit: number;
+}
+
+const codeBits = new Map<BlockDType, readonly (CodeBit | undefined)[]>();
+
+/** What each bit of a block holds, made on first use. */
+function toCodeBits(layout: BlockLayout): (CodeBit | undefined)[] {
+  const table = new Array<CodeBit | undefined>(layout.bytes * 8).fill(undefined);
+  const add = (field: BlockLayout['low'], firstBit: number): void => {
+    for (let element = 0; element < layout.elements; element++) {
+      const start = field.bytes[element] * 8 + field.shifts[element];
+      for (let bit = 0; bit < field.bits; bit++) table[start + bit] = { element, bit: firstBit + bit };
+    }
+  };
+  add(layout.low, 0);
+  if (layout.high !== null) add(layout.high, layout.low.bits);
+  return table;
+}
+
+/**
+ * What bit `position` of a block (byte · 8 + bit of the byte) holds of a code; undefined where it belongs to scales, or
+ * the type cannot be decoded.
+ */
+export function findCodeBit(dtype: BlockDType, position: number): CodeBit | undefined {
+  const layout = BLOCK_LAYOUTS.get(dtype);
+  if (layout === undefined) return undefined;
+  const table = codeBits.get(dtype) ?? toCodeBits(layout);
+  codeBits.set(dtype, table);
+  return table[position];
+}
+
 interface CodeLine {
   readonly value: number;
   readonly step: number;

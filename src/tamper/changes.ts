@@ -37,7 +37,7 @@ export interface Change {
   readonly leaf: number | null;
   /** Row-major index of the one element that changed. */
   readonly element: number | null;
-  /** The one bit of the element that changed, 0 = least significant; outside of tensors, of the byte at `offset`. */
+  /** The one bit of the element that changed, 0 = least significant; outside of elements, of the byte at `offset`. */
   readonly bit: number | null;
   /** All changed bits of the element, where a reference or a proof shows them. */
   readonly bits: readonly number[] | null;

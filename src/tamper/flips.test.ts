@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import * as G from '../../test/formats/gguf.ts';
 import { describeWithShared, sharedData } from '../../test/shared-data.ts';
 import { baselineOf, type Files, openFiles, toSuspect, verifyFiles, withFlip } from '../../test/tamper/helpers.ts';
-import { DTYPES } from '../model/dtype.ts';
+import { type BlockDType, DTYPES, isBlockDType, toBlockSize } from '../model/dtype.ts';
 import type { Model, TensorRef } from '../model/types.ts';
 import { findFlippedBit } from './flip.ts';
 import { hashLeaf } from '../core/merkle.ts';
@@ -46,10 +47,24 @@ function truthOf(model: Model, altered: Files, offset: number, bit: number): Tru
     position = bits.length === 1 ? bits[0] : undefined;
   }
   if (position === undefined) return { tensor: tensor.name, row: null, element: null, bit };
+  if (isBlockDType(tensor.dtype)) return truthInBlock(tensor, position);
   const element = Math.floor(position / size);
   const perRow = tensor.elementCount / (tensor.shape.at(0) ?? 1);
   const row = tensor.shape.length === 0 ? null : Math.floor(element / perRow);
   return { tensor: tensor.name, row, element, bit: position % size };
+}
+
+/** q8_0: a scale of two bytes, then a byte per element. q4_0: the second half of a block in the high nibbles. Else null. */
+function truthInBlock(tensor: TensorRef, position: number): Truth {
+  const { elements, bytes } = toBlockSize(tensor.dtype as BlockDType);
+  const block = Math.floor(position / (8 * bytes));
+  const byte = Math.floor(position / 8) % bytes;
+  const row = Math.floor((block * elements * tensor.shape[0]) / tensor.elementCount);
+  const isCode = byte >= 2 && (tensor.dtype === 'q8_0' || tensor.dtype === 'q4_0');
+  if (!isCode) return { tensor: tensor.name, row, element: null, bit: position % 8 };
+  const isHigh = tensor.dtype === 'q4_0' && position % 8 >= 4;
+  const element = block * elements + byte - 2 + (isHigh ? 16 : 0);
+  return { tensor: tensor.name, row, element, bit: isHigh ? (position % 8) - 4 : position % 8 };
 }
 
 async function expectEveryFlipLocated(name: string, bytes: Uint8Array): Promise<void> {
@@ -62,7 +77,7 @@ async function expectEveryFlipLocated(name: string, bytes: Uint8Array): Promise<
       const truth = truthOf(model, altered, offset, bit);
       const report = verifyFiles(envelope, altered);
       expect(report.verdict).toBe('changed');
-      if (truth.tensor !== null && truth.element === null) {
+      if (truth.tensor !== null && truth.element === null && truth.row === null) {
         expect(report.changes.some((change) => change.tensor === truth.tensor)).toBe(true);
         return;
       }
@@ -114,6 +129,18 @@ describe('the single flipped bit of a leaf', () => {
     const bytes = leaf.slice();
     const expected = { hash: hashLeaf(bytes), crc: crc32(withFlip(bytes, 100, 3)) };
     expect(findFlippedBit(bytes, expected)).toBeUndefined();
+  });
+});
+
+describe('a flipped bit anywhere in a quantised model', () => {
+  it('is located to the code of an element, or to the byte of a scale', async () => {
+    const random = (length: number) => new Uint8Array(length).map((_, i) => (i * 2_654_435_761) >>> 13);
+    const tensors = [
+      { name: 'q8', dims: [64, 40], type: G.GGML.q8_0, data: random(80 * 34) },
+      { name: 'q4', dims: [96, 30], type: G.GGML.q4_0, data: random(90 * 18) },
+      { name: 'iq', dims: [256, 20], type: 17, data: random(20 * 74) },
+    ];
+    await expectEveryFlipLocated('m.gguf', G.gguf({ tensors }));
   });
 });
 

@@ -1,7 +1,8 @@
 /** From a differing leaf to tensor, rows, element and bit (docs/spec/baseline.md 6). */
 import { hashLeaf } from '../core/merkle.ts';
 import { TamperError } from '../core/errors.ts';
-import { DTYPES, type DType } from '../model/dtype.ts';
+import { findCodeBit } from '../model/blocks.ts';
+import { DTYPES, type DType, isBlockDType, toBlockSize } from '../model/dtype.ts';
 import { type Change, type ChangeList, toBitSeverity, toChange } from './changes.ts';
 import { findFlippedBit } from './flip.ts';
 import { isSameHash, LEAF_BYTES, toLeafCrc, toLeafHash } from './leaves.ts';
@@ -46,6 +47,34 @@ function toElements(tensor: LocatedTensor, start: number, end: number): readonly
   return [Math.floor((start * 8) / bits), Math.floor((end * 8 - 1) / bits)];
 }
 
+/** The run of bits that is reported as one thing. */
+interface Unit {
+  /** Different for every unit of a tensor. */
+  readonly id: number;
+  /** Null for a byte of a block's scales, which belong to all its elements. */
+  readonly element: number | null;
+  /** Row-major index of an element that lies in the same row. */
+  readonly near: number;
+  /** The bit's number in the element, or in the byte of scales, 0 = least significant. */
+  readonly bit: number;
+}
+
+/** What bit `position` of the logical bytes belongs to; null outside of tensors and for types without a fixed size. */
+function toUnit(tensor: LocatedTensor | null, position: number): Unit | null {
+  if (tensor === null || DTYPES[tensor.dtype].bits === 0) return null;
+  if (!isBlockDType(tensor.dtype)) {
+    const { bits } = DTYPES[tensor.dtype];
+    const element = Math.floor(position / bits);
+    return { id: element, element, near: element, bit: position - element * bits };
+  }
+  const { elements, bytes } = toBlockSize(tensor.dtype);
+  const block = Math.floor(position / (bytes * 8));
+  const code = findCodeBit(tensor.dtype, position - block * bytes * 8);
+  const near = block * elements + (code?.element ?? 0);
+  if (code !== undefined) return { id: near, element: near, near, bit: code.bit };
+  return { id: -1 - Math.floor(position / 8), element: null, near, bit: position % 8 };
+}
+
 function toLeafRows(difference: LeafDifference): readonly [number, number] | null {
   const { tensor, rangeStart, leaf, bytes } = difference;
   if (tensor === null) return null;
@@ -54,7 +83,7 @@ function toLeafRows(difference: LeafDifference): readonly [number, number] | nul
   return elements === null ? null : toRows(tensor, elements[0], elements[1]);
 }
 
-/** Everything that is known about one changed element (or byte, outside of tensors). */
+/** Everything that is known about one changed element, or one byte of scales or outside of tensors. */
 function toPointChange(
   difference: LeafDifference,
   kind: 'bit-flip' | 'weights-changed',
@@ -63,8 +92,9 @@ function toPointChange(
   const { tensor, rangeStart, leaf, file, fileOffset, detail } = difference;
   const firstByte = Math.floor(bitsInLeaf[0] / 8);
   const place = { leaf, file, offset: fileOffset === null ? null : fileOffset + firstByte, detail };
-  const size = tensor === null ? 0 : DTYPES[tensor.dtype].bits;
-  if (tensor === null || size === 0) {
+  const base = (rangeStart + leaf * LEAF_BYTES) * 8;
+  const first = toUnit(tensor, base + bitsInLeaf[0]);
+  if (tensor === null || first === null) {
     const bits = bitsInLeaf.map((at) => at - firstByte * 8);
     const known = { ...place, tensor: tensor?.name ?? null, bits, bit: bits.length === 1 ? bits[0] : null };
     return toChange({
@@ -73,33 +103,32 @@ function toPointChange(
       ...known,
     });
   }
-  const base = (rangeStart + leaf * LEAF_BYTES) * 8;
-  const element = Math.floor((base + bitsInLeaf[0]) / size);
-  const bits = bitsInLeaf.map((at) => base + at - element * size);
+  const bits = bitsInLeaf.map((at) => toUnit(tensor, base + at)?.bit ?? 0);
+  const isScale = first.element === null;
   return toChange({
     kind,
-    severity: bits.some((bit) => toBitSeverity(tensor.dtype, bit) === 'high') ? 'high' : 'medium',
+    severity: isScale || bits.some((bit) => toBitSeverity(tensor.dtype, bit) === 'high') ? 'high' : 'medium',
     ...place,
     tensor: tensor.name,
-    rows: toRows(tensor, element, element),
-    element,
+    rows: toRows(tensor, first.near, first.near),
+    element: first.element,
     bits,
     bit: bits.length === 1 ? bits[0] : null,
+    detail: isScale ? 'scale of a quantised block' : detail,
   });
 }
 
-/** Positions of all differing bits of a leaf, grouped by element (by byte outside of tensors). */
+/** Positions of all differing bits of a leaf, grouped by element (by byte in scales and outside of tensors). */
 function toChangedBits(difference: LeafDifference, original: Uint8Array): Map<number, number[]> {
   const { tensor, rangeStart, leaf, bytes } = difference;
-  const size = (tensor === null ? 0 : DTYPES[tensor.dtype].bits) || 8;
-  const base = tensor === null ? 0 : (rangeStart + leaf * LEAF_BYTES) * 8;
+  const base = (rangeStart + leaf * LEAF_BYTES) * 8;
   const groups = new Map<number, number[]>();
   for (let at = 0; at < bytes.length; at++) {
     const xor = bytes[at] ^ original[at];
     for (let bit = 0; xor >> bit !== 0; bit++) {
       if (((xor >> bit) & 1) === 0) continue;
       const position = at * 8 + bit;
-      const group = Math.floor((base + position) / size);
+      const group = toUnit(tensor, base + position)?.id ?? at;
       const list = groups.get(group);
       if (list === undefined) groups.set(group, [position]);
       else list.push(position);
