@@ -1,6 +1,7 @@
 /** Model formats: open, edit, write back. */
 export * from './convert.ts';
 export * from './convert-gguf.ts';
+export { toRotaryRows } from './gguf/rotary.ts';
 export { exposeValues } from './onnx/expose.ts';
 export * from './graph-document.ts';
 export * from './ports.ts';
