@@ -8,10 +8,12 @@ import { applyRewrite, type FileRewrite, type RewritePlan, toRewriteSize } from 
 /**
  * Reads a whole model: the main file and every external file under the name that the main file uses.
  * @param plan what to write instead of the files; the model's own files when left out
- * @throws RuntimeError RUNTIME_NO_GRAPH for formats without a graph; RUNTIME_MODEL_TOO_LARGE above 2 GiB; SourceError
+ * @throws RuntimeError RUNTIME_NO_GRAPH for formats without a graph; RUNTIME_FORMAT for graphs that are not ONNX;
+ *   RUNTIME_MODEL_TOO_LARGE above 2 GiB; SourceError
  */
 export function readRuntimeModel(model: Model, plan?: RewritePlan): RuntimeModel {
   if (model.graph === null) throw new RuntimeError('RUNTIME_NO_GRAPH', { fields: { format: model.format } });
+  if (model.format !== 'onnx') throw new RuntimeError('RUNTIME_FORMAT', { fields: { format: model.format } });
   const files = plan?.files ?? toPlainFiles(model);
   const totalBytes = files.reduce((sum, file) => sum + toRewriteSize(file.ops), 0);
   if (totalBytes > FIDELITY_LIMITS.modelBytesMax) {

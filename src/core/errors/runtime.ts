@@ -27,6 +27,12 @@ export const runtimeErrors = defineErrors({
     http: 422,
     fix: 'Give the ONNX file of the same model, or pass --unmeasured.',
   },
+  RUNTIME_FORMAT: {
+    message: 'No runtime here runs this format.',
+    exit: EXIT.cannotTell,
+    http: 422,
+    fix: 'Give the ONNX file of the same model, or pass --unmeasured.',
+  },
   RUNTIME_MODEL_TOO_LARGE: {
     message: 'The model is larger than what is loaded into memory for a run.',
     exit: EXIT.cannotTell,
