@@ -5,7 +5,12 @@ import { type Html, html } from './html.ts';
 import { ROLE_TITLES, toDigest, toRolePurpose, toSection } from './section.ts';
 import type { ProtectReport, ReportAudience, ReportFile, ReportFileRole } from './types.ts';
 
-const FORMAT_TITLES: Readonly<Record<string, string | undefined>> = { onnx: 'ONNX', safetensors: 'safetensors' };
+const FORMAT_TITLES: Readonly<Record<string, string | undefined>> = {
+  onnx: 'ONNX',
+  gguf: 'GGUF',
+  tflite: 'TFLite',
+  pytorch: 'PyTorch',
+};
 
 /** Files whose digests others may see; the rest belongs to the owner's own housekeeping. */
 const PUBLIC_ROLES: readonly ReportFileRole[] = ['original', 'marked', 'sealed', 'baseline', 'commitment', 'timestamp'];

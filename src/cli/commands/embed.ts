@@ -15,7 +15,7 @@ export function addEmbed(program: Command, host: CommandHost): void {
     .description(
       'Embeds the ownership mark into a copy, measures its cost, and writes claim, commitment and ledger entry. protect does this and more.',
     )
-    .argument('<model>', 'ONNX or safetensors model')
+    .argument('<model>', 'ONNX, safetensors, GGUF or TFLite model')
     .option('-o, --out <dir>', 'folder to make (default: MODEL.marked in the current folder)');
   addMarkOptions(command);
   addExamples(command, [{ command: 'modelward embed model.onnx --eval test.npz --out marked', summary: 'mark only' }]);

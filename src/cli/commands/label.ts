@@ -34,7 +34,7 @@ function addWrite(label: Command, host: CommandHost): void {
     .description(
       'Writes a label into a copy. Any conversion, training, pruning or rounding destroys it, and anybody can overwrite it: use it to recognise a file, not to prove ownership.',
     )
-    .argument('<model>', 'ONNX or safetensors model')
+    .argument('<model>', 'ONNX, safetensors, GGUF or TFLite model')
     .option('--text <text>', 'the label as text')
     .option('--uuid', 'a fresh random UUID as label, printed')
     .option('--file <file>', 'the bytes of a file as label: a logo, a checksum')

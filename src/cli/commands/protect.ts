@@ -32,7 +32,7 @@ export function addProtect(program: Command, host: CommandHost): void {
     .description(
       'Protects a model before release: embeds an ownership mark, commits to it, signs a baseline, seals a copy, records everything in the ledger, and writes a report of what was done and what it cost.',
     )
-    .argument('<model>', 'ONNX or safetensors file, or the index of a sharded model')
+    .argument('<model>', 'ONNX, safetensors, GGUF or TFLite file, or the index of a sharded model')
     .option('-o, --out <dir>', 'folder to make (default: MODEL.protected in the current folder)')
     .option('--key <uri>', 'key that wraps the data key, such as local:PATH (default: a key in the home)')
     .option('--seal-only', 'write no plaintext copy')
