@@ -34,25 +34,67 @@ export function toRewriteSize(ops: readonly RewriteOp[]): number {
 }
 
 /**
- * Streams `ops` into `sink`; memory is one chunk whatever the size.
+ * Streams `ops` into `sink`; memory is one chunk whatever the size. Small pieces are gathered, so that a file of many
+ * edits takes few writes. The sink must not keep a chunk: its memory is used again.
  * @throws SourceError SOURCE_SHORT_READ when a source ends early
  */
 export function applyRewrite(ops: readonly RewriteOp[], sink: ByteSink, onBytes?: (count: number) => void): void {
-  const buffer = new Uint8Array(LIMITS.streamChunkBytes);
+  const chunk = new Chunk(sink, onBytes);
   for (const op of ops) {
-    if (op.kind === 'bytes') {
-      sink.write(op.bytes);
-      onBytes?.(op.bytes.length);
-      continue;
+    if (op.kind === 'bytes') chunk.add(op.bytes);
+    else {
+      const unitBytes = op.kind === 'transform' ? op.unitBytes : 1;
+      for (let at = op.start; at < op.end; ) {
+        const piece = chunk.take(op.end - at, unitBytes);
+        op.source.read(at, piece);
+        if (op.kind === 'transform') op.apply(at - op.start, piece);
+        at += piece.length;
+      }
     }
-    const unitBytes = op.kind === 'transform' ? op.unitBytes : 1;
-    const stepBytes = Math.max(unitBytes, buffer.length - (buffer.length % unitBytes));
-    for (let at = op.start; at < op.end; at += stepBytes) {
-      const chunk = buffer.subarray(0, Math.min(stepBytes, op.end - at));
-      op.source.read(at, chunk);
-      if (op.kind === 'transform') op.apply(at - op.start, chunk);
-      sink.write(chunk);
-      onBytes?.(chunk.length);
+  }
+  chunk.flush();
+}
+
+/** The bytes that wait for the next write. */
+class Chunk {
+  readonly #buffer = new Uint8Array(LIMITS.streamChunkBytes);
+  readonly #sink: ByteSink;
+  readonly #onBytes: ((count: number) => void) | undefined;
+  #used = 0;
+
+  constructor(sink: ByteSink, onBytes: ((count: number) => void) | undefined) {
+    this.#sink = sink;
+    this.#onBytes = onBytes;
+  }
+
+  add(bytes: Uint8Array): void {
+    if (bytes.length > this.#buffer.length - this.#used) this.flush();
+    if (bytes.length > this.#buffer.length) {
+      this.#write(bytes);
+      return;
     }
+    this.#buffer.set(bytes, this.#used);
+    this.#used += bytes.length;
+  }
+
+  /** Room for some of the next `length` bytes, to be filled before the next call: whole units, unless they end there. */
+  take(length: number, unitBytes: number): Uint8Array {
+    const fits = (room: number): number => (length <= room ? length : room - (room % unitBytes));
+    if (fits(this.#buffer.length - this.#used) === 0) this.flush();
+    const size = fits(this.#buffer.length - this.#used);
+    this.#used += size;
+    return this.#buffer.subarray(this.#used - size, this.#used);
+  }
+
+  flush(): void {
+    if (this.#used === 0) return;
+    const used = this.#used;
+    this.#used = 0;
+    this.#write(this.#buffer.subarray(0, used));
+  }
+
+  #write(bytes: Uint8Array): void {
+    this.#sink.write(bytes);
+    this.#onBytes?.(bytes.length);
   }
 }

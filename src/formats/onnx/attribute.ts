@@ -23,6 +23,10 @@ const TYPE_OF_FIELD: ReadonlyMap<number, number> = new Map([
   [15, 14], // type_protos
 ]);
 const TYPE_MAX = 14;
+/** What `present` is when an attribute has content of its type alone. */
+const BIT_OF_TYPE: ReadonlyMap<number, number> = new Map(
+  [...TYPE_OF_FIELD].map(([number, type]) => [type, 1 << number]),
+);
 
 const TYPE = { float: 1, int: 2, string: 3, tensor: 4, graph: 5, floats: 6, ints: 7, strings: 8, graphs: 10 } as const;
 
@@ -34,7 +38,8 @@ export interface AttributeDraft {
   type: number;
   /** Name of the function attribute that this one stands for; "" for none. */
   reference: string;
-  readonly present: Set<number>;
+  /** Numbers of the content fields that occur, one bit each. */
+  present: number;
   /** f, i: the last occurrence; floats, ints: all. */
   numbers: TypedValues | null;
   /** The bytes of s, or of each of strings. */
@@ -52,7 +57,7 @@ export function readAttributeDraft(context: OnnxContext, frame: Frame): Attribut
     name: '',
     type: 0,
     reference: '',
-    present: new Set(),
+    present: 0,
     numbers: null,
     strings: [],
     messages: [],
@@ -76,7 +81,7 @@ function readContent(context: OnnxContext, draft: AttributeDraft, field: Field):
     return;
   }
   if (field.wire !== WIRE.bytes) return;
-  draft.present.add(number);
+  draft.present |= 1 << number;
   if (number === 4) draft.strings.splice(0);
   if (number === 4 || number === 9) draft.strings.push(context.bytes(field));
   else draft.messages.push(context.enter(draft.frame, field));
@@ -86,19 +91,18 @@ function readNumbers(context: OnnxContext, draft: AttributeDraft, field: Field):
   const wire = field.number === 2 || field.number === 7 ? WIRE.fixed32 : WIRE.varint;
   const isRepeated = field.number >= 7;
   if (field.wire !== wire && !(isRepeated && field.wire === WIRE.bytes)) return;
-  draft.present.add(field.number);
+  draft.present |= 1 << field.number;
   // Of a singular field the last occurrence counts, so it starts over.
   if (!isRepeated || draft.numbers === null) {
     draft.numbers = new TypedValues(context.reader, { number: field.number, wire });
   }
-  draft.numbers.add(field, (bytes, offset) => {
-    context.spend(bytes, offset);
-  });
+  draft.numbers.add(field, context.spend);
 }
 
 /** Content of another type than the declared one is where a second payload hides; runtimes read the declared one. */
 function assertType(context: OnnxContext, draft: AttributeDraft): void {
-  const types = [...draft.present].map((number) => TYPE_OF_FIELD.get(number)!);
+  if (draft.type > 0 && draft.present === BIT_OF_TYPE.get(draft.type) && draft.reference === '') return;
+  const types = [...TYPE_OF_FIELD].filter(([number]) => isPresent(draft, number)).map(([, type]) => type);
   const fail = (): Error =>
     context.reader.fail('ONNX_ATTRIBUTE', draft.at, { attribute: draft.name, type: draft.type, content: types });
   if (draft.type < 0 || draft.type > TYPE_MAX) throw fail();
@@ -109,6 +113,10 @@ function assertType(context: OnnxContext, draft: AttributeDraft): void {
   // Files older than IR 2 declare no type.
   if (draft.type === 0 && types.length === 1) draft.type = types[0];
   if (draft.type === 0 || types.some((type) => type !== draft.type)) throw fail();
+}
+
+function isPresent(draft: AttributeDraft, number: number): boolean {
+  return (draft.present & (1 << number)) !== 0;
 }
 
 export interface AttributePlace {
@@ -152,10 +160,11 @@ export function readAttribute(context: OnnxContext, draft: AttributeDraft, place
 
 /** Kinds that the graph does not interpret, whose tensors are nevertheless tensors of the model. */
 function readOther(context: OnnxContext, draft: AttributeDraft, place: AttributePlace): void {
-  const { messages, present } = draft;
-  if (present.has(10)) messages.forEach((part, i) => readTensor(context, [part], () => `${place.path}[${i}]`));
-  if (present.has(22)) readSparseTensor(context, messages, () => place.tensorPath);
-  if (present.has(23)) messages.forEach((part, i) => readSparseTensor(context, [part], () => `${place.path}[${i}]`));
+  const { messages } = draft;
+  if (isPresent(draft, 10)) messages.forEach((part, i) => readTensor(context, [part], () => `${place.path}[${i}]`));
+  if (isPresent(draft, 22)) readSparseTensor(context, messages, () => place.tensorPath);
+  if (isPresent(draft, 23))
+    messages.forEach((part, i) => readSparseTensor(context, [part], () => `${place.path}[${i}]`));
 }
 
 function assertSomeMessage(context: OnnxContext, draft: AttributeDraft): void {

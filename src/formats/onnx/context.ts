@@ -40,13 +40,13 @@ export class OnnxContext {
     this.external = external;
   }
 
-  /** Counts heap that the index is about to take. @throws FormatError ONNX_BUDGET */
-  spend(bytes: number, offset: number): void {
+  /** Counts heap that the index is about to take. Bound, so that it can be passed on. @throws FormatError ONNX_BUDGET */
+  readonly spend = (bytes: number, offset: number): void => {
     this.#indexBytes += bytes;
     if (this.#indexBytes > FORMAT_LIMITS.onnxIndexBytesMax) {
       throw this.reader.fail('ONNX_BUDGET', offset, { indexBytesMax: FORMAT_LIMITS.onnxIndexBytesMax });
     }
-  }
+  };
 
   /** The text of a field that is kept in the index. @throws FormatError ONNX_BUDGET */
   text(field: Field): string {

@@ -59,6 +59,11 @@ export const STRING_DATA_NUMBER = 6;
 
 export const TYPED_FIELDS: readonly TypedField[] = [FLOAT_DATA, INT32_DATA, INT64_DATA, DOUBLE_DATA, UINT64_DATA];
 
+/** The typed field of that number; asked for every field of every tensor. */
+export function findTypedField(number: number): TypedField | undefined {
+  return number < 4 || number > 11 ? undefined : TYPED_FIELDS.find((field) => field.number === number);
+}
+
 /** The typed field that may hold elements of `dtype`; strings have their own. */
 export function toTypedField(dtype: DType): TypedField {
   if (dtype === 'f32' || dtype === 'c64') return FLOAT_DATA;

@@ -4,7 +4,7 @@ import type { TensorRef } from '../../model/types.ts';
 import { FORMAT_LIMITS } from '../../core/limits/formats.ts';
 import { SpanTensor } from '../span-tensor.ts';
 import { isBytes, isVarint, type OnnxContext } from './context.ts';
-import { findOnnxDType, STRING_DATA_NUMBER, TYPED_FIELDS, toTypedField } from './dtypes.ts';
+import { findOnnxDType, findTypedField, STRING_DATA_NUMBER, toTypedField } from './dtypes.ts';
 import { toExternalSpan } from './external.ts';
 import { StringTensor } from './string-tensor.ts';
 import { TypedValues } from './typed.ts';
@@ -19,7 +19,8 @@ interface TensorDraft {
   dataLocation: number;
   readonly shape: number[];
   raw: { start: number; end: number; frame: Frame } | null;
-  readonly typed: Map<number, TypedValues>;
+  /** One per typed field that occurs; most tensors have none. */
+  typed: readonly TypedValues[];
   /** Frame of the first typed entry. */
   typedFrame: Frame | null;
   readonly strings: number[];
@@ -85,7 +86,7 @@ function toTensor(context: OnnxContext, draft: TensorDraft, base: TensorBase): T
     return new SpanTensor({ ...base, start, end }, { storage: 'raw', fileIndex: 0, source: reader.source });
   }
   const field = toTypedField(base.dtype);
-  const values = draft.typed.get(field.number) ?? new TypedValues(reader, field);
+  const values = findTyped(draft, field.number) ?? new TypedValues(reader, field);
   assertSize(context, draft, base.byteLength / toEntryBytes(base.dtype), values.count);
   return new TypedTensor({ ...base, values });
 }
@@ -102,7 +103,10 @@ function assertSize(context: OnnxContext, draft: TensorDraft, expected: number, 
  * A typed field that the element type does not use is such a storage too.
  */
 function assertOneStorage(context: OnnxContext, draft: TensorDraft, dtype: DType): void {
-  const typed = [...draft.typed.values()].filter(({ count }) => count > 0);
+  // The usual tensor: raw data alone.
+  const isPlain = draft.raw !== null && draft.typed.length === 0 && draft.strings.length === 0;
+  if (isPlain && draft.dataLocation !== EXTERNAL && dtype !== 'string') return;
+  const typed = draft.typed.filter(({ count }) => count > 0);
   const used: string[] = typed.map(({ field }) => `field ${field.number}`);
   if (draft.strings.length > 0) used.push('string_data');
   if (draft.raw !== null && (draft.raw.end > draft.raw.start || used.length > 0)) used.push('raw_data');
@@ -123,39 +127,48 @@ function readDraft(context: OnnxContext, parts: readonly Frame[]): TensorDraft {
     dataLocation: 0,
     shape: [],
     raw: null,
-    typed: new Map(),
+    typed: [],
     typedFrame: null,
     strings: [],
     external: [],
   };
-  const dims = new TypedValues(context.reader, { number: 1, wire: WIRE.varint });
   for (const frame of parts) {
     context.reader.eachField(frame, (field) => {
-      if (field.number === 1) dims.add(field, spender(context));
+      if (field.number === 1) readDims(context, draft.shape, field);
       else readTensorField(context, draft, frame, field);
-    });
-  }
-  if (dims.count > FORMAT_LIMITS.dimensionsMax) throw context.reader.fail('ONNX_DIMENSIONS', at, { rank: dims.count });
-  if (dims.count > 0) {
-    dims.forEach(0, dims.count, (low, high) => {
-      draft.shape.push(findSafeInt(low, high) ?? -1);
     });
   }
   return draft;
 }
 
-function spender(context: OnnxContext): (bytes: number, offset: number) => void {
-  return (bytes, offset) => {
-    context.spend(bytes, offset);
+/** Adds the dimensions of one field, packed or not. @throws FormatError ONNX_DIMENSIONS */
+function readDims(context: OnnxContext, into: number[], field: Field): void {
+  const { reader } = context;
+  const add = (low: number, high: number): void => {
+    into.push(findSafeInt(low, high) ?? -1);
+    if (into.length > FORMAT_LIMITS.dimensionsMax) {
+      throw reader.fail('ONNX_DIMENSIONS', field.tagStart, { rankMax: FORMAT_LIMITS.dimensionsMax });
+    }
   };
+  if (field.wire === WIRE.varint) add(field.low, field.high);
+  else if (field.wire === WIRE.bytes) {
+    for (let at = field.start; at < field.end; ) {
+      at = reader.varint(at, field.end);
+      add(reader.low, reader.high);
+    }
+  }
+}
+
+function findTyped(draft: TensorDraft, number: number): TypedValues | undefined {
+  return draft.typed.find(({ field }) => field.number === number);
 }
 
 function readTensorField(context: OnnxContext, draft: TensorDraft, frame: Frame, field: Field): void {
-  const typedField = TYPED_FIELDS.find(({ number }) => number === field.number);
+  const typedField = findTypedField(field.number);
   if (typedField !== undefined) {
-    const values = draft.typed.get(field.number) ?? new TypedValues(context.reader, typedField);
-    draft.typed.set(field.number, values);
-    values.add(field, spender(context));
+    let values = findTyped(draft, field.number);
+    if (values === undefined) draft.typed = [...draft.typed, (values = new TypedValues(context.reader, typedField))];
+    values.add(field, context.spend);
     draft.typedFrame ??= frame;
   } else if (isVarint(field, 2)) draft.dtypeCode = field.low | 0;
   else if (isBytes(field, 3)) throw context.reader.fail('ONNX_SEGMENT', field.tagStart);

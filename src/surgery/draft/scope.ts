@@ -38,7 +38,8 @@ export class Scope {
   opsets: readonly OpsetRecord[] | null = null;
   readonly #init: ScopeInit;
   readonly #producers = new Map<string, Node>();
-  readonly #uses = new Map<string, Set<Node>>();
+  /** Most values have one reader: only those with more have a set. */
+  readonly #uses = new Map<string, Node | Set<Node>>();
   /** Nodes of this scope that hold subgraphs. */
   readonly #holders = new Set<Node>();
 
@@ -100,7 +101,9 @@ export class Scope {
 
   /** Nodes of this scope that read `value`, not those of its subgraphs. */
   listReaders(value: string): readonly Node[] {
-    return [...(this.#uses.get(value) ?? [])];
+    const readers = this.#uses.get(value);
+    if (readers === undefined) return [];
+    return readers instanceof Set ? [...readers] : [readers];
   }
 
   hasReaders(value: string): boolean {
@@ -162,8 +165,9 @@ export class Scope {
     for (const input of node.inputs) {
       if (input === '') continue;
       const readers = this.#uses.get(input);
-      if (readers === undefined) this.#uses.set(input, new Set([node]));
-      else readers.add(node);
+      if (readers === undefined) this.#uses.set(input, node);
+      else if (readers instanceof Set) readers.add(node);
+      else if (readers !== node) this.#uses.set(input, new Set([readers, node]));
     }
   }
 
@@ -171,8 +175,10 @@ export class Scope {
     for (const output of node.outputs) if (this.#producers.get(output) === node) this.#producers.delete(output);
     for (const input of node.inputs) {
       const readers = this.#uses.get(input);
-      readers?.delete(node);
-      if (readers?.size === 0) this.#uses.delete(input);
+      if (readers instanceof Set) {
+        readers.delete(node);
+        if (readers.size === 0) this.#uses.delete(input);
+      } else if (readers === node) this.#uses.delete(input);
     }
   }
 }
