@@ -6,7 +6,9 @@ import { afterAll, describe, expect, test } from 'vitest';
 import * as G from '../../test/formats/gguf.ts';
 import { toCrowdedGguf } from '../../test/formats/mutate-gguf.ts';
 import { toFile } from '../../test/formats/mutate-safetensors.ts';
+import * as K from '../../test/formats/pickle.ts';
 import * as P from '../../test/formats/proto.ts';
+import { writeTorch, writeZip } from '../../test/formats/zip.ts';
 import type { ErrorCode } from '../core/errors.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'modelward-greedy-'));
@@ -21,6 +23,16 @@ const text = (...parts: (string | Buffer)[]): Uint8Array =>
   toFile(Buffer.concat(parts.map((part) => Buffer.from(part))), new Uint8Array(0));
 
 const toMembers = (count: number): string => Array.from({ length: count }, (_, i) => `"${i}":""`).join(',');
+
+const NOTHING = new Uint8Array(0);
+/** A list of 100,000 items, copied by a thousand calls of twelve bytes. */
+const COPIES = K.join(
+  K.global('builtins', 'list'),
+  K.put(0),
+  K.raw(`0(${'N'.repeat(100_000)}l\x85`),
+  K.put(1),
+  ...Array.from({ length: 1000 }, () => K.join(K.get(0), K.get(1), K.REDUCE)),
+);
 
 /** Files whose index would take many times their size. */
 const GREEDY: readonly (readonly [string, ErrorCode, () => Uint8Array])[] = [
@@ -102,6 +114,17 @@ const GREEDY: readonly (readonly [string, ErrorCode, () => Uint8Array])[] = [
     'words.gguf',
     'GGUF_ARRAY',
     () => G.gguf({ entries: [G.arrayEntry('words', G.TYPE.string, 17_000_000, new Uint8Array(8 * 17_000_000))] }),
+  ],
+  ['lists.pt', 'PYTORCH_PICKLE_BUDGET', () => writeTorch(K.pickle(K.raw(']'), K.raw(']a'.repeat(4_000_000))), {})],
+  ['marks.pt', 'PYTORCH_PICKLE_BUDGET', () => writeTorch(K.pickle(K.raw('('.repeat(9_000_000))), {})],
+  ['copies.pt', 'PYTORCH_PICKLE_BUDGET', () => writeTorch(K.pickle(COPIES), {})],
+  [
+    'members.pt',
+    'PYTORCH_LAYOUT',
+    () =>
+      writeZip(
+        Array.from({ length: 149_000 }, (_, i) => ({ name: `m/data/${i}`, content: NOTHING, descriptor: 0 as const })),
+      ),
   ],
 ];
 

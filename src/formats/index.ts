@@ -5,6 +5,7 @@ export { toRotaryRows } from './gguf/rotary.ts';
 export { exposeValues } from './onnx/expose.ts';
 export * from './graph-document.ts';
 export * from './ports.ts';
+export * from './pytorch/scan.ts';
 export * from './registry.ts';
 export * from './tensor-source.ts';
 export * from './write.ts';

@@ -69,18 +69,19 @@ export function writeZip(members: readonly TestMember[], options: ArchiveOptions
     entries.push(laid.central);
     at += before.length + laid.local.length + (member.after?.length ?? 0);
   }
-  const directory = join(...entries);
+  // Not spread: an archive may have more members than a call has arguments.
+  const directory = new Uint8Array(Buffer.concat(entries));
   parts.push(directory, options.gap ?? new Uint8Array(0));
   const recordAt = at + directory.length + (options.gap?.length ?? 0);
   const extent = { count: members.length, size: directory.length, offset: at };
   if (options.zip64 !== false) parts.push(toEnd64(extent, recordAt, options));
-  const end = { ...extent, disk: 0, ...options.end };
+  const end = { ...extent, disk: 0, count: Math.min(extent.count, 0xffff), ...options.end };
   const comment = options.comment ?? new Uint8Array(0);
   parts.push(
     join(u32(0x06054b50), u16(end.disk), u16(end.disk), u16(end.count), u16(end.count), u32(end.size), u32(end.offset)),
     join(u16(comment.length), comment, options.suffix ?? new Uint8Array(0)),
   );
-  return join(...parts);
+  return new Uint8Array(Buffer.concat(parts));
 }
 
 function toEnd64(extent: { count: number; size: number; offset: number }, at: number, options: ArchiveOptions): Part {

@@ -30,6 +30,12 @@ export const formatsErrors = defineErrors({
     exit: EXIT.cannotTell,
     http: 422,
   },
+  FORMAT_READ_ONLY: {
+    message: 'Files of this format are read, never written.',
+    exit: EXIT.cannotTell,
+    http: 422,
+    fix: 'Convert the model to safetensors first: `toSafetensors` of modelward/formats, or safetensors.torch.save_file.',
+  },
   FORMAT_NOT_CONVERTIBLE: {
     message: 'No tensor of the model can be stored in that format.',
     exit: EXIT.cannotTell,
@@ -134,12 +140,6 @@ export const formatsErrors = defineErrors({
     message: 'The reference to an external buffer is incomplete, ambiguous or unknown.',
   },
 
-  PYTORCH_READ_ONLY: {
-    message: 'PyTorch files are read, never written.',
-    exit: EXIT.cannotTell,
-    http: 422,
-    fix: 'Convert the model to safetensors first: `toSafetensors` of modelward/formats, or safetensors.torch.save_file.',
-  },
   PYTORCH_LEGACY: {
     ...malformed,
     message: 'The file was saved by PyTorch before 1.6, as pickles with raw data behind them.',

@@ -54,21 +54,21 @@ export const FORMAT_LIMITS = {
   tflitePageBytes: 16 * 1024,
   tflitePagesMax: 256,
   /** Members of a PyTorch archive: one per storage, and a few records. */
-  zipMembersMax: 300_000,
-  /** Central directory of a PyTorch archive: members of names of about 150 bytes. */
-  zipDirectoryBytesMax: 64 * 1024 * 1024,
+  zipMembersMax: 150_000,
+  /** Central directory of a PyTorch archive: members with names of about 170 bytes. */
+  zipDirectoryBytesMax: 32 * 1024 * 1024,
   /** Compressed members of one archive, inflated: exporters compress code and its debug records only. */
   zipInflatedBytesMax: 64 * 1024 * 1024,
   /** Inflated to packed bytes. Deflate can reach 1,032; pickles and source text stay below 20. */
   zipRatioMax: 200,
   /** One pickle of an archive, which is summed when it is opened: objects that keep data inside the pickle, not in storages. */
   pickleBytesMax: 1024 * 1024 * 1024,
-  /** Opcodes of the pickles of one file: about two million for the largest optimizer checkpoints; a reader passes ten million a second. */
-  pickleOpcodesMax: 16_000_000,
+  /** Opcodes of the pickles of one file: about two million for the largest optimizer checkpoints; ten million take a second or two. */
+  pickleOpcodesMax: 10_000_000,
   /** Heap of the symbolic values of one pickle, estimated a little high. */
   pickleHeapBytesMax: 192 * 1024 * 1024,
-  /** Values on the stack of a pickle. */
-  pickleStackMax: 4_000_000,
+  /** Values on the stack of a pickle, and marks in it: TorchScript pushes a whole list before it is made. */
+  pickleStackMax: 1_000_000,
   /** One text or byte string that is kept as a value; longer ones are skipped over. Real keys and names are shorter. */
   pickleTextBytesMax: 16 * 1024,
   /** A line argument of the text protocols; longer ones are refused. */

@@ -1,7 +1,7 @@
 /** The layout of a PyTorch archive: one folder with data.pkl, records and storages. */
 import { readRecord } from './member.ts';
 import type { Reading } from './reading.ts';
-import { readZip, type ZipArchive, type ZipMember } from './zip.ts';
+import type { ZipArchive, ZipMember } from './zip.ts';
 import { toMemberKey } from './zip-entry.ts';
 
 export interface TorchArchive extends ZipArchive {
@@ -16,12 +16,11 @@ export interface TorchArchive extends ZipArchive {
 }
 
 /**
- * Reads the index of an archive and its records.
+ * Checks the layout of an archive and reads its records.
  * @throws FormatError PYTORCH_LAYOUT | PYTORCH_BYTE_ORDER | PYTORCH_ZIP_…
  * @see torch/serialization.py `_save`; caffe2/serialize/inline_container.cc
  */
-export function readArchive(reading: Reading): TorchArchive {
-  const zip = readZip(reading);
+export function readLayout(reading: Reading, zip: ZipArchive): TorchArchive {
   const folder = zip.members.at(0)?.name.split('/')[0] ?? '';
   const stray = zip.members.find(({ name }) => !name.startsWith(`${folder}/`));
   // PyTorch looks in the folder of the first member; what lies elsewhere is seen by other tools only.

@@ -3,8 +3,13 @@ import { TextDecoder } from 'node:util';
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
+/** Its bytes are its text. */
+const ASCII = /^[ -~\t\r\n]*$/;
+
 /** UTF-8 text, or undefined. */
-export function findUtf8(bytes: Uint8Array): string | undefined {
+export function findUtf8(bytes: Buffer): string | undefined {
+  const text = bytes.toString('latin1');
+  if (ASCII.test(text)) return text;
   try {
     return decoder.decode(bytes);
   } catch {

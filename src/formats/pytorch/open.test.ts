@@ -328,7 +328,7 @@ describe('plan', () => {
         error = caught;
       }
       expect(error).toBeInstanceOf(ModelwardError);
-      expect((error as ModelwardError).code).toBe('PYTORCH_READ_ONLY');
+      expect((error as ModelwardError).code).toBe('FORMAT_READ_ONLY');
       expect((error as ModelwardError).row.fix).toContain('safetensors');
     }
   });

@@ -5,7 +5,7 @@ import type { Model, ModelEdit, ModelFile, TensorRef } from '../../model/types.t
 import type { RewritePlan } from '../../source/rewrite.ts';
 import { NameSet } from '../name-set.ts';
 import type { ModelFormat } from '../ports.ts';
-import { readArchive, type TorchArchive } from './archive.ts';
+import { readLayout, type TorchArchive } from './archive.ts';
 import { type Container, toContainer } from './container.ts';
 import { FindingList } from './findings.ts';
 import { openMember } from './member.ts';
@@ -13,6 +13,7 @@ import { runPickle } from './pickle.ts';
 import { Reading } from './reading.ts';
 import { nameTensors } from './state.ts';
 import { assertNoAmplification, placeStorages, toTensorRef } from './tensors.ts';
+import { readZip } from './zip.ts';
 
 export const pytorchFormat: ModelFormat = {
   id: 'pytorch',
@@ -26,7 +27,7 @@ export const pytorchFormat: ModelFormat = {
     const reading = new Reading(source, false);
     const container = toContainer(source);
     if (container !== 'zip') throw refuse(reading, container);
-    const archive = readArchive(reading);
+    const archive = readLayout(reading, readZip(reading));
     const findings = new FindingList();
     const tensors = readTensors(reading, archive, findings);
     return toModel({ name, source }, tensors, toMetadata(archive, findings));
@@ -133,8 +134,8 @@ function toModel(file: ModelFile, tensors: readonly TensorRef[], metadata: Reado
   };
 }
 
-/** @throws FormatError PYTORCH_READ_ONLY for any edit */
+/** @throws FormatError FORMAT_READ_ONLY for any edit */
 function toPlan({ name, source }: ModelFile, edits: readonly ModelEdit[]): RewritePlan {
-  if (edits.length > 0) throw new FormatError('PYTORCH_READ_ONLY', { fields: { file: name } });
+  if (edits.length > 0) throw new FormatError('FORMAT_READ_ONLY', { fields: { file: name } });
   return { files: [{ name, ops: [{ kind: 'keep', source, start: 0, end: source.size }] }] };
 }

@@ -3,6 +3,7 @@ import { FormatError } from '../../core/errors.ts';
 import { FORMAT_LIMITS } from '../../core/limits/formats.ts';
 import { openBufferSource } from '../../source/buffer.ts';
 import type { ByteSource } from '../../source/ports.ts';
+import { readLayout } from './archive.ts';
 import { type Container, toContainer } from './container.ts';
 import { FindingList, type PickleFinding } from './findings.ts';
 import { type MemberContent, openMember } from './member.ts';
@@ -11,6 +12,10 @@ import { type PickleRun, runPickle } from './pickle.ts';
 import { type Problem, Reading } from './reading.ts';
 import { listTar } from './tar.ts';
 import { readZip, type ZipMember } from './zip.ts';
+
+export type { PickleFinding } from './findings.ts';
+export type { Severity } from './globals.ts';
+export type { Problem } from './reading.ts';
 
 /** A pickle that was found, nested ones included. */
 export interface ScannedPickle {
@@ -64,6 +69,10 @@ function toContent(source: ByteSource, start: number, end: number): MemberConten
   return { source, start, end, toOffset: (at) => at };
 }
 
+function isPickleName(name: string): boolean {
+  return /\.(?:debug_)?pkl$/i.test(name);
+}
+
 class Scan {
   readonly #reading: Reading;
   readonly #findings = new FindingList();
@@ -88,7 +97,10 @@ class Scan {
   scanZip(): void {
     let members: readonly ZipMember[] = [];
     this.#attempt(null, () => {
-      ({ members } = readZip(this.#reading));
+      const zip = readZip(this.#reading);
+      // What is called a pickle comes first: no other member can use up the budget before it.
+      members = [...zip.members].sort((a, b) => Number(isPickleName(b.name)) - Number(isPickleName(a.name)));
+      readLayout(this.#reading, zip);
     });
     for (const member of members) {
       this.#attempt(member.name, () => {
@@ -111,7 +123,7 @@ class Scan {
   #scanMember(member: ZipMember): void {
     const { name } = member;
     const content = openMember(this.#reading, member);
-    if (/\.(?:pkl|debug_pkl)$/i.test(name)) this.scanContent(content, name);
+    if (isPickleName(name)) this.scanContent(content, name);
     else if (/(?:^|\/)code\/.*\.py$/i.test(name)) this.#notScanned.push({ member: name, reason: 'TorchScript code' });
     else this.scanIfPickle(content, name);
   }

@@ -7,7 +7,6 @@ import type { Directory } from './zip-end.ts';
 /** What the central directory says of a member. Offsets are absolute. */
 export interface ZipEntry {
   readonly name: string;
-  readonly nameBytes: Uint8Array;
   readonly flags: number;
   /** 0 stored, 8 deflated. */
   readonly method: number;
@@ -15,8 +14,6 @@ export interface ZipEntry {
   readonly packedBytes: number;
   readonly sizeBytes: number;
   readonly headerStart: number;
-  /** Offset of the entry itself, for messages. */
-  readonly entryStart: number;
 }
 
 export const FLAG = { encrypted: 0x1, descriptor: 0x8, strongEncryption: 0x40, masked: 0x2000, utf8: 0x800 } as const;
@@ -74,7 +71,6 @@ function toTailBytes(bytes: Buffer, at: number): number {
 
 function readEntry(reading: Reading, bytes: Buffer, entryStart: number, shift: number): ZipEntry {
   const nameEnd = ENTRY_BYTES + bytes.readUInt16LE(28);
-  const nameBytes = bytes.subarray(ENTRY_BYTES, nameEnd);
   const extra = bytes.subarray(nameEnd, nameEnd + bytes.readUInt16LE(30));
   const large = readZip64Extra(reading, extra, entryStart);
   const [flags, method, disk] = [8, 10, 34].map((field) => bytes.readUInt16LE(field));
@@ -88,14 +84,14 @@ function readEntry(reading: Reading, bytes: Buffer, entryStart: number, shift: n
   const headerStart = toValue(42) + shift;
   large.assertUsedUp();
   if (disk !== 0) reading.note('PYTORCH_ZIP_ENTRY', entryStart, { disk });
-  const name = readName(reading, nameBytes, entryStart);
+  const name = readName(reading, bytes.subarray(ENTRY_BYTES, nameEnd), entryStart);
   checkFlags(reading, name, flags, entryStart);
   if (method !== 0 && method !== 8) reading.note('PYTORCH_ZIP_METHOD', entryStart, { member: name, method });
   if (method === 0 && sizeBytes !== packedBytes) {
     reading.note('PYTORCH_ZIP_ENTRY', entryStart, { member: name, sizeBytes, packedBytes });
   }
   const crc = bytes.readUInt32LE(16);
-  return { name, nameBytes, flags, method, crc, packedBytes, sizeBytes, headerStart, entryStart };
+  return { name, flags, method, crc, packedBytes, sizeBytes, headerStart };
 }
 
 function checkFlags(reading: Reading, member: string, flags: number, entryStart: number): void {

@@ -68,7 +68,7 @@ function readMember(reading: Reading, entry: ZipEntry, limit: number): ZipMember
   }
   const tail = reading.bytes(headerStart + LOCAL.bytes, dataStart - headerStart - LOCAL.bytes);
   const nameBytes = tail.subarray(0, nameEnd - headerStart - LOCAL.bytes);
-  if (Buffer.compare(nameBytes, entry.nameBytes) !== 0) damaged('another name');
+  if (Buffer.compare(nameBytes, Buffer.from(name)) !== 0) damaged('another name');
   if (head.readUInt16LE(6) !== entry.flags) damaged('other flags');
   if (head.readUInt16LE(8) !== entry.method) damaged('another compression');
   const large = readZip64Extra(reading, tail.subarray(nameBytes.length), headerStart);
