@@ -54,13 +54,26 @@ function findInScope(scope: Scope, pattern: Pattern): Match[] {
       listCandidates(scope, wanted, binding).flatMap((node) => bind(binding, wanted, node)),
     );
   }
-  return bindings
-    .filter((binding) => isClosed(scope, pattern, binding))
-    .map(({ nodes, values }) => ({
-      nodes: Object.fromEntries(nodes),
-      values: Object.fromEntries(values),
-      scopePath: scope.path,
-    }));
+  return keepOnePerNodes(bindings.filter((binding) => isClosed(scope, pattern, binding))).map(({ nodes, values }) => ({
+    nodes: Object.fromEntries(nodes),
+    values: Object.fromEntries(values),
+    scopePath: scope.path,
+  }));
+}
+
+/** Where inputs may be swapped, the same nodes can match twice: the order as written wins. */
+function keepOnePerNodes(bindings: readonly Binding[]): readonly Binding[] {
+  const kept: Binding[] = [];
+  const last = new Map<Node, Binding[]>();
+  for (const binding of bindings) {
+    const [first] = binding.nodes.values();
+    const same = last.get(first) ?? [];
+    const nodes = [...binding.nodes.values()];
+    if (same.some((other) => [...other.nodes.values()].every((node, i) => node === nodes[i]))) continue;
+    last.set(first, [...same, binding]);
+    kept.push(binding);
+  }
+  return kept;
 }
 
 /** Nodes that a bound wire leads to, or all when none does. */
@@ -85,13 +98,12 @@ function bind(binding: Binding, wanted: PatternNode, node: Node): Binding[] {
   const nodes = new Map(binding.nodes).set(wanted.as, node);
   const [first, second, ...rest] = node.inputs;
   const orders = wanted.isCommutative === true ? [node.inputs, [second, first, ...rest]] : [node.inputs];
-  for (const inputs of orders) {
+  // Which order is right may depend on nodes that come later in the pattern.
+  return orders.flatMap((inputs) => {
     const values = new Map(binding.values);
-    if (unify(values, wanted.inputs ?? [], inputs) && unify(values, wanted.outputs ?? [], node.outputs)) {
-      return [{ nodes, values }];
-    }
-  }
-  return [];
+    const isFit = unify(values, wanted.inputs ?? [], inputs) && unify(values, wanted.outputs ?? [], node.outputs);
+    return isFit ? [{ nodes, values }] : [];
+  });
 }
 
 function unify(values: Map<string, string>, variables: readonly (string | null)[], names: readonly string[]): boolean {
