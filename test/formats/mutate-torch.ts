@@ -261,7 +261,7 @@ function mutatePickle(rng: Rng, front: Uint8Array | undefined): Uint8Array {
 }
 
 /** Makes it a TorchScript archive, one time in three of an object that only its own loader can build. */
-function makeScript(draft: Draft, rng: Rng, front = new Uint8Array(0)): void {
+function makeScript(draft: Draft, rng: Rng, front: Uint8Array = new Uint8Array(0)): void {
   draft.members.push({ name: 'm/constants.pkl', content: K.pickle(K.EMPTY_TUPLE) });
   if (rng.int(3) > 0) return;
   const tokens = toTokens();

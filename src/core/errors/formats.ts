@@ -5,10 +5,10 @@ const malformed = { exit: EXIT.malformed, http: 422 } as const;
 
 export const formatsErrors = defineErrors({
   FORMAT_UNKNOWN: {
-    message: 'The file is neither ONNX, safetensors nor GGUF.',
+    message: 'The file is no ONNX, safetensors, GGUF, TFLite or PyTorch model.',
     exit: EXIT.cannotTell,
     http: 415,
-    fix: 'Give a .onnx, .safetensors or .gguf file, or the .safetensors.index.json of a sharded model.',
+    fix: 'Give a .onnx, .safetensors, .gguf, .tflite or .pt file, or the .safetensors.index.json of a sharded model.',
   },
   FORMAT_FOLDER_MISSING: {
     ...malformed,

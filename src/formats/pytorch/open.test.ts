@@ -84,6 +84,18 @@ describe('files that PyTorch wrote', () => {
   });
 });
 
+describe('choosing the format', () => {
+  test('by the names of PyTorch files; by content where names are shared; other archives are not taken for models', () => {
+    const bytes = writeTorch(K.pickle(K.dict(K.text('w'), K.tensor(PLAIN))), { 0: DATA });
+    for (const name of ['m.pt', 'best.pth.tar', 'm.CKPT', 'pytorch_model.bin', 'weights']) {
+      expect(openBytes(bytes, name).format, name).toBe('pytorch');
+    }
+    expect(findTorchError(() => openBytes(bytes, 'arrays.npz'))).toBe('FORMAT_UNKNOWN');
+    expect(findTorchError(() => openBytes(K.raw('text'), 'pytorch_model.bin'))).toBe('FORMAT_UNKNOWN');
+    expect(findTorchError(() => openBytes(K.raw('text'), 'm.pt'))).toBe('PYTORCH_RAW_PICKLE');
+  });
+});
+
 describe('tensors', () => {
   test('a contiguous one is a span of its member; bytes are lazy', () => {
     const [tensor] = openTensor({ offset: 2, size: [2, 2], stride: [2, 1] }).tensors;

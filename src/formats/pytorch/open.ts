@@ -18,8 +18,9 @@ import { readZip } from './zip.ts';
 export const pytorchFormat: ModelFormat = {
   id: 'pytorch',
   isFormat(name, head) {
-    if (/\.(?:pt|pth|ptl|jit|ckpt|pkl|pickle)$/i.test(name)) return true;
-    // An archive, or a binary pickle: whoever named it otherwise would load it all the same.
+    if (/\.(?:pt|pth|ptl|jit|ckpt|pkl|pickle|pth\.tar)$/i.test(name)) return true;
+    // Names that PyTorch files share with others, and no extension at all: an archive or a binary pickle decides.
+    if (!/(?:\.(?:bin|th|model|weights)|^[^.]+)$/i.test(name)) return false;
     const isZip = head[0] === 0x50 && head[1] === 0x4b && head[2] === 0x03 && head[3] === 0x04;
     return isZip || (head.length > 2 && head[0] === 0x80 && head[1] >= 2 && head[1] <= 5);
   },
