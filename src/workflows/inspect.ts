@@ -1,8 +1,20 @@
 /** Describes a model without running it: files, tensors, graph, types, metadata. */
-import type { Graph, ValueInfo } from '../model/types.ts';
+import type { Graph, Model, TensorRef, ValueInfo } from '../model/types.ts';
 import { openAnyModel, type OpenAnyOptions } from './open-model.ts';
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';
+
+export interface TensorReport {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly storage: string;
+  readonly file: string;
+  readonly start: number;
+  readonly end: number;
+  /** Where the format keeps scales with the tensor: how many, and for which axis (null: one for all). */
+  readonly quantization?: { readonly axis: number | null; readonly scales: number };
+}
 
 export interface InspectReport {
   readonly name: string;
@@ -11,15 +23,7 @@ export interface InspectReport {
   readonly sealId: string | null;
   readonly files: readonly { readonly name: string; readonly sizeBytes: number }[];
   readonly parameters: number;
-  readonly tensors: readonly {
-    readonly name: string;
-    readonly dtype: string;
-    readonly shape: readonly number[];
-    readonly storage: string;
-    readonly file: string;
-    readonly start: number;
-    readonly end: number;
-  }[];
+  readonly tensors: readonly TensorReport[];
   /** Null for formats without a graph. */
   readonly graph: {
     readonly inputs: readonly ValueInfo[];
@@ -55,9 +59,7 @@ export async function inspectModel(
         sealId,
         files: model.files.map((file) => ({ name: file.name, sizeBytes: file.source.size })),
         parameters: model.tensors.reduce((sum, tensor) => sum + tensor.elementCount, 0),
-        tensors: model.tensors.map(({ name: tensor, dtype, shape, storage, fileIndex, start, end }) => {
-          return { name: tensor, dtype, shape, storage, file: model.files[fileIndex].name, start, end };
-        }),
+        tensors: model.tensors.map((tensor) => toTensorReport(model, tensor)),
         graph: model.graph === null ? null : toGraphReport(model.graph),
         functions: [...model.functions.keys()],
         opsets: Object.fromEntries(model.opsets),
@@ -69,6 +71,13 @@ export async function inspectModel(
   } finally {
     session?.close();
   }
+}
+
+function toTensorReport(model: Model, tensor: TensorRef): TensorReport {
+  const { name, dtype, shape, storage, fileIndex, start, end, quantization } = tensor;
+  const place = { storage, file: model.files[fileIndex].name, start, end };
+  const scales = quantization ? { quantization: { axis: quantization.axis, scales: quantization.count } } : {};
+  return { name, dtype, shape, ...place, ...scales };
 }
 
 function toGraphReport(graph: Graph): NonNullable<InspectReport['graph']> {

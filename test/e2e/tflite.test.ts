@@ -23,10 +23,13 @@ afterAll(() => {
 });
 
 describe('a TFLite model', () => {
-  test('is inspected: operators, types, shapes', () => {
+  test('is inspected: operators, types, shapes, scales', () => {
     const report = place.json<{ graph: { operators: unknown[] } }>(['inspect', 'cnn.tflite']);
     expect(report).toMatchObject({ format: 'tflite', parameters: 49_374, opsets: { tflite: 3 } });
     expect(report.graph.operators).toContainEqual({ op: 'CONV_2D', count: 5 });
+    const { tensors } = place.json<{ tensors: { dtype: string }[] }>(['inspect', 'cnn-int8.tflite']);
+    const kernel = tensors.find(({ dtype }) => dtype === 'i8');
+    expect(kernel).toMatchObject({ shape: [24, 5, 5, 1], quantization: { axis: 0, scales: 24 } });
   });
 
   test('is protected once --unmeasured says that nothing here runs it; the copy is claimed', () => {

@@ -20,6 +20,8 @@ import { describeWithShared, sharedData } from '../../../test/shared-data.ts';
 import type { ErrorCode } from '../../core/errors.ts';
 import type { Model, TensorRef } from '../../model/types.ts';
 import { openFolder } from '../../source/folder.ts';
+import type { ByteSource } from '../../source/ports.ts';
+import { openModel } from '../registry.ts';
 
 const { f32, i4, i8, i32, string, variant } = TFLITE_TYPE;
 const four = Uint8Array.of(1, 2, 3, 4);
@@ -153,6 +155,48 @@ describe('what converters differ in', () => {
     const bytes = measure(measure(2).length - 4);
     expect([...readAll(openBytes(bytes, 'm.tflite').tensors[0])]).toEqual([9, 8, 7, 6]);
   });
+});
+
+test('data beyond 4 GiB is read and edited in place, and metadata stays editable', () => {
+  const GIB = 2 ** 30;
+  const dataAt = 4 * GIB + 4096;
+  const root = toRoot([{ ...w, data: undefined, fields: { 2: scalar('u32', 1) } }]);
+  root.fields.set(4, tables([table({}), table({ 1: scalar('u64', dataAt), 2: scalar('u64', 4) })]));
+  const head = writeFlat(root).bytes;
+  /** The tables, then zeros, with 1, 2, 3, 4 far behind. */
+  const toSource = (front: Uint8Array, at: number): ByteSource => ({
+    label: 'large.tflite',
+    size: at + 64,
+    read: (offset, into) => {
+      for (let i = 0; i < into.length; i++) {
+        const place = offset + i;
+        into[i] = place < front.length ? front[place] : place >= at && place < at + 4 ? place - at + 1 : 0;
+      }
+    },
+    close: () => undefined,
+  });
+  const openSource = (source: ByteSource): Model => openModel({ source, name: 'large.tflite', folder: null });
+  const model = openSource(toSource(head, dataAt));
+  expect([...readAll(model.tensors[0])]).toEqual([1, 2, 3, 4]);
+  const { ops } = model.plan([{ kind: 'tensor', tensor: 'w', apply: () => undefined }]).files[0];
+  expect(ops.map((op) => (op.kind === 'bytes' ? op.kind : [op.kind, op.start, op.end]))).toEqual([
+    ['keep', 0, dataAt],
+    ['transform', dataAt, dataAt + 4],
+    ['keep', dataAt + 4, dataAt + 64],
+  ]);
+  // With new tables in front everything moves, and so does the offset of the data.
+  const edited = model.plan([{ kind: 'metadata', key: 'owner', value: 'acme' }]).files[0].ops;
+  const front = Buffer.concat(
+    edited.flatMap((op) => {
+      if (op.kind === 'bytes') return [op.bytes];
+      const bytes = Buffer.alloc(Math.min(op.end, head.length) - op.start);
+      op.source.read(op.start, bytes);
+      return [bytes];
+    }),
+  );
+  const moved = openSource(toSource(front, dataAt + front.length - head.length));
+  expect(moved.metadata.get('owner')).toBe('acme');
+  expect([...readAll(moved.tensors[0])]).toEqual([1, 2, 3, 4]);
 });
 
 type Change = (bytes: Buffer, file: ReturnType<typeof writeFlat>) => Uint8Array | undefined;
