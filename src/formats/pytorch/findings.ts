@@ -43,10 +43,6 @@ export class FindingList {
     return this.#dropped;
   }
 
-  findDangerous(): PickleFinding | undefined {
-    return this.list().find(({ severity }) => severity === 'dangerous');
-  }
-
   /** In the order found. */
   list(): PickleFinding[] {
     return [...this.#found.values()].map(({ finding, count }) => ({ ...finding, count }));

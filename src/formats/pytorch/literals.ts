@@ -61,7 +61,7 @@ export function findLong(text: string): number | bigint | undefined {
   return toWhole(BigInt(text.replace(/[+L]/g, '')));
 }
 
-export function toWhole(value: bigint): number | bigint {
+function toWhole(value: bigint): number | bigint {
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
 }

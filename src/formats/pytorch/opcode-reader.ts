@@ -76,16 +76,15 @@ export class OpcodeReader {
     return op;
   }
 
-  /** Bytes of the content; the caller bounds the length. */
-  copy(start: number, end: number): Buffer {
+  #copy(start: number, end: number): Buffer {
     const bytes = Buffer.alloc(end - start);
     this.#content.source.read(start, bytes);
     return bytes;
   }
 
-  /** Like {@link copy} for a short run, from the window: the result holds until the next read. */
+  /** Bytes of the content, whose length the caller bounds; short ones hold until the next read. */
   view(start: number, end: number): Buffer {
-    if (end - start > this.#window.length) return this.copy(start, end);
+    if (end - start > this.#window.length) return this.#copy(start, end);
     this.#load(start, end - start);
     return this.#window.subarray(start - this.#windowStart, end - this.#windowStart);
   }

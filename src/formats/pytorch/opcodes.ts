@@ -4,7 +4,7 @@
  * u1, u2, u4, u8: unsigned little-endian; i4 signed. bytes1, bytes4, bytes8: a length of that many bytes, then content;
  * raw4 has a signed length. line: up to a newline; line2: two of them.
  */
-export type ArgumentKind =
+type ArgumentKind =
   | 'none'
   | 'u1'
   | 'u2'
@@ -19,7 +19,7 @@ export type ArgumentKind =
   | 'bytes8'
   | 'raw4';
 
-export interface Opcode {
+interface Opcode {
   readonly name: string;
   readonly argument: ArgumentKind;
 }

@@ -113,7 +113,7 @@ function readName(reading: Reading, bytes: Uint8Array, entryStart: number): stri
 }
 
 /** Extra fields tile their space: [id u16, length u16, content]. */
-export function* readExtraFields(extra: Buffer): Generator<{ id: number; content: Buffer } | null> {
+function* readExtraFields(extra: Buffer): Generator<{ id: number; content: Buffer } | null> {
   let at = 0;
   while (at < extra.length) {
     const end = at + 4 <= extra.length ? at + 4 + extra.readUInt16LE(at + 2) : Infinity;

@@ -18,6 +18,8 @@ export interface ZipArchive {
 
 const LOCAL = { signature: 0x04034b50, bytes: 30 } as const;
 const DESCRIPTOR_SIGNATURE = 0x08074b50;
+/** PyTorch pads up to 64 bytes, so that data is aligned. */
+const PADDING_BYTES = 80;
 const U32 = 0xffffffff;
 
 /**
@@ -53,25 +55,27 @@ function readMember(reading: Reading, entry: ZipEntry, limit: number): ZipMember
   const damaged = (problem: string): void => {
     reading.note('PYTORCH_ZIP_LOCAL', headerStart, { member: name, problem });
   };
-  const hasRoom = headerStart + LOCAL.bytes <= limit;
-  const head = hasRoom ? reading.bytes(headerStart, LOCAL.bytes) : null;
+  // Name and padding mostly fit behind the header: one read for each member instead of two.
+  const guess = Math.min(limit - headerStart, LOCAL.bytes + Buffer.byteLength(name) + PADDING_BYTES);
+  const head = guess >= LOCAL.bytes ? reading.bytes(headerStart, guess) : null;
   if (head?.readUInt32LE(0) !== LOCAL.signature) {
     damaged('no header');
     return null;
   }
-  const nameEnd = headerStart + LOCAL.bytes + head.readUInt16LE(26);
-  const dataStart = nameEnd + head.readUInt16LE(28);
+  const nameEnd = LOCAL.bytes + head.readUInt16LE(26);
+  const headBytes = nameEnd + head.readUInt16LE(28);
+  const dataStart = headerStart + headBytes;
   const dataEnd = dataStart + entry.packedBytes;
   if (dataEnd > limit) {
     damaged('it leaves the archive');
     return null;
   }
-  const tail = reading.bytes(headerStart + LOCAL.bytes, dataStart - headerStart - LOCAL.bytes);
-  const nameBytes = tail.subarray(0, nameEnd - headerStart - LOCAL.bytes);
+  const whole = headBytes <= guess ? head.subarray(0, headBytes) : reading.bytes(headerStart, headBytes);
+  const nameBytes = whole.subarray(LOCAL.bytes, nameEnd);
   if (Buffer.compare(nameBytes, Buffer.from(name)) !== 0) damaged('another name');
   if (head.readUInt16LE(6) !== entry.flags) damaged('other flags');
   if (head.readUInt16LE(8) !== entry.method) damaged('another compression');
-  const large = readZip64Extra(reading, tail.subarray(nameBytes.length), headerStart);
+  const large = readZip64Extra(reading, whole.subarray(nameEnd), headerStart);
   const isDeferred = (entry.flags & FLAG.descriptor) !== 0;
   const check = (field: number, expected: number, what: string): void => {
     const value = head.readUInt32LE(field);
