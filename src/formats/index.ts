@@ -2,6 +2,7 @@
 export * from './convert.ts';
 export * from './convert-gguf.ts';
 export { toRotaryRows } from './gguf/rotary.ts';
+export { findOnnxDType, toOnnxCode } from './onnx/dtypes.ts';
 export { exposeValues } from './onnx/expose.ts';
 export * from './graph-document.ts';
 export * from './ports.ts';
