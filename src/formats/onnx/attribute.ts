@@ -3,7 +3,7 @@ import type { Attribute, Graph } from '../../model/types.ts';
 import { isBytes, isVarint, type OnnxContext } from './context.ts';
 import { readSparseTensor, readTensor } from './tensor.ts';
 import { TypedValues } from './typed.ts';
-import { type Field, type Frame, toInt64, WIRE } from './wire.ts';
+import { append, type Field, type Frame, toInt64, WIRE } from './wire.ts';
 
 /** AttributeProto.AttributeType by the number of the content field. */
 const TYPE_OF_FIELD: ReadonlyMap<number, number> = new Map([
@@ -43,9 +43,9 @@ export interface AttributeDraft {
   /** f, i: the last occurrence; floats, ints: all. */
   numbers: TypedValues | null;
   /** The bytes of s, or of each of strings. */
-  readonly strings: Uint8Array[];
+  strings: Uint8Array[];
   /** t, g, sparse_tensor: the parts of one message; tensors, graphs, sparse_tensors: one each. */
-  readonly messages: Frame[];
+  messages: Frame[];
 }
 
 /** @throws FormatError ONNX_ATTRIBUTE | ONNX_NAME */
@@ -82,9 +82,9 @@ function readContent(context: OnnxContext, draft: AttributeDraft, field: Field):
   }
   if (field.wire !== WIRE.bytes) return;
   draft.present |= 1 << number;
-  if (number === 4) draft.strings.splice(0);
-  if (number === 4 || number === 9) draft.strings.push(context.bytes(field));
-  else draft.messages.push(context.enter(draft.frame, field));
+  if (number === 4) draft.strings = [];
+  if (number === 4 || number === 9) draft.strings = append(draft.strings, context.bytes(field));
+  else draft.messages = append(draft.messages, context.enter(draft.frame, field));
 }
 
 function readNumbers(context: OnnxContext, draft: AttributeDraft, field: Field): void {

@@ -7,7 +7,7 @@ import { readSparseTensor, readTensor } from './tensor.ts';
 import type { TypedValues } from './typed.ts';
 import { TypedTensor } from './typed-tensor.ts';
 import { readValueInfo } from './value-info.ts';
-import type { Field, Frame } from './wire.ts';
+import { append, type Field, type Frame } from './wire.ts';
 
 /** "ai.onnx" and "" are two spellings of the default domain. */
 export function toDomain(domain: string): string {
@@ -89,9 +89,9 @@ interface NodeDraft {
   op: string;
   domain: string;
   overload: string;
-  readonly inputs: string[];
-  readonly outputs: string[];
-  readonly attributes: AttributeDraft[];
+  inputs: string[];
+  outputs: string[];
+  attributes: AttributeDraft[];
 }
 
 export function readNode(context: OnnxContext, scope: ScopeDraft, frame: Frame): GraphNode {
@@ -107,12 +107,13 @@ export function readNode(context: OnnxContext, scope: ScopeDraft, frame: Frame):
     attributes: [],
   };
   context.reader.eachField(frame, (field) => {
-    if (isBytes(field, 1)) draft.inputs.push(context.text(field));
-    else if (isBytes(field, 2)) draft.outputs.push(context.text(field));
+    if (isBytes(field, 1)) draft.inputs = append(draft.inputs, context.text(field));
+    else if (isBytes(field, 2)) draft.outputs = append(draft.outputs, context.text(field));
     else if (isBytes(field, 3)) draft.name = context.text(field);
     else if (isBytes(field, 4)) draft.op = context.text(field);
-    else if (isBytes(field, 5)) draft.attributes.push(readAttributeDraft(context, context.enter(frame, field)));
-    else if (isBytes(field, 7)) draft.domain = toDomain(context.text(field));
+    else if (isBytes(field, 5)) {
+      draft.attributes = append(draft.attributes, readAttributeDraft(context, context.enter(frame, field)));
+    } else if (isBytes(field, 7)) draft.domain = toDomain(context.text(field));
     else if (isBytes(field, 8)) draft.overload = context.text(field);
   });
   context.calls?.add(toOperatorId(draft.domain, draft.op, draft.overload));

@@ -9,7 +9,7 @@ import { toExternalSpan } from './external.ts';
 import { StringTensor } from './string-tensor.ts';
 import { TypedValues } from './typed.ts';
 import { toEntryBytes, TypedTensor } from './typed-tensor.ts';
-import { type Field, findSafeInt, type Frame, WIRE } from './wire.ts';
+import { append, type Field, findSafeInt, type Frame, WIRE } from './wire.ts';
 
 /** TensorProto as it lies in the file, before it is judged. */
 interface TensorDraft {
@@ -17,7 +17,7 @@ interface TensorDraft {
   name: string;
   dtypeCode: number;
   dataLocation: number;
-  readonly shape: number[];
+  shape: number[];
   raw: { start: number; end: number; frame: Frame } | null;
   /** One per typed field that occurs; most tensors have none. */
   typed: readonly TypedValues[];
@@ -134,7 +134,7 @@ function readDraft(context: OnnxContext, parts: readonly Frame[]): TensorDraft {
   };
   for (const frame of parts) {
     context.reader.eachField(frame, (field) => {
-      if (field.number === 1) readDims(context, draft.shape, field);
+      if (field.number === 1) readDims(context, draft, field);
       else readTensorField(context, draft, frame, field);
     });
   }
@@ -142,11 +142,11 @@ function readDraft(context: OnnxContext, parts: readonly Frame[]): TensorDraft {
 }
 
 /** Adds the dimensions of one field, packed or not. @throws FormatError ONNX_DIMENSIONS */
-function readDims(context: OnnxContext, into: number[], field: Field): void {
+function readDims(context: OnnxContext, draft: TensorDraft, field: Field): void {
   const { reader } = context;
   const add = (low: number, high: number): void => {
-    into.push(findSafeInt(low, high) ?? -1);
-    if (into.length > FORMAT_LIMITS.dimensionsMax) {
+    draft.shape = append(draft.shape, findSafeInt(low, high) ?? -1);
+    if (draft.shape.length > FORMAT_LIMITS.dimensionsMax) {
       throw reader.fail('ONNX_DIMENSIONS', field.tagStart, { rankMax: FORMAT_LIMITS.dimensionsMax });
     }
   };

@@ -2,7 +2,7 @@
 import type { ByteSource } from '../../source/ports.ts';
 import type { TypedField } from './dtypes.ts';
 import { toFloorIndex } from './floor-index.ts';
-import { type Field, WIRE, type WireReader } from './wire.ts';
+import { append, type Field, WIRE, type WireReader } from './wire.ts';
 
 /** A run of entries: one packed field, or unpacked fields that follow each other without a gap. */
 export interface TypedSegment {
@@ -27,10 +27,10 @@ interface Checkpoint {
 /** Collects the occurrences of one field of one message, in file order. */
 export class TypedValues {
   readonly field: TypedField;
-  readonly segments: TypedSegment[] = [];
+  segments: TypedSegment[] = [];
   count = 0;
   readonly #reader: WireReader;
-  readonly #checkpoints: Checkpoint[] = [];
+  #checkpoints: Checkpoint[] = [];
 
   constructor(reader: WireReader, field: TypedField) {
     this.#reader = reader;
@@ -72,8 +72,9 @@ export class TypedValues {
   }
 
   #open(segment: TypedSegment): void {
-    this.segments.push(segment);
-    this.#checkpoints.push({ entry: this.count, segment: this.segments.length - 1, offset: segment.start });
+    this.segments = append(this.segments, segment);
+    const { length } = this.segments;
+    this.#checkpoints = append(this.#checkpoints, { entry: this.count, segment: length - 1, offset: segment.start });
   }
 
   #countPacked(index: number): void {

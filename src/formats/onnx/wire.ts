@@ -49,6 +49,8 @@ export class WireReader {
   #windowStart = 0;
   #windowEnd = 0;
   #windowBytes = WINDOW_BYTES_MIN;
+  readonly #fields: Field[] = [];
+  #level = 0;
 
   constructor(source: ByteSource) {
     this.source = source;
@@ -64,11 +66,13 @@ export class WireReader {
 
   /** Visits the fields of `frame`; groups, which ONNX does not use, are skipped. */
   eachField(frame: Frame, visit: (field: Field) => void): void {
-    const field: Field = { number: 0, wire: 0, tagStart: 0, lengthStart: 0, start: 0, end: 0, low: 0, high: 0 };
+    // One field for each level of visits inside visits: a model has tens of thousands of messages.
+    const field = (this.#fields[this.#level++] ??= toEmptyField());
     for (let at = frame.start; at < frame.end; at = field.end) {
       this.#readField(field, at, frame.end, frame.depth);
       if (field.wire !== WIRE.groupStart) visit(field);
     }
+    this.#level--;
   }
 
   /** The message inside a length-delimited field. */
@@ -80,7 +84,10 @@ export class WireReader {
 
   /** Text of [start, end), as {@link toText} reads it. */
   text(start: number, end: number): string {
-    return toText(this.#view(start, end));
+    if (end - start > WINDOW_BYTES_MIN) return toText(this.#view(start, end));
+    if (start < this.#windowStart || end > this.#windowEnd) this.#fill(start);
+    // Names come by the ten thousand: no view is made for each.
+    return toText(this.#window, start - this.#windowStart, end - this.#windowStart);
   }
 
   /** Fills `into` from `offset`. */
@@ -178,7 +185,7 @@ export class WireReader {
 
   #skipGroup(number: number, start: number, end: number, depth: number): number {
     if (depth > FORMAT_LIMITS.onnxDepthMax) throw this.fail('ONNX_DEPTH', start, { depth });
-    const field: Field = { number: 0, wire: 0, tagStart: 0, lengthStart: 0, start: 0, end: 0, low: 0, high: 0 };
+    const field = toEmptyField();
     for (let at = start; ; at = field.end) {
       const after = this.varint(at, end);
       if ((this.low & 7) === WIRE.groupEnd) {
@@ -199,6 +206,19 @@ export class WireReader {
     this.#windowStart = offset;
     this.#windowEnd = offset + length;
   }
+}
+
+function toEmptyField(): Field {
+  return { number: 0, wire: 0, tagStart: 0, lengthStart: 0, start: 0, end: 0, low: 0, high: 0 };
+}
+
+const EXACT_LENGTH_MAX = 8;
+
+/** `list` with `item`, in an array of just that length while it is short: a first push reserves room for 17. */
+export function append<T>(list: T[], item: T): T[] {
+  if (list.length < EXACT_LENGTH_MAX) return [...list, item];
+  list.push(item);
+  return list;
 }
 
 /** Signed 64-bit value of two halves. */
