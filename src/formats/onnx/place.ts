@@ -3,16 +3,12 @@ import type { Place } from '../../model/document.ts';
 import type { ByteSource } from '../../source/ports.ts';
 import type { Field, Frame, WireReader } from './wire.ts';
 
-/** `record` with the span of `field` as its place. */
-export function withPlace<T extends { readonly place: null }>(
-  source: ByteSource,
-  field: Field,
-  record: T,
-): Omit<T, 'place'> & { readonly place: Place } {
+/** Gives `record`, which nobody else has yet, the span of `field` as its place. */
+export function withPlace<T extends { place: Place | null }>(source: ByteSource, field: Field, record: T): T {
   const place = toPlace(source, field);
-  const placed = { ...record, place };
-  place.record = placed;
-  return placed;
+  record.place = place;
+  place.record = record;
+  return record;
 }
 
 export function toPlace(source: ByteSource, field: Field): Place & { record: unknown } {

@@ -27,7 +27,7 @@ export class Draft {
     this.#opsets = document.opsets;
     this.main = this.#openScope('graph', document.graph);
     this.#functions = document.functions.map((record) => this.#openFunction(record));
-    this.names = new Names(() => this.roots());
+    this.names = new Names(() => this.eachScope());
   }
 
   /** The main graph, and the body of every function. */

@@ -6,25 +6,23 @@ interface Named {
 
 export class NamedList<T extends Named> {
   readonly #before: readonly T[];
-  /** Deleted records leave a hole, so that positions stay. */
-  readonly #items: (T | null)[];
+  /** The list as it is, once it differs. Deleted records leave a hole, so that positions stay. */
+  #changed: (T | null)[] | null = null;
   /** Positions by name; made when first asked for. */
   #byName: Map<string, number[]> | null = null;
-  #isChanged = false;
 
   constructor(before: readonly T[]) {
     this.#before = before;
-    this.#items = [...before];
   }
 
   /** In order; the list as it was read, when nothing changed. */
   toArray(): readonly T[] {
-    return this.#isChanged ? this.#items.filter((item) => item !== null) : this.#before;
+    return this.#changed === null ? this.#before : this.#changed.filter((item) => item !== null);
   }
 
   get(name: string): T | undefined {
     const at = this.#index().get(name)?.[0];
-    return at === undefined ? undefined : this.#items[at]!;
+    return at === undefined ? undefined : this.#items()[at]!;
   }
 
   has(name: string): boolean {
@@ -33,8 +31,8 @@ export class NamedList<T extends Named> {
 
   add(item: T): void {
     const index = this.#index();
-    this.#isChanged = true;
-    index.set(item.name, [...(index.get(item.name) ?? []), this.#items.push(item) - 1]);
+    const position = this.#change().push(item) - 1;
+    index.set(item.name, [...(index.get(item.name) ?? []), position]);
   }
 
   /** Puts what `change` makes of it in the place of every record of that name. */
@@ -42,11 +40,11 @@ export class NamedList<T extends Named> {
     const index = this.#index();
     const positions = index.get(name);
     if (positions === undefined) return;
-    this.#isChanged = true;
+    const items = this.#change();
     index.delete(name);
     for (const at of positions) {
-      const item = change(this.#items[at]!);
-      this.#items[at] = item;
+      const item = change(items[at]!);
+      items[at] = item;
       index.set(item.name, [...(index.get(item.name) ?? []), at]);
     }
   }
@@ -56,16 +54,24 @@ export class NamedList<T extends Named> {
     const index = this.#index();
     const positions = index.get(name);
     if (positions === undefined) return false;
-    this.#isChanged = true;
+    const items = this.#change();
     index.delete(name);
-    for (const at of positions) this.#items[at] = null;
+    for (const at of positions) items[at] = null;
     return true;
+  }
+
+  #items(): readonly (T | null)[] {
+    return this.#changed ?? this.#before;
+  }
+
+  #change(): (T | null)[] {
+    return (this.#changed ??= [...this.#before]);
   }
 
   #index(): Map<string, number[]> {
     if (this.#byName === null) {
       this.#byName = new Map();
-      for (const [at, item] of this.#items.entries()) {
+      for (const [at, item] of this.#items().entries()) {
         if (item === null) continue;
         const known = this.#byName.get(item.name);
         if (known === undefined) this.#byName.set(item.name, [at]);

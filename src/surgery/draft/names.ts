@@ -2,46 +2,37 @@
 import type { Scope } from './scope.ts';
 
 export class Names {
-  /** All names that were ever seen in the draft; a removed one is not given again. */
-  readonly #taken = new Set<string>();
+  /** Names that were given out or taken by an edit: none is given again, even when its value is gone. */
+  readonly #given = new Set<string>();
   readonly #next = new Map<string, number>();
-  #roots: (() => Iterable<Scope>) | null;
+  readonly #scopes: () => Iterable<Scope>;
+  /** Names of nodes; collected when the first name is asked for, since scopes know values by name but not nodes. */
+  #nodeNames: Set<string> | null = null;
 
-  /** @param roots scopes whose names are taken; looked at when the first name is asked for */
-  constructor(roots: () => Iterable<Scope>) {
-    this.#roots = roots;
+  /** @param scopes all scopes of the model, as they are when asked */
+  constructor(scopes: () => Iterable<Scope>) {
+    this.#scopes = scopes;
   }
 
   /** `base`, or with "_2", "_3", … when it is taken. It is taken from then on. */
   fresh(base: string): string {
-    this.#collect();
     const wanted = base === '' ? 'value' : base;
+    const scopes = [...this.#scopes()];
     let name = wanted;
     let n = this.#next.get(wanted) ?? 2;
-    for (; this.#taken.has(name); n++) name = `${wanted}_${n}`;
+    for (; this.#isTaken(scopes, name); n++) name = `${wanted}_${n}`;
     this.#next.set(wanted, n);
-    this.#taken.add(name);
+    this.#given.add(name);
     return name;
   }
 
   take(name: string): void {
-    this.#taken.add(name);
+    this.#given.add(name);
   }
 
-  #collect(): void {
-    if (this.#roots === null) return;
-    for (const root of this.#roots()) for (const scope of root.eachScope()) this.#addScope(scope);
-    this.#roots = null;
-  }
-
-  #addScope(scope: Scope): void {
-    for (const list of [scope.inputs, scope.outputs, scope.values, scope.initializers]) {
-      for (const { name } of list.toArray()) this.#taken.add(name);
-    }
-    for (const node of scope.nodes.toArray()) {
-      this.#taken.add(node.name);
-      for (const name of node.inputs) this.#taken.add(name);
-      for (const name of node.outputs) this.#taken.add(name);
-    }
+  #isTaken(scopes: readonly Scope[], name: string): boolean {
+    this.#nodeNames ??= new Set(scopes.flatMap((scope) => scope.nodes.toArray().map((node) => node.name)));
+    if (this.#given.has(name) || this.#nodeNames.has(name)) return true;
+    return scopes.some((scope) => scope.mentions(name));
   }
 }

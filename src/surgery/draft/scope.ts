@@ -115,6 +115,11 @@ export class Scope {
     return this.#producers.has(value) || this.inputs.has(value) || this.initializers.has(value);
   }
 
+  /** True when anything in this scope has or reads a value of that name. */
+  mentions(value: string): boolean {
+    return this.defines(value) || this.#uses.has(value) || this.outputs.has(value) || this.values.has(value);
+  }
+
   /** Scopes inside this one, of all its nodes; not those inside them. */
   listChildren(): readonly Scope[] {
     return [...this.#holders].flatMap((node) => [...node.subscopes.values()].flat());
