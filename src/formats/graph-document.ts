@@ -7,6 +7,8 @@ import { readOnnxDocument } from './onnx/document.ts';
 import { findOnnxLayout, type OnnxLayout } from './onnx/layout.ts';
 import { toDocumentRewrite } from './onnx/rewrite-document.ts';
 
+export { planDocString, readDocString } from './onnx/doc-string.ts';
+
 const documents = new WeakMap<Model, GraphDocument>();
 
 /**

@@ -44,4 +44,60 @@ export const watermarkErrors = defineErrors({
     http: 404,
     fix: 'any conversion, training or re-quantisation destroys a label; the ownership mark is read with detect',
   },
+  WATERMARK_LABEL_NO_PLACE: {
+    message: 'the graph has no place for a label of this kind',
+    exit: EXIT.cannotTell,
+    http: 422,
+    fix: 'use another kind: metadata and doc fit every ONNX model',
+  },
+  WATERMARK_LABEL_PRESENT: {
+    message: 'the model has a label of this kind already',
+    exit: EXIT.usage,
+    http: 409,
+    fix: 'remove it first',
+  },
+  WATERMARK_LABEL_DAMAGED: {
+    message: 'what is left of the label cannot be taken out: somebody changed the parts around it',
+    exit: EXIT.malformed,
+    http: 422,
+  },
+  WATERMARK_PAYLOAD_MALFORMED: {
+    message: 'a UUID is 32 hexadecimal digits, and a checksum is an even number of them',
+    exit: EXIT.usage,
+    http: 400,
+  },
+  WATERMARK_OUTPUT_UNFIT: {
+    message: 'the output is not of the kind that this mark needs',
+    exit: EXIT.cannotTell,
+    http: 422,
+    fix: 'name another output, or give the missing facts as options',
+  },
+  WATERMARK_OUTPUT_ABSENT: {
+    message: 'there is no such mark in the outputs',
+    exit: EXIT.findings,
+    http: 404,
+  },
+  WATERMARK_OUTPUT_ORDER: {
+    message: 'the output has a checksum, which must come last',
+    exit: EXIT.usage,
+    http: 409,
+    fix: 'remove the checksum, put in the mark, and add the checksum again',
+  },
+  WATERMARK_OUTPUT_TOO_LONG: {
+    message: 'the payload is longer than this mark can carry',
+    exit: EXIT.usage,
+    http: 413,
+    fix: 'use a UUID or a checksum of the text',
+  },
+  WATERMARK_MARK_FILE_MALFORMED: {
+    message: 'the mark file is not what docs/spec/output-marks.md describes',
+    exit: EXIT.malformed,
+    http: 422,
+  },
+  WATERMARK_RECORDING_MALFORMED: {
+    message: 'the recording of outputs cannot be read, or has not what the mark needs',
+    exit: EXIT.malformed,
+    http: 422,
+    fix: 'give npy, npz or JSON with the outputs by their names, as the runtime returned them',
+  },
 });

@@ -25,4 +25,14 @@ export const WATERMARK_LIMITS = {
   claimBytesMax: 64 * 1024 * 1024,
   /** Bytes of a label: a logo fits, a hidden archive does not. */
   labelBytesMax: 1024 * 1024,
+  /** Nodes that a label in the graph is made of: each costs a little time in runtimes that keep it. */
+  labelNodesMax: 128,
+  /** Bytes of a tensor that is split or widened for a label; it is held in memory. */
+  labelTensorBytesMax: 64 * 1024 * 1024,
+  /** Channels that a label duplicates: each is computed once more. */
+  labelChannelsMax: 1024,
+  /** Elements of an output that gets a mark with a constant for each: a 4K image of three channels. */
+  markElementsMax: 32 * 1024 * 1024,
+  /** Values of a recording of outputs that is read for a mark. */
+  recordingElementsMax: 64 * 1024 * 1024,
 } as const;
