@@ -7,9 +7,11 @@ import type { NodeView } from './draft/node.ts';
 import { type NodeLike, resolveNode, toNodeRef, toValueRef, type ValueLike } from './draft/refs.ts';
 import type { Scope } from './draft/scope.ts';
 import { findMatches, type Match, type Pattern } from './find/pattern.ts';
+import { findBoundary, listUpstream } from './find/region.ts';
 import { findNodes, type NodeQuery } from './find/query.ts';
 import { type EditStep, parseArgs } from './plan.ts';
 import type { CleanupResult } from './verbs/cleanup.ts';
+import type { WholeFloat } from './verbs/derived-tensor.ts';
 import type { Insertion, WireNodeJson } from './verbs/insert.ts';
 import { type VerbArgs, type VerbName, type VerbResult, VERBS } from './verbs/table.ts';
 
@@ -181,6 +183,21 @@ export class Transaction {
     this.#run('setTensor', { at: toValueRef(at), tensor });
   }
 
+  /** Rounds a float constant to another float type. */
+  castTensor(at: ValueLike, dtype: WholeFloat): void {
+    this.#run('castTensor', { at: toValueRef(at), dtype });
+  }
+
+  /** Multiplies a float constant by one factor per index of `axis`. */
+  scaleTensor(at: ValueLike, axis: number, factors: TensorJson): void {
+    this.#run('scaleTensor', { at: toValueRef(at), axis, factors });
+  }
+
+  /** Declares the type of a value; null forgets that of a value between nodes. */
+  setType(at: ValueLike, type: Omit<ValueJson, 'name'> | null): void {
+    this.#run('setType', { at: toValueRef(at), type });
+  }
+
   setStorage(at: ValueLike, storage: 'raw' | 'typed'): void {
     this.#run('setStorage', { at: toValueRef(at), storage });
   }
@@ -223,6 +240,27 @@ export class Transaction {
     this.#run('importOpset', { ...(scope !== undefined && { scope }), domain, version });
   }
 
+  // ---- parts ---------------------------------------------------------------------------------------------------------
+
+  /** Keeps what lies between values of the main graph. Values may come with types, else known ones are used. */
+  extract(inputs: readonly (string | ValueJson)[], outputs: readonly (string | ValueJson)[]): void {
+    this.#run('extract', { inputs: inputs.map(toValue), outputs: outputs.map(toValue) });
+  }
+
+  /** Keeps nodes of the main graph, and constants that they read; their other wires become inputs and outputs. */
+  extractNodes(nodes: readonly NodeLike[]): void {
+    const { inputs, outputs } = findBoundary(
+      this.#draft.main,
+      nodes.map((node) => resolveNode(this.#draft, toNodeRef(node))),
+    );
+    this.extract(inputs, outputs);
+  }
+
+  /** Nodes of the main graph within `depth` steps before the values, nearest first; all when there is no depth. */
+  upstream(values: readonly string[], depth = Infinity): readonly NodeView[] {
+    return listUpstream(this.#draft.main, values, depth);
+  }
+
   // ---- whole scopes --------------------------------------------------------------------------------------------------
 
   toposort(scope?: string): void {
@@ -244,6 +282,10 @@ export class Transaction {
     this.#steps.push(step);
     return result;
   }
+}
+
+function toValue(value: string | ValueJson): ValueJson {
+  return typeof value === 'string' ? { name: value } : value;
 }
 
 function toArgs(step: EditStep): unknown {

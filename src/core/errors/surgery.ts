@@ -38,6 +38,11 @@ export const surgeryErrors = defineErrors({
     ...usage,
     message: 'The operator set is imported in another version; changing it would change other nodes.',
   },
+  SURGERY_EXTRACT_OPEN: {
+    ...usage,
+    message: 'The outputs to extract need inputs of the model that are not among those given.',
+    fix: 'Name these inputs too, or values behind them.',
+  },
   SURGERY_NOT_IN_SCOPE: { ...usage, message: 'That is not possible in a scope of this kind.' },
   SURGERY_TENSOR_DATA: { message: 'The data of the tensor does not fit its type and shape.', exit: 2, http: 400 },
   SURGERY_INVALID: {

@@ -17,7 +17,9 @@ export interface CleanupResult {
  * there are none. Inputs stay, since they are the interface; nodes that make nothing at all stay, since they are there
  * for what they do.
  */
-export const cleanup = defineVerb(z.strictObject({}), (draft): CleanupResult => {
+export const cleanup = defineVerb(z.strictObject({}), (draft): CleanupResult => removeDead(draft));
+
+export function removeDead(draft: Draft): CleanupResult {
   let nodes = 0;
   let initializers = 0;
   for (const root of draft.roots()) {
@@ -25,7 +27,7 @@ export const cleanup = defineVerb(z.strictObject({}), (draft): CleanupResult => 
     for (const scope of root.eachScope()) initializers += removeDeadInitializers(draft, scope);
   }
   return { nodes, initializers, functions: removeDeadFunctions(draft) };
-});
+}
 
 function removeDeadNodes(root: Scope): number {
   let removed = 0;

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { SurgeryError } from '../../core/errors.ts';
 import type { Node, Scope } from '../draft/scope.ts';
+import { listReads } from '../find/region.ts';
 import { defineVerb } from './verb.ts';
 
 /**
@@ -50,16 +51,9 @@ function toCycle(scope: Scope, path: readonly { readonly node: Node }[]): Surger
 /** Nodes of `scope` whose outputs `node` reads, itself or in its subgraphs, in the order in which they stand. */
 function listSources(scope: Scope, node: Node): Node[] {
   const sources = new Set<Node>();
-  const add = (value: string): void => {
+  for (const value of listReads(node)) {
     const producer = scope.findProducer(value);
     if (producer !== undefined) sources.add(producer);
-  };
-  for (const input of node.inputs) add(input);
-  for (const inner of [...node.subscopes.values()].flat()) {
-    for (const nested of inner.eachScope()) {
-      for (const reader of nested.nodes.toArray()) for (const input of reader.inputs) add(input);
-      for (const output of nested.outputs.toArray()) add(output.name);
-    }
   }
   return [...sources].sort((a, b) => a.order - b.order);
 }

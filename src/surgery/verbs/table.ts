@@ -1,5 +1,7 @@
 /** Every verb of a plan by its name; the prototype is null, so that a hostile name reaches nothing else. */
 import { cleanup } from './cleanup.ts';
+import { castTensor, scaleTensor, setType } from './convert.ts';
+import { extract } from './extract.ts';
 import { addNodes, insertAfter, insertBefore, insertOnEdge } from './insert.ts';
 import {
   addInitializer,
@@ -21,12 +23,14 @@ const rows = {
   addInput,
   addNodes,
   addOutput,
+  castTensor,
   cleanup,
   constantToInitializer,
   deleteInitializer,
   deleteInput,
   deleteOutput,
   editTensor,
+  extract,
   importOpset,
   initializerToConstant,
   insertAfter,
@@ -37,16 +41,21 @@ const rows = {
   renameNode,
   renameValue,
   replace,
+  scaleTensor,
   setAttribute,
   setInput,
   setStorage,
   setTensor,
+  setType,
   toposort,
 };
 
 export const VERBS: Readonly<typeof rows> = Object.freeze(Object.assign(Object.create(null) as typeof rows, rows));
 
 export type VerbName = keyof typeof rows;
+
+/** In the order of the alphabet. */
+export const VERB_NAMES: readonly VerbName[] = Object.keys(rows) as VerbName[];
 export type VerbArgs<V extends VerbName> = Parameters<(typeof rows)[V]['apply']>[1];
 export type VerbResult<V extends VerbName> = ReturnType<(typeof rows)[V]['apply']>;
 
