@@ -135,22 +135,13 @@ export function sealFloeSegment(
   const cipher = createCipheriv(CIPHER, keys.segmentKey(position), iv, { authTagLength: GCM_TAG_BYTES });
   cipher.setAAD(toSegmentAad(position, isLast));
   take(prefix);
-  for (const part of toCipherCalls(plaintext)) {
-    const piece = toPlainArray(cipher.update(part));
+  for (let at = 0; at < plaintext.length; at += SEAL_LIMITS.cipherCallBytes) {
+    const piece = toPlainArray(cipher.update(plaintext.subarray(at, at + SEAL_LIMITS.cipherCallBytes)));
     take(piece);
     freeNow(piece);
   }
   cipher.final();
   take(toPlainArray(cipher.getAuthTag()));
-}
-
-/** Cuts a segment's text into the inputs of cipher calls; an empty one is one empty call. */
-function toCipherCalls(text: Uint8Array): Uint8Array[] {
-  const { cipherCallBytes } = SEAL_LIMITS;
-  const count = Math.max(1, Math.ceil(text.length / cipherCallBytes));
-  return Array.from({ length: count }, (_, index) =>
-    text.subarray(index * cipherCallBytes, (index + 1) * cipherCallBytes),
-  );
 }
 
 /** The same memory without Buffer's own methods: its `slice` shares memory where that of other arrays copies. */
@@ -159,8 +150,8 @@ function toPlainArray(buffer: Buffer): Uint8Array {
 }
 
 /**
- * Decrypts one segment. Its plaintext is handed on, in pieces in order, only after the tag was checked; whatever
- * happens, every piece is wiped and freed before this returns or throws.
+ * Decrypts one segment. Its plaintext is handed on, in one part, only after the tag was checked; whatever happens, it is
+ * wiped and freed before this returns or throws.
  * @param bytes the whole segment as stored
  * @throws SealError SEAL_AUTH_FAILED whatever is wrong with the segment, before `take` is called; and what `take` throws
  */
@@ -181,18 +172,13 @@ export function openFloeSegment(
   });
   decipher.setAAD(toSegmentAad(position, isLast));
   decipher.setAuthTag(bytes.subarray(tagStart));
-  const pieces: Uint8Array[] = [];
+  const plaintext = toPlainArray(decipher.update(bytes.subarray(PREFIX_BYTES, tagStart)));
   try {
-    for (const part of toCipherCalls(bytes.subarray(PREFIX_BYTES, tagStart))) {
-      pieces.push(toPlainArray(decipher.update(part)));
-    }
     assertTag(decipher);
-    for (const piece of pieces) take(piece);
+    take(plaintext);
   } finally {
-    for (const piece of pieces) {
-      zeroize(piece);
-      freeNow(piece);
-    }
+    zeroize(plaintext);
+    freeNow(plaintext);
   }
 }
 

@@ -13,11 +13,11 @@ export const SEAL_LIMITS = {
   segmentBytesMax: 4 * 1024 * 1024,
   /** Fastest of 16 KiB to 4 MiB with node:crypto. */
   segmentBytesDefault: 1024 * 1024,
-  /** One cipher call: its input, its output and Node's copy of that stay in a core's own cache. */
+  /** Input of one call when sealing: with its output and Node's copy of that it stays in a core's own cache. */
   cipherCallBytes: 256 * 1024,
   /** Work from which warming up the allocator (a millisecond or two) pays. */
   primeFromBytes: 16 * 1024 * 1024,
-  /** Twice this is what may lie free before the allocator gives it back: the plaintext of a segment and one call more. */
+  /** Twice this is what may lie free before the allocator gives it back: twice the longest segment. */
   primeBlockBytes: 4 * 1024 * 1024,
   /** Decrypted segments that an open seal keeps: a tensor on a border, the graph, and one neighbour. */
   cachedSegments: 4,
