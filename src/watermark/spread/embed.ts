@@ -16,7 +16,7 @@ import { toShapes } from './shape.ts';
 import { createSlots } from './slots.ts';
 
 /** The one default strength: the margin of every bit in units of a layer's weight deviation. */
-export const TAU_DEFAULT = 0.11;
+export const TAU_DEFAULT = 0.125;
 export const SCHEME = 'spread/v1';
 /** A margin may fall short by this share after casting. */
 const MARGIN_SHARE = 0.95;
@@ -31,7 +31,7 @@ export interface EmbedMarkOptions {
   readonly ownerId: string;
   /** 32 bytes. */
   readonly originalDigest: Uint8Array;
-  /** Margin in standard deviations of a layer's weights, in (0, 1]; 0.11 by default. */
+  /** Margin in standard deviations of a layer's weights, in (0, 1]; 0.125 by default. */
   readonly tau?: number;
   /** 256 below a million weights, else 1,024. */
   readonly bits?: MarkBits;

@@ -10,7 +10,7 @@ import type { Layout } from './layout.ts';
 import type { LayerScale } from './measure.ts';
 
 /** Added to a direction's mean square before comparing, in units of the mean over all: weak directions are left alone. */
-const RIDGE = 0.3;
+const RIDGE = 0.12;
 /** Without calibration, inputs are taken to have a mean: the sum of a row's changes is damped by this share. */
 const ASSUMED_DAMPING = 0.9;
 /** No layer takes more than this multiple, or less than this share, of the common strength. */
