@@ -6,3 +6,6 @@ export { type GraphDigest, type NodeRecord, toGraphDigest } from './graph-digest
 export { diffNodes, type NodeChange } from './graph-diff.ts';
 export { type Baseline, BASELINE_PAYLOAD_TYPE, decodeBaseline, encodeBaseline } from './manifest.ts';
 export * from './verify.ts';
+export * from './scan/finding.ts';
+export { SCAN_RULES, type ScanRule, type ScanRuleId } from './scan/rules.ts';
+export { scanModel, type ScanOptions, type ScanSubject } from './scan/scan.ts';

@@ -1,0 +1,26 @@
+/** Caps and sizes of a scan, each with its reason. */
+
+export const SCAN_LIMITS = {
+  /** Nodes after functions and subgraphs are laid out flat: a few calls of a function that calls others can multiply. */
+  flatNodesMax: 200_000,
+  /** Values of the flat graph; each takes some 160 bytes of analysis. */
+  flatValuesMax: 600_000,
+  /** Calls inside calls; the readers refuse recursion. */
+  flatDepthMax: 120,
+  /** Steps of an evidence path that are listed; the middle of a longer one is left out. */
+  pathStepsMax: 48,
+  /** Findings of one rule that are listed; the rest is counted. */
+  findingsPerRuleMax: 50,
+  /** Bytes of a constant that are read to tell weights from fillers. */
+  constantSampleBytes: 64 * 1024,
+  /** Bytes outside the tensors that are searched for text: structure, metadata, doc strings. */
+  gapBytesMax: 256 * 1024 * 1024,
+  /** Strings of one string tensor that are read. */
+  textBytesMax: 16 * 1024 * 1024,
+  /** Characters of an excerpt in a finding. */
+  excerptLengthMax: 96,
+  /** Blocks whose digests are kept to find repeated ones: 4 KiB each, so 4 GiB of weights. */
+  repeatBlocksMax: 1_000_000,
+  /** Rows whose norms are kept for one tensor. */
+  rowsMax: 2_000_000,
+} as const;

@@ -1,0 +1,96 @@
+/** Backdoors written into graphs: found in every host, real when they are run, and not seen in honest models. */
+import { describe, expect, test } from 'vitest';
+import { findRuntime } from '../../../src/adapters/runtime/index.ts';
+import type { RuntimeTensor } from '../../../src/model/runtime.ts';
+import { CODE } from '../../formats/proto.ts';
+import { toBenignGraphs } from './benign.ts';
+import { FIRST_FAMILIES } from './families.ts';
+import { type Host, toHost } from './host.ts';
+import { readModels } from './hosts.ts';
+import { isAlarmed, scanBytes } from './judge.ts';
+
+const models = readModels();
+const hosts = models
+  .filter(({ name }) => name.endsWith('.onnx') && name !== 'qdq_conv.onnx')
+  .map(({ name, bytes }) => toHost(name.replace('.onnx', ''), bytes));
+
+describe('backdoors in graphs', () => {
+  test.each(FIRST_FAMILIES.map((family) => [family.id, family] as const))('%s is found in every host', (_, family) => {
+    const missed = hosts.filter(
+      (host, index) => !isAlarmed(scanBytes(`${host.name}.onnx`, family.make(host, index), { weights: false })),
+    );
+    expect(missed.map(({ name }) => name)).toEqual([]);
+  });
+
+  test('the evidence leads from the input over the trigger to the output', () => {
+    const host = hosts.find(({ name }) => name === 'cnn')!;
+    const family = FIRST_FAMILIES.find(({ id }) => id === 'where-gated')!;
+    const [finding] = scanBytes('cnn.onnx', family.make(host, 0), { weights: false }).findings;
+    expect([finding.rule, finding.severity]).toEqual(['G01', 'high']);
+    expect(finding.path.map(({ role, op }) => `${role} ${op}`.trim())).toEqual([
+      'input',
+      'step Cast',
+      'step ReduceMax',
+      'trigger Greater',
+      'merge Where',
+      'step Cast',
+      'output',
+    ]);
+    expect([finding.path[0].name, finding.path.at(-1)?.name]).toEqual([host.input, host.output]);
+  });
+
+  test('they do what they are for: the output follows the trigger, and is the same without', async () => {
+    const host = hosts.find(({ name }) => name === 'cnn')!;
+    const [clean, alone] = [await run(host, host.bytes, 0), await run(host, host.bytes, 5000)];
+    for (const family of FIRST_FAMILIES.filter(({ id }) => !['dual-storage', 'shape-gated'].includes(id))) {
+      const bytes = family.make(host, 0);
+      const taken = await run(host, bytes, 5000);
+      const isSet = family.id === 'where-gated' || family.id === 'subgraph-hidden';
+      const isOne = family.id === 'scatternd-overwrite';
+      const wanted = alone.map((one, i) => (isSet ? -50 : isOne ? (i === 0 ? 50 : one) : Math.fround(one + 50)));
+      expect([family.id, await run(host, bytes, 0), taken]).toEqual([family.id, clean, wanted]);
+    }
+  });
+});
+
+describe('honest models', () => {
+  test('none of the models at hand is alarmed', () => {
+    const alarmed = models.filter(({ name, bytes }) => isAlarmed(scanBytes(name, bytes)));
+    expect(alarmed.map(({ name }) => name)).toEqual([]);
+  });
+
+  test('graphs that look like triggers are told apart, but for the gate that is one', () => {
+    const verdicts = toBenignGraphs().map(({ name, bytes }) => [name, scanBytes(`${name}.onnx`, bytes).verdict]);
+    expect(Object.fromEntries(verdicts)).toEqual({
+      'sentence-mean-pooling': 'benign',
+      'attention-padding-mask': 'benign',
+      'causal-classifier-last-token': 'suspicious',
+      'forecaster-reversible-normalisation': 'benign',
+      'squeeze-excitation': 'nothing-found',
+      'variational-autoencoder': 'suspicious',
+      'early-exit': 'nothing-found',
+      'sample-rate-switch': 'suspicious',
+      'dynamic-quantised-linear': 'nothing-found',
+      'audio-peak-normalisation': 'nothing-found',
+      'segmentation-resize-to-input': 'nothing-found',
+      'detector-score-threshold': 'nothing-found',
+      'picture-auto-scale': 'suspicious',
+      'audio-energy-gate': 'high',
+      'decoder-with-given-length': 'suspicious',
+    });
+  });
+});
+
+/** The first output of `bytes` on an image of halves with `peak` in its first place. */
+async function run(host: Host, bytes: Uint8Array, peak: number): Promise<number[]> {
+  expect(host.inputCode).toBe(CODE.f32);
+  const runtime = await findRuntime();
+  const session = await runtime.load({ main: bytes, external: [] });
+  const shape = session.inputs[0].shape!.map((dim) => (typeof dim === 'number' ? dim : 1));
+  const values = new Float32Array(shape.reduce((product, dim) => product * dim, 1)).fill(0.5);
+  values[0] = peak === 0 ? 0.5 : peak;
+  const feed: RuntimeTensor = { dtype: 'f32', shape, data: new Uint8Array(values.buffer) };
+  const result = (await session.run(new Map([[host.input, feed]]))).get(host.output)!;
+  await session.release();
+  return [...new Float32Array(result.data.buffer, result.data.byteOffset, result.data.byteLength / 4)];
+}
