@@ -16,8 +16,9 @@ function copy() {
   closeSync(output);
 }
 
+const before = process.cpuUsage();
 if (from !== undefined) copy();
-const { user, system } = process.cpuUsage();
+const { user, system } = process.cpuUsage(before);
 const args = ['speed', '-mr', '-seconds', seconds, '-bytes', '1048576', '-evp', 'aes-256-gcm'];
 if (direction === 'decrypt') args.push('-decrypt');
 const text = execFileSync('openssl', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });

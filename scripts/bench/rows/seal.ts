@@ -50,10 +50,11 @@ function writePlain(path: string, sizeBytes: number): void {
 }
 
 function fileRow(verb: 'seal' | 'open', direction: 'encrypt' | 'decrypt'): BenchRow {
-  const sizeBytes = 2 * GIB;
+  // Larger files take longer than a virtual machine keeps freed memory: a slow run then pays for getting it back.
+  const sizeBytes = GIB;
   return {
     id: `seal-file-${verb}`,
-    title: `${verb} 2 GiB file to file, against a plain 1 MiB read/write copy plus bytes / openssl's rate`,
+    title: `${verb} 1 GiB file to file, against a plain 1 MiB read/write copy plus bytes / openssl's rate; without Node's start`,
     bar: 'CPU <= 1.3 x',
     diskBytes: 4 * sizeBytes,
     prepare: (folder) => {
@@ -67,13 +68,13 @@ function fileRow(verb: 'seal' | 'open', direction: 'encrypt' | 'decrypt'): Bench
       const bench: BenchCase = {
         ours: runCase('seal-file.js', [verb, plain, sealed, opened], remove(output)),
         yardstick: runCase('seal-openssl.js', [direction, '2', verb === 'seal' ? plain : sealed, copy], remove(copy)),
-        pairs: 5,
+        pairs: 10,
         judge: (measure) => {
           const ratio = toPairMedian(measure, (a, b) => {
             const cipherMs = (1000 * sizeBytes) / readOutput(b, 'bytesPerCpuSecond');
-            return a.cpuMs / (readOutput(b, 'copyCpuMs') + cipherMs);
+            return readOutput(a, 'workCpuMs') / (readOutput(b, 'copyCpuMs') + cipherMs);
           });
-          const cpu = toMedian(measure.ours.map((sample) => sample.cpuMs));
+          const cpu = toMedian(measure.ours.map((sample) => readOutput(sample, 'workCpuMs')));
           return { figure: `${ratio.toFixed(2)} x, ${cpu.toFixed(0)} ms CPU`, met: ratio <= 1.3 };
         },
       };
