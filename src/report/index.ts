@@ -1,5 +1,13 @@
 /** Reports of what was protected: one plain record in; a page for people or lines for a terminal out. */
 export { toReportHtml } from './page.ts';
+export {
+  type SarifFinding,
+  type SarifLevel,
+  type SarifPlace,
+  type SarifRule,
+  type SarifRun,
+  toSarif,
+} from './sarif.ts';
 export { type ReportTextOptions, toReportText } from './text.ts';
 export type {
   ProtectReport,
