@@ -10,6 +10,11 @@ import { Transaction } from './transaction.ts';
 import type { Problem } from './validate/rules.ts';
 import { validateDocument, type Validation } from './validate/validate.ts';
 
+export interface EditOptions {
+  /** Opened models that `merge` may take, by name; they must stay open as long as the edited one. */
+  readonly models?: Readonly<Record<string, Model>>;
+}
+
 export interface GraphEdit {
   /** What was done. */
   readonly plan: EditPlan;
@@ -32,9 +37,10 @@ export interface GraphEdit {
  *   `scope`, `name` and `node` of the first and the number of all; whatever a verb or `act` throws
  * @throws FormatError FORMAT_GRAPH_UNSUPPORTED
  */
-export function editGraph(model: Model, act: (tx: Transaction) => void): GraphEdit {
-  const before = readGraphDocument(model);
-  const draft = new Draft(before);
+export function editGraph(model: Model, act: (tx: Transaction) => void, options: EditOptions = {}): GraphEdit {
+  const models = Object.entries(options.models ?? {});
+  const others = new Map(models.map(([name, other]) => [name, readGraphDocument(other)]));
+  const draft = new Draft(readGraphDocument(model), others);
   const tx = new Transaction(draft);
   act(tx);
   const document = draft.toDocument();
@@ -44,7 +50,12 @@ export function editGraph(model: Model, act: (tx: Transaction) => void): GraphEd
     document,
     inherited,
     warnings,
-    toRewrite: () => toGraphRewrite(model, document),
+    toRewrite: () =>
+      toGraphRewrite(
+        model,
+        document,
+        models.map(([, other]) => other),
+      ),
   });
 }
 
@@ -52,11 +63,12 @@ export function editGraph(model: Model, act: (tx: Transaction) => void): GraphEd
  * Replays a plan, as an object or as JSON text. On the model that it was made on, the result is the same to the byte.
  * @throws SurgeryError SURGERY_PLAN_MALFORMED | SURGERY_… as {@link editGraph}
  */
-export function applyEditPlan(model: Model, plan: unknown): GraphEdit {
+export function applyEditPlan(model: Model, plan: unknown, options: EditOptions = {}): GraphEdit {
   const { steps } = parseEditPlan(plan);
-  return editGraph(model, (tx) => {
+  const replay = (tx: Transaction): void => {
     for (const step of steps) tx.run(step);
-  });
+  };
+  return editGraph(model, replay, options);
 }
 
 /** Checks the graph of an opened model by the rules of `validate/rules.ts`. */

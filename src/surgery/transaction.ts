@@ -1,11 +1,12 @@
 /** The transaction that a caller edits through: looking at the graph, and verbs, each recorded as a step. */
+import { toFunctionId } from '../model/document.ts';
 import type { TensorRef } from '../model/types.ts';
 import { findConstant } from './draft/constants.ts';
 import type { Draft } from './draft/draft.ts';
 import type { AttributeJson, NodeJson, TensorJson, ValueJson } from './draft/json.ts';
 import type { NodeView } from './draft/node.ts';
 import { type NodeLike, resolveNode, toNodeRef, toValueRef, type ValueLike } from './draft/refs.ts';
-import type { Scope } from './draft/scope.ts';
+import type { Node, Scope } from './draft/scope.ts';
 import { findMatches, type Match, type Pattern } from './find/pattern.ts';
 import { findBoundary, listUpstream } from './find/region.ts';
 import { findNodes, type NodeQuery } from './find/query.ts';
@@ -259,6 +260,35 @@ export class Transaction {
   /** Nodes of the main graph within `depth` steps before the values, nearest first; all when there is no depth. */
   upstream(values: readonly string[], depth = Infinity): readonly NodeView[] {
     return listUpstream(this.#draft.main, values, depth);
+  }
+
+  /** Puts another model, given to `editGraph` by that name, behind this one. See `verbs/merge.ts`. */
+  merge(model: string, options: Omit<VerbArgs<'merge'>, 'model'> = {}): void {
+    this.#run('merge', { model, ...options });
+  }
+
+  /** Puts a prefix before all names but those of the interface, or these too. */
+  prefix(prefix: string, options: { interface?: boolean } = {}): void {
+    this.#run('prefix', { prefix, ...options });
+  }
+
+  /** Puts the body of the called function in the place of the call. */
+  inline(node: NodeLike): void {
+    this.#run('inline', { node: toNodeRef(node) });
+  }
+
+  /** Inlines every call, of functions in functions too, and removes the functions. */
+  inlineAll(): void {
+    const ids = new Set(this.#draft.listFunctions().map(toFunctionId));
+    const listCalls = (): Node[] =>
+      [...this.#draft.main.eachScope()].flatMap((scope) =>
+        scope.nodes
+          .toArray()
+          .filter(({ domain, op, overload }) => ids.has(toFunctionId({ domain, name: op, overload }))),
+      );
+    // A body may hold calls of its own: each round goes one level deeper.
+    for (let calls = listCalls(); calls.length > 0; calls = listCalls()) for (const call of calls) this.inline(call);
+    this.cleanup();
   }
 
   // ---- whole scopes --------------------------------------------------------------------------------------------------

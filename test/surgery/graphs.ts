@@ -68,7 +68,7 @@ export const branches = (): Uint8Array =>
   );
 
 /** A call of own::Twice, whose body is z = Add(a, a), and of own::Unused nobody. */
-export const functions = (): Uint8Array =>
+export const functions = (opset = 18): Uint8Array =>
   modelOf(
     { opsets: { '': 18, own: 1 } },
     P.join(P.node('Twice', ['x'], ['y'], P.str(7, 'own')), P.input('x'), P.output('y')),
@@ -80,7 +80,7 @@ export const functions = (): Uint8Array =>
         P.str(4, 'a'),
         P.str(5, 'z'),
         P.node('Add', ['a', 'a'], ['z']).with(0, 0x3a),
-        P.len(9, P.int(2, 18)),
+        P.len(9, P.int(2, opset)),
       ),
     ),
   );

@@ -43,6 +43,22 @@ export const surgeryErrors = defineErrors({
     message: 'The outputs to extract need inputs of the model that are not among those given.',
     fix: 'Name these inputs too, or values behind them.',
   },
+  SURGERY_FUNCTION_MISSING: { message: 'The node calls no function of the model.', exit: EXIT.usage, http: 404 },
+  SURGERY_GRAPH_TOO_LARGE: {
+    message: 'The graph would have more nodes than are handled.',
+    exit: EXIT.malformed,
+    http: 422,
+  },
+  SURGERY_MODEL_MISSING: {
+    message: 'The plan names a second model that was not given.',
+    exit: EXIT.usage,
+    http: 404,
+    fix: 'Give the models to merge by the names that the plan uses.',
+  },
+  SURGERY_MERGE_CONFLICT: {
+    ...usage,
+    message: 'The two models cannot be one: their IR versions differ too much, or a node keeps data in another file.',
+  },
   SURGERY_NOT_IN_SCOPE: { ...usage, message: 'That is not possible in a scope of this kind.' },
   SURGERY_TENSOR_DATA: { message: 'The data of the tensor does not fit its type and shape.', exit: 2, http: 400 },
   SURGERY_INVALID: {

@@ -13,6 +13,7 @@ interface FunctionDraft {
 export class Draft {
   readonly before: GraphDocument;
   readonly irVersion: number;
+  readonly others: ReadonlyMap<string, GraphDocument>;
   readonly main: Scope;
   readonly names: Names;
   /** New names of values by the old ones, with the path of their scope: problems that were there keep being known. */
@@ -21,7 +22,9 @@ export class Draft {
   #functions: readonly FunctionDraft[];
   readonly #scopes = new Map<string, Scope>();
 
-  constructor(document: GraphDocument) {
+  /** @param others documents of other models, by the names that verbs use */
+  constructor(document: GraphDocument, others: ReadonlyMap<string, GraphDocument> = new Map()) {
+    this.others = others;
     this.before = document;
     this.irVersion = document.irVersion;
     this.#opsets = document.opsets;

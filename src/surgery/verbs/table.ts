@@ -12,6 +12,8 @@ import {
   deleteOutput,
   importOpset,
 } from './interface.ts';
+import { inline } from './inline.ts';
+import { merge, prefix } from './merge.ts';
 import { moveNode, setAttribute, setInput } from './node.ts';
 import { toposort } from './order.ts';
 import { remove, replace } from './remove.ts';
@@ -33,10 +35,13 @@ const rows = {
   extract,
   importOpset,
   initializerToConstant,
+  inline,
   insertAfter,
   insertBefore,
   insertOnEdge,
+  merge,
   moveNode,
+  prefix,
   remove,
   renameNode,
   renameValue,
