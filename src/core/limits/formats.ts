@@ -15,6 +15,8 @@ export const FORMAT_LIMITS = {
   filesMax: 4096,
   /** Nested messages, as in the protobuf implementations that onnx and its runtimes use. */
   onnxDepthMax: 100,
+  /** Bytes of an ONNX file that an edit may write: protobuf implementations refuse a message of 2 GiB. */
+  onnxFileBytesMax: 2 ** 31 - 1,
   /** Heap of an ONNX index, estimated a little high, so that a small file cannot ask for a large one. */
   onnxIndexBytesMax: 192 * 1024 * 1024,
   /** Bytes of one name, key or other string that is kept in the index. */

@@ -1,8 +1,11 @@
 import { expect, test } from 'vitest';
-import { openBytes, runPlan } from '../../../test/formats/models.ts';
+import { findCode, openBytes, runPlan } from '../../../test/formats/models.ts';
+import * as P from '../../../test/formats/proto.ts';
 import { describeWithShared, sharedData } from '../../../test/shared-data.ts';
 import { readTarGz } from '../../../test/tar.ts';
 import type { AttributeRecord, GraphDocument, NodeRecord, ScopeRecord } from '../../model/document.ts';
+import { toMemoryTensor } from '../../model/tensors.ts';
+import type { Model, TensorRef } from '../../model/types.ts';
 import { readGraphDocument, toGraphRewrite } from '../graph-document.ts';
 
 /** Every record and list made anew, so that all of them are written and none kept whole. */
@@ -41,6 +44,29 @@ function touchAttribute(attribute: AttributeRecord): AttributeRecord {
   if (attribute.kind === 'graphs') return { kind: 'graphs', graphs: attribute.graphs.map(touchScope) };
   return attribute;
 }
+
+test('an edit that would make a file of more than 2 GiB is refused', () => {
+  const model = openBytes(P.model(P.join(P.input('x'), P.output('x'))), 'model.onnx');
+  const document = readGraphDocument(model);
+  const elementCount = 2 ** 31;
+  const tensor: TensorRef = {
+    ...toMemoryTensor({ name: 'w', dtype: 'u8', shape: [0], bytes: new Uint8Array(0) }),
+    shape: [elementCount],
+    elementCount,
+    byteLength: elementCount,
+  };
+  const graph = { ...document.graph, initializers: [{ name: 'w', tensor, place: null }] };
+  expect(findCode(() => toGraphRewrite(model, { ...document, graph }))).toBe('FORMAT_GRAPH_UNSUPPORTED');
+});
+
+test('training graphs and graphs in several parts are refused, other formats have no document', () => {
+  const body = P.join(P.input('x'), P.output('x'));
+  const open = (...parts: readonly P.Part[]) => openBytes(P.join(P.model(body), ...parts), 'model.onnx');
+  const findDocumentCode = (model: Model) => findCode(() => readGraphDocument(model));
+  expect(findDocumentCode(open(P.len(20, P.len(1, P.node('Neg', ['x'], ['y'])))))).toBe('FORMAT_GRAPH_UNSUPPORTED');
+  expect(findDocumentCode(open(P.len(7, P.node('Neg', ['x'], ['y']))))).toBe('FORMAT_GRAPH_UNSUPPORTED');
+  expect(findDocumentCode({ ...open(), format: 'gguf' })).toBe('FORMAT_GRAPH_UNSUPPORTED');
+});
 
 describeWithShared('graph documents of published models', () => {
   test('1,827 models: the document as read, and one with every record touched, give the file byte for byte', () => {

@@ -1,6 +1,9 @@
 /** The rewrite of an ONNX model to an edited graph document. */
 import type { GraphDocument, Place } from '../../model/document.ts';
+import { FormatError } from '../../core/errors.ts';
+import { FORMAT_LIMITS } from '../../core/limits/formats.ts';
 import type { Model } from '../../model/types.ts';
+import type { ByteSource } from '../../source/ports.ts';
 import type { RewritePlan } from '../../source/rewrite.ts';
 import { toSpliceOps } from '../../source/splice.ts';
 import type { OnnxLayout } from './layout.ts';
@@ -48,6 +51,7 @@ export function toDocumentRewrite(rewrite: DocumentRewrite): RewritePlan {
   };
   const main = new OpList();
   weaveMessage(context.findReader, root, plans, main);
+  assertReadable(source, main.size);
   const external = context.toExternalReplacements();
   return {
     files: model.files.map((file, i) => ({
@@ -55,6 +59,14 @@ export function toDocumentRewrite(rewrite: DocumentRewrite): RewritePlan {
       ops: i === 0 ? main.toOps() : toSpliceOps(file.source, external[i]),
     })),
   };
+}
+
+/** Runtimes read a protobuf message of 2 GiB at most; an edit must not make a file that only we can read. */
+function assertReadable(source: ByteSource, sizeBytes: number): void {
+  const { onnxFileBytesMax } = FORMAT_LIMITS;
+  if (sizeBytes <= onnxFileBytesMax || source.size > onnxFileBytesMax) return;
+  const fields = { problem: 'larger than runtimes read', sizeBytes, onnxFileBytesMax };
+  throw new FormatError('FORMAT_GRAPH_UNSUPPORTED', { fields });
 }
 
 function toFunctionsPlan(context: WriteContext, before: GraphDocument, after: GraphDocument): FieldPlan {
