@@ -4,6 +4,8 @@ export type { CsvOptions } from './data/csv.ts';
 export { type Scale, SCALES } from './data/fit.ts';
 export { type OpenDataOptions, openData } from './data/load.ts';
 export type { DataFormat, LabelledData, Labels } from './data/types.ts';
+export { decodeImage, type Pixels } from './data/pixels.ts';
+export { readArrays } from './arrays.ts';
 export { findInputs, type InputOptions, type Inputs } from './inputs.ts';
 export { findResolvablePoints, type LossPoints, toLossPoints } from './loss.ts';
 export { type FidelityOutcome, type MeasureOptions, measureFidelity } from './measure.ts';

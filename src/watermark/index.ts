@@ -1,4 +1,4 @@
-/** The ownership mark, its commitment and claim, and the fragile label. */
+/** The ownership mark, its commitment and claim; and labels, which prove nothing: in weights, graph and outputs. */
 export { calibrate, type CalibrateOptions, type CalibrationFeeds } from './calibration/calibrate.ts';
 export type * from './calibration/types.ts';
 export * from './claim.ts';
@@ -11,3 +11,14 @@ export { deriveSeeds, SEED_PURPOSES, type SeedPurpose, type Seeds } from './seed
 export * from './spread/embed.ts';
 export { listMarkableLayers, MARK_BITS, type MarkBits, usesAllPositions } from './spread/layout.ts';
 export * from './label.ts';
+export * from './graph/index.ts';
+export * from './output/index.ts';
+export {
+  findPayload,
+  type Payload,
+  PAYLOAD_KINDS,
+  type PayloadKind,
+  toPayloadFrame,
+  toShownPayload,
+  toTextPayload,
+} from './payload.ts';

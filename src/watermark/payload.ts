@@ -13,9 +13,10 @@ export interface Payload {
   readonly bytes: Uint8Array;
 }
 
-/** Version and kind, and length; and the CRC-32 at the end. */
+/** Version and kind, and length. */
 const HEAD_BYTES = 4;
-const FRAME_BYTES = HEAD_BYTES + 4;
+/** What a frame has beside its content: the head, and the CRC-32 at the end. */
+export const FRAME_BYTES = HEAD_BYTES + 4;
 const VERSION = 1;
 
 /**
