@@ -10,6 +10,7 @@ import { addLabel } from './commands/label.ts';
 import { addLedger } from './commands/ledger.ts';
 import { addProtect } from './commands/protect.ts';
 import { addRun } from './commands/run.ts';
+import { addScan } from './commands/scan.ts';
 import { addOpen, addSeal } from './commands/seal.ts';
 import { addTour } from './commands/tour.ts';
 import type { CommandHost } from './context.ts';
@@ -32,6 +33,7 @@ export function createProgram(host: CommandHost, version: string): Command {
   addDisclose(program, host);
   addBaseline(program, host);
   addVerify(program, host);
+  addScan(program, host);
   addSeal(program, host);
   addOpen(program, host);
   addRun(program, host);

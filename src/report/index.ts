@@ -1,5 +1,6 @@
 /** Reports of what was protected: one plain record in; a page for people or lines for a terminal out. */
 export { toReportHtml } from './page.ts';
+export { type ScanPage, toScanHtml } from './scan-page.ts';
 export {
   type SarifFinding,
   type SarifLevel,

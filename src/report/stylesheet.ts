@@ -73,6 +73,8 @@ figcaption { color: var(--muted); font-size: 13px; line-height: 1.45; margin-top
 .chart .limit { stroke: var(--bad); stroke-width: 1; stroke-dasharray: 3 3; }
 .chart .refused { fill: var(--bad); opacity: 0.12; }
 .chart .zone-none { fill: var(--zone-none); } .chart .zone-flag { fill: var(--zone-flag); } .chart .zone-claim { fill: var(--zone-claim); }
+.chart .box { fill: var(--soft); stroke: var(--line); } .chart .box-bad { fill: var(--warn-paper); stroke: var(--bad); } .chart .box-end { fill: var(--paper); stroke: var(--accent); }
+.chart .edge { stroke: var(--muted); stroke-width: 1.5; }
 .chart .marker { fill: var(--ink); } .chart .marker-line { stroke: var(--ink); stroke-width: 2; }
 ol.steps { padding: 0; margin: 0; list-style: none; counter-reset: step; }
 ol.steps > li { counter-increment: step; margin: 0 0 20px; padding-left: 36px; position: relative; break-inside: avoid; }

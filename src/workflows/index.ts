@@ -15,6 +15,7 @@ export type { FidelityResult, FileRecord, Protected, ProtectOptions, ProtectResu
 export { embedModel, type EmbedResult } from './protect/embed.ts';
 export { protect } from './protect/protect.ts';
 export { loadSealed, readFeeds } from './run-sealed.ts';
+export { scanFile, type ScanFileOptions, type ScanFileReport, toScanSarif } from './scan.ts';
 export { sealModel, type SealModelOptions, type SealModelResult } from './seal-model.ts';
 export type { OpenedKeys, OpenKeysOptions, Services } from './services.ts';
 export { openSession, type Session } from './session.ts';

@@ -38,7 +38,7 @@ export function findRefusal(error: ModelwardError): ScanFinding | null {
   return {
     rule,
     severity: 'high',
-    message: `${error.message} (${error.code})`,
+    message: `${error.message} (${error.code}${typeof subject === 'string' ? `, "${subject}"` : ''})`,
     subject: typeof subject === 'string' ? subject : null,
     kind: typeof tensor === 'string' && tensor !== '' ? 'tensor' : 'file',
     path: [],

@@ -110,8 +110,14 @@ function toReport(format: string, { findings, scanned, notScanned }: Draft): Sca
       SCAN_SEVERITIES.indexOf(b.severity) - SCAN_SEVERITIES.indexOf(a.severity) ||
       (a.rule < b.rule ? -1 : a.rule > b.rule ? 1 : 0),
   );
+  // A node with several outputs breaks a rule once.
+  const once = [
+    ...new Map(
+      sorted.map((finding) => [JSON.stringify([finding.rule, finding.subject, finding.message]), finding]),
+    ).values(),
+  ];
   const counts = new Map<string, number>();
-  const listed = sorted.filter(({ rule }) => {
+  const listed = once.filter(({ rule }) => {
     counts.set(rule, (counts.get(rule) ?? 0) + 1);
     return counts.get(rule)! <= SCAN_LIMITS.findingsPerRuleMax;
   });
