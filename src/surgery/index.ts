@@ -17,15 +17,29 @@ export type { NodeLike, NodeRef, ValueLike, ValueRef } from './draft/refs.ts';
 export * from './edit.ts';
 export type { Match, Pattern, PatternNode } from './find/pattern.ts';
 export { findScalar, type NodeQuery } from './find/query.ts';
+export { foldConstants, type FoldOptions, type FoldReport } from './fold/fold.ts';
 export { type FindingId, INFER_FINDINGS, type InferFinding } from './infer/findings.ts';
 export * from './infer/infer.ts';
 export type { Inference, InferOptions } from './infer/inference.ts';
 export { listOperators } from './infer/table.ts';
 export type { Dim, Elements, InferredType, OptionalType, SequenceType, Shape, TensorType } from './infer/types.ts';
+export {
+  compareEdit,
+  DEFAULT_PASSES,
+  type GraphSize,
+  OPTIMIZE_PASSES,
+  optimizeGraph,
+  type OptimizeOptions,
+  type OptimizeReport,
+  type PassId,
+  type PassReport,
+} from './optimize/optimize.ts';
 export { type EditPlan, type EditStep, formatEditPlan, parseEditPlan } from './plan.ts';
+export { type Comparison, compareModels, type Feeds, type OutputDifference } from './run/compare.ts';
+export { findSampleFeeds, type SampleOptions } from './run/feeds.ts';
 export type { ScopeView, Transaction } from './transaction.ts';
 export { type Problem, type RuleId, RULES } from './validate/rules.ts';
 export { validateDocument, type Validation } from './validate/validate.ts';
 export type { CleanupResult } from './verbs/cleanup.ts';
 export type { Insertion, WireNodeJson } from './verbs/insert.ts';
-export type { VerbArgs, VerbName, VerbResult } from './verbs/table.ts';
+export { VERB_NAMES, type VerbArgs, type VerbName, type VerbResult } from './verbs/table.ts';

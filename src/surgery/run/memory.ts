@@ -1,0 +1,31 @@
+/** A planned model in memory, for a runtime. */
+import { RuntimeError } from '../../core/errors.ts';
+import { SURGERY_LIMITS } from '../../core/limits/surgery.ts';
+import type { RuntimeModel } from '../../model/runtime.ts';
+import { applyRewrite, type FileRewrite, type RewritePlan, toRewriteSize } from '../../source/rewrite.ts';
+
+/** Bytes of all files of a plan. */
+export function toPlanBytes(plan: RewritePlan): number {
+  return plan.files.reduce((sum, { ops }) => sum + toRewriteSize(ops), 0);
+}
+
+/** @throws RuntimeError RUNTIME_MODEL_TOO_LARGE; SourceError */
+export function toRuntimeModel(plan: RewritePlan): RuntimeModel {
+  const bytes = toPlanBytes(plan);
+  if (bytes > SURGERY_LIMITS.runBytesMax) {
+    throw new RuntimeError('RUNTIME_MODEL_TOO_LARGE', { fields: { bytes, limit: SURGERY_LIMITS.runBytesMax } });
+  }
+  const [main, ...rest] = plan.files;
+  return { main: toFileBytes(main), external: rest.map((file) => ({ path: file.name, data: toFileBytes(file) })) };
+}
+
+function toFileBytes({ ops }: FileRewrite): Uint8Array {
+  const bytes = new Uint8Array(toRewriteSize(ops));
+  let at = 0;
+  const write = (chunk: Uint8Array): void => {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  };
+  applyRewrite(ops, { write });
+  return bytes;
+}
