@@ -10,15 +10,26 @@ import { findRuntime } from '../adapters/runtime/index.ts';
 import { createChildRunner } from '../adapters/sealed-runner/index.ts';
 import { systemClock, systemRandom } from '../adapters/system/index.ts';
 import { httpTimestampAuthority } from '../adapters/tsa/index.ts';
+import { openWorkerPool } from '../adapters/worker-pool/index.ts';
 import type { Progress } from '../core/ports.ts';
 import { parseKeyUri } from '../seal/index.ts';
 import { nodeStorage } from '../source/node-storage.ts';
 import type { Cleanups } from './ui/interrupt.ts';
-import { type OpenedKeys, type OpenKeysOptions, type Services, toHome, withKeyLog } from '../workflows/index.ts';
+import {
+  type FleetItem,
+  type FleetRunner,
+  type OpenedKeys,
+  type OpenKeysOptions,
+  type Services,
+  toHome,
+  withKeyLog,
+} from '../workflows/index.ts';
 
 /** Version of this package. */
 export const TOOL_VERSION = (createRequire(import.meta.url)('../../package.json') as { version: string }).version;
 
+/** The built entry of the workers, beside this file. */
+const FLEET_WORKER = fileURLToPath(new URL('./fleet-worker/compose.js', import.meta.url));
 /** The built entry of the child, beside this file. */
 const SEALED_CHILD = fileURLToPath(new URL('./sealed-child/compose.js', import.meta.url));
 
@@ -55,6 +66,12 @@ export function composeServices({ home: root, progress, cleanups }: ComposeOptio
     onInterrupt: (cleanup) => cleanups.add(cleanup),
     peakRssMib: () => process.resourceUsage().maxRSS / 1024,
   };
+}
+
+/** Workers that edit models of a fleet, `count` at a time. */
+export function openFleetWorkers(count: number): { readonly run: FleetRunner; close(): Promise<void> } {
+  const pool = openWorkerPool({ scriptPath: FLEET_WORKER, count });
+  return { run: async (job) => (await pool.run(job)) as FleetItem, close: () => pool.close() };
 }
 
 /** Only local keys exist in this version; `parseKeyUri` refuses every other scheme. */

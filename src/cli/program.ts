@@ -4,6 +4,7 @@ import { addBaseline, addVerify } from './commands/baseline.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addDetect, addDisclose } from './commands/detect.ts';
 import { addEmbed } from './commands/embed.ts';
+import { addGraph } from './commands/graph/index.ts';
 import { addInspect } from './commands/inspect.ts';
 import { addKeys } from './commands/keys.ts';
 import { addLabel } from './commands/label.ts';
@@ -39,6 +40,7 @@ export function createProgram(host: CommandHost, version: string): Command {
   addRun(program, host);
   addInspect(program, host);
   addLabel(program, host);
+  addGraph(program, host);
   addLedger(program, host);
   addKeys(program, host);
   addTour(program, host);

@@ -10,5 +10,5 @@ export { findInputs, type InputOptions, type Inputs } from './inputs.ts';
 export { findResolvablePoints, type LossPoints, toLossPoints } from './loss.ts';
 export { type FidelityOutcome, type MeasureOptions, measureFidelity } from './measure.ts';
 export type { FidelityRecord, OutputFidelity } from './record.ts';
-export { readNpyValue, toNpyBytes } from './npy-value.ts';
+export { readNpyDType, readNpyValue, toNpyBytes } from './npy-value.ts';
 export { readRuntimeModel } from './runtime-model.ts';

@@ -22,6 +22,11 @@ const DESCRIPTIONS: ReadonlyMap<DType, string> = new Map<DType, string>([
   ['bool', '|b1'],
 ]);
 
+/** The element type that an npy file names. @throws RuntimeError DATA_MALFORMED; the source stays open */
+export function readNpyDType(source: ByteSource): DType {
+  return openNpy(source).dtype;
+}
+
 /**
  * An npy file as a value of type `dtype`; the array is read whole and closed.
  * @throws RuntimeError DATA_MALFORMED | DATA_TOO_LARGE | RUNTIME_DTYPE_UNSUPPORTED

@@ -3,6 +3,7 @@ export { type BaselineModelOptions, type BaselineResult, writeBaseline } from '.
 export { listClaims, readClaim } from './claims.ts';
 export { detect, type DetectOptions, type DetectReport } from './detect.ts';
 export { discloseSeed, type DiscloseOptions } from './disclose.ts';
+export * from './graph/index.ts';
 export { type Home, prepareHome, toHome } from './home.ts';
 export { inspectModel, type InspectReport } from './inspect.ts';
 export { findLabel, writeLabel, type WriteLabelOptions, type WriteLabelResult } from './label.ts';

@@ -1,0 +1,75 @@
+/** Jobs in worker threads of this process, one at a time in each; a worker that dies costs its job alone. */
+import { Worker } from 'node:worker_threads';
+
+export interface WorkerPoolOptions {
+  /** Absolute path of the script that each worker runs; it answers every message with one, see `serveJobs`. */
+  readonly scriptPath: string;
+  readonly count: number;
+}
+
+export interface WorkerPool {
+  /**
+   * Runs a job in the next free worker.
+   * @throws the error of a worker that ended without an answer
+   */
+  run(job: unknown): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+interface Waiting {
+  readonly job: unknown;
+  readonly resolve: (answer: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** A pool whose workers start with their first job. */
+export function openWorkerPool({ scriptPath, count }: WorkerPoolOptions): WorkerPool {
+  const idle: Worker[] = [];
+  const busy = new Map<Worker, Waiting>();
+  const waiting: Waiting[] = [];
+
+  const next = (): void => {
+    while (waiting.length > 0) {
+      const worker = idle.pop() ?? (busy.size < count ? start() : undefined);
+      if (worker === undefined) return;
+      const item = waiting.shift()!;
+      busy.set(worker, item);
+      worker.postMessage(item.job);
+    }
+  };
+  const start = (): Worker => {
+    const worker = new Worker(scriptPath);
+    worker.on('message', (answer: unknown) => {
+      const item = busy.get(worker);
+      busy.delete(worker);
+      idle.push(worker);
+      item?.resolve(answer);
+      next();
+    });
+    worker.on('error', (error: Error) => {
+      drop(worker, error);
+    });
+    worker.on('exit', (code) => {
+      drop(worker, new Error(`internal error: a worker ended with code ${code}`));
+    });
+    return worker;
+  };
+  const drop = (worker: Worker, error: Error): void => {
+    const item = busy.get(worker);
+    busy.delete(worker);
+    const at = idle.indexOf(worker);
+    if (at !== -1) idle.splice(at, 1);
+    item?.reject(error);
+    next();
+  };
+  return {
+    run: (job) =>
+      new Promise((resolve, reject) => {
+        waiting.push({ job, resolve, reject });
+        next();
+      }),
+    close: async () => {
+      await Promise.all([...idle, ...busy.keys()].map((worker) => worker.terminate()));
+    },
+  };
+}

@@ -1,0 +1,81 @@
+/** The editing verbs as commands: each reads a model, runs one verb, and writes a copy. */
+import type { Command } from 'commander';
+import { parse } from 'node:path';
+import { EXIT } from '../../../core/errors.ts';
+import { editGraphFile, type EditFileResult } from '../../../workflows/index.ts';
+import { addExamples } from '../../command-spec.ts';
+import { type CliContext, type CommandHost, onAction, toPathOption } from '../../context.ts';
+import { toPairs } from '../../ui/table.ts';
+import type { TextLook } from '../../ui/ui.ts';
+import { createInputs } from './inputs.ts';
+import { VERB_ROWS, type VerbFlags, type VerbRow } from './verbs.ts';
+
+interface EditFlags extends VerbFlags {
+  readonly out?: string;
+  readonly plan?: string;
+  readonly dryRun?: boolean;
+  readonly force?: boolean;
+  readonly dataRoot?: string;
+}
+
+export function addEdits(graph: Command, host: CommandHost): void {
+  for (const row of VERB_ROWS) addEdit(graph, host, row);
+}
+
+function addEdit(graph: Command, host: CommandHost, row: VerbRow): void {
+  const command = graph.command(row.name).summary(row.summary).argument('<model>', 'ONNX model');
+  for (const [word, summary] of row.words) command.argument(word, summary);
+  for (const [flags, summary] of row.options) command.option(flags, summary);
+  addWriteOptions(command.option('--scope <path>', 'path of a subgraph or function (default: the main graph)'));
+  const [example, meaning] = row.example;
+  addExamples(command, [{ command: `modelward graph ${example}`, summary: meaning === '' ? row.summary : meaning }]);
+  onAction<EditFlags>(host, command, (context, flags, [model, ...words]) => {
+    const inputs = createInputs(context);
+    const other = row.other === undefined ? undefined : words[row.other];
+    const others = other === undefined ? {} : { others: { [other]: context.toAbsolute(other) } };
+    const result = editGraphFile(context.services, { ...toEditOptions(context, model, flags), ...others }, (tx) => {
+      row.act(tx, words, flags, inputs);
+    });
+    context.ui.result(result, (look) => toEditText(result, look));
+    return EXIT.ok;
+  });
+}
+
+/** Where the result goes; the same for every command that edits one model. */
+export function addWriteOptions(command: Command): Command {
+  return command
+    .option('-o, --out <file>', 'edited copy (default: NAME.edited.EXT in the current folder)')
+    .option('--plan <file>', 'keep what was done as a plan')
+    .option('--dry-run', 'check the edit and write no model')
+    .option('--force', 'replace existing outputs')
+    .option('--data-root <dir>', 'follow links that stay below this folder');
+}
+
+export function toEditOptions(
+  context: CliContext,
+  model: string,
+  flags: EditFlags,
+): Parameters<typeof editGraphFile>[1] {
+  const { name, ext } = parse(model);
+  return {
+    path: context.toAbsolute(model),
+    out: flags.dryRun === true ? null : context.toAbsolute(flags.out ?? `${name}.edited${ext}`),
+    planPath: flags.plan === undefined ? null : context.toAbsolute(flags.plan),
+    force: flags.force ?? false,
+    ...toPathOption(context, 'dataRoot', flags.dataRoot),
+  };
+}
+
+export function toEditText(result: EditFileResult, { style }: TextLook): string {
+  const { edited, plan, steps, inherited, warnings } = result;
+  const pairs: [string, string][] = [
+    ['edited', edited === null ? 'nothing written (--dry-run)' : edited.path],
+    ['verbs', String(steps)],
+    ...(plan === null ? [] : [['plan', plan] as [string, string]]),
+    ...warnings.map(({ rule, scope, name }): [string, string] => ['warning', `${rule}: ${scope} ${name}`.trim()]),
+    ...(inherited.length === 0
+      ? []
+      : [['before', `${inherited.length} problems that the model had already`] as [string, string]]),
+  ];
+  return toPairs(pairs, style);
+}

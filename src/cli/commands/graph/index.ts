@@ -1,0 +1,18 @@
+/** `modelward graph`: surgery on the graph of an ONNX model, verb by verb, or a recorded plan over many models. */
+import type { Command } from 'commander';
+import type { CommandHost } from '../../context.ts';
+import { addApply } from './apply.ts';
+import { addEdits } from './edits.ts';
+import { addLooks } from './looks.ts';
+
+export function addGraph(program: Command, host: CommandHost): void {
+  const graph = program
+    .command('graph')
+    .summary('find, insert, replace, remove, rename and edit nodes, values and tensors of a graph')
+    .description(
+      'Surgery on the graph of an ONNX model. Bytes that an edit does not touch stay as they are; the result is checked; an edit that would break the graph writes nothing. Every edit can be kept as a plan and replayed.',
+    );
+  addLooks(graph, host);
+  addEdits(graph, host);
+  addApply(graph, host);
+}

@@ -1,0 +1,85 @@
+/** Edits the graph of a model file into a copy, and keeps the plan of what was done. */
+import { utf8 } from '../../core/bytes.ts';
+import { openModelPath } from '../../formats/index.ts';
+import {
+  applyEditPlan,
+  editGraph,
+  formatEditPlan,
+  type GraphEdit,
+  type Problem,
+  type Transaction,
+} from '../../surgery/index.ts';
+import type { Model } from '../../model/types.ts';
+import { makeParent, writeBytes } from '../write-bytes.ts';
+import { writeCopy, type WriteServices, type WrittenCopy } from '../write-copy.ts';
+
+export interface EditFileOptions {
+  /** Absolute path of the model. */
+  readonly path: string;
+  /** Absolute path of the edited copy; null checks the edit and writes nothing. */
+  readonly out: string | null;
+  /** Absolute path where the plan is kept; null for nowhere. */
+  readonly planPath: string | null;
+  readonly force: boolean;
+  readonly dataRoot?: string | undefined;
+  /** Absolute paths of models that `merge` may take, by the name that it gives them. */
+  readonly others?: Readonly<Record<string, string>>;
+}
+
+export interface EditFileResult {
+  readonly edited: WrittenCopy | null;
+  readonly plan: string | null;
+  /** Verbs that were run. */
+  readonly steps: number;
+  /** Problems that the model had before and still has, and warnings that the edit brought. */
+  readonly inherited: readonly Problem[];
+  readonly warnings: readonly Problem[];
+}
+
+/** @throws SurgeryError; FormatError | SourceError */
+export function editGraphFile(
+  services: WriteServices,
+  options: EditFileOptions,
+  act: (tx: Transaction) => void,
+): EditFileResult {
+  return withEdit(services, options, (model, others) => editGraph(model, act, others));
+}
+
+/** Replays a plan, as {@link editGraphFile}. @param plan JSON text or value */
+export function applyPlanToFile(services: WriteServices, options: EditFileOptions, plan: unknown): EditFileResult {
+  return withEdit(services, options, (model, others) => applyEditPlan(model, plan, others));
+}
+
+interface Others {
+  readonly models: Readonly<Record<string, Model>>;
+}
+
+function withEdit(
+  services: WriteServices,
+  options: EditFileOptions,
+  work: (model: Model, others: Others) => GraphEdit,
+): EditFileResult {
+  const { path, out, planPath, force, dataRoot, others = {} } = options;
+  const opened: Model[] = [];
+  const open = (file: string): Model => {
+    const model = openModelPath(file, { dataRoot });
+    opened.push(model);
+    return model;
+  };
+  try {
+    const model = open(path);
+    const models = Object.fromEntries(Object.entries(others).map(([name, file]) => [name, open(file)]));
+    const edit = work(model, { models });
+    if (planPath !== null) writePlan(services, planPath, edit, force);
+    const edited = out === null ? null : writeCopy(services, { out, force }, edit.toRewrite());
+    const { inherited, warnings } = edit;
+    return { edited, plan: planPath, steps: edit.plan.steps.length, inherited, warnings };
+  } finally {
+    for (const model of opened) model.close();
+  }
+}
+
+function writePlan({ storage }: WriteServices, path: string, { plan }: GraphEdit, force: boolean): void {
+  makeParent(storage, path);
+  writeBytes(storage, { path, mode: 0o644, bytes: utf8(formatEditPlan(plan)), replace: force });
+}
