@@ -11,6 +11,8 @@ import { toLengthVarint, toTag, WIRE, type WireReader } from './wire.ts';
 export interface FieldPlan {
   readonly number: number;
   readonly items: readonly FieldItem[];
+  /** True for numbers, packed or not. Of messages and texts, a field of another wire type is unknown, and kept. */
+  readonly isAnyWire?: true;
 }
 
 export interface FieldItem {
@@ -69,10 +71,12 @@ interface FoundField {
   readonly end: number;
 }
 
-function listFields(reader: WireReader, place: Place, numbers: ReadonlyMap<number, unknown>): FoundField[] {
+function listFields(reader: WireReader, place: Place, plans: ReadonlyMap<number, FieldPlan>): FoundField[] {
   const fields: FoundField[] = [];
-  reader.eachField(toFrame(place), ({ number, tagStart, end }) => {
-    if (numbers.has(number)) fields.push({ number, tagStart, end });
+  reader.eachField(toFrame(place), ({ number, wire, tagStart, end }) => {
+    const plan = plans.get(number);
+    if (plan === undefined || (wire !== WIRE.bytes && plan.isAnyWire !== true)) return;
+    fields.push({ number, tagStart, end });
   });
   return fields;
 }
@@ -131,7 +135,8 @@ export function toWholePlan(number: number, ...contents: readonly Uint8Array[]):
   const write = (out: OpList): void => {
     out.bytes(...contents);
   };
-  return { number, items: contents.length === 0 ? [] : [{ place: null, isSame: false, write, whole: true }] };
+  const items: FieldItem[] = contents.length === 0 ? [] : [{ place: null, isSame: false, write, whole: true }];
+  return { number, items, isAnyWire: true };
 }
 
 /** New string fields. */

@@ -55,7 +55,7 @@ function toDataPlan(tensor: TensorRef): FieldPlan {
     const write = (out: OpList): void => {
       out.push(toTypedFieldOps(tensor, field));
     };
-    return { number: field.number, items: [{ place: null, isSame: false, write, whole: true }] };
+    return { number: field.number, items: [{ place: null, isSame: false, write, whole: true }], isAnyWire: true };
   }
   const source = toTensorSource(tensor);
   const write = (out: OpList): void => {
@@ -94,7 +94,8 @@ function toPatchPlans(context: WriteContext, tensor: TensorRef, base: TensorRef)
     const write = (out: OpList): void => {
       out.push(toTypedReplacementOps(base, patch));
     };
-    return [{ number: base.values.field.number, items: [{ place: null, isSame: false, write, whole: true }] }];
+    const items = [{ place: null, isSame: false, write, whole: true as const }];
+    return [{ number: base.values.field.number, items, isAnyWire: true }];
   }
   const { source } = context.findTensorPlace(base)!;
   const write = (out: OpList): void => {
