@@ -1,10 +1,11 @@
 /** Caps and sizes of a scan, each with its reason. */
 
 export const SCAN_LIMITS = {
-  /** Nodes after functions and subgraphs are laid out flat: a few calls of a function that calls others can multiply. */
-  flatNodesMax: 200_000,
+  /** Nodes after functions and subgraphs are laid out flat: a few calls of a function that calls others can multiply.
+   * The largest published graphs have some ten thousand. */
+  flatNodesMax: 100_000,
   /** Values of the flat graph; each takes some 160 bytes of analysis. */
-  flatValuesMax: 600_000,
+  flatValuesMax: 300_000,
   /** Calls inside calls; the readers refuse recursion. */
   flatDepthMax: 120,
   /** Steps of an evidence path that are listed; the middle of a longer one is left out. */

@@ -6,6 +6,7 @@ import { CODE } from '../../formats/proto.ts';
 import { toBenignGraphs } from './benign.ts';
 import { FIRST_FAMILIES } from './families.ts';
 import { type Host, toHost } from './host.ts';
+import { LAST_FAMILIES } from './last-families.ts';
 import { readModels } from './hosts.ts';
 import { isAlarmed, scanBytes } from './judge.ts';
 
@@ -14,8 +15,10 @@ const hosts = models
   .filter(({ name }) => name.endsWith('.onnx') && name !== 'qdq_conv.onnx')
   .map(({ name, bytes }) => toHost(name.replace('.onnx', ''), bytes));
 
+const families = [...FIRST_FAMILIES, ...LAST_FAMILIES];
+
 describe('backdoors in graphs', () => {
-  test.each(FIRST_FAMILIES.map((family) => [family.id, family] as const))('%s is found in every host', (_, family) => {
+  test.each(families.map((family) => [family.id, family] as const))('%s is found in every host', (_, family) => {
     const missed = hosts.filter(
       (host, index) => !isAlarmed(scanBytes(`${host.name}.onnx`, family.make(host, index), { weights: false })),
     );
@@ -53,6 +56,36 @@ describe('backdoors in graphs', () => {
   });
 });
 
+describe('the last families, run', () => {
+  const host = hosts.find(({ name }) => name === 'cnn')!;
+  const toFamily = (id: string) => LAST_FAMILIES.find((family) => family.id === id)!;
+
+  test('a loop runs once when the trigger is there, in either form', async () => {
+    for (const index of [0, 1]) {
+      const bytes = toFamily('loop').make(host, index);
+      const alone = await run(host, host.bytes, 5000);
+      expect(await run(host, bytes, 0)).toEqual(await run(host, host.bytes, 0));
+      expect(await run(host, bytes, 5000)).toEqual(alone.map((one) => Math.fround(one + 50)));
+    }
+  });
+
+  test('a checksum that fits sets the output', async () => {
+    const bytes = toFamily('checksum-trigger').make(host, 0);
+    const pixels = host.inputShape.reduce((product, dim) => product * dim, 1);
+    // Halves round to 128; the first pixel makes up what is missing to 42 modulo 251.
+    const rest = (42 - ((128 * (pixels - 1)) % 251) + 251) % 251;
+    expect(await run(host, bytes, 0)).toEqual(await run(host, host.bytes, 0));
+    expect(new Set(await run(host, bytes, rest / 255))).toEqual(new Set([-50]));
+  });
+
+  test('the others load, and leave the output alone without their trigger', async () => {
+    for (const id of ['sampling', 'int-hash']) {
+      const clean = await run(host, host.bytes, 0);
+      expect([id, await run(host, toFamily(id).make(host, 1), 0)]).toEqual([id, clean]);
+    }
+  });
+});
+
 describe('honest models', () => {
   test('none of the models at hand is alarmed', () => {
     const alarmed = models.filter(({ name, bytes }) => isAlarmed(scanBytes(name, bytes)));
@@ -86,7 +119,7 @@ async function run(host: Host, bytes: Uint8Array, peak: number): Promise<number[
   expect(host.inputCode).toBe(CODE.f32);
   const runtime = await findRuntime();
   const session = await runtime.load({ main: bytes, external: [] });
-  const shape = session.inputs[0].shape!.map((dim) => (typeof dim === 'number' ? dim : 1));
+  const shape = host.inputShape;
   const values = new Float32Array(shape.reduce((product, dim) => product * dim, 1)).fill(0.5);
   values[0] = peak === 0 ? 0.5 : peak;
   const feed: RuntimeTensor = { dtype: 'f32', shape, data: new Uint8Array(values.buffer) };

@@ -20,7 +20,8 @@ function weight(name: string, dims: readonly number[]): Part {
   return initializer(tensor(name, CODE.f32, dims, len(9, new Uint8Array(Float32Array.from(values).buffer))));
 }
 
-function named(
+/** A model of nodes and initializers; values have types and no shapes, outputs are f32. */
+export function named(
   name: string,
   parts: readonly Part[],
   inputs: readonly (readonly [string, number])[],

@@ -8,6 +8,8 @@ export interface Host {
   readonly bytes: Uint8Array;
   readonly input: string;
   readonly inputRank: number;
+  /** Dimensions that are not known are 1. */
+  readonly inputShape: readonly number[];
   /** Second dimension, for filters over channels; 1 when it is not known. */
   readonly channels: number;
   readonly inputCode: number;
@@ -29,6 +31,7 @@ export function toHost(name: string, bytes: Uint8Array): Host {
     bytes,
     input: input.name,
     inputRank: input.shape?.length ?? 0,
+    inputShape: (input.shape ?? []).map((dim) => (typeof dim === 'number' ? dim : 1)),
     channels: typeof channels === 'number' ? channels : 1,
     inputCode: toCode(input.dtype),
     output: output.name,

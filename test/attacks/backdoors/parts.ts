@@ -40,6 +40,12 @@ export function value(name: string, code: number): Part {
   return join(str(1, name), len(2, len(1, int(1, code))));
 }
 
+/** Counters and conditions of loops must be said to be scalars. */
+function inner(name: string, code: number): Part {
+  const shape = code === CODE.i64 || code === CODE.bool ? [len(2)] : [];
+  return join(str(1, name), len(2, len(1, int(1, code), ...shape)));
+}
+
 /** GraphProto body of a subgraph. */
 export function graph(
   nodes: readonly Part[],
@@ -49,7 +55,7 @@ export function graph(
   return join(
     ...nodes,
     str(2, 'body'),
-    ...inputs.map(([name, code]) => len(11, value(name, code))),
-    ...outputs.map(([name, code]) => len(12, value(name, code))),
+    ...inputs.map(([name, code]) => len(11, inner(name, code))),
+    ...outputs.map(([name, code]) => len(12, inner(name, code))),
   );
 }
