@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { addBaseline, addVerify } from './commands/baseline.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addDetect, addDisclose } from './commands/detect.ts';
+import { addDiff } from './commands/diff.ts';
 import { addEmbed } from './commands/embed.ts';
 import { addGraph } from './commands/graph/index.ts';
 import { addInspect } from './commands/inspect.ts';
@@ -34,6 +35,7 @@ export function createProgram(host: CommandHost, version: string): Command {
   addDisclose(program, host);
   addBaseline(program, host);
   addVerify(program, host);
+  addDiff(program, host);
   addScan(program, host);
   addSeal(program, host);
   addOpen(program, host);

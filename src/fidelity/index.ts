@@ -12,3 +12,5 @@ export { type FidelityOutcome, type MeasureOptions, measureFidelity } from './me
 export type { FidelityRecord, OutputFidelity } from './record.ts';
 export { readNpyDType, readNpyValue, toNpyBytes } from './npy-value.ts';
 export { readRuntimeModel } from './runtime-model.ts';
+export { addRun, createTally, type OutputKind, type OutputTally, toAgreement, toRelativeL2 } from './tally.ts';
+export { toValues } from './values.ts';

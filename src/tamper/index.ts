@@ -1,7 +1,8 @@
-/** Signed baselines, and verification against them. */
+/** Signed baselines and verification against them, comparison of two models, and scanning of one. */
 export * from './baseline.ts';
 export { type Change, CHANGE_KINDS, type ChangeKind, type Severity, type TensorTally } from './changes.ts';
 export type { GraphAnalysis } from './compare-meaning.ts';
+export * from './diff/index.ts';
 export { type GraphDigest, type NodeRecord, toGraphDigest } from './graph-digest.ts';
 export { diffNodes, type NodeChange } from './graph-diff.ts';
 export { type Baseline, BASELINE_PAYLOAD_TYPE, decodeBaseline, encodeBaseline } from './manifest.ts';

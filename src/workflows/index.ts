@@ -2,6 +2,7 @@
 export { type BaselineModelOptions, type BaselineResult, writeBaseline } from './baseline.ts';
 export { listClaims, readClaim } from './claims.ts';
 export { detect, type DetectOptions, type DetectReport } from './detect.ts';
+export { diffModelFiles, type DiffModelsOptions, type DiffModelsReport } from './diff.ts';
 export { discloseSeed, type DiscloseOptions } from './disclose.ts';
 export * from './graph/index.ts';
 export { type Home, prepareHome, toHome } from './home.ts';

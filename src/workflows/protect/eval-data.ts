@@ -9,7 +9,10 @@ import type { ProtectOptions } from './options.ts';
 const DEPTH_MAX = 4;
 
 /** @throws RuntimeError DATA_UNKNOWN_FORMAT | DATA_MALFORMED | DATA_TOO_LARGE; SourceError */
-export function openEvalData(services: Services, options: ProtectOptions): LabelledData | null {
+export function openEvalData(
+  services: Services,
+  options: Pick<ProtectOptions, 'evalPath' | 'labelColumn' | 'dataRoot'>,
+): LabelledData | null {
   const { evalPath, labelColumn, dataRoot } = options;
   if (evalPath === undefined) return null;
   const isFolder = services.isFolder(evalPath);

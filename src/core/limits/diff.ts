@@ -1,0 +1,29 @@
+/** Caps and sizes of the comparison of two models, each with its reason. */
+
+export const DIFF_LIMITS = {
+  /** Elements of one read: whole blocks of every quantised type, and 512 KiB of f64 numbers for each side. */
+  chunkElements: 65_536,
+  /** Changed elements listed per tensor; all are counted. */
+  elementsListedPerTensorMax: 32,
+  /** Changed elements listed in all: a result of some megabytes at most. */
+  elementsListedMax: 10_000,
+  /** Rows and columns named per tensor, those with the largest change first. */
+  linesListedMax: 8,
+  /** Indices of an axis that get sums of their own (80 bytes each); longer axes are not looked at. */
+  axisEntriesMax: 262_144,
+  /** Sides of the sample on which ranks and grids are found: 192 x 512 keeps a tensor below 50 ms. */
+  sampleRows: 192,
+  sampleColumns: 512,
+  /** Directions of a change that are looked for. */
+  rankMax: 64,
+  /** Values drawn from a tensor without a partner by name, to find its likeness. */
+  likenessValues: 1024,
+  /** Tensors without a partner that are compared with each other: their pairs grow with the square. */
+  likenessTensorsMax: 2048,
+  /** Elements of a matrix that is read whole because the other side stores it turned. */
+  turnedElementsMax: 4_194_304,
+  /** Changes of the graph listed one by one; the counts go on. */
+  graphChangesMax: 10_000,
+  /** Scopes inside scopes; the readers allow no more. */
+  scopeDepthMax: 100,
+} as const;

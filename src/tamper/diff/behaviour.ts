@@ -1,0 +1,207 @@
+/** What a change does to the answers: both models run on the same inputs, and every output compared. */
+import { RuntimeError } from '../../core/errors.ts';
+import { toPercentText } from '../../core/quantities.ts';
+import { type Progress, silentProgress } from '../../core/ports.ts';
+import {
+  addRun,
+  createTally,
+  findInputs,
+  type InputOptions,
+  type OutputKind,
+  type OutputTally,
+  toAgreement,
+  toRelativeL2,
+  toValues,
+} from '../../fidelity/index.ts';
+import type { Runtime, RuntimeModel, RuntimeSession, RuntimeTensor } from '../../model/runtime.ts';
+import type { Hint } from './types.ts';
+
+export interface BehaviourOptions extends InputOptions {
+  readonly runtime: Runtime;
+  readonly before: RuntimeModel;
+  readonly after: RuntimeModel;
+  readonly progress?: Progress;
+}
+
+export interface OutputChange {
+  readonly name: string;
+  readonly kind: OutputKind;
+  /** Largest and mean |after - before| over values that are finite on both sides. */
+  readonly maxChange: number;
+  readonly meanChange: number;
+  /** ‖after - before‖ / ‖before‖; null when the outputs cannot be compared. */
+  readonly relativeL2: number | null;
+  /** Fraction of samples with the same class; null for outputs that name none. */
+  readonly agreement: number | null;
+}
+
+/** Samples that the earlier model put in one class and the later one in another. */
+export interface ClassFlow {
+  readonly from: number;
+  readonly to: number;
+  readonly samples: number;
+  /** Of the samples that the earlier model put in `from`. */
+  readonly share: number;
+}
+
+export type Behaviour =
+  | {
+      readonly kind: 'measured';
+      readonly runtime: string;
+      /** Such as "seeded probes". */
+      readonly inputs: string;
+      readonly samples: number;
+      readonly outputs: readonly OutputChange[];
+      /** The largest first, at most five. */
+      readonly flows: readonly ClassFlow[];
+      readonly hints: readonly Hint[];
+    }
+  | { readonly kind: 'unmeasured'; readonly reason: string };
+
+const FLOWS_MAX = 5;
+/** One class turned into another: a quarter of its samples, and half of all that changed. Only real samples count. */
+const FLOW_SHARE = 0.25;
+const FLOW_PART = 0.5;
+const FLOW_SAMPLES_MIN = 10;
+
+/**
+ * Runs both models on labelled samples or seeded probes. A model that does not load or run is a reason, not an error.
+ * @throws RuntimeError DATA_… when the data does not fit or cannot be read; SourceError
+ */
+export async function compareBehaviour(options: BehaviourOptions): Promise<Behaviour> {
+  const sessions: RuntimeSession[] = [];
+  try {
+    const before = await options.runtime.load(options.before);
+    sessions.push(before);
+    const after = await options.runtime.load(options.after);
+    sessions.push(after);
+    return await compareSessions(before, after, options);
+  } catch (error) {
+    if (!(error instanceof RuntimeError) || !error.code.startsWith('RUNTIME_')) throw error;
+    const detail = typeof error.fields.reason === 'string' ? ` (${error.fields.reason})` : '';
+    return { kind: 'unmeasured', reason: `${error.message.replace(/\.$/, '')}${detail}` };
+  } finally {
+    for (const session of sessions) await session.release();
+  }
+}
+
+interface Sums {
+  readonly tally: OutputTally;
+  readonly other: string;
+  max: number;
+  total: number;
+  count: number;
+}
+
+async function compareSessions(
+  before: RuntimeSession,
+  after: RuntimeSession,
+  options: BehaviourOptions,
+): Promise<Behaviour> {
+  const { runtime, progress = silentProgress } = options;
+  const { source, words } = await findInputs(before, options);
+  const names = new Map(before.inputs.map(({ name }, index) => [name, toPartner(name, index, after.inputs)]));
+  let sums: Sums[] = [];
+  const flows = new Map<string, number>();
+  progress.step('behaviour', source.samples, 'items');
+  for (let start = 0; start < source.samples; start += source.step) {
+    const count = Math.min(source.step, source.samples - start);
+    const rows = { total: source.toRows(count), count };
+    const feeds = source.make(start, count);
+    const former = await before.run(feeds);
+    const now = await after.run(new Map([...feeds].map(([name, value]) => [names.get(name) ?? name, value])));
+    if (start === 0) sums = createSums(former, after, rows.total, source.hasBatchAxis);
+    for (const sum of sums) addOutputs(sum, former, now, rows, sum === findDecider(sums) ? flows : null);
+    progress.advance(count);
+  }
+  progress.done();
+  const listed = toFlows(flows);
+  return {
+    ...{ kind: 'measured', runtime: `${runtime.id} ${runtime.version}`, inputs: words, samples: source.samples },
+    outputs: sums.map(toOutputChange),
+    flows: listed.slice(0, FLOWS_MAX),
+    hints: options.data === null ? [] : findFlowHints(listed),
+  };
+}
+
+/** The value of the same name, else the one at the same place. */
+function toPartner(name: string, index: number, others: readonly { readonly name: string }[]): string {
+  return others.some((other) => other.name === name) ? name : (others.at(index)?.name ?? name);
+}
+
+function createSums(
+  former: ReadonlyMap<string, RuntimeTensor>,
+  after: RuntimeSession,
+  rows: number,
+  hasBatchAxis: boolean,
+): Sums[] {
+  return [...former].map(([name, output], index) => ({
+    tally: createTally(name, output, rows, hasBatchAxis),
+    other: toPartner(name, index, after.outputs),
+    ...{ max: 0, total: 0, count: 0 },
+  }));
+}
+
+/** The output whose classes are followed: the first with scores, else the first with numbers of classes. */
+function findDecider(sums: readonly Sums[]): Sums | undefined {
+  return sums.find(({ tally }) => tally.kind === 'classes') ?? sums.find(({ tally }) => tally.kind === 'label');
+}
+
+function addOutputs(
+  sum: Sums,
+  former: ReadonlyMap<string, RuntimeTensor>,
+  now: ReadonlyMap<string, RuntimeTensor>,
+  rows: { readonly total: number; readonly count: number },
+  flows: Map<string, number> | null,
+): void {
+  const [a, b] = [former.get(sum.tally.name), now.get(sum.other)];
+  if (a === undefined || b === undefined) {
+    sum.tally.incomparable += 1;
+    return;
+  }
+  const decisions = addRun(sum.tally, a, b, rows);
+  if (decisions !== null && flows !== null) {
+    decisions.original.forEach((from, row) => {
+      const key = `${from} ${decisions.marked[row]}`;
+      flows.set(key, (flows.get(key) ?? 0) + 1);
+    });
+  }
+  const [x, y] = [toValues(a), toValues(b)];
+  if (x.length !== y.length) return;
+  for (let i = 0; i < x.length; i++) {
+    const change = Math.abs(y[i] - x[i]);
+    if (!Number.isFinite(change)) continue;
+    sum.max = Math.max(sum.max, change);
+    sum.total += change;
+    sum.count += 1;
+  }
+}
+
+function toOutputChange({ tally, max, total, count }: Sums): OutputChange {
+  return {
+    ...{ name: tally.name, kind: tally.kind, maxChange: max, meanChange: count === 0 ? 0 : total / count },
+    ...{ relativeL2: toRelativeL2(tally), agreement: toAgreement(tally) },
+  };
+}
+
+function toFlows(flows: ReadonlyMap<string, number>): ClassFlow[] {
+  const totals = new Map<number, number>();
+  const cells = [...flows].map(([key, samples]) => {
+    const [from, to] = key.split(' ').map(Number);
+    totals.set(from, (totals.get(from) ?? 0) + samples);
+    return { from, to, samples };
+  });
+  return cells
+    .filter(({ from, to }) => from !== to)
+    .map((cell) => ({ ...cell, share: cell.samples / totals.get(cell.from)! }))
+    .sort((a, b) => b.samples - a.samples || a.from - b.from || a.to - b.to);
+}
+
+function findFlowHints(flows: readonly ClassFlow[]): Hint[] {
+  const all = flows.reduce((sum, { samples }) => sum + samples, 0);
+  const [first] = flows;
+  if (flows.length === 0 || first.samples < FLOW_SAMPLES_MIN) return [];
+  if (first.share < FLOW_SHARE || first.samples < FLOW_PART * all) return [];
+  const text = `${toPercentText(first.share, 0)} of the samples of class ${first.from} are now class ${first.to}, and that is most of what changed: labels were flipped.`;
+  return [{ id: 'class-flow', grade: 'suspicious', text, tensor: null, value: first.share, threshold: FLOW_SHARE }];
+}
