@@ -1,41 +1,34 @@
 /**
- * Parts of an output file gathered into whole blocks, each at a multiple of its length: the system takes one aligned
- * write a segment at three quarters of the cost of five or six odd ones, which pays for the copy.
+ * Parts of a file gathered into whole blocks, each at a multiple of its length: the system takes one aligned write at
+ * three quarters of the cost of the six odd ones that a segment would be, which more than pays for the copy.
  */
-import { zeroize } from '../core/bytes.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { ByteSink } from '../source/ports.ts';
+import type { TakePart } from './floe.ts';
 
-/** One block of memory, used again for every block of every file. */
 export interface BlockWriter {
-  /** Adds to the file that `sink` writes. Flush before bytes for another sink come. */
-  write(sink: ByteSink, part: Uint8Array): void;
-  /** Hands on what waits. */
-  flush(sink: ByteSink): void;
-  /** Overwrites the block. */
-  wipe(): void;
+  readonly take: TakePart;
+  /** Hands on what waits; call it at the end of the file. */
+  flush(): void;
 }
 
-export function createBlockWriter(): BlockWriter {
+export function createBlockWriter(sink: ByteSink): BlockWriter {
   const block = new Uint8Array(LIMITS.streamChunkBytes);
   let filled = 0;
-  const flush = (sink: ByteSink): void => {
+  const flush = (): void => {
     if (filled > 0) sink.write(block.subarray(0, filled));
     filled = 0;
   };
   return {
-    write(sink, part) {
+    take(part) {
       for (let at = 0; at < part.length; ) {
         const length = Math.min(part.length - at, block.length - filled);
         block.set(part.subarray(at, at + length), filled);
         at += length;
         filled += length;
-        if (filled === block.length) flush(sink);
+        if (filled === block.length) flush();
       }
     },
     flush,
-    wipe() {
-      zeroize(block);
-    },
   };
 }

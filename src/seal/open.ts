@@ -6,7 +6,6 @@ import { type Progress, silentProgress } from '../core/ports.ts';
 import { openBufferSource } from '../source/buffer.ts';
 import type { ByteSink, ByteSource, SourceFolder } from '../source/ports.ts';
 import { primeAllocator } from './allocator.ts';
-import { type BlockWriter, createBlockWriter } from './blocks.ts';
 import { createFiller, openFloeHeader, openFloeSegment, type TakePart } from './floe.ts';
 import { FLOE_SEGMENT_OVERHEAD_BYTES, toFloeBytes, toFloeSegmentCount } from './floe-params.ts';
 import { readSealHeader, type SealHeader, type SealInfo } from './header.ts';
@@ -86,13 +85,8 @@ export function openSealTo(options: {
     source.read(start, part);
     return part;
   };
-  const blocks = createBlockWriter();
-  try {
-    openInOrder(info, dek, { sealedAt, take: createSplitter(info.header.files, sinkFor, blocks), progress });
-    return info.header;
-  } finally {
-    blocks.wipe();
-  }
+  openInOrder(info, dek, { sealedAt, take: createSplitter(info.header.files, sinkFor), progress });
+  return info.header;
 }
 
 /**
@@ -157,11 +151,7 @@ const noSink: ByteSink = {
 };
 
 /** Cuts joined plaintext back into files; empty files get their sink too. */
-function createSplitter(
-  files: SealHeader['files'],
-  sinkFor: (name: string, sizeBytes: number) => ByteSink,
-  blocks: BlockWriter,
-): TakePart {
+function createSplitter(files: SealHeader['files'], sinkFor: (name: string, sizeBytes: number) => ByteSink): TakePart {
   let fileIndex = -1;
   let left = 0;
   let sink: ByteSink = noSink;
@@ -176,10 +166,9 @@ function createSplitter(
     for (let at = 0; at < plaintext.length; ) {
       advance();
       const length = Math.min(left, plaintext.length - at);
-      blocks.write(sink, plaintext.subarray(at, at + length));
+      sink.write(plaintext.subarray(at, at + length));
       at += length;
       left -= length;
-      if (left === 0) blocks.flush(sink);
     }
     advance();
   };

@@ -66,13 +66,10 @@ export function sealFiles(options: SealFilesOptions): SealedFile {
     readNext(part);
     return part;
   };
-  const blocks = createBlockWriter();
-  const take: TakePart = (part) => {
-    blocks.write(sink, part);
-  };
+  const blocks = createBlockWriter(sink);
   try {
-    const sealed = sealInOrder(layout, options, { plaintextAt, take, progress });
-    blocks.flush(sink);
+    const sealed = sealInOrder(layout, options, { plaintextAt, take: blocks.take, progress });
+    blocks.flush();
     return sealed;
   } finally {
     zeroize(plaintext);
