@@ -17,6 +17,7 @@ export type { NodeLike, NodeRef, ValueLike, ValueRef } from './draft/refs.ts';
 export * from './edit.ts';
 export type { Match, Pattern, PatternNode } from './find/pattern.ts';
 export { findScalar, type NodeQuery } from './find/query.ts';
+export { type GraphCost, type NodeCost, toGraphCost } from './cost/cost.ts';
 export { foldConstants, type FoldOptions, type FoldReport } from './fold/fold.ts';
 export { type FindingId, INFER_FINDINGS, type InferFinding } from './infer/findings.ts';
 export * from './infer/infer.ts';

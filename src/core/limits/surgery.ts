@@ -12,7 +12,7 @@ export const SURGERY_LIMITS = {
   /** Elements of a small constant that shape inference follows: shapes have some ten, tables of indices some thousand. */
   inferValueElementsMax: 4096,
   /** Nodes that one inference visits, those of subgraphs and function bodies once per visit; functions can call in bursts. */
-  inferVisitsMax: 2_000_000,
+  inferVisitsMax: 500_000,
   /** Functions inside functions inside a call. */
   inferCallDepthMax: 64,
   /** Bytes of one value that constant folding makes: above, the time to load it outweighs the time to compute it. */

@@ -12,6 +12,8 @@ export interface InferOptions {
   readonly declared?: 'all' | 'inputs';
   /** Shapes that inputs of the main graph are fed with, in the place of the declared ones. */
   readonly inputShapes?: ReadonlyMap<string, Shape>;
+  /** Lengths of symbolic dimensions of inputs, by name. */
+  readonly dims?: ReadonlyMap<string, number>;
   /** Tensors that inputs of the main graph are fed with: shapes that hang on their elements are then known. */
   readonly inputTensors?: ReadonlyMap<string, TensorRef>;
 }

@@ -66,11 +66,12 @@ export class Walk {
   }
 
   #toInputType(input: ValueRecord): InferredType {
-    const { inputShapes, inputTensors } = this.#options;
+    const { dims, inputShapes, inputTensors } = this.#options;
     const tensor = inputTensors?.get(input.name);
     if (tensor !== undefined) return new ConstantType(tensor, SURGERY_LIMITS.inferValueElementsMax);
     const shape = inputShapes?.get(input.name) ?? input.shape;
-    return toTensorType(input.dtype, shape);
+    const bound = shape?.map((dim) => (typeof dim === 'string' ? (dims?.get(dim) ?? dim) : dim)) ?? null;
+    return toTensorType(input.dtype, bound);
   }
 
   #inferScope(around: Omit<Frame, 'types'>, record: ScopeRecord, inputs: readonly InferredType[]): InferredType[] {
