@@ -14,6 +14,7 @@ import { addProtect } from './commands/protect.ts';
 import { addRun } from './commands/run.ts';
 import { addScan } from './commands/scan.ts';
 import { addOpen, addSeal } from './commands/seal.ts';
+import { addStamp } from './commands/stamp.ts';
 import { addTour } from './commands/tour.ts';
 import type { CommandHost } from './context.ts';
 
@@ -43,6 +44,7 @@ export function createProgram(host: CommandHost, version: string): Command {
   addInspect(program, host);
   addLabel(program, host);
   addGraph(program, host);
+  addStamp(program, host);
   addLedger(program, host);
   addKeys(program, host);
   addTour(program, host);

@@ -1,6 +1,7 @@
 /** Reports of what was protected: one plain record in; a page for people or lines for a terminal out. */
 export { type DiffPage, toDiffHtml } from './diff-page.ts';
 export { toDiffSarif } from './diff-sarif.ts';
+export { type MarkPicture, type MarkPictures, type OutputMarkPage, toOutputMarkHtml } from './output-mark-page.ts';
 export { toReportHtml } from './page.ts';
 export { type ScanPage, toScanHtml } from './scan-page.ts';
 export {

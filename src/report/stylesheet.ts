@@ -76,6 +76,10 @@ figcaption { color: var(--muted); font-size: 13px; line-height: 1.45; margin-top
 .chart .box { fill: var(--soft); stroke: var(--line); } .chart .box-bad { fill: var(--warn-paper); stroke: var(--bad); } .chart .box-end { fill: var(--paper); stroke: var(--accent); }
 .chart .edge { stroke: var(--muted); stroke-width: 1.5; }
 .chart .marker { fill: var(--ink); } .chart .marker-line { stroke: var(--ink); stroke-width: 2; }
+.pair { display: grid; grid-template-columns: 1fr 1fr; gap: 16px; }
+.picture { display: block; width: 100%; height: auto; border: 1px solid var(--line); }
+.picture .found { fill: none; stroke: #ffd400; stroke-width: 2; vector-effect: non-scaling-stroke; }
+.picture .mark { fill: none; stroke: #ff2fa0; stroke-width: 2; stroke-dasharray: 4 3; vector-effect: non-scaling-stroke; }
 ol.steps { padding: 0; margin: 0; list-style: none; counter-reset: step; }
 ol.steps > li { counter-increment: step; margin: 0 0 20px; padding-left: 36px; position: relative; break-inside: avoid; }
 ol.steps > li::before { content: counter(step); position: absolute; left: 0; top: 1px; width: 24px; height: 24px; border: 1px solid var(--accent); border-radius: 50%;
@@ -86,6 +90,7 @@ details { margin: 0 0 18px; font-size: 14px; } summary { cursor: pointer; color:
 footer { margin-top: 56px; padding-bottom: 56px; color: var(--muted); font-size: 13px; }
 footer p { border-top: 1px solid var(--line); padding-top: 14px; max-width: none; }
 @media (max-width: 640px) {
+  .pair { grid-template-columns: 1fr; }
   main, header, footer { padding-left: 18px; padding-right: 18px; }
   .facts { grid-template-columns: repeat(2, 1fr); }
   .facts > div:nth-child(3) { border-left: 0; } .facts > div:nth-child(n+3) { border-top: 1px solid var(--line); }

@@ -11,6 +11,7 @@ export { findLabel, writeLabel, type WriteLabelOptions, type WriteLabelResult } 
 export { checkLedger, type LedgerCheck, type LedgerSummary, listEntries, proveEntry } from './ledger.ts';
 export { type KeyProvider, withKeyLog } from './logged-key.ts';
 export { isSealedPath, openAnyModel, type OpenAnyOptions, type OpenedModel } from './open-model.ts';
+export * from './output-mark/index.ts';
 export { openSealed, type OpenSealedOptions, type OpenSealedResult } from './open-sealed.ts';
 export { backUpOwner, ensureOwner, findOwner, isBackedUp, restoreOwner } from './owner.ts';
 export type { FidelityResult, FileRecord, Protected, ProtectOptions, ProtectResult } from './protect/options.ts';

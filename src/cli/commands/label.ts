@@ -9,6 +9,7 @@ import { findLabel, openSession, writeLabel } from '../../workflows/index.ts';
 import { addExamples } from '../command-spec.ts';
 import { type CliContext, type CommandHost, onAction, toPathOption } from '../context.ts';
 import { toPairs } from '../ui/table.ts';
+import { addLabelGraph } from './label-graph.ts';
 
 interface WriteFlags {
   readonly text?: string;
@@ -25,6 +26,7 @@ export function addLabel(program: Command, host: CommandHost): void {
     .summary('write or read a fragile label: it identifies an unchanged file, and is no watermark');
   addWrite(label, host);
   addRead(label, host);
+  addLabelGraph(label, host);
 }
 
 function addWrite(label: Command, host: CommandHost): void {

@@ -26,7 +26,7 @@ export { findOutputType, type OutputType } from './outputs.ts';
 export { toBoxes } from './box-code.ts';
 export type { ScoresParams } from './scores.ts';
 export type { SignatureParams } from './signature.ts';
-export type { Recording } from './values.ts';
+export { type Recording, toNumbers as toRecordedNumbers } from './values.ts';
 
 /** What every interface says beside an output mark. */
 export const OUTPUT_MARK_STATEMENT =

@@ -1,0 +1,135 @@
+/** `modelward stamp read | list | remove`: marks in recordings and files of models. */
+import { type Command } from 'commander';
+import { parse } from 'node:path';
+import { EXIT } from '../../core/errors.ts';
+import { type OutputReading, toShownPayload } from '../../watermark/index.ts';
+import { listMarks, type MarkReading, readMarks, removeOutputMark } from '../../workflows/index.ts';
+import { addExamples } from '../command-spec.ts';
+import { type CommandHost, onAction, toPathOption } from '../context.ts';
+import { toPairs, toTable } from '../ui/table.ts';
+import { toNumber } from './protect.ts';
+
+/** Evidence of a flag, as for the ownership mark. */
+const FOUND_BITS = 64;
+
+export function addStampRead(stamp: Command, host: CommandHost): void {
+  const command = stamp
+    .command('read')
+    .summary('look for marks in recorded outputs')
+    .description(
+      'Reads marks from what a model answered, recorded as npz, npy or JSON ({"output": [[…]]}). Every mark is tried in every recording; each pair is one trial, and more trials made elsewhere are added. Exit 1 when a mark is not found, or a checksum is wrong.',
+    )
+    .argument('<recordings...>', 'npz, npy or JSON files with outputs by their names')
+    .requiredOption('--mark <files...>', 'mark files')
+    .option('--trials <number>', 'keys and recordings that were tried before', toNumber, 0);
+  addExamples(command, [
+    { command: 'modelward stamp read answers.npz --mark model.stamped.onnx.mark.json', summary: 'is this ours?' },
+  ]);
+  onAction<{ readonly mark: readonly string[]; readonly trials: number }>(host, command, (context, flags, words) => {
+    const readings = readMarks(context.services, {
+      recordings: words.map((path) => context.toAbsolute(path)),
+      marks: flags.mark.map((path) => context.toAbsolute(path)),
+      furtherTrials: flags.trials,
+    });
+    context.ui.result({ readings: readings.map(toShown) }, ({ style, widthColumns }) =>
+      toTable({
+        columns: [
+          { title: 'recording', isFlexible: true },
+          { title: 'mark' },
+          { title: 'found' },
+          { title: 'what was read' },
+        ],
+        rows: readings.map(({ recording, reading, id }) => [
+          parse(recording).base,
+          `${reading.kind} ${id}`,
+          isGood(reading) ? 'yes' : 'no',
+          toWords(reading),
+        ]),
+        style,
+        ...(widthColumns === undefined ? {} : { widthColumns }),
+      }),
+    );
+    return readings.every(({ reading }) => isGood(reading)) ? EXIT.ok : EXIT.findings;
+  });
+}
+
+function isGood(reading: OutputReading): boolean {
+  if ('isFound' in reading) return reading.isFound;
+  return reading.kind === 'checksum' ? reading.wrong.length === 0 : reading.evidenceBits >= FOUND_BITS;
+}
+
+/** The payload in words instead of bytes. */
+function toShown({ reading, ...rest }: MarkReading): object {
+  const isFound = isGood(reading);
+  if (!('payload' in reading) || reading.payload === undefined) return { ...rest, isFound, reading };
+  const { payload, ...figures } = reading;
+  return { ...rest, isFound, reading: { ...figures, says: toShownPayload(payload) } };
+}
+
+function toWords(reading: OutputReading): string {
+  switch (reading.kind) {
+    case 'boxes':
+      return reading.payload === undefined
+        ? 'no whole pattern'
+        : `"${toShownPayload(reading.payload)}" in ${reading.rows ?? 0} boxes`;
+    case 'signature':
+      return reading.payload === undefined ? 'no whole signature' : `"${toShownPayload(reading.payload)}"`;
+    case 'scores':
+      return `${reading.agreeing} of ${reading.cells} signs agree: ${reading.evidenceBits.toFixed(1)} bits (exact, ${reading.trials} trials; found from ${FOUND_BITS})`;
+    case 'hidden':
+      return `${reading.evidenceBits.toFixed(1)} bits (bound, ${reading.trials} trials; found from ${FOUND_BITS}), ${reading.images} images`;
+    case 'image':
+      return `correlation ${reading.correlation.toFixed(2)} with the mark's place; a look, not a test`;
+    case 'checksum':
+      return reading.wrong.length === 0
+        ? `all ${reading.rows} rows agree`
+        : `wrong rows: ${reading.wrong.slice(0, 20).join(', ')}`;
+  }
+}
+
+export function addStampList(stamp: Command, host: CommandHost): void {
+  const command = stamp
+    .command('list')
+    .summary('list the output marks in a model file, by the names of their nodes')
+    .argument('<model>', 'ONNX model')
+    .option('--data-root <dir>', 'follow links that stay below this folder');
+  addExamples(command, [{ command: 'modelward stamp list model.onnx', summary: 'kinds and ids' }]);
+  onAction<{ readonly dataRoot?: string }>(host, command, (context, flags, words) => {
+    const path = context.toAbsolute(words[0]);
+    const marks = listMarks({ path, ...toPathOption(context, 'dataRoot', flags.dataRoot) });
+    context.ui.result({ marks }, ({ style }) =>
+      toTable({ columns: [{ title: 'kind' }, { title: 'id' }], rows: marks.map(({ kind, id }) => [kind, id]), style }),
+    );
+    return EXIT.ok;
+  });
+}
+
+export function addStampRemove(stamp: Command, host: CommandHost): void {
+  const command = stamp
+    .command('remove')
+    .summary('take a mark of yours out of a copy')
+    .argument('<model>', 'ONNX model')
+    .requiredOption('--mark <file>', 'its mark file')
+    .option('-o, --out <file>', 'copy without the mark (default: NAME.unstamped.EXT in the current folder)')
+    .option('--force', 'replace an existing output')
+    .option('--data-root <dir>', 'follow links that stay below this folder');
+  addExamples(command, [
+    { command: 'modelward stamp remove model.onnx --mark model.onnx.mark.json', summary: 'as it was before' },
+  ]);
+  onAction<{ readonly mark: string; readonly out?: string; readonly force?: boolean; readonly dataRoot?: string }>(
+    host,
+    command,
+    (context, flags, words) => {
+      const { ext, name } = parse(words[0]);
+      const removed = removeOutputMark(context.services, {
+        path: context.toAbsolute(words[0]),
+        markPath: context.toAbsolute(flags.mark),
+        out: context.toAbsolute(flags.out ?? `${name}.unstamped${ext}`),
+        force: flags.force ?? false,
+        ...toPathOption(context, 'dataRoot', flags.dataRoot),
+      });
+      context.ui.result(removed, ({ style }) => toPairs([['written', removed.path]], style));
+      return EXIT.ok;
+    },
+  );
+}

@@ -1,0 +1,155 @@
+/** What an output mark costs: outputs, accuracy, time and size, before and after, on the same inputs. */
+import { ModelwardError } from '../../core/errors.ts';
+import type { Clock, Progress } from '../../core/ports.ts';
+import { type FidelityRecord, findInputs, type LabelledData, measureFidelity } from '../../fidelity/index.ts';
+import type { Runtime, RuntimeModel, RuntimeSession, RuntimeTensor } from '../../model/runtime.ts';
+import type { Graph } from '../../model/types.ts';
+import { compareOutputs, type OutputChange, OutputTally } from './output-tally.ts';
+
+export interface EffectOptions {
+  readonly runtime: Runtime;
+  readonly clock: Clock;
+  readonly original: RuntimeModel;
+  readonly marked: RuntimeModel;
+  readonly graph: Graph | null;
+  /** Labelled data, or null for probes. */
+  readonly data: LabelledData | null;
+  readonly progress: Progress;
+}
+
+export interface Latency {
+  /** Median of after / before over pairs that ran one right after the other. */
+  readonly ratio: number;
+  readonly pairs: number;
+  /** Median milliseconds of one run. */
+  readonly beforeMs: number;
+  readonly afterMs: number;
+}
+
+/** What one run gave, for pictures. */
+export interface Shown {
+  readonly feeds: ReadonlyMap<string, RuntimeTensor>;
+  readonly before: ReadonlyMap<string, RuntimeTensor>;
+  readonly after: ReadonlyMap<string, RuntimeTensor>;
+}
+
+export interface Effect {
+  /** Such as "onnxruntime-node 1.30.0". */
+  readonly runtime: string;
+  /** Where the inputs came from. */
+  readonly inputs: string;
+  readonly samples: number;
+  readonly outputs: readonly OutputChange[];
+  /** Null without labels. */
+  readonly accuracy: Pick<FidelityRecord, 'accuracyOriginal' | 'accuracyMarked' | 'lossPoints'> | null;
+  readonly latency: Latency;
+}
+
+export type EffectOutcome =
+  | { readonly kind: 'measured'; readonly effect: Effect; readonly shown: Shown }
+  | { readonly kind: 'unmeasured'; readonly reason: string };
+
+/** Samples whose outputs are compared; accuracy is measured on all. */
+const SAMPLES_MAX = 64;
+const PAIRS = 15;
+/** One timing takes at least so long: the clock counts milliseconds. */
+const TIMING_MS_MIN = 40;
+const REPEATS_MAX = 2000;
+
+/** @returns 'unmeasured' with the reason when a model cannot be run */
+export async function measureEffect(options: EffectOptions): Promise<EffectOutcome> {
+  try {
+    return { kind: 'measured', ...(await measure(options)) };
+  } catch (error) {
+    if (!(error instanceof ModelwardError) || !error.code.startsWith('RUNTIME_')) throw error;
+    return { kind: 'unmeasured', reason: error.message };
+  }
+}
+
+async function measure(options: EffectOptions): Promise<{ effect: Effect; shown: Shown }> {
+  const { runtime, clock, data, graph } = options;
+  const original = await runtime.load(options.original);
+  try {
+    const marked = await runtime.load(options.marked);
+    try {
+      const inputs = await findInputs(original, { graph, data });
+      const { samples, outputs, shown } = await compareRuns(original, marked, inputs.source, options.progress);
+      const latency = await measureLatency({ original, marked, feeds: shown.feeds, clock });
+      const accuracy = await measureAccuracy(options, outputs);
+      const words = { runtime: `${runtime.id} ${runtime.version}`, inputs: inputs.words };
+      return { effect: { ...words, samples, outputs, accuracy, latency }, shown };
+    } finally {
+      await marked.release();
+    }
+  } finally {
+    await original.release();
+  }
+}
+
+async function compareRuns(
+  original: RuntimeSession,
+  marked: RuntimeSession,
+  source: Awaited<ReturnType<typeof findInputs>>['source'],
+  progress: Progress,
+): Promise<{ samples: number; outputs: readonly OutputChange[]; shown: Shown }> {
+  const samples = Math.min(SAMPLES_MAX, source.samples);
+  const tallies = new Map<string, OutputTally>();
+  let shown: Shown | undefined;
+  progress.step('compare outputs', samples, 'items');
+  for (let start = 0; start < samples; start += source.step) {
+    const count = Math.min(source.step, source.samples - start);
+    const feeds = source.make(start, count);
+    const [before, after] = [await original.run(feeds), await marked.run(feeds)];
+    shown ??= { feeds, before, after };
+    compareOutputs(tallies, before, after);
+    progress.advance(count);
+  }
+  progress.done();
+  if (shown === undefined) throw new Error('internal error: no samples');
+  return { samples, outputs: Array.from(tallies.values(), (tally) => tally.toChange()), shown };
+}
+
+/** Accuracy where classes are still where they were: a column or a row more would be taken for a class. */
+async function measureAccuracy(options: EffectOptions, outputs: readonly OutputChange[]): Promise<Effect['accuracy']> {
+  const isLonger = outputs.some(({ shapeBefore, shapeAfter }) => shapeBefore?.join() !== shapeAfter.join());
+  if (options.data === null || isLonger) return null;
+  const outcome = await measureFidelity({ ...options });
+  if (outcome.kind === 'unmeasured') return null;
+  const { accuracyOriginal, accuracyMarked, lossPoints } = outcome.fidelity;
+  return { accuracyOriginal, accuracyMarked, lossPoints };
+}
+
+interface LatencyOptions {
+  readonly original: RuntimeSession;
+  readonly marked: RuntimeSession;
+  readonly feeds: ReadonlyMap<string, RuntimeTensor>;
+  readonly clock: Clock;
+}
+
+/** Pairs in turn, so that what else the machine does falls on both; who goes first alternates. */
+async function measureLatency({ original, marked, feeds, clock }: LatencyOptions): Promise<Latency> {
+  const time = async (session: RuntimeSession, repeats: number): Promise<number> => {
+    const start = clock.nowMs();
+    for (let i = 0; i < repeats; i++) await session.run(feeds);
+    return clock.nowMs() - start;
+  };
+  let repeats = 1;
+  while (repeats < REPEATS_MAX && (await time(original, repeats)) < TIMING_MS_MIN) repeats *= 2;
+  const timings: { readonly before: number; readonly after: number }[] = [];
+  for (let pair = 0; pair < PAIRS; pair++) {
+    const isTurned = pair % 2 === 1;
+    const first = await time(isTurned ? marked : original, repeats);
+    const second = await time(isTurned ? original : marked, repeats);
+    timings.push(isTurned ? { before: second, after: first } : { before: first, after: second });
+  }
+  return {
+    ratio: toMedian(timings.map(({ before, after }) => (before > 0 ? after / before : 1))),
+    pairs: PAIRS,
+    beforeMs: toMedian(timings.map(({ before }) => before)) / repeats,
+    afterMs: toMedian(timings.map(({ after }) => after)) / repeats,
+  };
+}
+
+function toMedian(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1];
+}
