@@ -59,7 +59,7 @@ function withEdit(
   options: EditFileOptions,
   work: (model: Model, others: Others) => GraphEdit,
 ): EditFileResult {
-  const { path, out, planPath, force, dataRoot, others = {} } = options;
+  const { path, dataRoot, others = {} } = options;
   const opened: Model[] = [];
   const open = (file: string): Model => {
     const model = openModelPath(file, { dataRoot });
@@ -69,14 +69,22 @@ function withEdit(
   try {
     const model = open(path);
     const models = Object.fromEntries(Object.entries(others).map(([name, file]) => [name, open(file)]));
-    const edit = work(model, { models });
-    if (planPath !== null) writePlan(services, planPath, edit, force);
-    const edited = out === null ? null : writeCopy(services, { out, force }, edit.toRewrite());
-    const { inherited, warnings } = edit;
-    return { edited, plan: planPath, steps: edit.plan.steps.length, inherited, warnings };
+    return writeEdit(services, options, work(model, { models }));
   } finally {
     for (const model of opened) model.close();
   }
+}
+
+/** Writes what an edit made, and its plan, where the options say. @throws SourceError WRITE_EXISTS | WRITE_FAILED */
+export function writeEdit(
+  services: WriteServices,
+  { out, planPath, force }: Pick<EditFileOptions, 'out' | 'planPath' | 'force'>,
+  edit: GraphEdit,
+): EditFileResult {
+  if (planPath !== null) writePlan(services, planPath, edit, force);
+  const edited = out === null ? null : writeCopy(services, { out, force }, edit.toRewrite());
+  const { inherited, warnings } = edit;
+  return { edited, plan: planPath, steps: edit.plan.steps.length, inherited, warnings };
 }
 
 function writePlan({ storage }: WriteServices, path: string, { plan }: GraphEdit, force: boolean): void {

@@ -10,7 +10,7 @@ import type { TextLook } from '../../ui/ui.ts';
 import { createInputs } from './inputs.ts';
 import { VERB_ROWS, type VerbFlags, type VerbRow } from './verbs.ts';
 
-interface EditFlags extends VerbFlags {
+export interface EditFlags extends VerbFlags {
   readonly out?: string;
   readonly plan?: string;
   readonly dryRun?: boolean;

@@ -63,6 +63,16 @@ export function toPair(word: string): readonly [string, string] {
   return at < 1 ? refuse(`${word} is not NAME=NAME.`) : [word.slice(0, at), word.slice(at + 1)];
 }
 
+/** NAME=LENGTH of symbolic dimensions. */
+export function toDimLengths(words: readonly string[] = []): Readonly<Record<string, number>> {
+  return Object.fromEntries(
+    words.map((word) => {
+      const [name, length] = toPair(word);
+      return [name, toIndex(length)];
+    }),
+  );
+}
+
 const INT = /^-?\d+$/;
 const NUMBER = /^-?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i;
 
