@@ -66,7 +66,7 @@ function toFed(name: string, tensor: RuntimeTensor | null | undefined): [string,
     : [[name, toTensorRef(name, tensor)]];
 }
 
-describeWithShared('inference of real models', () => {
+describeWithShared(`inference of real models${needs}`, () => {
   const shapes: Readonly<Record<string, ReadonlyMap<string, readonly number[]>>> = {
     'mnist.onnx': new Map(),
     'qdq_conv.onnx': new Map(),
@@ -82,31 +82,25 @@ describeWithShared('inference of real models', () => {
     'ultraface_rfb320.onnx': new Map(),
   };
 
-  test.runIf(hasNode).each(Object.keys(shapes))(
-    `%s: every inner value has the shape of a run${needs}`,
-    async (name) => {
-      const bytes = new Uint8Array(readFileSync(sharedData('models', name)));
-      const document = readGraphDocument(openBytes(bytes, name));
-      const outputs = new Set(document.graph.outputs.map((output) => output.name));
-      const inner = document.graph.nodes.flatMap((node) => node.outputs).filter((o) => o !== '' && !outputs.has(o));
-      const session = await (await openNodeRuntime()).load({ main: exposeValues(bytes, inner), external: [] });
-      const feeds = new Map(
-        session.inputs.map((input) => [
-          input.name,
-          toZeros(input.dtype!, shapes[name].get(input.name) ?? input.shape!),
-        ]),
-      );
-      const results = await session.run(feeds);
-      await session.release();
-      const inputShapes = new Map([...feeds].map(([key, { shape }]) => [key, shape]));
-      const inference = inferDocument(document, { declared: 'inputs', inputShapes });
-      const count = new AgreementCount();
-      for (const [value, tensor] of results) count.add(value, findMainType(inference, document, value), tensor);
-      expect(count.differences).toEqual([]);
-      expect(count.wholeOther).toBeGreaterThan(0);
-      expect(count.whole / count.wholeOther).toBeGreaterThan(0.9);
-    },
-  );
+  test.runIf(hasNode).each(Object.keys(shapes))('%s: every inner value has the shape of a run', async (name) => {
+    const bytes = new Uint8Array(readFileSync(sharedData('models', name)));
+    const document = readGraphDocument(openBytes(bytes, name));
+    const outputs = new Set(document.graph.outputs.map((output) => output.name));
+    const inner = document.graph.nodes.flatMap((node) => node.outputs).filter((o) => o !== '' && !outputs.has(o));
+    const session = await (await openNodeRuntime()).load({ main: exposeValues(bytes, inner), external: [] });
+    const feeds = new Map(
+      session.inputs.map((input) => [input.name, toZeros(input.dtype!, shapes[name].get(input.name) ?? input.shape!)]),
+    );
+    const results = await session.run(feeds);
+    await session.release();
+    const inputShapes = new Map([...feeds].map(([key, { shape }]) => [key, shape]));
+    const inference = inferDocument(document, { declared: 'inputs', inputShapes });
+    const count = new AgreementCount();
+    for (const [value, tensor] of results) count.add(value, findMainType(inference, document, value), tensor);
+    expect(count.differences).toEqual([]);
+    expect(count.wholeOther).toBeGreaterThan(0);
+    expect(count.whole / count.wholeOther).toBeGreaterThan(0.9);
+  });
 });
 
 function toZeros(dtype: RuntimeTensor['dtype'], shape: readonly (number | string | null)[]): RuntimeTensor {

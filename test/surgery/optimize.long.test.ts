@@ -20,8 +20,8 @@ const BEYOND_HALF = ['2d_align_corners', '3d_align_corners', '2d', '3d'].map(
   (n) => `node/test_affine_grid_${n}_expanded`,
 );
 
-describeWithShared('the runnable corpus', () => {
-  test.runIf(hasNode)(`inferred types are those of a run, and every pass keeps outputs${needs}`, async () => {
+describeWithShared(`the runnable corpus${needs}`, () => {
+  test.runIf(hasNode)('inferred types are those of a run, and every pass keeps outputs', async () => {
     const runtime = await openNodeRuntime();
     const runnable: RunnableCase[] = [];
     const corpus = readCorpus(sharedData('onnx-backend-v1.21.0.tar.gz'));

@@ -50,8 +50,8 @@ test.runIf(hasNode).each(['cnn.onnx', 'mlp.onnx', 'transformer.onnx'])(
   },
 );
 
-describeWithShared('the optimiser on the backend suite', () => {
-  test.runIf(hasNode)(`one runnable model in 23 keeps its outputs in every pass${needs}`, async () => {
+describeWithShared(`the optimiser on the backend suite${needs}`, () => {
+  test.runIf(hasNode)('one runnable model in 23 keeps its outputs in every pass', async () => {
     const runtime = await openNodeRuntime();
     const corpus = readCorpus(sharedData('onnx-backend-v1.21.0.tar.gz')).filter((_, at) => at % 23 === 0);
     const count = new AgreementCount();
@@ -69,23 +69,23 @@ describeWithShared('the optimiser on the backend suite', () => {
   });
 });
 
-describeWithShared('the optimiser on real models', () => {
+describeWithShared(`the optimiser on real models${needs}`, () => {
   const path = (name: string): string => sharedData('models', name);
 
-  test.runIf(hasNode)(`ultraface: all passes keep the outputs${needs}`, async () => {
+  test.runIf(hasNode)('ultraface: all passes keep the outputs', async () => {
     const report = await optimize(path('ultraface_rfb320.onnx'), ['fold', 'cleanup', 'fuseBatchNorm', 'deduplicate']);
     expect(report.comparison).toMatchObject({ agreed: true });
     expect(report.after.bytes).toBeLessThanOrEqual(report.before.bytes);
   });
 
-  test.runIf(hasNode)(`residual_block: the batch normalisations go into the convolutions${needs}`, async () => {
+  test.runIf(hasNode)('residual_block: the batch normalisations go into the convolutions', async () => {
     const report = await optimize(path('residual_block.onnx'), ['fold', 'fuseBatchNorm', 'deduplicate']);
     expect(counts(report, 'fuseBatchNorm')).toMatchObject({ fused: 5, left: 0 });
     expect(report.comparison).toMatchObject({ agreed: true });
   });
 
   test.runIf(hasNode).each(['mnist.onnx', 'ultraface_rfb320.onnx', 'silero_vad_op18_ifless.onnx'])(
-    `%s in f16 agrees within two hundredths, and weighs half${needs}`,
+    '%s in f16 agrees within two hundredths, and weighs half',
     async (name) => {
       const report = await optimize(path(name), ['fold', 'half']);
       expect(report.comparison).toMatchObject({ agreed: true });

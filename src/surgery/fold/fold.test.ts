@@ -148,58 +148,60 @@ describe('never folded', () => {
   });
 });
 
-test.runIf(hasNode)(`what we do not compute, a runtime does; the plan holds the result${needs}`, async () => {
-  const { model, report } = await folded(
-    {
-      inputs: [x],
-      initializers: { w: f32([4], 0, 1, 2, 3) },
-      nodes: [node('Exp', ['w'], ['e']), node('Softmax', ['e'], ['p']), node('Mul', ['x', 'p'], ['y'])],
-      outputs: ['y'],
-    },
-    await openNodeRuntime(),
-  );
-  expect(toLines(model.graph)).toEqual(['y = Mul(x,p)']);
-  expect(read(model, 'p').reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 6);
-  expect(report).toMatchObject({
-    known: 0,
-    computed: 1,
-    bytes: 16,
-    removedNodes: 1,
-    removedInitializers: 1,
-    runtimeFailure: null,
+describe(`with a runtime${needs}`, () => {
+  test.runIf(hasNode)('what we do not compute, a runtime does; the plan holds the result', async () => {
+    const { model, report } = await folded(
+      {
+        inputs: [x],
+        initializers: { w: f32([4], 0, 1, 2, 3) },
+        nodes: [node('Exp', ['w'], ['e']), node('Softmax', ['e'], ['p']), node('Mul', ['x', 'p'], ['y'])],
+        outputs: ['y'],
+      },
+      await openNodeRuntime(),
+    );
+    expect(toLines(model.graph)).toEqual(['y = Mul(x,p)']);
+    expect(read(model, 'p').reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 6);
+    expect(report).toMatchObject({
+      known: 0,
+      computed: 1,
+      bytes: 16,
+      removedNodes: 1,
+      removedInitializers: 1,
+      runtimeFailure: null,
+    });
   });
-});
 
-test.runIf(hasNode)(`a node of which one output is read is folded as a whole${needs}`, async () => {
-  const { model } = await folded(
-    {
-      inputs: [x],
-      initializers: { w: f32([4], 3, 1, 2, 0), k: i64(2) },
-      nodes: [
-        node('TopK', ['w', 'k'], ['v', 'i']),
-        node('Exp', ['v'], ['e']),
-        node('ReduceSum', ['e'], ['r']),
-        node('Mul', ['x', 'r'], ['m']),
-        node('Add', ['m', 'r'], ['y']),
-      ],
-      outputs: ['y', 'i'],
-    },
-    await openNodeRuntime(),
-  );
-  expect(toLines(model.graph)).toEqual(['i = Constant()', 'm = Mul(x,r)', 'y = Add(m,r)']);
-});
+  test.runIf(hasNode)('a node of which one output is read is folded as a whole', async () => {
+    const { model } = await folded(
+      {
+        inputs: [x],
+        initializers: { w: f32([4], 3, 1, 2, 0), k: i64(2) },
+        nodes: [
+          node('TopK', ['w', 'k'], ['v', 'i']),
+          node('Exp', ['v'], ['e']),
+          node('ReduceSum', ['e'], ['r']),
+          node('Mul', ['x', 'r'], ['m']),
+          node('Add', ['m', 'r'], ['y']),
+        ],
+        outputs: ['y', 'i'],
+      },
+      await openNodeRuntime(),
+    );
+    expect(toLines(model.graph)).toEqual(['i = Constant()', 'm = Mul(x,r)', 'y = Add(m,r)']);
+  });
 
-test.runIf(hasNode)(`a runtime that refuses leaves all as it was, and the report says so${needs}`, async () => {
-  const runtime: Runtime = { ...(await openNodeRuntime()) };
-  const { model, report } = await folded(
-    {
-      inputs: [x],
-      initializers: { w: f32([4], 0, 1, 2, 3) },
-      nodes: [node('Det', ['w'], ['e']), node('Mul', ['x', 'e'], ['y'])],
-      outputs: ['y'],
-    },
-    runtime,
-  );
-  expect(toLines(model.graph)).toHaveLength(2);
-  expect(report).toMatchObject({ computed: 0, runtimeFailure: expect.stringMatching(/^RUNTIME_/) });
+  test.runIf(hasNode)('a runtime that refuses leaves all as it was, and the report says so', async () => {
+    const runtime: Runtime = { ...(await openNodeRuntime()) };
+    const { model, report } = await folded(
+      {
+        inputs: [x],
+        initializers: { w: f32([4], 0, 1, 2, 3) },
+        nodes: [node('Det', ['w'], ['e']), node('Mul', ['x', 'e'], ['y'])],
+        outputs: ['y'],
+      },
+      runtime,
+    );
+    expect(toLines(model.graph)).toHaveLength(2);
+    expect(report).toMatchObject({ computed: 0, runtimeFailure: expect.stringMatching(/^RUNTIME_/) });
+  });
 });
