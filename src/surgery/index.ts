@@ -4,6 +4,7 @@
  * `editGraph(model, tx => …)` gives a `GraphEdit`; `writeModel(edit.toRewrite(), staged)` of `formats` writes it.
  * A new verb is one file in `verbs/` and one row in `verbs/table.ts`, and a method of `Transaction` that calls it.
  */
+export { createModel, type CreateOptions, openEdited, toModelBytes } from './create.ts';
 export type { Draft } from './draft/draft.ts';
 export type {
   AttributeJson,
@@ -35,6 +36,7 @@ export {
   type PassId,
   type PassReport,
 } from './optimize/optimize.ts';
+export { addLayer, type Layer } from './layer.ts';
 export { type EditPlan, type EditStep, formatEditPlan, parseEditPlan } from './plan.ts';
 export { type Comparison, compareModels, type Feeds, type OutputDifference } from './run/compare.ts';
 export { findSampleFeeds, type SampleOptions } from './run/feeds.ts';
@@ -43,4 +45,5 @@ export { type Problem, type RuleId, RULES } from './validate/rules.ts';
 export { validateDocument, type Validation } from './validate/validate.ts';
 export type { CleanupResult } from './verbs/cleanup.ts';
 export type { Insertion, WireNodeJson } from './verbs/insert.ts';
+export { OUTLINE_DOMAIN } from './verbs/outline.ts';
 export { VERB_NAMES, type VerbArgs, type VerbName, type VerbResult } from './verbs/table.ts';

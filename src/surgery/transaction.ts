@@ -277,6 +277,16 @@ export class Transaction {
     this.#run('inline', { node: toNodeRef(node) });
   }
 
+  /** Makes a function of nodes of one scope, and a call in their place. See `verbs/outline.ts`. */
+  outline(nodes: readonly NodeLike[], name: string, options: { domain?: string } = {}): NodeView {
+    return this.#run('outline', { nodes: nodes.map(toNodeRef), name, ...options });
+  }
+
+  /** Adds a model-local function. @returns the path of its body. See `verbs/function.ts` */
+  addFunction(args: VerbArgs<'addFunction'>): string {
+    return this.#run('addFunction', args);
+  }
+
   /** Inlines every call, of functions in functions too, and removes the functions. */
   inlineAll(): void {
     const ids = new Set(this.#draft.listFunctions().map(toFunctionId));

@@ -44,6 +44,17 @@ export const surgeryErrors = defineErrors({
     fix: 'Name these inputs too, or values behind them.',
   },
   SURGERY_FUNCTION_MISSING: { message: 'The node calls no function of the model.', exit: EXIT.usage, http: 404 },
+  SURGERY_IR_TOO_OLD: {
+    ...usage,
+    message: 'The IR version of the model does not have that.',
+    fix: 'Export the model again with the IR version that is named, or a later one.',
+  },
+  SURGERY_OUTLINE_GAP: {
+    ...usage,
+    message:
+      'A node that is not among them stands between the nodes to outline: it reads what some make, and others read what it makes.',
+    fix: 'Take the nodes between as well.',
+  },
   SURGERY_GRAPH_TOO_LARGE: {
     message: 'The graph would have more nodes than are handled.',
     exit: EXIT.malformed,

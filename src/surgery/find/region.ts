@@ -51,3 +51,21 @@ export function listReads(node: Node): readonly string[] {
   reads.delete('');
   return [...reads];
 }
+
+/** What a node reads of the scope that holds it and of those around: what its subgraphs define themselves is not in it. */
+export function listFreeReads(node: Node): readonly string[] {
+  const reads = new Set(node.inputs);
+  for (const inner of [...node.subscopes.values()].flat()) {
+    for (const nested of inner.eachScope()) {
+      const add = (value: string): void => {
+        let scope = nested;
+        while (scope !== node.scope && scope.parent !== null && !scope.defines(value)) scope = scope.parent;
+        if (scope === node.scope) reads.add(value);
+      };
+      for (const reader of nested.nodes.toArray()) reader.inputs.forEach(add);
+      for (const { name } of nested.outputs.toArray()) add(name);
+    }
+  }
+  reads.delete('');
+  return [...reads];
+}

@@ -2,6 +2,7 @@
 import { cleanup } from './cleanup.ts';
 import { castTensor, scaleTensor, setType } from './convert.ts';
 import { extract } from './extract.ts';
+import { addFunction } from './function.ts';
 import { addNodes, insertAfter, insertBefore, insertOnEdge } from './insert.ts';
 import {
   addInitializer,
@@ -16,11 +17,13 @@ import { inline } from './inline.ts';
 import { merge, prefix } from './merge.ts';
 import { moveNode, setAttribute, setInput } from './node.ts';
 import { toposort } from './order.ts';
+import { outline } from './outline.ts';
 import { remove, replace } from './remove.ts';
 import { renameNode, renameValue } from './rename.ts';
 import { constantToInitializer, editTensor, initializerToConstant, setStorage, setTensor } from './tensor.ts';
 
 const rows = {
+  addFunction,
   addInitializer,
   addInput,
   addNodes,
@@ -41,6 +44,7 @@ const rows = {
   insertOnEdge,
   merge,
   moveNode,
+  outline,
   prefix,
   remove,
   renameNode,

@@ -299,6 +299,17 @@ const wholes: readonly VerbRow[] = [
     },
   },
   {
+    name: 'set-type',
+    summary: 'declare another type or shape for a value',
+    words: [['<value>', 'NAME:TYPE[SHAPE], such as image:f32[batch,3,224,224]; NAME alone forgets what was declared']],
+    options: [],
+    example: ['set-type model.onnx image:f32[batch,3,224,224]', 'any batch'],
+    act: (tx, [word], flags) => {
+      const { name, ...type } = toTypedValue(word);
+      tx.setType(toValue(name, flags), Object.keys(type).length === 0 ? null : type);
+    },
+  },
+  {
     name: 'delete-input',
     summary: 'delete an input that nothing reads',
     words: [VALUE],
@@ -393,6 +404,34 @@ const wholes: readonly VerbRow[] = [
     act: (tx, words, flags) => {
       if (words.length === 0) tx.inlineAll();
       else tx.inline(toNode(tx, words[0], flags));
+    },
+  },
+  {
+    name: 'outline',
+    summary: 'make a model-local function of nodes, and a call in their place',
+    words: [
+      ['<name>', 'name of the function'],
+      ['<node...>', 'the nodes, each by its name or a value that it makes'],
+    ],
+    options: [['--domain <domain>', 'domain of the function (default: modelward.outlined)']],
+    example: ['outline model.onnx Block relu_1 conv_2 add_3', 'the opposite of inline; needs IR 8'],
+    act: (tx, [name, ...nodes], flags) => {
+      const { domain } = flags;
+      tx.outline(
+        nodes.map((word) => toNode(tx, word, flags)),
+        name,
+        domain === undefined ? {} : { domain },
+      );
+    },
+  },
+  {
+    name: 'add-function',
+    summary: 'add a model-local function',
+    words: [['<function>', 'JSON, or a file of it: {"name","domain","inputs","outputs","attributes","nodes"}']],
+    options: [],
+    example: ['add-function model.onnx attention.json', ''],
+    act: (tx, [word], _flags, inputs) => {
+      tx.addFunction(inputs.json(word) as Parameters<Transaction['addFunction']>[0]);
     },
   },
   {
