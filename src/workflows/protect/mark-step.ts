@@ -35,7 +35,7 @@ export interface MarkStepResult {
  */
 export async function markWithinLimit(services: Services, options: MarkStepOptions): Promise<MarkStepResult> {
   const taus =
-    options.tau === undefined ? TAU_SHARES.map((share) => Number((share * TAU_DEFAULT).toPrecision(2))) : [options.tau];
+    options.tau === undefined ? TAU_SHARES.map((share) => Number((share * TAU_DEFAULT).toPrecision(3))) : [options.tau];
   const refusedTaus: number[] = [];
   for (const [index, tau] of taus.entries()) {
     const { model, ownSeed, ownerId, originalDigest, calibration } = options;
