@@ -93,7 +93,7 @@ function toHead(page: OutputMarkPage): Html {
   const growth = page.bytesAfter - page.bytesBefore;
   const facts: readonly (readonly [string, string, string])[] = [
     ['Mark', page.kind, `id ${page.id}`],
-    ['Accuracy', ...toAccuracyFact(effect)],
+    toAnswersFact(effect),
     [
       'Time',
       effect === null ? '–' : `× ${effect.latency.ratio.toFixed(3)}`,
@@ -111,17 +111,16 @@ ${facts.map(([name, figure, note]) => html`<div><div class="note">${name}</div><
 </header>`;
 }
 
-function toAccuracyFact(effect: PageEffect | null): readonly [string, string] {
+/** Accuracy with labels; without, how many answers name the same class. */
+function toAnswersFact(effect: PageEffect | null): readonly [string, string, string] {
   const loss = effect?.accuracy?.lossPoints ?? null;
   if (loss !== null) {
-    return [
-      `${toSignedText(-loss.estimate, 2)} pt`,
-      `95 %: ${toSignedText(-loss.high, 2)} to ${toSignedText(-loss.low, 2)}`,
-    ];
+    const interval = `95 %: ${toSignedText(-loss.high, 2)} to ${toSignedText(-loss.low, 2)}`;
+    return ['Accuracy', `${toSignedText(-loss.estimate, 2)} pt`, interval];
   }
   const agreements = (effect?.outputs ?? []).flatMap(({ argmaxAgreement }) => argmaxAgreement ?? []);
-  if (effect === null || agreements.length === 0) return ['–', 'not measured: no labels'];
-  return [toAccuracyText(Math.min(...agreements)), 'of rows keep their largest value'];
+  if (agreements.length === 0) return ['Answers', '–', 'not compared'];
+  return ['Same answers', toAccuracyText(Math.min(...agreements)), 'rows whose largest value stays'];
 }
 
 function toPicturesSection(pictures: MarkPictures | null): Html {

@@ -25,6 +25,7 @@ interface StampFlags {
   readonly replace?: string;
   readonly report?: string;
   readonly eval?: string;
+  readonly input?: string;
   /** False with --no-measure. */
   readonly measure?: boolean;
   readonly force?: boolean;
@@ -55,6 +56,7 @@ function addStampOptions(command: Command): Command {
     .option('--replace <file>', 'mark file of a mark of yours that this one replaces')
     .option('--report <file>', 'HTML page with the effect, and a picture before and after')
     .option('--eval <data>', 'labelled data (npz, npy, idx, csv, or a folder of images) to measure the effect on')
+    .option('--input <file>', 'npy or npz with one input as the model takes it, for the picture and the times')
     .option('--no-measure', 'do not run the model before and after')
     .option('--force', 'replace existing outputs')
     .option('--data-root <dir>', 'follow links that stay below this folder');
@@ -79,6 +81,7 @@ async function runStamp(
     isMeasured: flags.measure !== false,
     force: flags.force ?? false,
     ...toPathOption(context, 'evalPath', flags.eval),
+    ...toPathOption(context, 'inputPath', flags.input),
     ...toPathOption(context, 'dataRoot', flags.dataRoot),
   });
   context.ui.result(result, ({ style }) => toPairs(toLines(result), style));

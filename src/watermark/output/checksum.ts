@@ -74,7 +74,7 @@ export function addChecksum(tx: Transaction, id: MarkId, params: ChecksumParams)
   );
 }
 
-/** i64 [rows, 1]. Only operators that every operator set since 7 has: remainders are by division. */
+/** i64 [rows, 1]. Only operators that every operator set since 8 has: remainders are by division. */
 function buildSum(
   builder: MarkBuilder,
   { value, terms, step }: { readonly value: string; readonly terms: number; readonly step: number },
@@ -90,9 +90,25 @@ function buildSum(
   const remainder = (of: string): string =>
     builder.node('Sub', [of, builder.node('Mul', [builder.node('Div', [of, modulus]), modulus])]);
   const positive = remainder(builder.node('Add', [remainder(number), modulus]));
+  return remainder(buildProduct(builder, positive, terms));
+}
+
+/** MatMul takes integers from this operator set on; before, there is the sum of products. */
+const INT_MATMUL_OPSET_MIN = 9;
+
+function buildProduct(builder: MarkBuilder, rows: string, terms: number): string {
   const values = [...toCoefficients(terms)];
-  const coefficients = builder.constant('coefficients', { dtype: 'i64', shape: [terms, 1], values });
-  return remainder(builder.node('MatMul', [positive, coefficients]));
+  if ((builder.tx.opset('') ?? 0) >= INT_MATMUL_OPSET_MIN) {
+    return builder.node('MatMul', [
+      rows,
+      builder.constant('coefficients', { dtype: 'i64', shape: [terms, 1], values }),
+    ]);
+  }
+  const coefficients = builder.constant('coefficients', { dtype: 'i64', shape: [1, terms], values });
+  return builder.node('ReduceSum', [builder.node('Mul', [rows, coefficients])], {
+    axes: { ints: [1] },
+    keepdims: { int: 1 },
+  });
 }
 
 export interface ChecksumReading {

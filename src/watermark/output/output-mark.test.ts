@@ -3,12 +3,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PNG } from 'pngjs';
 import { describe, expect, test } from 'vitest';
-import { findRuntime } from '../../adapters/runtime/index.ts';
+import { findRuntime, openWebRuntime } from '../../adapters/runtime/index.ts';
 import type { RuntimeTensor } from '../../model/runtime.ts';
 import { type GraphEdit, validateGraph } from '../../surgery/index.ts';
 import { codeOf } from '../../../test/error-code.ts';
 import { openBytes, runPlan } from '../../../test/formats/models.ts';
 import { describeWithShared, sharedData } from '../../../test/shared-data.ts';
+import { optimise } from '../../../test/optimised.ts';
 import { imageModel } from '../../../test/fakes/image-model.ts';
 import { toTextPayload } from '../payload.ts';
 import {
@@ -399,5 +400,54 @@ describe('marks of all kinds', () => {
     for (const spec of unfit) expect(codeOf(() => add(bytes, toOutputMark(spec)))).toBe('WATERMARK_OUTPUT_UNFIT');
     const signature = toOutputMark({ kind: 'signature', params: { output: 'image' }, payload });
     expect(codeOf(() => add(bytes, signature))).toBe('SURGERY_NAME_TAKEN');
+  });
+});
+
+describe('engines and old operator sets', () => {
+  const specs: readonly OutputMarkSpec[] = [
+    { kind: 'scores', params: { output: 'logits', step: 1e-3 }, payload, key },
+    { kind: 'signature', params: { output: 'signature' }, payload },
+    { kind: 'checksum', params: { output: 'logits', into: 'sum', step: 1e-3 } },
+    { kind: 'checksum', params: { output: 'logits', into: null, step: 1e-3 } },
+  ];
+  const isRead = (recording: Answers, mark: OutputMark): boolean => {
+    const read = readOutputMark(recording, mark, 1);
+    if (read.kind === 'scores') return read.evidenceBits > 64;
+    return read.kind === 'checksum' ? read.wrong.length === 0 : 'isFound' in read && read.isFound;
+  };
+
+  test('the WebAssembly engine computes them as the native one does', async () => {
+    const runtime = await openWebRuntime();
+    for (const mark of specs.map(toOutputMark)) {
+      const session = await runtime.load({ main: add(mlp, mark), external: [] });
+      expect([mark.kind, isRead(await session.run(new Map([['input', digits]])), mark)]).toEqual([mark.kind, true]);
+      await session.release();
+    }
+  });
+
+  test.each(['basic', 'extended', 'all'] as const)('they are still read after %s optimisation', async (level) => {
+    for (const mark of specs.map(toOutputMark)) {
+      const optimised = await optimise(add(mlp, mark), level);
+      expect([mark.kind, isRead(await run(optimised, digits), mark)]).toEqual([mark.kind, true]);
+    }
+  });
+
+  describeWithShared('a model of operator set 8 and IR 3', () => {
+    const mnist = readFileSync(sharedData('models/mnist.onnx'));
+
+    test('gets every mark of its scores, and loses it again', async () => {
+      const feed = toTensor([1, 1, 28, 28], (i) => 255 * noise(i));
+      for (const spec of specs) {
+        const params = { ...spec.params, ...(spec.kind !== 'signature' && { output: 'Plus214_Output_0' }) };
+        const mark = toOutputMark({ ...spec, params } as OutputMarkSpec);
+        const marked = add(mnist, mark);
+        const recording = await run(marked, feed);
+        const read = readOutputMark(recording, mark, 1);
+        // Ten scores of one picture are too few for much evidence, but all signs agree.
+        if (read.kind === 'scores') expect(read.agreeing).toBe(read.cells);
+        else expect(isRead(recording, mark)).toBe(true);
+        expect(Buffer.compare(remove(marked, mark), mnist)).toBe(0);
+      }
+    });
   });
 });

@@ -1,5 +1,5 @@
 /** What an output mark costs: outputs, accuracy, time and size, before and after, on the same inputs. */
-import { ModelwardError } from '../../core/errors.ts';
+import { RuntimeError } from '../../core/errors.ts';
 import type { Clock, Progress } from '../../core/ports.ts';
 import { type FidelityRecord, findInputs, type LabelledData, measureFidelity } from '../../fidelity/index.ts';
 import type { Runtime, RuntimeModel, RuntimeSession, RuntimeTensor } from '../../model/runtime.ts';
@@ -14,6 +14,8 @@ export interface EffectOptions {
   readonly graph: Graph | null;
   /** Labelled data, or null for probes. */
   readonly data: LabelledData | null;
+  /** One recorded input, by the names of the inputs or nameless, that pictures and times are taken on; null for none. */
+  readonly input: ReadonlyMap<string, RuntimeTensor> | null;
   readonly progress: Progress;
 }
 
@@ -56,12 +58,17 @@ const PAIRS = 15;
 const TIMING_MS_MIN = 40;
 const REPEATS_MAX = 2000;
 
-/** @returns 'unmeasured' with the reason when a model cannot be run */
+/**
+ * Reasons to go without a measurement lie in the original: it has no runtime, or probes do not suit it.
+ * @throws RuntimeError with field `by` = "marked model" when only that fails, "given input" when that does not fit
+ */
 export async function measureEffect(options: EffectOptions): Promise<EffectOutcome> {
   try {
     return { kind: 'measured', ...(await measure(options)) };
   } catch (error) {
-    if (!(error instanceof ModelwardError) || !error.code.startsWith('RUNTIME_')) throw error;
+    const isReason =
+      error instanceof RuntimeError && error.code.startsWith('RUNTIME_') && !('by' in error.fields);
+    if (!isReason) throw error;
     return { kind: 'unmeasured', reason: error.message };
   }
 }
@@ -70,10 +77,11 @@ async function measure(options: EffectOptions): Promise<{ effect: Effect; shown:
   const { runtime, clock, data, graph } = options;
   const original = await runtime.load(options.original);
   try {
-    const marked = await runtime.load(options.marked);
+    const marked = await runtime.load(options.marked).catch(blame('marked model'));
     try {
       const inputs = await findInputs(original, { graph, data });
-      const { samples, outputs, shown } = await compareRuns(original, marked, inputs.source, options.progress);
+      const { samples, outputs, shown: first } = await compareRuns(original, marked, inputs.source, options.progress);
+      const shown = options.input === null ? first : await show(original, marked, options.input);
       const latency = await measureLatency({ original, marked, feeds: shown.feeds, clock });
       const accuracy = await measureAccuracy(options, outputs);
       const words = { runtime: `${runtime.id} ${runtime.version}`, inputs: inputs.words };
@@ -99,7 +107,8 @@ async function compareRuns(
   for (let start = 0; start < samples; start += source.step) {
     const count = Math.min(source.step, source.samples - start);
     const feeds = source.make(start, count);
-    const [before, after] = [await original.run(feeds), await marked.run(feeds)];
+    const before = await original.run(feeds);
+    const after = await marked.run(feeds).catch(blame('marked model'));
     shown ??= { feeds, before, after };
     compareOutputs(tallies, before, after);
     progress.advance(count);
@@ -107,6 +116,22 @@ async function compareRuns(
   progress.done();
   if (shown === undefined) throw new Error('internal error: no samples');
   return { samples, outputs: Array.from(tallies.values(), (tally) => tally.toChange()), shown };
+}
+
+/** Rethrows a failure with what is to blame for it. */
+function blame(by: 'marked model' | 'given input'): (error: unknown) => never {
+  return (error) => {
+    if (!(error instanceof RuntimeError)) throw error;
+    throw new RuntimeError(error.code, { fields: { ...error.fields, by } });
+  };
+}
+
+/** @throws RuntimeError RUNTIME_RUN_FAILED when the input does not fit */
+async function show(original: RuntimeSession, marked: RuntimeSession, input: Shown['feeds']): Promise<Shown> {
+  const nameless = input.get('');
+  const feeds = nameless === undefined ? input : new Map([[original.inputs[0].name, nameless]]);
+  const before = await original.run(feeds).catch(blame('given input'));
+  return { feeds, before, after: await marked.run(feeds).catch(blame('marked model')) };
 }
 
 /** Accuracy where classes are still where they were: a column or a row more would be taken for a class. */

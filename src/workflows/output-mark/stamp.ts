@@ -2,11 +2,11 @@
 import { basename } from 'node:path';
 import { utf8 } from '../../core/bytes.ts';
 import { openModelPath } from '../../formats/index.ts';
-import { readRuntimeModel } from '../../fidelity/index.ts';
+import { readArrays, readRuntimeModel } from '../../fidelity/index.ts';
 import type { Model } from '../../model/types.ts';
 import { type OutputMarkPage, toOutputMarkHtml } from '../../report/index.ts';
-import type { RewritePlan } from '../../source/rewrite.ts';
-import { toRewriteSize } from '../../source/rewrite.ts';
+import { openFileSource } from '../../source/index.ts';
+import { type RewritePlan, toRewriteSize } from '../../source/rewrite.ts';
 import {
   CHECKSUM_STATEMENT,
   editOutputMark,
@@ -42,6 +42,8 @@ export interface StampOptions {
   readonly isMeasured: boolean;
   readonly force: boolean;
   readonly evalPath?: string | undefined;
+  /** Absolute path of an npy or npz with one input as the model takes it, for pictures and times. */
+  readonly inputPath?: string | undefined;
   readonly dataRoot?: string | undefined;
 }
 
@@ -101,6 +103,7 @@ async function measure(
       marked: readRuntimeModel(model, plan),
       graph: model.graph,
       data,
+      input: options.inputPath === undefined ? null : readArrays(openFileSource(options.inputPath)),
       progress: services.progress,
     });
   } finally {
