@@ -153,7 +153,7 @@ function toTensorTable({ tensors }: DiffModelsReport, { style, widthColumns }: T
         figures === null ? '-' : `${figures.changed}/${figures.elements}`,
         toCell(figures?.bitsChanged),
         toCell(figures?.relativeChange),
-        reasons[0] ?? '',
+        kind === 'bit-flips' ? reasons.slice(1).join(' ') : (reasons[0] ?? ''),
       ]),
     style,
     ...(widthColumns === undefined ? {} : { widthColumns }),

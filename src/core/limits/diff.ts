@@ -20,6 +20,8 @@ export const DIFF_LIMITS = {
   likenessValues: 1024,
   /** Tensors without a partner that are compared with each other: their pairs grow with the square. */
   likenessTensorsMax: 2048,
+  /** Pairs of one size that are compared for likeness: half a second at most. */
+  likenessPairsMax: 200_000,
   /** Elements of a matrix that is read whole because the other side stores it turned. */
   turnedElementsMax: 4_194_304,
   /** Changes of the graph listed one by one; the counts go on. */

@@ -74,7 +74,8 @@ export function compareTensor(options: CompareTensorOptions): Compared {
     late.spectrum = findChangeRank(toKept(toSample()), relativeError).spectrum;
   }
   return {
-    ...classified,
+    class: classified.class,
+    reasons: [...classified.reasons, ...toPlaces(classified.class, measure.listed)],
     figures: { ...toFigures(measure), ...toLateFigures(late, 1 - measure.newZeros / measure.elements) },
     bitHistogram: measure.bitHistogram === null ? null : [...measure.bitHistogram],
     lines: toLines(measure),
@@ -107,6 +108,15 @@ function findChangeRank(
   });
   const spectrum = toSpectrum({ rows, columns, data });
   return { rank: findRank(spectrum, Math.min(rows, columns), noise), spectrum };
+}
+
+/** Where flipped bits are: a sentence, so that every form of the report has it. */
+function toPlaces(kind: string, listed: readonly ElementChange[]): string[] {
+  if (kind !== 'bit-flips') return [];
+  const places = listed
+    .slice(0, DIFF_LIMITS.linesListedMax)
+    .map(({ element, bits }) => `element ${element} bit ${(bits ?? []).join(' and ')}`);
+  return [`At ${places.join(', ')}${listed.length > places.length ? ', …' : ''}.`];
 }
 
 /** The sample with what became zero as it was. */

@@ -95,11 +95,19 @@ const COSINE_MIN = 0.5;
 function listAlike(removed: readonly TensorRef[], added: readonly TensorRef[]): [TensorRef, TensorRef][] {
   const usable = (list: readonly TensorRef[]) =>
     list.filter((tensor) => isNumeric(tensor) && tensor.elementCount > 0).slice(0, DIFF_LIMITS.likenessTensorsMax);
-  const drawn = usable(added).map((tensor) => ({ tensor, values: drawValues(tensor), turned: drawTurned(tensor) }));
+  const drawn = new Map<number, { tensor: TensorRef; values: Float64Array; turned: Float64Array | null }[]>();
+  for (const tensor of usable(added)) {
+    const list = drawn.get(tensor.elementCount) ?? [];
+    list.push({ tensor, values: drawValues(tensor), turned: drawTurned(tensor) });
+    drawn.set(tensor.elementCount, list);
+  }
+  let budget: number = DIFF_LIMITS.likenessPairsMax;
   const scored = usable(removed).flatMap((before) => {
+    const others = drawn.get(before.elementCount) ?? [];
+    budget -= others.length;
+    if (budget < 0) return [];
     const values = drawValues(before);
-    return drawn.flatMap(({ tensor, values: straight, turned }) => {
-      if (tensor.elementCount !== before.elementCount) return [];
+    return others.flatMap(({ tensor, values: straight, turned }) => {
       const [a, b] = [toSqueezed(before.shape), toSqueezed(tensor.shape)];
       const ways = [
         ...(isEqual(a, b) ? [straight] : []),
@@ -120,9 +128,11 @@ function listAlike(removed: readonly TensorRef[], added: readonly TensorRef[]): 
     if (score >= COSINE_MIN && before.elementCount >= 4) take(before, after);
   }
   const left = scored.filter(({ before, after }) => !taken.has(before) && !taken.has(after));
+  const seen = new Map<TensorRef, number>();
   for (const { before, after } of left) {
-    const isAlone = left.filter((other) => other.before === before || other.after === after).length === 1;
-    if (isAlone) take(before, after);
+    seen.set(before, (seen.get(before) ?? 0) + 1);
+    seen.set(after, (seen.get(after) ?? 0) + 1);
   }
+  for (const { before, after } of left) if (seen.get(before) === 1 && seen.get(after) === 1) take(before, after);
   return found;
 }
