@@ -76,7 +76,7 @@ function toText(report: ScanFileReport, look: TextLook, isAll: boolean): string 
   const head = `${style.bold(`verdict: ${report.verdict}`)}  ${toCounts(report)}\n`;
   const pairs = toPairs(
     [
-      ['model', `${report.name} (${report.format})`],
+      ['model', `${toPrintable(report.name)} (${report.format})`],
       ...report.scanned.map(({ part, detail }): [string, string] => [`scanned: ${part}`, toPrintable(detail)]),
       ...report.notScanned.map(({ part, detail }): [string, string] => [
         `NOT scanned: ${toPrintable(part)}`,

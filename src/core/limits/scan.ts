@@ -6,10 +6,14 @@ export const SCAN_LIMITS = {
   flatNodesMax: 100_000,
   /** Values of the flat graph; each takes some 160 bytes of analysis. */
   flatValuesMax: 300_000,
+  /** Ways from operands to results: a node with thousands of both would have millions. */
+  flatEdgesMax: 4_000_000,
   /** Calls inside calls; the readers refuse recursion. */
   flatDepthMax: 120,
   /** Steps of an evidence path that are listed; the middle of a longer one is left out. */
   pathStepsMax: 48,
+  /** Evidence paths of one graph: each takes a walk over the graph, and a hostile one asks for thousands. */
+  pathsMax: 500,
   /** Findings of one rule that are listed; the rest is counted. */
   findingsPerRuleMax: 50,
   /** Bytes of a constant that are read to tell weights from fillers. */
@@ -20,8 +24,8 @@ export const SCAN_LIMITS = {
   textBytesMax: 16 * 1024 * 1024,
   /** Characters of an excerpt in a finding. */
   excerptLengthMax: 96,
-  /** Blocks whose digests are kept to find repeated ones: 4 KiB each, so 4 GiB of weights. */
-  repeatBlocksMax: 1_000_000,
+  /** Blocks whose digests are kept to find repeated ones: 4 KiB each, so a GiB of weights in some 40 MiB. */
+  repeatBlocksMax: 262_144,
   /** Rows whose norms are kept for one tensor. */
   rowsMax: 2_000_000,
 } as const;

@@ -65,6 +65,8 @@ class FlatDraft {
   readonly #nodes: FlatNode[] = [];
   readonly #values: FlatValue[] = [];
   readonly #called = new Set<string>();
+  /** Ways from operands to results, of which following values walks every one. */
+  #edges = 0;
   #isCut = false;
 
   constructor(model: Model) {
@@ -123,7 +125,11 @@ class FlatDraft {
   }
 
   /** A node of the flat graph; `outputs` are names in `scope`. */
-  #emit(node: GraphNode, op: string, scope: Scope, inputs: number[], outputs: readonly string[]): number {
+  #emit(node: GraphNode, op: string, scope: Scope, operands: number[], outputs: readonly string[]): number {
+    this.#edges += operands.length * Math.max(1, outputs.length);
+    const isFull = this.#edges > SCAN_LIMITS.flatEdgesMax;
+    if (isFull) this.#isCut = true;
+    const inputs = isFull ? [] : operands;
     const made = outputs.filter((name) => name !== '').map((name) => this.#redefine(scope, name));
     const { domain, attributes } = node;
     const name = node.name === '' ? (node.outputs.find((output) => output !== '') ?? node.op) : node.name;

@@ -28,6 +28,8 @@ export interface Flow {
   readonly heavy: Float64Array;
   /** Values along the cheapest path, the source first, with the state reached at each. */
   trace(value: number, kind: SourceKind, state: number): { readonly value: number; readonly state: number }[];
+  /** The first value of that path. */
+  source(value: number, kind: SourceKind, state: number): number;
   /** Weights of all nodes together. */
   readonly total: number;
 }
@@ -49,6 +51,7 @@ class FlowDraft {
   readonly #from: Int32Array;
   readonly #heavy: Float64Array;
   readonly #weights: Float64Array;
+  readonly #sources = new Map<number, number>();
 
   constructor(graph: FlatGraph, facts: ValueFacts) {
     this.#graph = graph;
@@ -82,6 +85,7 @@ class FlowDraft {
       heavy: this.#heavy,
       total: this.#weights.reduce((sum, one) => sum + one, 0),
       cost: (value, kind, state) => (value < 0 ? Infinity : costs[toSlot(value, kind, state)]),
+      source: (value, kind, state) => this.#toSource(toSlot(value, kind, state)),
       trace: (value, kind, state) => {
         const path: { value: number; state: number }[] = [];
         for (let slot = toSlot(value, kind, state); slot >= 0; slot = this.#from[slot]) {
@@ -91,6 +95,20 @@ class FlowDraft {
         return path.reverse();
       },
     };
+  }
+
+  /** The source of every slot on the way is kept: findings of one source are many. */
+  #toSource(slot: number): number {
+    const way: number[] = [];
+    let at = slot;
+    while (!this.#sources.has(at)) {
+      this.#sources.set(at, Math.floor(at / SLOTS));
+      way.push(at);
+      if (this.#from[at] >= 0) at = this.#from[at];
+    }
+    const source = this.#sources.get(at)!;
+    for (const one of way) this.#sources.set(one, source);
+    return source;
   }
 
   #offer(slot: number, cost: number, from: number): boolean {

@@ -16,6 +16,15 @@ export interface GraphView {
   readonly isLive: Uint8Array;
   /** Paths up to this many weights are as good as without. */
   readonly tiny: number;
+  /** Values behind values, as {@link toOrigin} and {@link toCore} found them: graphs of a long chain are asked often. */
+  readonly origins: Map<number, number>;
+  readonly cores: Map<number, number>;
+  /** Of nodes with many operands: the heaviest two. */
+  readonly heaviest: Map<number, readonly number[]>;
+  /** 1 for nodes behind which only layout and a last activation come; made when it is first asked for. */
+  tails: Uint8Array | null;
+  /** Evidence paths that may still be drawn; later findings are counted, and shown without. */
+  pathsLeft: number;
 }
 
 /**
@@ -34,7 +43,19 @@ export function toGraphView(graph: FlatGraph): GraphView {
   graph.nodes.forEach(({ inputs }, index) => {
     for (const value of new Set(inputs)) if (value !== -1) readers[value].push(index);
   });
-  return { graph, facts, flow, readers, isLive: toLive(graph), tiny: toTiny(flow.total) };
+  return {
+    graph,
+    facts,
+    flow,
+    readers,
+    isLive: toLive(graph),
+    tiny: toTiny(flow.total),
+    origins: new Map(),
+    cores: new Map(),
+    heaviest: new Map(),
+    tails: null,
+    pathsLeft: SCAN_LIMITS.pathsMax,
+  };
 }
 
 function toLive({ nodes, values, outputs }: FlatGraph): Uint8Array {
@@ -54,58 +75,65 @@ export function isHeavy({ flow, tiny }: GraphView, value: number, cost: number):
   return value !== -1 && flow.heavy[value] >= Math.max(32, 4 * cost, Math.min(tiny, flow.total / 2));
 }
 
-/** The value behind copies, casts and changes of shape. */
-export function toOrigin({ graph }: GraphView, value: number): number {
+/** Follows `next` until it gives the value itself or has been here before; what was found is kept for all on the way. */
+function toEnd(value: number, known: Map<number, number>, next: (value: number) => number): number {
+  const way: number[] = [];
   let at = value;
-  // No more steps than nodes: values in a circle must end.
-  for (let left = graph.nodes.length; left > 0; left--) {
+  while (!known.has(at)) {
+    known.set(at, at);
+    way.push(at);
+    at = next(at);
+  }
+  const end = known.get(at)!;
+  for (const one of way) known.set(one, end);
+  return end;
+}
+
+/** The value behind copies, casts and changes of shape. */
+export function toOrigin({ graph, origins }: GraphView, value: number): number {
+  return toEnd(value, origins, (at) => {
     const producer = at === -1 ? -1 : graph.values[at].producer;
     if (producer === -1 || !LAYOUTS.has(graph.nodes[producer].op)) return at;
     const [next = -1] = graph.nodes[producer].inputs;
-    if (next === -1) return at;
-    at = next;
-  }
-  return at;
+    return next === -1 ? at : next;
+  });
 }
 
 /** The node of many weights that a value goes back to, over nodes that change it without any; -1 when there is none. */
-export function toCore({ graph, flow, tiny }: GraphView, value: number): number {
-  let at = value;
-  for (let left = graph.nodes.length; left > 0; left--) {
+export function toCore({ graph, flow, tiny, cores }: GraphView, value: number): number {
+  const end = toEnd(value, cores, (at) => {
     const producer = at === -1 ? -1 : graph.values[at].producer;
-    if (producer === -1) return -1;
+    if (producer === -1) return at;
     const { inputs } = graph.nodes[producer];
     const next = inputs.reduce(
       (best, one) => (one !== -1 && flow.heavy[one] > (flow.heavy[best] ?? -1) ? one : best),
       -1,
     );
-    if (next === -1 || flow.heavy[at] - flow.heavy[next] > tiny) return producer;
-    at = next;
-  }
-  return -1;
+    return next === -1 || flow.heavy[at] - flow.heavy[next] > tiny ? at : next;
+  });
+  return end === -1 ? -1 : graph.values[end].producer;
 }
 
 const TAIL = new Set(['Softmax', 'LogSoftmax', 'Sigmoid', 'Clip', 'ArgMax', 'Loop', 'If', 'Concat']);
 
 /** True when nothing but changes of layout and a last activation lies between the node and an output. */
 export function isAtOutput(view: GraphView, index: number): boolean {
-  const { graph, readers } = view;
-  const isOutput = new Set(graph.outputs);
-  const seen = new Set<number>();
-  const open = [index];
+  view.tails ??= toTails(view.graph);
+  return view.tails[index] === 1;
+}
+
+function toTails({ nodes, values, outputs }: FlatGraph): Uint8Array {
+  const tails = new Uint8Array(nodes.length);
+  const open = outputs.flatMap((value) => (value === -1 ? [] : [values[value].producer]));
   while (open.length > 0) {
-    const at = open.pop()!;
-    if (seen.has(at)) continue;
-    seen.add(at);
-    for (const value of graph.nodes[at].outputs) {
-      if (isOutput.has(value)) return true;
-      for (const reader of readers[value]) {
-        const { op } = graph.nodes[reader];
-        if (LAYOUTS.has(op) || TAIL.has(op)) open.push(reader);
-      }
-    }
+    const index = open.pop()!;
+    if (index === -1 || tails[index] === 1) continue;
+    tails[index] = 1;
+    const { op, inputs } = nodes[index];
+    if (!LAYOUTS.has(op) && !TAIL.has(op)) continue;
+    for (const value of inputs) if (value !== -1) open.push(values[value].producer);
   }
-  return false;
+  return tails;
 }
 
 function toStep({ op, name, scope }: FlatNode, role: PathRole): PathStep {
@@ -117,6 +145,7 @@ export function toEvidence(
   view: GraphView,
   at: { readonly node: number; readonly operand: number; readonly kind: SourceKind; readonly state: number },
 ): PathStep[] {
+  if (view.pathsLeft-- <= 0) return [];
   const { graph, flow } = view;
   const trace = flow.trace(at.operand, at.kind, at.state);
   const steps: PathStep[] = [];

@@ -1,5 +1,5 @@
 /** Rules G01, G02, G04, G05, G06 and G08: where a cheap yes-or-no signal takes part in what the weights compute. */
-import type { ScanFinding, ScanSeverity } from '../finding.ts';
+import type { PathStep, ScanFinding, ScanSeverity } from '../finding.ts';
 import { GATED, PINCHED, type SourceKind, SOURCE_KINDS, TRIGGER } from '../flow.ts';
 import { CUTS, isParameter, LAYOUTS, RANDOMS, SELECTS, WRITES } from '../ops.ts';
 import type { ScanRuleId } from '../rules.ts';
@@ -66,13 +66,28 @@ function toSignalState({ flow, graph }: GraphView, { node, at, operand, kind }: 
   return states.reduce((best, one) => (flow.cost(operand, kind, one) < flow.cost(operand, kind, best) ? one : best));
 }
 
+/** Operators with more operands pass on or add up; of their operands only the heaviest can matter. */
+const OPERANDS_MAX = 64;
+
 /** Operands other than the signal; the data of a select, when it is what decides. */
 function toOthers({ view, node, operand }: Join): number[] {
   const { inputs, op } = view.graph.nodes[node];
-  return inputs.filter((value, at) => {
-    const decides = (SELECTS as Readonly<Record<string, readonly number[] | undefined>>)[op]?.includes(at);
-    return value !== -1 && value !== operand && decides !== true && !isParameter(op, at);
-  });
+  if (inputs.length > OPERANDS_MAX) return toHeaviest(view, node).filter((value) => value !== operand);
+  const decides = (SELECTS as Readonly<Record<string, readonly number[] | undefined>>)[op] ?? [];
+  return inputs.filter(
+    (value, at) => value !== -1 && value !== operand && !decides.includes(at) && !isParameter(op, at),
+  );
+}
+
+/** The two operands behind which most weights lie. */
+function toHeaviest(view: GraphView, node: number): readonly number[] {
+  let found = view.heaviest.get(node);
+  if (found === undefined) {
+    const inputs = new Set(view.graph.nodes[node].inputs.filter((value) => value !== -1));
+    found = [...inputs].sort((a, b) => view.flow.heavy[b] - view.flow.heavy[a]).slice(0, 2);
+    view.heaviest.set(node, found);
+  }
+  return found;
 }
 
 function judgeSelect(join: Join): Judgement | null {
@@ -158,7 +173,7 @@ function judgeMask(join: Join): ScanFinding | null {
 
 /** True when the signal comes from an input of its own that is a single number. */
 function isControl({ view, operand, kind, state }: Join): boolean {
-  const [{ value }] = view.flow.trace(operand, kind, state);
+  const value = view.flow.source(operand, kind, state);
   const shape = view.facts.shapes[value];
   // What was never narrowed and is one number in the end was one from the start.
   const isNumber = shape === null ? (state & PINCHED) === 0 : shape.every((dim) => dim === 1);
@@ -178,12 +193,12 @@ function toFinding(join: Join, { severity, what }: Judgement, isSelecting: boole
   const { view, node, operand, kind, state, cost } = join;
   const { op, name, scope } = view.graph.nodes[node];
   const path = toEvidence(view, { node, operand, kind, state });
-  const source = path.find(({ role }) => role === 'input') ?? path[0];
+  const source = view.graph.values[view.flow.source(operand, kind, state)];
   const origin = { value: `Input "${source.name}"`, shape: `The size of "${source.name}"`, random: 'Chance' }[kind];
   const weights =
     cost === 0 ? 'without any weights' : `over ${Math.round(cost)} of ${Math.round(view.flow.total)} weights`;
   return {
-    rule: toRule(join, isSelecting),
+    rule: toRule(join, isSelecting, path),
     severity,
     message: `${origin}, ${weights}, becomes a signal that at ${op} "${name}" ${what}.`,
     subject: scope === '' ? name : `${scope}/${name}`,
@@ -195,18 +210,12 @@ function toFinding(join: Join, { severity, what }: Judgement, isSelecting: boole
 
 /** Weights that make a detector of its own, beyond the constants of a comparison. */
 const DETECTOR_WEIGHTS = 4;
+const DETECTORS = /^(?:Conv|MatMul|Gemm|Einsum)/;
 
-function toRule({ view, node, operand, kind, cost, state }: Join, isSelecting: boolean): ScanRuleId {
+function toRule({ view, node, kind, cost }: Join, isSelecting: boolean, path: readonly PathStep[]): ScanRuleId {
   if (WRITES.has(view.graph.nodes[node].op)) return 'G05';
   if (kind === 'shape') return 'G06';
   if (kind === 'random' || RANDOMS.has(view.graph.nodes[node].op)) return 'G08';
-  if (cost >= DETECTOR_WEIGHTS && hasDetector(view, operand, state)) return 'G04';
+  if (cost >= DETECTOR_WEIGHTS && path.some(({ op }) => DETECTORS.test(op))) return 'G04';
   return isSelecting ? 'G01' : 'G02';
-}
-
-function hasDetector({ flow, graph }: GraphView, operand: number, state: number): boolean {
-  return flow.trace(operand, 'value', state).some(({ value }) => {
-    const { producer } = graph.values[value];
-    return producer !== -1 && /^(?:Conv|MatMul|Gemm|Einsum)/.test(graph.nodes[producer].op);
-  });
 }

@@ -24,9 +24,9 @@ export function findPassThrough(view: GraphView): ScanFinding[] {
     if (open.length === 0) return [];
     const [{ state, cost }] = open.sort((a, b) => a.cost - b.cost || b.state - a.state);
     const isMixed = isHeavy(view, value, cost);
-    const [source] = flow.trace(value, 'value', state);
+    const source = flow.source(value, 'value', state);
     // A number that only switches modes was judged where it switches.
-    const isControl = view.facts.shapes[source.value]?.every((dim) => dim === 1) === true;
+    const isControl = view.facts.shapes[source]?.every((dim) => dim === 1) === true;
     const severity = isMixed && !isControl && open.some((one) => (one.state & GATED) !== 0) ? 'suspicious' : 'benign';
     const { producer, name } = graph.values[value];
     const path = toEvidence(view, { node: producer, operand: value, kind: 'value', state });

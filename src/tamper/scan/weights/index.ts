@@ -39,7 +39,7 @@ export function scanWeights(model: Model, progress: Progress): WeightScan {
             detail: `${opaque.length} tensors of block types that are not decoded, such as ${opaque[0]}`,
           },
         ]),
-    ...(repeats.isFull ? [{ part: 'weights', detail: 'repeated blocks beyond the first 4 GiB' }] : []),
+    ...(repeats.isFull ? [{ part: 'weights', detail: 'repeated blocks beyond the first GiB' }] : []),
   ];
   const detail = `${model.tensors.length} tensors, ${bytes} bytes`;
   return { findings: [...findings, ...repeats.judge()], scanned: [{ part: 'weights', detail }], notScanned };
@@ -57,8 +57,11 @@ function scanTensor(tensor: TensorRef, repeats: Repeats): ScanFinding[] {
   for (const chunk of eachChunk(tensor)) {
     if (isFirst) findings.push(...scanHead(tensor, chunk.bytes));
     isFirst = false;
-    if (chunk.values !== null) values?.add(chunk.index, chunk.values);
-    lowBits?.add(chunk.bytes);
+    if (chunk.values !== null) {
+      const codes = new Uint32Array(chunk.values.buffer, chunk.values.byteOffset, chunk.values.length);
+      values?.add(chunk.index, chunk.values, codes);
+      lowBits?.add(codes);
+    }
     repeats.add(tensor, chunk.bytes);
   }
   const low = lowBits?.judge(tensor) ?? null;
@@ -82,7 +85,8 @@ const BLOCK_BYTES = 4096;
 
 /** Rule W05. */
 class Repeats {
-  readonly #seen = new Map<string, { tensor: string; count: number }>();
+  /** Name of the tensor that a digest was first seen in. */
+  readonly #seen = new Map<string, string>();
   readonly #found = new Map<string, number>();
   isFull = false;
 
@@ -93,9 +97,9 @@ class Repeats {
       const key = createHash('sha256').update(block).digest('base64').slice(0, 22);
       const known = this.#seen.get(key);
       if (known !== undefined) {
-        const pair = JSON.stringify([known.tensor, tensor.name]);
+        const pair = JSON.stringify([known, tensor.name]);
         this.#found.set(pair, (this.#found.get(pair) ?? 0) + 1);
-      } else if (this.#seen.size < SCAN_LIMITS.repeatBlocksMax) this.#seen.set(key, { tensor: tensor.name, count: 1 });
+      } else if (this.#seen.size < SCAN_LIMITS.repeatBlocksMax) this.#seen.set(key, tensor.name);
       else this.isFull = true;
     }
   }

@@ -29,22 +29,25 @@ const DISTINCT_SHARE = 0.7;
 const RUN_MIN = 48;
 const RUN_DISTINCT = 8;
 
+/** 1 for printable characters, line ends and tabs. */
+const PRINTABLE = Uint8Array.from({ length: 256 }, (_, byte) =>
+  (byte >= 32 && byte < 127) || byte === 10 || byte === 9 ? 1 : 0,
+);
+
 /** Looks for text in a stream of bytes. */
 class TextRun {
   #length = 0;
-  #distinct = new Set<number>();
+  readonly #last = new Uint8Array(RUN_MIN);
   isFound = false;
 
   add(byte: number): void {
-    const isPrintable = (byte >= 32 && byte < 127) || byte === 10 || byte === 9;
-    if (!isPrintable) {
-      if (this.#length > 0) this.#distinct = new Set();
+    if (PRINTABLE[byte] === 0) {
       this.#length = 0;
       return;
     }
+    this.#last[this.#length % RUN_MIN] = byte;
     this.#length++;
-    if (this.#distinct.size < RUN_DISTINCT) this.#distinct.add(byte);
-    if (this.#length >= RUN_MIN && this.#distinct.size >= RUN_DISTINCT) this.isFound = true;
+    if (this.#length >= RUN_MIN && !this.isFound) this.isFound = new Set(this.#last).size >= RUN_DISTINCT;
   }
 }
 
@@ -61,16 +64,16 @@ export class LowBits {
   readonly #byteRun = new TextRun();
   /** The lowest bits of eight weights, first weight lowest and first weight highest. */
   readonly #bitRuns = [new TextRun(), new TextRun()];
-  #bits = [0, 0];
+  #lowFirst = 0;
+  #highFirst = 0;
   #bitCount = 0;
 
-  /** Little-endian f32 codes. */
-  add(bytes: Uint8Array): void {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    for (let at = 0; at + 4 <= bytes.length; at += 4) {
-      const code = view.getUint32(at, true);
-      if (this.#headLength < this.head.length) this.head[this.#headLength++] = code & 0xff;
-      this.#byteRun.add(code & 0xff);
+  /** @param codes bits of f32 values */
+  add(codes: Uint32Array): void {
+    for (const code of codes) {
+      const low = code & 0xff;
+      if (this.#headLength < this.head.length) this.head[this.#headLength++] = low;
+      this.#byteRun.add(low);
       this.#addBit(code & 1);
       const exponent = (code >>> 23) & 0xff;
       if (exponent === 0 || exponent === 0xff) continue;
@@ -107,12 +110,14 @@ export class LowBits {
   }
 
   #addBit(bit: number): void {
-    this.#bits = [this.#bits[0] | (bit << this.#bitCount), this.#bits[1] | (bit << (7 - this.#bitCount))];
-    if (++this.#bitCount < 8) return;
-    this.#bitRuns.forEach((run, order) => {
-      run.add(this.#bits[order]);
-    });
-    this.#bits = [0, 0];
+    this.#lowFirst |= bit << this.#bitCount;
+    this.#highFirst |= bit << (7 - this.#bitCount);
+    this.#bitCount++;
+    if (this.#bitCount < 8) return;
+    this.#bitRuns[0].add(this.#lowFirst);
+    this.#bitRuns[1].add(this.#highFirst);
+    this.#lowFirst = 0;
+    this.#highFirst = 0;
     this.#bitCount = 0;
   }
 

@@ -31,19 +31,27 @@ export class Values {
     this.#rows = rows >= ROWS_MIN && rows <= SCAN_LIMITS.rowsMax ? new Float64Array(rows) : null;
   }
 
-  add(index: number, values: Float32Array): void {
-    const codes = new Uint32Array(values.buffer, values.byteOffset, values.length);
-    for (let i = 0; i < values.length; i++) {
-      const exponent = (codes[i] >>> 23) & 0xff;
-      if (exponent === 0xff) {
-        if ((codes[i] & 0x7fffff) === 0) this.#infinite++;
-        else this.#nan++;
-      } else this.#exponents[exponent]++;
-      if (this.#rows !== null && exponent !== 0xff) {
-        this.#rows[Math.floor((index + i) / this.#rowLength)] += values[i] * values[i];
-      }
+  /** @param codes the bits of `values` */
+  add(index: number, values: Float32Array, codes: Uint32Array): void {
+    for (const code of codes) {
+      const exponent = (code >>> 23) & 0xff;
+      this.#exponents[exponent]++;
+      if (exponent === 0xff && (code & 0x7fffff) !== 0) this.#nan++;
     }
     this.#total += values.length;
+    this.#infinite = this.#exponents[0xff] - this.#nan;
+    if (this.#rows !== null) this.#addRows(this.#rows, index, values);
+  }
+
+  /** Squares of the finite values by row. */
+  #addRows(rows: Float64Array, index: number, values: Float32Array): void {
+    for (let at = 0; at < values.length; ) {
+      const row = Math.floor((index + at) / this.#rowLength);
+      const end = Math.min(values.length, (row + 1) * this.#rowLength - index);
+      let sum = 0;
+      for (; at < end; at++) if (Number.isFinite(values[at])) sum += values[at] * values[at];
+      rows[row] += sum;
+    }
   }
 
   judge(): ScanFinding[] {
