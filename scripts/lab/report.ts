@@ -3,6 +3,7 @@ import { MODEL_NAMES, type ModelName, RECIPES } from '../../src/lab/index.ts';
 import { toBinomialBounds, toHardRegion } from '../../test/fakes/null-keys.ts';
 import { ATTACKS } from './attacks.ts';
 import { FIDELITY_COUNT, KEY_COUNT, LEVELS, PLAN, toRowId } from './rows.ts';
+import { CALIBRATION_COUNT } from './subjects.ts';
 import type { Figures } from './types.ts';
 
 type Rows = ReadonlyMap<string, Figures>;
@@ -126,7 +127,7 @@ export function toMarkdown(rows: Rows): string {
       '\n',
     ),
     '## Fidelity',
-    `Paired on ${FIDELITY_COUNT} fresh samples per seed; changes in points of accuracy, with 95 % intervals.`,
+    `Marks are calibrated on the first ${CALIBRATION_COUNT} training images, labels unused. Paired on ${FIDELITY_COUNT} fresh samples per seed; changes in points of accuracy, with 95 % intervals.`,
     [
       line('model', 'seed', 'accuracy %', 'change', 'same class %', 'tau', 'distortion', 'original', 'marked'),
       ...[rule(9), ...models.flatMap((model) => describeFidelity(rows, model))],

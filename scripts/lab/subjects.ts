@@ -94,7 +94,7 @@ export function getSubject(name: ModelName, seed: string): Promise<Subject> {
 }
 
 /** Images of its training set that an owner calibrates with. */
-const CALIBRATION_COUNT = 512;
+export const CALIBRATION_COUNT = 512;
 
 /** WebAssembly, because its sums are the same on every processor. */
 async function calibrateSubject(spec: NetworkSpec, original: Weights, graph: Graph): Promise<Calibration> {
