@@ -47,3 +47,4 @@ export type { CleanupResult } from './verbs/cleanup.ts';
 export type { Insertion, WireNodeJson } from './verbs/insert.ts';
 export { OUTLINE_DOMAIN } from './verbs/outline.ts';
 export { VERB_NAMES, type VerbArgs, type VerbName, type VerbResult } from './verbs/table.ts';
+export { listWeights, pruneWeights, restoreWeights, stripWeights, type Weight } from './weights.ts';

@@ -194,6 +194,21 @@ export class Transaction {
     this.#run('scaleTensor', { at: toValueRef(at), axis, factors });
   }
 
+  /** Keeps the 2 largest of every 4 elements along `axis`, or other numbers of them. */
+  pruneTensor(at: ValueLike, axis: number, options: { keep?: number; of?: number } = {}): void {
+    this.#run('pruneTensor', { at: toValueRef(at), axis, ...options });
+  }
+
+  /** Takes a weight out: a node that makes zeros stands for it. */
+  stripTensor(at: ValueLike): void {
+    this.#run('stripTensor', { at: toValueRef(at) });
+  }
+
+  /** Puts a stripped weight back, from the model given to `editGraph` by that name, else a stand-in. */
+  restoreTensor(at: ValueLike, options: { readonly model?: string } = {}): void {
+    this.#run('restoreTensor', { at: toValueRef(at), ...options });
+  }
+
   /** Declares the type of a value; null forgets that of a value between nodes. */
   setType(at: ValueLike, type: Omit<ValueJson, 'name'> | null): void {
     this.#run('setType', { at: toValueRef(at), type });

@@ -23,6 +23,10 @@ export const SURGERY_LIMITS = {
   foldTotalBytesMax: 256 * 1024 * 1024,
   /** Channels of a layer whose bias is computed; the widest published layers have some hundred thousand outputs. */
   channelsMax: 1024 * 1024,
+  /** Weights of which some are kept: sparse units know groups of 4, 8 and 16. */
+  pruneGroupMax: 1024,
+  /** Bytes from the first to the last weight of a group, and what lies between: 4 rows of a million f32 columns are 16 MiB. */
+  pruneGroupBytesMax: 64 * 1024 * 1024,
   /** A model that is run in memory, for folding or to compare outputs: what runtimes take from a buffer. */
   runBytesMax: 2 ** 31 - 1,
 } as const;

@@ -54,6 +54,7 @@ function deleteOutput(scope: Scope, name: string): void {
 /** Makes `name` an input, whatever made it before. */
 function cut(draft: Draft, scope: Scope, name: string, record: ValueRecord): void {
   if (scope.inputs.has(name)) {
+    scope.inputs.replace(name, () => record);
     scope.initializers.delete(name);
     return;
   }

@@ -18,8 +18,10 @@ import { merge, prefix } from './merge.ts';
 import { moveNode, setAttribute, setInput } from './node.ts';
 import { toposort } from './order.ts';
 import { outline } from './outline.ts';
+import { pruneTensor } from './prune.ts';
 import { remove, replace } from './remove.ts';
 import { renameNode, renameValue } from './rename.ts';
+import { restoreTensor, stripTensor } from './strip.ts';
 import { constantToInitializer, editTensor, initializerToConstant, setStorage, setTensor } from './tensor.ts';
 
 const rows = {
@@ -46,16 +48,19 @@ const rows = {
   moveNode,
   outline,
   prefix,
+  pruneTensor,
   remove,
   renameNode,
   renameValue,
   replace,
+  restoreTensor,
   scaleTensor,
   setAttribute,
   setInput,
   setStorage,
   setTensor,
   setType,
+  stripTensor,
   toposort,
 };
 

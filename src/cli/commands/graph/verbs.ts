@@ -1,6 +1,14 @@
 /** The verbs of `modelward graph` that edit: one row each, the twin of a method of a transaction. */
 import { CliError } from '../../../core/errors.ts';
-import type { NodeJson, TensorJson, Transaction, WireNodeJson } from '../../../surgery/index.ts';
+import {
+  type NodeJson,
+  pruneWeights,
+  restoreWeights,
+  stripWeights,
+  type TensorJson,
+  type Transaction,
+  type WireNodeJson,
+} from '../../../surgery/index.ts';
 import {
   toAttribute,
   toAttributeValue,
@@ -30,6 +38,8 @@ export interface VerbFlags extends WordFlags {
   readonly connect?: readonly string[];
   readonly keepOutputs?: boolean;
   readonly interface?: boolean;
+  readonly axis?: string;
+  readonly except?: readonly string[];
 }
 
 /** A file or JSON text that a flag names, as JSON; and tensors from npy files. */
@@ -287,6 +297,42 @@ const tensors: readonly VerbRow[] = [
   },
 ];
 
+const weights: readonly VerbRow[] = [
+  {
+    name: 'prune-tensor',
+    summary: 'keep the 2 largest of every 4 weights, and set the others to zero',
+    words: [['[value]', 'one tensor (default: all weights of Conv, Gemm and MatMul)']],
+    options: [['--axis <index>', 'axis of the groups in that tensor']],
+    example: ['prune-tensor model.onnx', 'the pattern of sparse matrix units; accuracy is not looked at'],
+    act: (tx, words, flags) => {
+      if (words.length === 0) return pruneWeights(tx);
+      tx.pruneTensor(toValue(words[0], flags), toIndex(need(flags.axis, '--axis')));
+    },
+  },
+  {
+    name: 'strip-tensor',
+    summary: 'take weights out: nodes that make zeros stand for them',
+    words: [['[value...]', 'initializers (default: all weights of Conv, Gemm and MatMul)']],
+    options: [['--except <value...>', 'weights that stay']],
+    example: ['strip-tensor model.onnx --out structure.onnx', 'the structure without the weights, still a valid model'],
+    act: (tx, words, flags) => {
+      if (words.length === 0) return stripWeights(tx, { except: flags.except ?? [] });
+      for (const word of words) tx.stripTensor(toValue(word, flags));
+      return words;
+    },
+  },
+  {
+    name: 'restore-tensor',
+    summary: 'put weights back that were taken out',
+    words: [['[original]', 'ONNX model that has them (default: stand-ins)']],
+    other: 0,
+    options: [],
+    example: ['restore-tensor structure.onnx model.onnx', 'the structure with its weights again'],
+    act: (tx, [original]: readonly (string | undefined)[]) =>
+      restoreWeights(tx, original === undefined ? {} : { model: original }),
+  },
+];
+
 const wholes: readonly VerbRow[] = [
   {
     name: 'add-input',
@@ -455,4 +501,4 @@ const wholes: readonly VerbRow[] = [
 ];
 
 /** Plan JSON of more than one verb comes from a file: `modelward graph apply`. */
-export const VERB_ROWS: readonly VerbRow[] = [...insertion, ...nodes, ...tensors, ...wholes];
+export const VERB_ROWS: readonly VerbRow[] = [...insertion, ...nodes, ...tensors, ...weights, ...wholes];
