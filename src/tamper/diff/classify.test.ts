@@ -93,6 +93,10 @@ describe('the class of a changed tensor', () => {
     expect(JSON.stringify(figures)).not.toContain('null,null,null');
   });
 
+  it('does not call a tensor of numbers that are none trained', () => {
+    expect(compare(values.map((value, i) => (i % 7 === 0 ? NaN : value + 0.01)))).toMatchObject({ class: 'edited' });
+  });
+
   it('admits that few values tell nothing', () => {
     const small = Float32Array.of(1, 2, 3);
     expect(compare(Float32Array.of(1.5, 2.2, 3.9), small, [3])).toMatchObject({ class: 'edited' });

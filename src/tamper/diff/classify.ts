@@ -149,7 +149,14 @@ const isFlipped: Rule = ({ measure }) => {
   );
 };
 
-/** 8: values became zero, and nothing else changed. */
+/** 8: what is no number answers nothing. */
+const isBroken: Rule = ({ measure }) => {
+  const { newNonFinite, elements } = measure;
+  if (newNonFinite <= FLIPS_SHARE_MAX * elements) return null;
+  return say('edited', `${newNonFinite} of ${elements} values are infinite or no numbers now.`);
+};
+
+/** 9: values became zero, and nothing else changed. */
 const isPruned: Rule = (evidence) => {
   const { newZeros, changed, elements, zeroedMax, keptMin } = evidence.measure;
   if (newZeros < changed || newZeros === 0) return null;
@@ -158,7 +165,7 @@ const isPruned: Rule = (evidence) => {
   return say('pruned', `${newZeros} of ${elements} values became zero${kept}; the others are as they were.`);
 };
 
-/** 9: the same values in another order. */
+/** 10: the same values in another order. */
 const isPermuted: Rule = ({ measure, shape }) => {
   const { orderFree, axes, elements, changed } = measure;
   if (elements < 3 || orderFree.before[0] !== orderFree.after[0] || orderFree.before[1] !== orderFree.after[1])
@@ -168,7 +175,7 @@ const isPermuted: Rule = ({ measure, shape }) => {
   return say('permuted', `The same values in another order: ${what}.`);
 };
 
-/** 10: on a grid that the former values were not on. */
+/** 11: on a grid that the former values were not on. */
 const isQuantised: Rule = ({ measure, findGrid, dtypeAfter }) => {
   if (!isFloatDType(dtypeAfter) || measure.changed < DENSE_SHARE * measure.elements) return null;
   const grid = findGrid();
@@ -181,7 +188,7 @@ const isQuantised: Rule = ({ measure, findGrid, dtypeAfter }) => {
   );
 };
 
-/** 11: a few rows, columns or elements; all others are bit for bit the same. */
+/** 12: a few rows, columns or elements; all others are bit for bit the same. */
 const isRowEdit: Rule = ({ measure, shape }) => {
   for (const axis of [...measure.axes].sort((a, b) => countChanged(a) / a.size - countChanged(b) / b.size)) {
     const changed = countChanged(axis);
@@ -194,21 +201,21 @@ const isRowEdit: Rule = ({ measure, shape }) => {
   return say('row-edit', `${changed} of ${elements} elements changed; the others are bit for bit the same.`);
 };
 
-/** 12: new zeros, and the rest trained on. */
+/** 13: new zeros, and the rest trained on. */
 const isPrunedAndTuned: Rule = ({ measure }) => {
   const { newZeros, elements } = measure;
   if (newZeros < PRUNED_SHARE * elements || newZeros < 4) return null;
   return say('pruned', `${newZeros} of ${elements} values became zero, and others changed as well.`);
 };
 
-/** 13: a change of few directions, as merged adapters and edits of facts are. */
+/** 14: a change of few directions, as merged adapters and edits of facts are. */
 const isLowRank: Rule = ({ findRank, measure }) => {
   const rank = findRank();
   if (rank === null) return null;
   return say('low-rank-edit', `The change has rank ${rank}, up to rounding; ${toDistanceText(measure)}.`);
 };
 
-/** 14: as far from the former values as strangers are. */
+/** 15: as far from the former values as strangers are. */
 const isNew: Rule = ({ measure }) => {
   if (measure.elements < ELEMENTS_MIN || measure.changed < 0.9 * measure.elements) return null;
   const correlation = toCorrelation(measure);
@@ -217,7 +224,7 @@ const isNew: Rule = ({ measure }) => {
   return say('re-initialised', `Nothing is left of the former values: correlation ${correlation.toFixed(2)}.`);
 };
 
-/** 15: a dense change of related values. */
+/** 16: a dense change of related values. */
 const isTuned: Rule = ({ measure }) => {
   const { changed, elements } = measure;
   if (elements < ELEMENTS_MIN || changed < DENSE_SHARE * elements) return null;
@@ -227,14 +234,14 @@ const isTuned: Rule = ({ measure }) => {
   );
 };
 
-/** 16: too little to go by. */
+/** 17: too little to go by. */
 const isSmall: Rule = ({ measure }) =>
   measure.elements < ELEMENTS_MIN
     ? say('edited', `${measure.elements} values are too few to tell what was done.`)
     : null;
 
 const RULES: readonly Rule[] = [
-  ...[isSame, isCast, isNarrower, isEmptied, isScaled, isPayload, isFlipped, isPruned, isPermuted],
+  ...[isSame, isCast, isNarrower, isEmptied, isScaled, isPayload, isFlipped, isBroken, isPruned, isPermuted],
   ...[isQuantised, isRowEdit, isPrunedAndTuned, isLowRank, isNew, isTuned, isSmall],
 ];
 
