@@ -1,14 +1,14 @@
 /** A model that gives its input back as an image, or as any other tensor: something to put output marks into. */
 import * as P from '../formats/proto.ts';
 
-export type ImageModel = { readonly output: string; readonly dtype: string } & (
+export type ImageModel = { readonly output: string; readonly dtype: string; readonly opset?: number } & (
   | { readonly layout: 'nchw' | 'nhwc'; readonly channels: number; readonly height: number; readonly width: number }
   | { readonly shape: readonly (number | string)[] }
 );
 
-/** f32 input "x"; the output is x clipped at nothing, or its whole part as bytes. */
+/** f32 input "x"; the output is |x|, or its whole part as bytes. */
 export function imageModel(model: ImageModel): Uint8Array {
-  const { output, dtype } = model;
+  const { output, dtype, opset = 18 } = model;
   const shape = 'shape' in model ? model.shape : toShape(model);
   const isBytes = dtype === 'u8';
   const last = isBytes
@@ -16,8 +16,11 @@ export function imageModel(model: ImageModel): Uint8Array {
     : P.node('Identity', ['r'], [output]);
   const value = (number: number, name: string, code: number): Uint8Array =>
     P.len(number, P.str(1, name), toType(code, shape));
-  return P.model(
-    P.join(
+  return P.join(
+    P.int(1, 8),
+    P.len(8, P.int(2, opset)),
+    P.len(
+      7,
       P.node('Abs', ['x'], ['r']),
       last,
       P.str(2, 'main'),

@@ -22,36 +22,62 @@ export interface ImageParams extends ImageType {
 const MARGIN = 0.02;
 
 /**
- * y = x + (x · -A + P), A the opacity and P the painted colour, both 0 outside of the mark.
+ * y = x + (x · -A + P), A the opacity and P the painted colour, both 0 outside of the mark: constants of its own size are padded.
  * @throws WatermarkError WATERMARK_OUTPUT_UNFIT | WATERMARK_PAYLOAD_MALFORMED; SurgeryError
  */
 export function addImage(tx: Transaction, id: MarkId, params: ImageParams, payload: Payload): void {
   const builder = new MarkBuilder(tx, id);
-  const { channels, height, width, layout, opacity, range } = params;
-  const { overlay, top, left } = place(payload, params);
-  const dtype = toWorkType(params);
-  const [coverShape, paintShape] = [
-    toImageShape(params, [1, height, width]),
-    toImageShape(params, [channels, height, width]),
-  ];
-  const cover = new Float64Array(height * width);
-  const paint = new Float64Array(channels * height * width);
+  const { channels, layout, opacity, range } = params;
+  const placed = place(payload, params);
+  const { overlay } = placed;
+  const toShape = (count: number): number[] => toImageShape(params, [count, overlay.height, overlay.width]);
+  const [coverShape, paintShape] = [toShape(1), toShape(channels)];
+  const cover = new Float64Array(overlay.height * overlay.width);
+  const paint = new Float64Array(channels * overlay.height * overlay.width);
   eachPixel(overlay, (y, x, at) => {
-    const [row, column] = [top + y, left + x];
-    cover[toImageIndex(layout, coverShape, [0, row, column])] = -opacity * overlay.values[at + 3];
+    cover[toImageIndex(layout, coverShape, [0, y, x])] = -opacity * overlay.values[at + 3];
     for (let c = 0; c < channels; c++) {
       const colour = channels === 1 ? toLuma(overlay.values, at) : overlay.values[at + c];
-      paint[toImageIndex(layout, paintShape, [c, row, column])] = opacity * range * colour;
+      paint[toImageIndex(layout, paintShape, [c, y, x])] = opacity * range * colour;
     }
   });
-  const [coverName, paintName] = [
-    builder.floats('cover', dtype, coverShape, cover),
-    builder.floats('paint', dtype, paintShape, paint),
-  ];
+  const pads = toPads(params, placed);
+  const coverName = pad(builder, params, { name: 'cover', shape: coverShape, values: cover, pads });
+  const paintName = pad(builder, params, { name: 'paint', shape: paintShape, values: paint, pads });
   onImage(builder, params, 'image', (value) => [
     value,
     builder.node('Add', [builder.node('Mul', [value, coverName]), paintName]),
   ]);
+}
+
+/** Zeros before and behind each axis. */
+function toPads(params: ImageParams, { overlay, top, left }: ReturnType<typeof place>): number[] {
+  const before = toImageShape(params, [0, top, left]);
+  const [bottom, right] = [params.height - top - overlay.height, params.width - left - overlay.width];
+  const behind = toImageShape(params, [0, bottom, right]);
+  // The batch is 1 in shapes; nothing is added there.
+  return [0, ...before.slice(1), 0, ...behind.slice(1)];
+}
+
+interface Patch {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly values: Float64Array;
+  readonly pads: readonly number[];
+}
+
+/** From here on, Pad takes its sizes as an input. */
+const PAD_INPUT_OPSET = 11;
+
+function pad(builder: MarkBuilder, params: ImageParams, { name, shape, values, pads }: Patch): string {
+  const dtype = toWorkType(params);
+  // Pad does not take half precision everywhere.
+  const patch = builder.floats(name, dtype === 'f16' ? 'f32' : dtype, shape, values);
+  const isInput = (builder.tx.opset('') ?? 0) >= PAD_INPUT_OPSET;
+  const padded = isInput
+    ? builder.node('Pad', [patch, builder.constant(`${name}/pads`, { dtype: 'i64', shape: [8], values: [...pads] })])
+    : builder.node('Pad', [patch], { pads: { ints: [...pads] } });
+  return dtype === 'f16' ? builder.node('Cast', [padded], { to: { int: 10 } }) : padded;
 }
 
 function place(
