@@ -2,7 +2,6 @@
 import { createCipheriv, createDecipheriv, type DecipherGCM } from 'node:crypto';
 import { concatBytes, isEqualConstantTime, zeroize } from '../core/bytes.ts';
 import { SealError } from '../core/errors.ts';
-import { SEAL_LIMITS } from '../core/limits/seal.ts';
 import { freeNow } from './allocator.ts';
 import {
   deriveHeaderTag,
@@ -115,7 +114,7 @@ export interface FloeSegment {
 export type TakePart = (part: Uint8Array) => void;
 
 /**
- * Encrypts one segment and hands it on in order, in parts as they come: prefix, pieces of the ciphertext, tag.
+ * Encrypts one segment and hands it on in three parts: prefix, ciphertext, tag.
  * @param plaintext exactly full, or 0..full bytes in the last segment
  * @param iv 12 fresh random bytes
  */
@@ -135,11 +134,9 @@ export function sealFloeSegment(
   const cipher = createCipheriv(CIPHER, keys.segmentKey(position), iv, { authTagLength: GCM_TAG_BYTES });
   cipher.setAAD(toSegmentAad(position, isLast));
   take(prefix);
-  for (let at = 0; at < plaintext.length; at += SEAL_LIMITS.cipherCallBytes) {
-    const piece = toPlainArray(cipher.update(plaintext.subarray(at, at + SEAL_LIMITS.cipherCallBytes)));
-    take(piece);
-    freeNow(piece);
-  }
+  const ciphertext = toPlainArray(cipher.update(plaintext));
+  take(ciphertext);
+  freeNow(ciphertext);
   cipher.final();
   take(toPlainArray(cipher.getAuthTag()));
 }

@@ -5,7 +5,6 @@ import { SEAL_LIMITS } from '../core/limits/seal.ts';
 import { type Clock, type Progress, type Random, silentProgress } from '../core/ports.ts';
 import type { ByteSink, ByteSource } from '../source/ports.ts';
 import { primeAllocator } from './allocator.ts';
-import { createBlockWriter } from './blocks.ts';
 import { createFiller, createFloeHeader, sealFloeSegment, type TakePart } from './floe.ts';
 import {
   FLOE_SEGMENT_IV_BYTES,
@@ -66,11 +65,11 @@ export function sealFiles(options: SealFilesOptions): SealedFile {
     readNext(part);
     return part;
   };
-  const blocks = createBlockWriter(sink);
+  const take: TakePart = (part) => {
+    sink.write(part);
+  };
   try {
-    const sealed = sealInOrder(layout, options, { plaintextAt, take: blocks.take, progress });
-    blocks.flush();
-    return sealed;
+    return sealInOrder(layout, options, { plaintextAt, take, progress });
   } finally {
     zeroize(plaintext);
   }

@@ -13,8 +13,6 @@ export const SEAL_LIMITS = {
   segmentBytesMax: 4 * 1024 * 1024,
   /** Fastest of 16 KiB to 4 MiB with node:crypto. */
   segmentBytesDefault: 1024 * 1024,
-  /** Input of one call when sealing: with its output and Node's copy of that it stays in a core's own cache. */
-  cipherCallBytes: 256 * 1024,
   /** Work from which warming up the allocator (a millisecond or two) pays. */
   primeFromBytes: 16 * 1024 * 1024,
   /** Twice this is what may lie free before the allocator gives it back: twice the longest segment. */
