@@ -52,6 +52,8 @@ interface PageEffect {
   } | null;
   readonly latency: {
     readonly ratio: number;
+    readonly ratioLow: number;
+    readonly ratioHigh: number;
     readonly pairs: number;
     readonly beforeMs: number;
     readonly afterMs: number;
@@ -170,7 +172,8 @@ function toOutputsSection({ effect, unmeasured }: OutputMarkPage): Html {
 <tbody>${outputs.map(toRow)}</tbody>
 </table>
 <p>On ${toCountText(samples)} samples (${inputs}), run by ${runtime}; added rows and columns are not counted as changes. One run took
-${latency.beforeMs.toFixed(2)} ms before and ${latency.afterMs.toFixed(2)} ms after.</p>
+${latency.beforeMs.toFixed(2)} ms before and ${latency.afterMs.toFixed(2)} ms after; the middle half of
+${latency.pairs} pairs of timings lies between × ${latency.ratioLow.toFixed(3)} and × ${latency.ratioHigh.toFixed(3)}.</p>
 ${toAccuracyLine(effect)}`,
   );
 }

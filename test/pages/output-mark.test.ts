@@ -52,7 +52,7 @@ function samplePage(changes: Partial<OutputMarkPage> = {}): OutputMarkPage {
         },
       ],
       accuracy: { accuracyOriginal: 0.98, accuracyMarked: 0.979, lossPoints: { estimate: 0.1, low: -0.1, high: 0.3 } },
-      latency: { ratio: 1.012, pairs: 15, beforeMs: 9.1, afterMs: 9.2 },
+      latency: { ratio: 1.012, ratioLow: 0.991, ratioHigh: 1.034, pairs: 15, beforeMs: 9.1, afterMs: 9.2 },
     },
     unmeasured: null,
     pictures: {
@@ -93,7 +93,14 @@ describeWithProgram('page of an output mark in Chromium', 'chromium', ['--versio
   test('shows both pictures with detections and boxes of the mark, and what changed', async () => {
     const page = await open(samplePage());
     const text = String(await page.evaluate('document.body.innerText'));
-    for (const words of ['(c) Acme, licence 7', '[1, 4420, 4] → [1, 4434, 4]', '× 1.012', '−0.10 pt', 'Accuracy 98']) {
+    for (const words of [
+      '(c) Acme, licence 7',
+      '[1, 4420, 4] → [1, 4434, 4]',
+      '× 1.012',
+      'between × 0.991 and × 1.034',
+      '−0.10 pt',
+      'Accuracy 98',
+    ]) {
       expect(text.replaceAll('\u2212', '−')).toContain(words);
     }
     const counts = await page.evaluate(

@@ -112,7 +112,9 @@ function toLines(result: StampResult): [string, string][] {
         `${toPercentText(accuracyOriginal, 2)} before, ${toPercentText(accuracyMarked, 2)} after`,
       ]);
     }
-    lines.push(['time', `× ${effect.latency.ratio.toFixed(3)} (median of ${effect.latency.pairs} pairs)`]);
+    const { ratio, ratioLow, ratioHigh, pairs } = effect.latency;
+    const range = `middle half ${ratioLow.toFixed(3)} to ${ratioHigh.toFixed(3)}`;
+    lines.push(['time', `× ${ratio.toFixed(3)} (median of ${pairs} pairs, ${range})`]);
   }
   return [...lines, ['note', result.statement]];
 }

@@ -22,6 +22,9 @@ export interface EffectOptions {
 export interface Latency {
   /** Median of after / before over pairs that ran one right after the other. */
   readonly ratio: number;
+  /** The middle half of the pairs lies between these: wide on a busy machine. */
+  readonly ratioLow: number;
+  readonly ratioHigh: number;
   readonly pairs: number;
   /** Median milliseconds of one run. */
   readonly beforeMs: number;
@@ -66,8 +69,7 @@ export async function measureEffect(options: EffectOptions): Promise<EffectOutco
   try {
     return { kind: 'measured', ...(await measure(options)) };
   } catch (error) {
-    const isReason =
-      error instanceof RuntimeError && error.code.startsWith('RUNTIME_') && !('by' in error.fields);
+    const isReason = error instanceof RuntimeError && error.code.startsWith('RUNTIME_') && !('by' in error.fields);
     if (!isReason) throw error;
     return { kind: 'unmeasured', reason: error.message };
   }
@@ -167,14 +169,26 @@ async function measureLatency({ original, marked, feeds, clock }: LatencyOptions
     const second = await time(isTurned ? original : marked, repeats);
     timings.push(isTurned ? { before: second, after: first } : { before: first, after: second });
   }
+  const ratios = timings.map(({ before, after }) => (before > 0 ? after / before : 1));
   return {
-    ratio: toMedian(timings.map(({ before, after }) => (before > 0 ? after / before : 1))),
+    ratio: toQuantile(ratios, 0.5),
+    ratioLow: toQuantile(ratios, 0.25),
+    ratioHigh: toQuantile(ratios, 0.75),
     pairs: PAIRS,
-    beforeMs: toMedian(timings.map(({ before }) => before)) / repeats,
-    afterMs: toMedian(timings.map(({ after }) => after)) / repeats,
+    beforeMs:
+      toQuantile(
+        timings.map(({ before }) => before),
+        0.5,
+      ) / repeats,
+    afterMs:
+      toQuantile(
+        timings.map(({ after }) => after),
+        0.5,
+      ) / repeats,
   };
 }
 
-function toMedian(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1];
+/** The value that stands there when all are sorted. */
+function toQuantile(values: readonly number[], part: number): number {
+  return [...values].sort((a, b) => a - b)[Math.round(part * (values.length - 1))];
 }
