@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { findRuntime } from '../../../src/adapters/runtime/index.ts';
 import type { RuntimeTensor } from '../../../src/model/runtime.ts';
 import { CODE } from '../../formats/proto.ts';
+import { describeWithShared, sharedData } from '../../shared-data.ts';
+import { readTarGz } from '../../tar.ts';
 import { toBenignGraphs } from './benign.ts';
 import { EVASIONS } from './evasions.ts';
 import { FIRST_FAMILIES } from './families.ts';
@@ -128,6 +130,22 @@ describe('honest models', () => {
       'audio-energy-gate': 'high',
       'decoder-with-given-length': 'suspicious',
     });
+  });
+});
+
+describeWithShared('the models of the ONNX backend suite', () => {
+  test('three of 1,827 are alarmed, which replace an input by a constant', () => {
+    const alarmed: string[] = [];
+    let count = 0;
+    for (const { path, bytes } of readTarGz(sharedData('onnx-backend-v1.21.0.tar.gz'))) {
+      if (!path.endsWith('.onnx')) continue;
+      count++;
+      if (isAlarmed(scanBytes('m.onnx', bytes, { weights: false }))) alarmed.push(path.split('/').at(-2)!);
+    }
+    expect([count, alarmed.sort()]).toEqual([
+      1827,
+      ['test_loop16_seq_none', 'test_nllloss_NCd1_ii_expanded', 'test_nllloss_NCd1_weight_ii_expanded'],
+    ]);
   });
 });
 
