@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { createRequire } from 'node:module';
 import { createLocalKey, openLocalKey, assertKeyApart } from '../adapters/kms/index.ts';
 import { createLedgerLock } from '../adapters/ledger-lock/index.ts';
-import { findRuntime } from '../adapters/runtime/index.ts';
+import { findRuntime, openProfiler } from '../adapters/runtime/index.ts';
 import { createChildRunner } from '../adapters/sealed-runner/index.ts';
 import { systemClock, systemRandom } from '../adapters/system/index.ts';
 import { httpTimestampAuthority } from '../adapters/tsa/index.ts';
@@ -60,6 +60,7 @@ export function composeServices({ home: root, progress, cleanups }: ComposeOptio
     isFolder: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true,
     ledgerLock: createLedgerLock(),
     openRuntime: () => findRuntime(),
+    openProfiler,
     openKeys: (options) => openLocalKeys(join(home.keysFolder, 'model.kek.json'), options),
     openTsa: httpTimestampAuthority,
     openSealedRunner: () => createChildRunner({ childPath: SEALED_CHILD }),

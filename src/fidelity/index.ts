@@ -1,4 +1,6 @@
 /** Measures what a mark costs: evaluation data, probes, and the comparison of two runs. */
+export type { Statistics } from './activations/distribution.ts';
+export { type Activation, type Activations, observeValues } from './activations/observe.ts';
 export { assertFidelity } from './assert.ts';
 export type { CsvOptions } from './data/csv.ts';
 export { type Scale, SCALES } from './data/fit.ts';
@@ -10,6 +12,7 @@ export { findInputs, type InputOptions, type Inputs } from './inputs.ts';
 export { findResolvablePoints, type LossPoints, toLossPoints } from './loss.ts';
 export { type FidelityOutcome, type MeasureOptions, measureFidelity } from './measure.ts';
 export type { FidelityRecord, OutputFidelity } from './record.ts';
+export { findNpyTensor, type NpyTensor } from './npy-tensor.ts';
 export { readNpyDType, readNpyValue, toNpyBytes } from './npy-value.ts';
 export { readRuntimeModel } from './runtime-model.ts';
 export { addRun, createTally, type OutputKind, type OutputTally, toAgreement, toRelativeL2 } from './tally.ts';

@@ -20,7 +20,14 @@ const DESCRIPTIONS: ReadonlyMap<DType, string> = new Map<DType, string>([
   ['u16', '<u2'],
   ['u8', '|u1'],
   ['bool', '|b1'],
+  ['c64', '<c8'],
+  ['c128', '<c16'],
 ]);
+
+/** True for types that NumPy has: their logical bytes are the content of an npy file. */
+export function isNpyDType(dtype: DType): boolean {
+  return DESCRIPTIONS.has(dtype);
+}
 
 /** The element type that an npy file names. @throws RuntimeError DATA_MALFORMED; the source stays open */
 export function readNpyDType(source: ByteSource): DType {
@@ -44,9 +51,17 @@ export function readNpyValue(source: ByteSource, dtype: DType): RuntimeTensor {
 /**
  * A value as an npy file, format version 1.0, little-endian, C order.
  * @throws RuntimeError RUNTIME_DTYPE_UNSUPPORTED for types that NumPy does not have
- * @see https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
  */
 export function toNpyBytes({ dtype, shape, data }: RuntimeTensor): Uint8Array {
+  return concatBytes(toNpyHeader(dtype, shape), data);
+}
+
+/**
+ * What stands before the elements of an npy file.
+ * @throws RuntimeError RUNTIME_DTYPE_UNSUPPORTED for types that NumPy does not have
+ * @see https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+ */
+export function toNpyHeader(dtype: DType, shape: readonly number[]): Uint8Array {
   const descr = DESCRIPTIONS.get(dtype);
   if (descr === undefined) throw new RuntimeError('RUNTIME_DTYPE_UNSUPPORTED', { fields: { dtype } });
   const dims = shape.length === 1 ? `${shape[0]},` : shape.join(', ');
@@ -55,5 +70,5 @@ export function toNpyBytes({ dtype, shape, data }: RuntimeTensor): Uint8Array {
   const paddedBytes = Math.ceil((10 + text.length + 1) / 64) * 64 - 10;
   const header = utf8(`${text.padEnd(paddedBytes - 1)}\n`);
   const preamble = Uint8Array.of(0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0, header.length & 0xff, header.length >> 8);
-  return concatBytes(preamble, header, data);
+  return concatBytes(preamble, header);
 }

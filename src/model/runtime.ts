@@ -33,3 +33,36 @@ export interface RuntimeSession {
   run(feeds: ReadonlyMap<string, RuntimeTensor>): Promise<ReadonlyMap<string, RuntimeTensor>>;
   release(): Promise<void>;
 }
+
+/** Time of one node of the graph that the engine runs, over all measured runs. */
+export interface NodeTiming {
+  /** As the engine calls it; nodes that it fused have names of their own. */
+  readonly name: string;
+  readonly op: string;
+  /** How often it ran: once a run, or more in loops. */
+  readonly count: number;
+  /** Sum of all, µs. */
+  readonly totalUs: number;
+}
+
+export interface Profile {
+  readonly version: string;
+  readonly runs: number;
+  /** Whole runs together, µs. */
+  readonly totalUs: number;
+  /** Slowest first. */
+  readonly nodes: readonly NodeTiming[];
+}
+
+export interface ProfileOptions {
+  /** Measured runs, after one that is not counted. */
+  readonly runs: number;
+  /** False: nodes as the file has them, without the engine's optimisations. */
+  readonly isOptimized: boolean;
+}
+
+/** Times the nodes of a model. An implementer leaves no file behind. */
+export interface Profiler {
+  /** @throws RuntimeError RUNTIME_PROFILE_UNAVAILABLE | RUNTIME_LOAD_FAILED | RUNTIME_RUN_FAILED */
+  profile(model: RuntimeModel, feeds: ReadonlyMap<string, RuntimeTensor>, options: ProfileOptions): Promise<Profile>;
+}

@@ -6,7 +6,9 @@ export { diffModelFiles, type DiffModelsOptions, type DiffModelsReport } from '.
 export { discloseSeed, type DiscloseOptions } from './disclose.ts';
 export * from './graph/index.ts';
 export { type Home, prepareHome, toHome } from './home.ts';
+export { extractTensor, type ExtractTensorResult } from './extract-tensor.ts';
 export { inspectModel, type InspectReport } from './inspect.ts';
+export { type ActivationReport, inspectActivations, profileModel, type ProfileReport } from './inspect-run.ts';
 export { findLabel, writeLabel, type WriteLabelOptions, type WriteLabelResult } from './label.ts';
 export { checkLedger, type LedgerCheck, type LedgerSummary, listEntries, proveEntry } from './ledger.ts';
 export { type KeyProvider, withKeyLog } from './logged-key.ts';

@@ -1,5 +1,8 @@
 /** Describes a model without running it: files, tensors, graph, types, metadata. */
+import { ModelwardError } from '../core/errors.ts';
+import { readGraphDocument } from '../formats/index.ts';
 import type { Graph, Model, TensorRef, ValueInfo } from '../model/types.ts';
+import { type GraphCost, inferDocument, type InferredType, toGraphCost } from '../surgery/index.ts';
 import { openAnyModel, type OpenAnyOptions } from './open-model.ts';
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';
@@ -14,6 +17,29 @@ export interface TensorReport {
   readonly end: number;
   /** Where the format keeps scales with the tensor: how many, and for which axis (null: one for all). */
   readonly quantization?: { readonly axis: number | null; readonly scales: number };
+}
+
+export interface NodeReport {
+  /** Path of the scope; "" for the main graph. */
+  readonly scope: string;
+  readonly name: string;
+  readonly op: string;
+  readonly domain: string;
+  /** Types and shapes by position, such as "f32[N, 3, 8, 8]"; "?" when unknown, "" when omitted. */
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /** Elements of the weights that it is the first to read. */
+  readonly parameters: number;
+  /** Multiply-accumulates and operations at `sizes`; null when unknown. */
+  readonly macs: number | null;
+  readonly flops: number | null;
+}
+
+/** What the graph costs to run once. */
+export interface CostReport extends Omit<GraphCost, 'nodes'> {
+  /** Lengths taken for the symbolic dimensions of inputs: those given, and 1. */
+  readonly sizes: Readonly<Record<string, number>>;
+  readonly nodes: readonly NodeReport[];
 }
 
 export interface InspectReport {
@@ -32,6 +58,8 @@ export interface InspectReport {
     /** Number of nodes by operator, most frequent first. */
     readonly operators: readonly { readonly op: string; readonly count: number }[];
   } | null;
+  /** Null for formats without a graph, and graphs that are not read as a whole. */
+  readonly cost: CostReport | null;
   readonly functions: readonly string[];
   readonly opsets: Readonly<Record<string, number>>;
   readonly metadata: Readonly<Record<string, string>>;
@@ -41,7 +69,7 @@ export interface InspectReport {
 export async function inspectModel(
   services: Services,
   openSession: () => Session,
-  options: OpenAnyOptions,
+  options: OpenAnyOptions & { readonly dims?: Readonly<Record<string, number>> },
 ): Promise<InspectReport> {
   // A plain model needs no owner: the session is opened only when a key is asked for.
   let session: Session | undefined;
@@ -61,6 +89,7 @@ export async function inspectModel(
         parameters: model.tensors.reduce((sum, tensor) => sum + tensor.elementCount, 0),
         tensors: model.tensors.map((tensor) => toTensorReport(model, tensor)),
         graph: model.graph === null ? null : toGraphReport(model.graph),
+        cost: findCost(model, options.dims ?? {}),
         functions: [...model.functions.keys()],
         opsets: Object.fromEntries(model.opsets),
         metadata: Object.fromEntries(model.metadata),
@@ -89,4 +118,36 @@ function toGraphReport(graph: Graph): NonNullable<InspectReport['graph']> {
     nodes: graph.nodes.map(({ name, op, domain }) => ({ name, op, domain })),
     operators: [...counts].map(([op, count]) => ({ op, count })).sort((a, b) => b.count - a.count),
   };
+}
+
+function findCost(model: Model, dims: Readonly<Record<string, number>>): CostReport | null {
+  if (model.graph === null || model.format !== 'onnx') return null;
+  try {
+    const document = readGraphDocument(model);
+    const { graph } = model;
+    const names = graph.inputs.flatMap(({ shape }) => shape ?? []).filter((dim) => typeof dim === 'string');
+    const sizes = Object.fromEntries(names.map((name) => [name, Object.hasOwn(dims, name) ? dims[name] : 1]));
+    const open = graph.inputs.filter(({ shape }) => shape?.includes(null) === true);
+    const inputShapes = new Map(
+      open.map(({ name, shape }) => [name, shape!.map((dim) => (typeof dim === 'string' ? sizes[dim] : (dim ?? 1)))]),
+    );
+    const inference = inferDocument(document, { dims: new Map(Object.entries(sizes)), inputShapes });
+    const { nodes, ...totals } = toGraphCost(document, inference);
+    return { ...totals, sizes, nodes: nodes.map(toNodeReport) };
+  } catch (error) {
+    // Graphs with parts that surgery refuses are described as far as the index goes.
+    if (error instanceof ModelwardError && error.code === 'FORMAT_GRAPH_UNSUPPORTED') return null;
+    throw error;
+  }
+}
+
+function toNodeReport({ inputs, outputs, ...node }: GraphCost['nodes'][number]): NodeReport {
+  return { ...node, inputs: inputs.map(toTypeText), outputs: outputs.map(toTypeText) };
+}
+
+function toTypeText(type: InferredType | undefined): string {
+  if (type === undefined) return '';
+  if (type.kind !== 'tensor') return `${type.kind} of ${toTypeText(type.element)}`;
+  const { dtype, shape } = type;
+  return `${dtype ?? '?'}${shape === null ? '[?]' : `[${shape.map((dim) => dim ?? '?').join(', ')}]`}`;
 }

@@ -1,4 +1,5 @@
 /** Runtimes that run ONNX models from memory. */
 export { type FindRuntimeOptions, findRuntime } from './find.ts';
 export { type NodeRuntimeOptions, openNodeRuntime } from './node.ts';
+export { openProfiler } from './profile.ts';
 export { openWebRuntime } from './web.ts';

@@ -16,6 +16,10 @@ export interface SessionOptions {
   readonly provider: 'cpu' | 'wasm';
   /** Threads inside one operator; the runs themselves are one after another. */
   readonly threads: number;
+  /** Where the engine writes its profile when the session is released: the beginning of the file's path. */
+  readonly profilePrefix?: string;
+  /** False: the graph runs as it is written. True unless told. */
+  readonly isOptimized?: boolean;
 }
 
 /** Fatal messages only: errors reach the caller as exceptions, and the engine would print them to stderr as well. */
@@ -60,6 +64,8 @@ export async function loadSession(
       intraOpNumThreads: options.threads,
       interOpNumThreads: 1,
       logSeverityLevel: QUIET,
+      ...(options.profilePrefix !== undefined && { enableProfiling: true, profileFilePrefix: options.profilePrefix }),
+      ...(options.isOptimized === false && { graphOptimizationLevel: 'disabled' }),
     });
     return toRuntimeSession(ort, session);
   } catch (error) {

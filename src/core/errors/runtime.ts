@@ -39,6 +39,12 @@ export const runtimeErrors = defineErrors({
     http: 413,
     fix: 'Pass --unmeasured, and measure the marked model with your own tools.',
   },
+  RUNTIME_PROFILE_UNAVAILABLE: {
+    message: 'The time of single nodes could not be taken.',
+    exit: EXIT.environment,
+    http: 503,
+    fix: 'Only the native runtime can: `npm install onnxruntime-node@1.30.0`.',
+  },
   DATA_UNKNOWN_FORMAT: {
     message: 'The evaluation data is in no known format, or its labels were not found.',
     exit: EXIT.usage,

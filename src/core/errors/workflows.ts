@@ -51,6 +51,29 @@ export const workflowsErrors = defineErrors({
     http: 400,
     fix: 'Pass one --input FILE.npy per input, in the order that "modelward inspect" prints.',
   },
+  INSPECT_TENSOR_MISSING: {
+    message: 'The model has no tensor of that name.',
+    exit: EXIT.usage,
+    http: 404,
+    fix: 'Run "modelward inspect MODEL --all" for the names.',
+  },
+  INSPECT_TENSOR_UNSUPPORTED: {
+    message: 'Elements of this type cannot be written as numbers.',
+    exit: EXIT.cannotTell,
+    http: 422,
+  },
+  INSPECT_VALUE_MISSING: {
+    message: 'The main graph has no input and makes no value of that name.',
+    exit: EXIT.usage,
+    http: 404,
+    fix: 'Run "modelward graph infer MODEL" for the names.',
+  },
+  INSPECT_SEALED: {
+    message: 'A sealed model is never run where its inner values or times could be seen.',
+    exit: EXIT.usage,
+    http: 409,
+    fix: 'Open it with "modelward open" first, and look at the plain model.',
+  },
   NOT_SEALED: { message: 'The file is not a sealed model.', exit: EXIT.malformed, http: 422 },
   RECORD_FAILED: {
     message: 'The ledger could not record the use of a key, so no key was handed out.',

@@ -31,4 +31,14 @@ export const FIDELITY_LIMITS = {
   /** Input bytes of one run where the batch is free; larger batches gain nothing on a CPU. */
   batchBytesMax: 16 * MiB,
   batchSamplesMax: 256,
+  /** Samples over which the statistics of inner values are taken; more change them in the third digit. */
+  activationSamplesMax: 512,
+  /** Inner values that one session shows: a run holds all of them at once. */
+  activationGroupMax: 32,
+  /** Bytes of what one run shows, where fewer samples can be asked for. */
+  activationRunBytesMax: 256 * MiB,
+  /** Timings of single nodes in one profile: onnxruntime writes some KiB for each. */
+  profileTimingsMax: 50_000,
+  /** A profile is JSON that is parsed whole. */
+  profileBytesMax: 256 * MiB,
 } as const;
