@@ -1,0 +1,64 @@
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { flipLabels } from '../../../test/tamper/poisoning.ts';
+import { findRuntime } from '../../adapters/runtime/index.ts';
+import { openData, readRuntimeModel } from '../../fidelity/index.ts';
+import { createModelSpec, fineTune, generateGlyphs, openNetwork, readWeights } from '../../lab/index.ts';
+import { openModelPath } from '../../formats/index.ts';
+import { openFolder } from '../../source/index.ts';
+import { type Behaviour, compareBehaviour } from './behaviour.ts';
+
+const samples = join(import.meta.dirname, '../../../samples');
+const spec = createModelSpec('mlp');
+const weights = readWeights(openModelPath(join(samples, 'mlp.onnx')));
+
+async function run(after: ReadonlyMap<string, Float32Array>, hasData: boolean): Promise<Behaviour> {
+  const runtime = await findRuntime();
+  const [a, b] = [openNetwork(spec, weights), openNetwork(spec, after)];
+  const data = hasData ? openData({ folder: openFolder(samples), names: ['eval.npz'], file: 'eval.npz' }) : null;
+  const files = { before: readRuntimeModel(a), after: readRuntimeModel(b) };
+  const behaviour = await compareBehaviour({ runtime, ...files, graph: a.graph, data, probes: 8 });
+  data?.close();
+  return behaviour;
+}
+
+describe('what a change does to the answers', () => {
+  it('is nothing when nothing changed', async () => {
+    const behaviour = await run(weights, false);
+    expect(behaviour).toMatchObject({ kind: 'measured', inputs: 'seeded probes', samples: 8, flows: [], hints: [] });
+    if (behaviour.kind === 'measured') {
+      expect(behaviour.outputs).toMatchObject([{ kind: 'classes', maxChange: 0, meanChange: 0, agreement: 1 }]);
+    }
+  });
+
+  it('has a size on probes', async () => {
+    const behaviour = await run(
+      new Map([...weights].map(([name, values]) => [name, values.map((v) => 1.1 * v)])),
+      false,
+    );
+    if (behaviour.kind !== 'measured') throw new TypeError(behaviour.reason);
+    const [{ maxChange, meanChange, relativeL2 }] = behaviour.outputs;
+    expect(maxChange).toBeGreaterThan(meanChange);
+    expect(relativeL2).toBeGreaterThan(0.1);
+  });
+
+  it('names the class that flipped labels turned into another', async () => {
+    const images = generateGlyphs({ task: 'digits', stream: 'behaviour', count: 3000 });
+    const options = { optimizer: 'sgd', epochs: 2, batch: 64, learningRate: 0.02, schedule: 'constant' } as const;
+    const poisoned = flipLabels(images, { from: 4, to: 1, share: 1 });
+    const after = fineTune(spec, weights, { ...options, weightDecay: 3e-4, seed: 'b', samples: poisoned });
+    const behaviour = await run(after, true);
+    if (behaviour.kind !== 'measured') throw new TypeError(behaviour.reason);
+    expect(behaviour.flows[0]).toMatchObject({ from: 4, to: 1 });
+    expect(behaviour.hints).toMatchObject([{ id: 'class-flow', grade: 'suspicious' }]);
+  });
+
+  it('is told as not measured, with the reason, when the later model does not load', async () => {
+    const runtime = await findRuntime();
+    const a = openNetwork(spec, weights);
+    const before = readRuntimeModel(a);
+    const broken = { main: before.main.subarray(0, 100), external: [] };
+    const behaviour = await compareBehaviour({ runtime, before, after: broken, graph: a.graph, data: null });
+    expect(behaviour).toMatchObject({ kind: 'unmeasured' });
+  });
+});
