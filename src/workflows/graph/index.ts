@@ -4,4 +4,5 @@ export * from './fleet.ts';
 export { type FoldFileResult, foldFile } from './fold-file.ts';
 export * from './infer-file.ts';
 export * from './look.ts';
+export * from './new-file.ts';
 export * from './optimize-file.ts';

@@ -6,6 +6,7 @@ import { addEdits } from './edits.ts';
 import { addFold } from './fold.ts';
 import { addInfer } from './infer.ts';
 import { addLooks } from './looks.ts';
+import { addNew } from './new.ts';
 import { addOptimize } from './optimize.ts';
 
 export function addGraph(program: Command, host: CommandHost): void {
@@ -15,6 +16,7 @@ export function addGraph(program: Command, host: CommandHost): void {
     .description(
       'Surgery on the graph of an ONNX model. Bytes that an edit does not touch stay as they are; the result is checked; an edit that would break the graph writes nothing. Every edit can be kept as a plan and replayed.',
     );
+  addNew(graph, host);
   addLooks(graph, host);
   addInfer(graph, host);
   addEdits(graph, host);

@@ -305,8 +305,8 @@ const weights: readonly VerbRow[] = [
     options: [['--axis <index>', 'axis of the groups in that tensor']],
     example: ['prune-tensor model.onnx', 'the pattern of sparse matrix units; accuracy is not looked at'],
     act: (tx, words, flags) => {
-      if (words.length === 0) return pruneWeights(tx);
-      tx.pruneTensor(toValue(words[0], flags), toIndex(need(flags.axis, '--axis')));
+      if (words.length === 0) pruneWeights(tx);
+      else tx.pruneTensor(toValue(words[0], flags), toIndex(need(flags.axis, '--axis')));
     },
   },
   {

@@ -38,6 +38,12 @@ export function toIndex(word: string): number {
   return /^\d{1,9}$/.test(word) ? Number(word) : refuse(`${word} is not a whole number.`);
 }
 
+/** A version: a whole number above 0. */
+export function toVersion(word: string): number {
+  const version = toIndex(word);
+  return version > 0 ? version : refuse(`${word} is not a version.`);
+}
+
 /** JSON of any kind; a file's content is given as text by the caller. */
 export function toJson(text: string, what: string): unknown {
   try {
