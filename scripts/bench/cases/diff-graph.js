@@ -3,7 +3,13 @@ import { openModelPath } from '../../../dist/formats/index.js';
 import { diffModels } from '../../../dist/tamper/index.js';
 
 const [before, after] = process.argv.slice(2).map((path) => openModelPath(path));
-const startedMs = performance.now();
+const started = process.cpuUsage();
 const { graph } = diffModels({ before, after });
-const innerMs = performance.now() - startedMs;
-console.log(JSON.stringify({ innerMs, inserted: graph.counts.inserted, deleted: graph.counts.deleted }));
+const { user, system } = process.cpuUsage(started);
+console.log(
+  JSON.stringify({
+    innerCpuMs: (user + system) / 1000,
+    inserted: graph.counts.inserted,
+    deleted: graph.counts.deleted,
+  }),
+);

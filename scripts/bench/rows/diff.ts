@@ -49,7 +49,7 @@ const classesRow: BenchRow = {
 const graphRow: BenchRow = {
   id: 'diff-graph',
   title: 'comparison of the 910-node light densenet121 with a copy that has one node more, files opened before',
-  bar: '< 1 s, one node found and no other',
+  bar: '< 1 s of CPU, one node found and no other',
   diskBytes: 2 ** 22,
   prepare: (folder) => {
     const [before, after] = ['before.onnx', 'after.onnx'].map((name) => join(folder, name));
@@ -66,11 +66,11 @@ const graphRow: BenchRow = {
       yardstick: null,
       pairs: 4,
       judge: ({ ours }) => {
-        const ms = toMedian(ours.map((sample) => readOutput(sample, 'innerMs')));
+        const ms = toMedian(ours.map((sample) => readOutput(sample, 'innerCpuMs')));
         const isRight = ours.every(
           (sample) => readOutput(sample, 'inserted') === 1 && readOutput(sample, 'deleted') === 0,
         );
-        return { figure: `${ms.toFixed(0)} ms in a cold process`, met: ms < 1000 && isRight };
+        return { figure: `${ms.toFixed(0)} ms of CPU in a cold process`, met: ms < 1000 && isRight };
       },
     });
   },
