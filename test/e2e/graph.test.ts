@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { VERB_ROWS } from '../../src/cli/commands/graph/verbs.ts';
+import { VERB_ROWS } from '../../src/cli/commands/graph/verbs/index.ts';
 import { toNpyBytes } from '../../src/fidelity/index.ts';
 import { openModelPath } from '../../src/formats/index.ts';
 import { VERB_NAMES } from '../../src/surgery/index.ts';

@@ -8,7 +8,7 @@ import { type CliContext, type CommandHost, onAction, toPathOption } from '../..
 import { toPairs } from '../../ui/table.ts';
 import type { TextLook } from '../../ui/ui.ts';
 import { createInputs } from './inputs.ts';
-import { VERB_ROWS, type VerbFlags, type VerbRow } from './verbs.ts';
+import { VERB_ROWS, type VerbFlags, type VerbRow } from './verbs/index.ts';
 
 export interface EditFlags extends VerbFlags {
   readonly out?: string;

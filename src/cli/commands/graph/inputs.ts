@@ -3,7 +3,7 @@ import { readNpyDType, readNpyValue } from '../../../fidelity/index.ts';
 import { openFileSource } from '../../../source/index.ts';
 import type { TensorJson } from '../../../surgery/index.ts';
 import type { CliContext } from '../../context.ts';
-import type { VerbInputs } from './verbs.ts';
+import type { VerbInputs } from './verbs/index.ts';
 import { toJson } from './words.ts';
 
 export function createInputs(context: CliContext): VerbInputs {
