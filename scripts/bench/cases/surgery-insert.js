@@ -16,5 +16,6 @@ model.close();
 
 const edited = openModelPath(out);
 const [, node, next] = edited.graph.nodes;
-const isRight = node.op === 'Identity' && next.inputs.includes(node.outputs[0]) && edited.tensors.length === model.tensors.length;
+const isRight =
+  node.op === 'Identity' && next.inputs.includes(node.outputs[0]) && edited.tensors.length === model.tensors.length;
 console.log(JSON.stringify({ isRight }));
