@@ -29,7 +29,9 @@ describeWithProgram('isolation of protect', 'strace', ['-V'], () => {
       const calls = readFileSync(trace, 'utf8').split('\n');
       expect(calls.length).toBeGreaterThan(100);
       expect(calls.filter((call) => /connect\(|sendto\(/.test(call))).toEqual([]);
-      const made = calls.filter((call) => /O_CREAT|creat\(|mkdir(at)?\(|rename(at2?)?\(/.test(call) && !call.includes(' = -1 '));
+      const made = calls.filter(
+        (call) => /O_CREAT|creat\(|mkdir(at)?\(|rename(at2?)?\(/.test(call) && !call.includes(' = -1 '),
+      );
       expect(made.length).toBeGreaterThan(10);
       expect(made.filter((call) => !call.includes(place.folder) && !call.includes('/dev/'))).toEqual([]);
     } finally {
