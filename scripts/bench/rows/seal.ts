@@ -50,11 +50,10 @@ function writePlain(path: string, sizeBytes: number): void {
 }
 
 function fileRow(verb: 'seal' | 'open', direction: 'encrypt' | 'decrypt'): BenchRow {
-  // Larger files take longer than a virtual machine keeps freed memory: a slow run then pays for getting it back.
-  const sizeBytes = GIB;
+  const sizeBytes = 2 * GIB;
   return {
     id: `seal-file-${verb}`,
-    title: `${verb} 1 GiB file to file, against a plain 1 MiB read/write copy plus bytes / openssl's rate; without Node's start`,
+    title: `${verb} 2 GiB file to file, against a plain 1 MiB read/write copy plus bytes / openssl's rate`,
     bar: 'CPU <= 1.3 x',
     diskBytes: 4 * sizeBytes,
     prepare: (folder) => {
@@ -72,10 +71,12 @@ function fileRow(verb: 'seal' | 'open', direction: 'encrypt' | 'decrypt'): Bench
         judge: (measure) => {
           const ratio = toPairMedian(measure, (a, b) => {
             const cipherMs = (1000 * sizeBytes) / readOutput(b, 'bytesPerCpuSecond');
-            return readOutput(a, 'workCpuMs') / (readOutput(b, 'copyCpuMs') + cipherMs);
+            return a.cpuMs / (readOutput(b, 'copyCpuMs') + cipherMs);
           });
-          const cpu = toMedian(measure.ours.map((sample) => readOutput(sample, 'workCpuMs')));
-          return { figure: `${ratio.toFixed(2)} x, ${cpu.toFixed(0)} ms CPU`, met: ratio <= 1.3 };
+          const cpu = toMedian(measure.ours.map((sample) => sample.cpuMs));
+          const work = toMedian(measure.ours.map((sample) => readOutput(sample, 'workCpuMs')));
+          const figure = `${ratio.toFixed(2)} x, ${cpu.toFixed(0)} ms CPU, ${work.toFixed(0)} ms of it after Node's start`;
+          return { figure, met: ratio <= 1.3 };
         },
       };
       return Promise.resolve(bench);
