@@ -3,7 +3,7 @@ import { RuntimeError } from '../core/errors.ts';
 import { FIDELITY_LIMITS } from '../core/limits/fidelity.ts';
 import type { RuntimeModel } from '../model/runtime.ts';
 import type { Model } from '../model/types.ts';
-import { applyRewrite, type FileRewrite, type RewritePlan, toRewriteSize } from '../source/rewrite.ts';
+import { type FileRewrite, readRewrite, type RewritePlan, toRewriteSize } from '../source/rewrite.ts';
 
 /**
  * Reads a whole model: the main file and every external file under the name that the main file uses.
@@ -33,15 +33,4 @@ function toPlainFiles(model: Model): readonly FileRewrite[] {
     name,
     ops: [{ kind: 'keep', source, start: 0, end: source.size }],
   }));
-}
-
-function readRewrite({ ops }: FileRewrite): Uint8Array {
-  const bytes = new Uint8Array(toRewriteSize(ops));
-  let at = 0;
-  const write = (chunk: Uint8Array): void => {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  };
-  applyRewrite(ops, { write });
-  return bytes;
 }

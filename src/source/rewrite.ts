@@ -98,3 +98,15 @@ class Chunk {
     this.#onBytes?.(bytes.length);
   }
 }
+
+/** A rewritten file whole in memory; the caller has bounded its size. @throws SourceError */
+export function readRewrite({ ops }: FileRewrite): Uint8Array {
+  const bytes = new Uint8Array(toRewriteSize(ops));
+  let at = 0;
+  const write = (chunk: Uint8Array): void => {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  };
+  applyRewrite(ops, { write });
+  return bytes;
+}

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { toHex, u64be } from '../core/bytes.ts';
 import { TAMPER_LIMITS } from '../core/limits/tamper.ts';
 import type { Attribute, Graph, GraphNode, Model, TensorRef, ValueInfo } from '../model/types.ts';
+import { toSourceOrder } from './source-order.ts';
 
 /** What stands for a tensor inside a digest: its content root, or its name. */
 export type TensorIdentity = (tensor: TensorRef) => string;
@@ -96,22 +97,10 @@ function toAttributeParts(walk: Walk, attribute: Attribute, scope: Scope): Part 
  * Iterative: a chain of 100,000 nodes must not exhaust the stack.
  */
 function toProducerOrder(graph: Graph, producer: ReadonlyMap<string, number>): number[] {
-  const consumers = graph.nodes.map((): number[] => []);
-  const waiting = graph.nodes.map((node, index) => {
-    const sources = new Set(node.inputs.map((input) => producer.get(input)).filter((at) => at !== undefined));
-    for (const source of sources) consumers[source].push(index);
-    return sources.size;
-  });
-  const order = waiting.flatMap((count, index) => (count === 0 ? [index] : []));
-  // The list grows while it is walked.
-  for (const index of order) {
-    for (const consumer of consumers[index]) {
-      waiting[consumer] -= 1;
-      if (waiting[consumer] === 0) order.push(consumer);
-    }
-  }
-  const placed = new Set(order);
-  return [...order, ...[...graph.nodes.keys()].filter((index) => !placed.has(index))];
+  const isKnown = (at: number | undefined): at is number => at !== undefined;
+  return toSourceOrder(
+    graph.nodes.map(({ inputs }) => new Set(inputs.map((input) => producer.get(input)).filter(isKnown))),
+  );
 }
 
 interface ValueNames {

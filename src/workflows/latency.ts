@@ -5,6 +5,9 @@ import type { RuntimeSession, RuntimeTensor } from '../model/runtime.ts';
 export interface LatencyRatio {
   /** Median of after / before over pairs that ran one right after the other. */
   readonly ratio: number;
+  /** The middle half of the pairs lies between these: wide on a busy machine. */
+  readonly ratioLow: number;
+  readonly ratioHigh: number;
   readonly pairs: number;
   /** Median milliseconds of one run. */
   readonly beforeMs: number;
@@ -41,14 +44,19 @@ export async function measureLatencyRatio({ before, after, feeds, clock }: Laten
     const early = await time(before, repeats);
     timings.push({ before: early, after: isTurned ? late : await time(after, repeats) });
   }
+  const ratios = timings.map((pair) => (pair.before > 0 ? pair.after / pair.before : 1));
+  const toMedian = (values: readonly number[]): number => toQuantile(values, 0.5);
   return {
-    ratio: toMedian(timings.map((pair) => (pair.before > 0 ? pair.after / pair.before : 1))),
+    ratio: toMedian(ratios),
+    ratioLow: toQuantile(ratios, 0.25),
+    ratioHigh: toQuantile(ratios, 0.75),
     pairs: PAIRS,
     beforeMs: toMedian(timings.map((pair) => pair.before)) / repeats,
     afterMs: toMedian(timings.map((pair) => pair.after)) / repeats,
   };
 }
 
-function toMedian(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1];
+/** The value that stands there when all are sorted. */
+function toQuantile(values: readonly number[], part: number): number {
+  return [...values].sort((a, b) => a - b)[Math.round(part * (values.length - 1))];
 }

@@ -2,7 +2,7 @@
 import { RuntimeError } from '../../core/errors.ts';
 import { SURGERY_LIMITS } from '../../core/limits/surgery.ts';
 import type { RuntimeModel } from '../../model/runtime.ts';
-import { applyRewrite, type FileRewrite, type RewritePlan, toRewriteSize } from '../../source/rewrite.ts';
+import { readRewrite, type RewritePlan, toRewriteSize } from '../../source/rewrite.ts';
 
 /** Bytes of all files of a plan. */
 export function toPlanBytes(plan: RewritePlan): number {
@@ -16,16 +16,5 @@ export function toRuntimeModel(plan: RewritePlan): RuntimeModel {
     throw new RuntimeError('RUNTIME_MODEL_TOO_LARGE', { fields: { bytes, limit: SURGERY_LIMITS.runBytesMax } });
   }
   const [main, ...rest] = plan.files;
-  return { main: toFileBytes(main), external: rest.map((file) => ({ path: file.name, data: toFileBytes(file) })) };
-}
-
-function toFileBytes({ ops }: FileRewrite): Uint8Array {
-  const bytes = new Uint8Array(toRewriteSize(ops));
-  let at = 0;
-  const write = (chunk: Uint8Array): void => {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  };
-  applyRewrite(ops, { write });
-  return bytes;
+  return { main: readRewrite(main), external: rest.map((file) => ({ path: file.name, data: readRewrite(file) })) };
 }

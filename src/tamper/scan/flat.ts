@@ -5,6 +5,7 @@
 import { SCAN_LIMITS } from '../../core/limits/scan.ts';
 import type { Attribute, Graph, GraphNode, Model, TensorRef, ValueInfo } from '../../model/types.ts';
 import { toCanonicalOp } from './ops.ts';
+import { toSourceOrder } from '../source-order.ts';
 
 export interface FlatNode {
   /** As {@link toCanonicalOp} spells it. */
@@ -280,20 +281,6 @@ function toGraphs(node: GraphNode): (readonly [string, Graph])[] {
 }
 
 function toOrder(nodes: readonly FlatNode[], values: readonly FlatValue[]): number[] {
-  const consumers = nodes.map((): number[] => []);
-  const waiting = nodes.map(({ inputs }, index) => {
-    const from = new Set(inputs.map((value) => (value === -1 ? -1 : values[value].producer)).filter((at) => at >= 0));
-    for (const producer of from) consumers[producer].push(index);
-    return from.size;
-  });
-  const order = waiting.flatMap((count, index) => (count === 0 ? [index] : []));
-  // The list grows while it is walked; a loop's back edge keeps its nodes out of it.
-  for (const index of order) {
-    for (const consumer of consumers[index]) {
-      waiting[consumer] -= 1;
-      if (waiting[consumer] === 0) order.push(consumer);
-    }
-  }
-  const placed = new Set(order);
-  return [...order, ...[...nodes.keys()].filter((index) => !placed.has(index))];
+  const toSource = (value: number): number => (value === -1 ? -1 : values[value].producer);
+  return toSourceOrder(nodes.map(({ inputs }) => new Set(inputs.map(toSource).filter((at) => at >= 0))));
 }

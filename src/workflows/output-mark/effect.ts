@@ -4,6 +4,7 @@ import type { Clock, Progress } from '../../core/ports.ts';
 import { type FidelityRecord, findInputs, type LabelledData, measureFidelity } from '../../fidelity/index.ts';
 import type { Runtime, RuntimeModel, RuntimeSession, RuntimeTensor } from '../../model/runtime.ts';
 import type { Graph } from '../../model/types.ts';
+import { type LatencyRatio, measureLatencyRatio } from '../latency.ts';
 import { compareOutputs, type OutputChange, OutputTally } from './output-tally.ts';
 
 export interface EffectOptions {
@@ -17,18 +18,6 @@ export interface EffectOptions {
   /** One recorded input, by the names of the inputs or nameless, that pictures and times are taken on; null for none. */
   readonly input: ReadonlyMap<string, RuntimeTensor> | null;
   readonly progress: Progress;
-}
-
-export interface Latency {
-  /** Median of after / before over pairs that ran one right after the other. */
-  readonly ratio: number;
-  /** The middle half of the pairs lies between these: wide on a busy machine. */
-  readonly ratioLow: number;
-  readonly ratioHigh: number;
-  readonly pairs: number;
-  /** Median milliseconds of one run. */
-  readonly beforeMs: number;
-  readonly afterMs: number;
 }
 
 /** What one run gave, for pictures. */
@@ -47,7 +36,7 @@ export interface Effect {
   readonly outputs: readonly OutputChange[];
   /** Null without labels. */
   readonly accuracy: Pick<FidelityRecord, 'accuracyOriginal' | 'accuracyMarked' | 'lossPoints'> | null;
-  readonly latency: Latency;
+  readonly latency: LatencyRatio;
 }
 
 export type EffectOutcome =
@@ -56,10 +45,6 @@ export type EffectOutcome =
 
 /** Samples whose outputs are compared; accuracy is measured on all. */
 const SAMPLES_MAX = 64;
-const PAIRS = 15;
-/** One timing takes at least so long: the clock counts milliseconds. */
-const TIMING_MS_MIN = 40;
-const REPEATS_MAX = 2000;
 
 /**
  * Reasons to go without a measurement lie in the original: it has no runtime, or probes do not suit it.
@@ -84,7 +69,7 @@ async function measure(options: EffectOptions): Promise<{ effect: Effect; shown:
       const inputs = await findInputs(original, { graph, data });
       const { samples, outputs, shown: first } = await compareRuns(original, marked, inputs.source, options.progress);
       const shown = options.input === null ? first : await show(original, marked, options.input);
-      const latency = await measureLatency({ original, marked, feeds: shown.feeds, clock });
+      const latency = await measureLatencyRatio({ before: original, after: marked, feeds: shown.feeds, clock });
       const accuracy = await measureAccuracy(options, outputs);
       const words = { runtime: `${runtime.id} ${runtime.version}`, inputs: inputs.words };
       return { effect: { ...words, samples, outputs, accuracy, latency }, shown };
@@ -144,51 +129,4 @@ async function measureAccuracy(options: EffectOptions, outputs: readonly OutputC
   if (outcome.kind === 'unmeasured') return null;
   const { accuracyOriginal, accuracyMarked, lossPoints } = outcome.fidelity;
   return { accuracyOriginal, accuracyMarked, lossPoints };
-}
-
-interface LatencyOptions {
-  readonly original: RuntimeSession;
-  readonly marked: RuntimeSession;
-  readonly feeds: ReadonlyMap<string, RuntimeTensor>;
-  readonly clock: Clock;
-}
-
-/** Pairs in turn, so that what else the machine does falls on both; who goes first alternates. */
-async function measureLatency({ original, marked, feeds, clock }: LatencyOptions): Promise<Latency> {
-  const time = async (session: RuntimeSession, repeats: number): Promise<number> => {
-    const start = clock.nowMs();
-    for (let i = 0; i < repeats; i++) await session.run(feeds);
-    return clock.nowMs() - start;
-  };
-  let repeats = 1;
-  while (repeats < REPEATS_MAX && (await time(original, repeats)) < TIMING_MS_MIN) repeats *= 2;
-  const timings: { readonly before: number; readonly after: number }[] = [];
-  for (let pair = 0; pair < PAIRS; pair++) {
-    const isTurned = pair % 2 === 1;
-    const first = await time(isTurned ? marked : original, repeats);
-    const second = await time(isTurned ? original : marked, repeats);
-    timings.push(isTurned ? { before: second, after: first } : { before: first, after: second });
-  }
-  const ratios = timings.map(({ before, after }) => (before > 0 ? after / before : 1));
-  return {
-    ratio: toQuantile(ratios, 0.5),
-    ratioLow: toQuantile(ratios, 0.25),
-    ratioHigh: toQuantile(ratios, 0.75),
-    pairs: PAIRS,
-    beforeMs:
-      toQuantile(
-        timings.map(({ before }) => before),
-        0.5,
-      ) / repeats,
-    afterMs:
-      toQuantile(
-        timings.map(({ after }) => after),
-        0.5,
-      ) / repeats,
-  };
-}
-
-/** The value that stands there when all are sorted. */
-function toQuantile(values: readonly number[], part: number): number {
-  return [...values].sort((a, b) => a - b)[Math.round(part * (values.length - 1))];
 }

@@ -1,6 +1,6 @@
 /** Looks at what flows through the original, so that the mark can keep out of it. */
 import { ModelwardError } from '../../core/errors.ts';
-import { toTopology } from '../../align/index.ts';
+import type { Topology } from '../../align/index.ts';
 import { findInputs, type LabelledData, readRuntimeModel } from '../../fidelity/index.ts';
 import type { Runtime, RuntimeModel } from '../../model/runtime.ts';
 import type { Model } from '../../model/types.ts';
@@ -17,10 +17,11 @@ const PROBES = 128;
  */
 export async function calibrateOriginal(
   services: Services,
-  { model, data }: { readonly model: Model; readonly data: LabelledData | null },
+  given: { readonly model: Model; readonly topology: Topology; readonly data: LabelledData | null },
 ): Promise<Calibration | null> {
+  const { model, topology, data } = given;
   const { graph } = model;
-  if (graph === null || !usesAllPositions(listMarkableLayers(toTopology(model)))) return null;
+  if (graph === null || !usesAllPositions(listMarkableLayers(topology))) return null;
   try {
     const runtime = await services.openRuntime();
     const files = readRuntimeModel(model);

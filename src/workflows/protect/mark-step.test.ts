@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { FidelityOutcome } from '../../fidelity/index.ts';
+import { toTopology } from '../../align/index.ts';
 import { openModelPath } from '../../formats/index.ts';
 import type { Model } from '../../model/types.ts';
 import { silentProgress } from '../../core/ports.ts';
@@ -47,6 +48,7 @@ function run(outcomes: readonly FidelityOutcome[], tau?: number, unmeasured = fa
     ownSeed: new Uint8Array(32).fill(5),
     ownerId: 'acme',
     originalDigest: toOriginalDigest(model),
+    topology: toTopology(model),
     calibration: null,
     tau,
     unmeasured,

@@ -1,4 +1,5 @@
 /** Embeds the mark at the strongest setting whose measured cost stays within the limit. */
+import type { Topology } from '../../align/index.ts';
 import { RuntimeError } from '../../core/errors.ts';
 import { assertFidelity, type FidelityOutcome } from '../../fidelity/index.ts';
 import type { Model } from '../../model/types.ts';
@@ -14,6 +15,8 @@ export interface MarkStepOptions {
   readonly ownSeed: Uint8Array;
   readonly ownerId: string;
   readonly originalDigest: Uint8Array;
+  /** Of the model. */
+  readonly topology: Topology;
   readonly calibration: Calibration | null;
   readonly tau: number | undefined;
   readonly unmeasured: boolean;
@@ -38,8 +41,8 @@ export async function markWithinLimit(services: Services, options: MarkStepOptio
     options.tau === undefined ? TAU_SHARES.map((share) => Number((share * TAU_DEFAULT).toPrecision(3))) : [options.tau];
   const refusedTaus: number[] = [];
   for (const [index, tau] of taus.entries()) {
-    const { model, ownSeed, ownerId, originalDigest, calibration } = options;
-    const given = { model, ownSeed, ownerId, originalDigest, calibration, progress: services.progress };
+    const { model, topology, ownSeed, ownerId, originalDigest, calibration } = options;
+    const given = { model, topology, ownSeed, ownerId, originalDigest, calibration, progress: services.progress };
     const mark = embedMark({ ...given, tau });
     const plan = model.plan(mark.edits);
     const fidelity = await options.measure(plan);

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { toHex, zeroize } from '../../core/bytes.ts';
 import { type FidelityOutcome, type LabelledData, measureFidelity, readRuntimeModel } from '../../fidelity/index.ts';
+import { toTopology } from '../../align/index.ts';
 import { ModelwardError } from '../../core/errors.ts';
 import { openModelPath } from '../../formats/index.ts';
 import type { Model } from '../../model/types.ts';
@@ -107,12 +108,14 @@ async function markOrNot(
   zeroize(...Object.values(others));
   const data = openEvalData(services, options);
   try {
+    const topology = toTopology(original);
     const calibration = await timer.timeAsync('calibration', () =>
-      calibrateOriginal(services, { model: original, data }),
+      calibrateOriginal(services, { model: original, topology, data }),
     );
     return await timer.timeAsync('mark and fidelity', () =>
       markWithinLimit(services, {
         model: original,
+        topology,
         calibration,
         ownSeed: own,
         ownerId: session.owner.identity.ownerId,
