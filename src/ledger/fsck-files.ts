@@ -1,10 +1,9 @@
 /** fsck of names: older partial tiles must be beginnings of the newer ones, and nothing else may lie in the folder. */
 import { isEqualConstantTime } from '../core/bytes.ts';
-import { SourceError } from '../core/errors.ts';
-import type { Storage } from '../source/ports.ts';
 import { findFile } from './durable-files.ts';
 import { decodeBundle } from './entry-bundle.ts';
-import type { FsckFinding } from './fsck-finding.ts';
+import { type FsckFinding, toStray } from './fsck-finding.ts';
+import { listFolder, type Place } from './fsck-place.ts';
 import {
   CHECKPOINT_FILE,
   KEY_FILE,
@@ -15,13 +14,6 @@ import {
   TILE_FOLDER,
 } from './layout.ts';
 import { HASH_BYTES, TILE_WIDTH, type TileLevel, toIndexPath, toTilePath, toTileWidth } from './tile-path.ts';
-
-/** The folder of a ledger and the size of its checkpoint. */
-interface Place {
-  readonly storage: Storage;
-  readonly folder: string;
-  readonly size: number;
-}
 
 interface StoredTile {
   readonly level: TileLevel;
@@ -88,18 +80,4 @@ function countEntries(bundle: Uint8Array): number {
   } catch {
     return -1;
   }
-}
-
-/** Names in a folder; [] when the name is of a file, which is then missed as the folder that it should be. */
-function listFolder({ storage, folder }: Place, path: string): readonly string[] {
-  try {
-    return storage.list(`${folder}/${path}`);
-  } catch (error) {
-    if (error instanceof SourceError) return [''];
-    throw error;
-  }
-}
-
-function toStray(path: string): FsckFinding {
-  return { code: 'stray-file', tile: path, expected: 'nothing', actual: 'a file or folder' };
 }

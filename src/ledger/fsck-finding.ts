@@ -26,3 +26,8 @@ export interface FsckFinding {
   readonly expected: string;
   readonly actual: string;
 }
+
+/** What lies where nothing should. */
+export function toStray(path: string): FsckFinding {
+  return { code: 'stray-file', tile: path, expected: 'nothing', actual: 'a file or folder' };
+}

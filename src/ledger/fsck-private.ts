@@ -1,33 +1,50 @@
 /** fsck of disclosures: each must open a commitment of its entry. That one is missing is no finding. */
-import { LedgerError } from '../core/errors.ts';
-import type { Storage } from '../source/ports.ts';
+import { LedgerError, SourceError } from '../core/errors.ts';
 import { parseDisclosures, verifyDisclosure } from './commitment.ts';
 import { decodeEntry, type Entry } from './entry.ts';
-import type { FsckFinding } from './fsck-finding.ts';
-import { toPrivateFolder } from './layout.ts';
+import { type FsckFinding, toStray } from './fsck-finding.ts';
+import { listFolder, type Place } from './fsck-place.ts';
+import { PRIVATE_FOLDER, toPrivateFolder } from './layout.ts';
 import { TILE_WIDTH } from './tile-path.ts';
 import { TileReader } from './tile-reader.ts';
 
-/** Checks the private folder of a ledger of `size` entries. */
-export function findDisclosureFindings(place: {
-  readonly storage: Storage;
-  readonly folder: string;
-  readonly size: number;
-}): FsckFinding[] {
-  const { storage, folder, size } = place;
+/** Disclosures of one bundle: the folder that they lie in, below the ledger folder. */
+interface BundleFolder {
+  readonly bundle: number;
+  readonly path: string;
+}
+
+/** Checks the private folder of a ledger of `size` entries; work and time follow what lies there, not `size`. */
+export function findDisclosureFindings(place: Place): FsckFinding[] {
   const tiles = new TileReader(place);
-  const findings: FsckFinding[] = [];
-  for (let bundle = 0; bundle * TILE_WIDTH < size; bundle += 1) {
-    const path = toPrivateFolder(bundle * TILE_WIDTH);
-    const names = storage.list(`${folder}/${path}`);
-    const entries = names.length === 0 ? [] : readEntries(tiles, bundle);
-    for (const name of names) {
-      const bytes = storage.read(`${folder}/${path}/${name}`);
-      const fault = findFault(bytes, { name, first: bundle * TILE_WIDTH, entries });
-      if (fault !== undefined) findings.push({ code: 'disclosure-differs', tile: `${path}/${name}`, ...fault });
-    }
-  }
-  return findings;
+  return listBundles(place, PRIVATE_FOLDER, 0).flatMap((found) =>
+    'code' in found ? [found] : findBundleFindings(place, tiles, found),
+  );
+}
+
+/** Folders by their names, and findings for names that are none. */
+function listBundles(place: Place, base: string, high: number): (BundleFolder | FsckFinding)[] {
+  return listFolder(place, base).flatMap((name) => {
+    const path = `${base}/${name}`;
+    const [, mark = '', digits = ''] = /^(x?)(\d{3})$/.exec(name) ?? [];
+    const bundle = high * 1000 + Number(digits);
+    if (digits === '' || !Number.isSafeInteger(bundle)) return [toStray(path)];
+    if (mark === 'x') return listBundles(place, path, bundle);
+    return path === toPrivateFolder(bundle * TILE_WIDTH) ? [{ bundle, path }] : [toStray(path)];
+  });
+}
+
+function findBundleFindings(place: Place, tiles: TileReader, { bundle, path }: BundleFolder): FsckFinding[] {
+  const names = listFolder(place, path);
+  const first = bundle * TILE_WIDTH;
+  // A batch that was discarded leaves empty folders beyond the newest entry.
+  if (first >= place.size) return names.map((name) => toStray(`${path}/${name}`));
+  const entries = names.length === 0 ? [] : readEntries(tiles, bundle);
+  return names.flatMap((name): FsckFinding[] => {
+    const bytes = findCoded(() => place.storage.read(`${place.folder}/${path}/${name}`));
+    const fault = findFault(bytes ?? new Uint8Array(), { name, first, entries });
+    return fault === undefined ? [] : [{ code: 'disclosure-differs', tile: `${path}/${name}`, ...fault }];
+  });
 }
 
 interface Expected {
@@ -61,7 +78,7 @@ function findCoded<T>(act: () => T): T | undefined {
   try {
     return act();
   } catch (error) {
-    if (error instanceof LedgerError) return undefined;
+    if (error instanceof LedgerError || error instanceof SourceError) return undefined;
     throw error;
   }
 }

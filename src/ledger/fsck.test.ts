@@ -102,6 +102,28 @@ describe('fsck', () => {
     expect(codes(noTile)).toEqual(['tile-missing']);
   });
 
+  test('what lies among the disclosures and is none is named', () => {
+    const storage = clean.settled();
+    const strays = ['private/note.txt', 'private/009/2304.json', 'private/x000/001/0.json'];
+    for (const path of strays) {
+      storage.makeFolder(`${folder}/${path}`.slice(0, `${folder}/${path}`.lastIndexOf('/')), 0o700);
+      storage.create(`${folder}/${path}`, 0o600).write(0, new Uint8Array([1]));
+    }
+    const { findings } = fsckLedger({ storage, folder, key });
+    expect(findings.map((finding) => [finding.code, finding.tile])).toEqual([
+      ['stray-file', 'private/009/2304.json'],
+      ['stray-file', 'private/note.txt'],
+      ['stray-file', 'private/x000/001'],
+    ]);
+  });
+
+  test('a checkpoint over 2^52 entries that are not there costs no more than what is there', () => {
+    const storage = withFile('checkpoint', () =>
+      Buffer.from(signCheckpoint({ size: 2 ** 52, root: new Uint8Array(32) }, key)),
+    );
+    expect(codes(storage)).toContain('entry-missing');
+  });
+
   test('empty folders that a discarded batch left behind are no finding', () => {
     const storage = clean.settled();
     for (const path of ['tile/2', 'tile/0/002.p', 'private/009']) storage.makeFolder(`${folder}/${path}`, 0o700);

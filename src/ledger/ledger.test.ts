@@ -10,7 +10,7 @@ import {
   testOptions,
   testSigner,
 } from '../../test/fakes/ledger-kit.ts';
-import { toHex } from '../core/bytes.ts';
+import { toHex, utf8 } from '../core/bytes.ts';
 import { SourceError } from '../core/errors.ts';
 import { isConsistencyProven, isInclusionProven, hashLeaf } from '../core/merkle.ts';
 import type { Storage } from '../source/ports.ts';
@@ -24,6 +24,7 @@ import {
   verifyDisclosure,
   verifyProof,
 } from './index.ts';
+import { storeRefusals } from './refusals.ts';
 
 const key = testSigner();
 let storage: RecordingStorage;
@@ -328,6 +329,49 @@ describe('refusals', () => {
     const ledger = await openTestLedger(storage);
     expect(ledger.append([testEntry(0)]).firstIndex).toBe(0);
     ledger.close();
+  });
+
+  const path = `${LEDGER_FOLDER}/refusals.json`;
+
+  /** A ledger whose last writer left one waiting row, as `change` then left the file; read after its minute. */
+  async function openAfter(change: (text: string) => string) {
+    const clock = testClock();
+    const first = await openTestLedger(storage, { clock });
+    first.refuse(refusal);
+    first.close();
+    const text = change(Buffer.from(storage.read(path)).toString());
+    storage.remove(path);
+    storage.create(path, 0o600).write(0, utf8(text));
+    clock.advance(120_000);
+    return openTestLedger(storage, { clock });
+  }
+
+  test.each([
+    ['as it was stored', 2, (text: string) => text],
+    ['with another count', 1, (text: string) => text.replace('"count":1', '"count":9')],
+    ['with another actor', 1, (text: string) => text.replace('"user"', '"mallory"')],
+    ['without a signature', 1, (text: string) => text.replace(/,"signature":"[^"]*"/, '')],
+    ['with a signature of no bytes', 1, (text: string) => text.replace(/"signature":"[^"]*"/, '"signature":""')],
+  ])('waiting rows are recorded only as this ledger signed them: %s', async (_name, size, change) => {
+    const ledger = await openAfter(change);
+    expect(ledger.append([testEntry(0)]).firstIndex).toBe(0);
+    expect(ledger.reader().head.size).toBe(size);
+    ledger.close();
+    expect(fsck().findings).toEqual([]);
+  });
+
+  test.each([
+    ['no calendar has', Number.MAX_SAFE_INTEGER],
+    ['no entry can name', Date.UTC(12_000, 0, 1)],
+  ])('an instant that %s is never recorded, and does not stop key use', async (_name, atMs) => {
+    (await openTestLedger(storage)).close();
+    const row = { ...refusal, minuteMs: atMs, count: 1, firstMs: atMs, lastMs: atMs };
+    storeRefusals({ storage, path, waiting: { size: 0, rows: [row] }, signer: testSigner() });
+    const ledger = await openTestLedger(storage);
+    expect(ledger.append([testEntry(0)]).firstIndex).toBe(0);
+    expect(ledger.reader().head.size).toBe(1);
+    ledger.close();
+    expect(fsck().findings).toEqual([]);
   });
 });
 

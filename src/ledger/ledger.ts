@@ -256,15 +256,15 @@ function storeWaitingOrFail(writer: Writer): void {
 }
 
 function storeWaiting({ options, head, refusals }: Writer): void {
-  const { storage, folder } = options;
-  storeRefusals(storage, `${folder}/${REFUSALS_FILE}`, { size: head.size, rows: refusals });
+  const { storage, folder, signer } = options;
+  storeRefusals({ storage, path: `${folder}/${REFUSALS_FILE}`, waiting: { size: head.size, rows: refusals }, signer });
 }
 
 /** Rows of the last writer, less those that it recorded just before it was cut off; they can only be in its last batch. */
 function loadWaiting(writer: Writer): void {
   const { storage, folder, signer } = writer.options;
   const { head, checkpoint } = writer;
-  const waiting = loadRefusals(storage, `${folder}/${REFUSALS_FILE}`);
+  const waiting = loadRefusals(storage, `${folder}/${REFUSALS_FILE}`, signer);
   writer.refusals = [...waiting.rows];
   const from = Math.max(waiting.size, head.size - LEDGER_LIMITS.batchEntriesMax);
   if (waiting.rows.length === 0 || from >= head.size) return;

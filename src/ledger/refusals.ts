@@ -1,27 +1,33 @@
 /** Refusals, counted per cause and minute so that a flood costs a few entries (docs/spec/ledger.md §9). */
 import { z } from 'zod';
-import { utf8 } from '../core/bytes.ts';
+import { concatBytes, findBase64Bytes, toBase64, utf8 } from '../core/bytes.ts';
+import { toCanonicalJsonBytes } from '../core/canonical-json.ts';
 import { LEDGER_LIMITS } from '../core/limits/ledger.ts';
 import type { Storage } from '../source/ports.ts';
 import { findFile, replaceFile } from './durable-files.ts';
 import type { EntryInput } from './entry.ts';
-import type { Refusal } from './ports.ts';
+import { isSignatureValid, type VerifierKey } from './note-key.ts';
+import type { NoteSigner, Refusal } from './ports.ts';
 
 const MINUTE_MS = 60_000;
 const OTHER = 'other';
+const LABEL = 'modelward ledger refusals v1';
 
+/** What an entry can name: four digits of the year. */
+const instantMs = z.int().min(0).max(LEDGER_LIMITS.instantMsMax);
 const rowSchema = z.strictObject({
   cause: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/),
   actor: z.string().min(1).max(512),
   subject: z.string().min(1).max(512),
-  minuteMs: z.int().min(0),
+  minuteMs: instantMs,
   count: z.int().min(1),
-  firstMs: z.int().min(0),
-  lastMs: z.int().min(0),
+  firstMs: instantMs,
+  lastMs: instantMs,
 });
 const fileSchema = z.strictObject({
   size: z.int().min(0),
   rows: z.array(rowSchema).max(LEDGER_LIMITS.refusalRowsMax + 1),
+  signature: z.string().max(100),
 });
 
 /** Refusals of one cause in one minute; actor and subject are those of the first. */
@@ -80,19 +86,48 @@ export function isRecorded(row: RefusalRow, detail: Readonly<Record<string, unkn
   return detail.cause === row.cause && detail.minute === new Date(row.minuteMs).toISOString();
 }
 
-/** Rows stored by an earlier writer; a file that cannot be read counts as empty, for it must not block key use. */
-export function loadRefusals(storage: Storage, path: string): WaitingRefusals {
-  const bytes = findFile(storage, path);
+/**
+ * Rows stored by an earlier writer of this ledger. A file that cannot be read, or that the ledger's key did not sign,
+ * counts as empty: it must not block key use, and nobody else may have entries of theirs recorded.
+ */
+export function loadRefusals(storage: Storage, path: string, key: VerifierKey): WaitingRefusals {
   const none = { size: 0, rows: [] };
-  if (bytes === undefined) return none;
+  const bytes = findFile(storage, path);
+  const file = bytes === undefined ? undefined : fileSchema.safeParse(findJson(bytes)).data;
+  if (file === undefined) return none;
+  const { signature, ...waiting } = file;
+  const isOurs = isSignatureValid(
+    key,
+    toSignedBytes(waiting, key.name),
+    findBase64Bytes(signature) ?? new Uint8Array(),
+  );
+  return isOurs ? waiting : none;
+}
+
+/** Replaces the file, signed. */
+export function storeRefusals(options: {
+  readonly storage: Storage;
+  readonly path: string;
+  readonly waiting: WaitingRefusals;
+  readonly signer: NoteSigner;
+}): void {
+  const { storage, path, waiting, signer } = options;
+  const signature = toBase64(signer.sign(toSignedBytes(waiting, signer.name)));
+  replaceFile({ storage, path, bytes: utf8(JSON.stringify({ ...waiting, signature })), isNameDurable: true });
+}
+
+function findJson(bytes: Uint8Array): unknown {
   try {
-    const result = fileSchema.safeParse(JSON.parse(Buffer.from(bytes).toString('utf8')));
-    return result.success ? result.data : none;
+    return JSON.parse(Buffer.from(bytes).toString('utf8'));
   } catch {
-    return none;
+    return undefined;
   }
 }
 
-export function storeRefusals(storage: Storage, path: string, waiting: WaitingRefusals): void {
-  replaceFile({ storage, path, bytes: utf8(JSON.stringify(waiting)), isNameDurable: true });
+/** Never the text of a checkpoint or of a stored head: the first line is of neither. */
+function toSignedBytes({ size, rows }: WaitingRefusals, name: string): Uint8Array {
+  return concatBytes(
+    utf8(`${LABEL}\n${name}\n`),
+    toCanonicalJsonBytes({ size, rows: rows.map((row) => ({ ...row })) }),
+  );
 }

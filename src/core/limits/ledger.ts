@@ -21,6 +21,8 @@ export const LEDGER_LIMITS = {
   refusalCausesPerMinuteMax: 16,
   /** Rows of refusals that wait for their minute to end; more fold into "other". */
   refusalRowsMax: 64,
+  /** The last millisecond of the year 9999: entries write instants with four digits of the year. */
+  instantMsMax: 253_402_300_799_999,
   /** How long a second writer waits for the lock. */
   lockWaitMs: 10_000,
   /** A holder whose process cannot be seen counts as dead after its heartbeat stood still for this long. */
