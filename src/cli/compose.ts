@@ -4,7 +4,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createRequire } from 'node:module';
-import { createLocalKey, openLocalKey, assertKeyApart } from '../adapters/kms/index.ts';
+import { ensureLocalKey, openLocalKey, assertKeyApart } from '../adapters/kms/index.ts';
 import { createLedgerLock } from '../adapters/ledger-lock/index.ts';
 import { findRuntime, openProfiler } from '../adapters/runtime/index.ts';
 import { createChildRunner } from '../adapters/sealed-runner/index.ts';
@@ -80,7 +80,7 @@ function openLocalKeys(defaultPath: string, options: OpenKeysOptions): Promise<O
   const path = options.uri === null ? defaultPath : parseKeyUri(options.uri).path;
   if (options.apartFrom !== null) assertKeyApart(path, options.apartFrom);
   const access = { path, random: systemRandom, clock: systemClock };
-  const provider = options.create && !nodeStorage.exists(path) ? createLocalKey(access) : openLocalKey(access);
+  const provider = options.create ? ensureLocalKey(access) : openLocalKey(access);
   const { keyRef, standing } = provider.describe();
   return Promise.resolve({
     provider: withKeyLog({ provider, keyRef, ledger: options.ledger, actor: options.actor, random: systemRandom }),

@@ -4,6 +4,7 @@ import {
   constants,
   fstatSync,
   fsyncSync,
+  linkSync,
   lstatSync,
   openSync,
   readSync,
@@ -20,9 +21,22 @@ import { encodeKeyFile, type KeyFile, parseKeyFile } from './key-file.ts';
 
 const MODE = 0o600;
 
-/** @throws SealError KEY_STORE_EXISTS | KEY_STORE_UNWRITABLE */
+/**
+ * Makes the file whole or not at all, and never over another: it gets its name by link(), which has one winner.
+ * @throws SealError KEY_STORE_EXISTS | KEY_STORE_UNWRITABLE
+ */
 export function createKeyStore(path: string, file: KeyFile): void {
-  writeNew(path, file);
+  const staged = `${path}.${process.pid}.new`;
+  // What a killed process of the same id left wraps nothing: its key never got its name.
+  removeIfThere(staged);
+  writeNew(staged, file);
+  try {
+    linkSync(staged, path);
+  } catch (cause) {
+    throw toUnwritten(path, cause);
+  } finally {
+    removeIfThere(staged);
+  }
   syncFolder(dirname(path));
 }
 
@@ -122,13 +136,15 @@ function writeNew(path: string, file: KeyFile): void {
       closeSync(fd);
     }
   } catch (error) {
-    throw new SealError(isErrno(error, 'EEXIST') ? 'KEY_STORE_EXISTS' : 'KEY_STORE_UNWRITABLE', {
-      fields: { file: basename(path) },
-      cause: error,
-    });
+    throw toUnwritten(path, error);
   } finally {
     zeroize(bytes);
   }
+}
+
+function toUnwritten(path: string, cause: unknown): SealError {
+  const code = isErrno(cause, 'EEXIST') ? 'KEY_STORE_EXISTS' : 'KEY_STORE_UNWRITABLE';
+  return new SealError(code, { fields: { file: basename(path) }, cause });
 }
 
 function removeIfThere(path: string): void {

@@ -1,13 +1,25 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
 import { runKeyProviderSuite } from '../../../test/conformance/key-provider.ts';
 import { fixedClock, seededBytes, seededRandom } from '../../../test/fakes/seal-kit.ts';
 import { toHex } from '../../core/bytes.ts';
 import { encodeKeyFile, parseKeyFile } from './key-file.ts';
 import { assertKeyApart } from './key-store.ts';
-import { createLocalKey, type LocalKey, type LocalKeyOptions, openLocalKey } from './local.ts';
+import { createLocalKey, ensureLocalKey, type LocalKey, type LocalKeyOptions, openLocalKey } from './local.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'modelward-kms-'));
 let made = 0;
@@ -15,6 +27,16 @@ let made = 0;
 afterAll(() => {
   rmSync(work, { recursive: true });
 });
+
+/** The id of the key that another process opens or makes. */
+async function ensureInChild(path: string): Promise<string> {
+  const local = JSON.stringify(join(import.meta.dirname, 'local.ts'));
+  const script = `const { ensureLocalKey } = await import(${local});
+    const random = { fill: (into) => crypto.getRandomValues(into) };
+    process.stdout.write(ensureLocalKey({ path: process.argv[1], random, clock: { nowMs: Date.now } }).describe().keyRef);`;
+  const args = ['--import', 'tsx', '--input-type=module', '--eval', script, path];
+  return (await promisify(execFile)(process.execPath, args)).stdout;
+}
 
 function freshOptions(): LocalKeyOptions {
   made++;
@@ -48,6 +70,21 @@ describe('local key file', () => {
     expect(statSync(options.path).mode & 0o777).toBe(0o600);
     expect(() => createLocalKey(options)).toThrow(expect.objectContaining({ code: 'KEY_STORE_EXISTS' }));
     expect(readFileSync(options.path).equals(before)).toBe(true);
+  });
+
+  test('of processes that need it at once one makes it, and all of them open the same', async () => {
+    const { path } = freshOptions();
+    const ids = await Promise.all(Array.from({ length: 6 }, () => ensureInChild(path)));
+    expect(new Set(ids).size).toBe(1);
+    expect(ids[0]).toBe(ensureLocalKey({ ...freshOptions(), path }).describe().keyRef);
+    expect(readdirSync(work).filter((name) => name.endsWith('.new'))).toEqual([]);
+  });
+
+  test('a process that was killed while it made the key leaves none', () => {
+    const options = freshOptions();
+    writeFileSync(`${options.path}.${process.pid}.new`, '{"half', { mode: 0o600 });
+    expect(() => openLocalKey(options)).toThrow(expect.objectContaining({ code: 'KEY_STORE_MISSING' }));
+    expect(ensureLocalKey(options).describe().currentVersion).toBe('1');
   });
 
   test('two keys differ, and a description tells versions but no key', () => {

@@ -2,7 +2,7 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { allocSecret, concatBytes, toHex, zeroize } from '../../core/bytes.ts';
 import { toCanonicalJsonBytes } from '../../core/canonical-json.ts';
-import { SealError } from '../../core/errors.ts';
+import { type ErrorCode, SealError } from '../../core/errors.ts';
 import type { Clock, Random } from '../../core/ports.ts';
 import type { KeyContext, KeyUnwrapper, KeyWrapper, WrappedKey } from '../../seal/ports.ts';
 import { KEK_BYTES, type KekVersion, type KeyFile } from './key-file.ts';
@@ -51,6 +51,29 @@ export function createLocalKey(options: LocalKeyOptions): LocalKey {
     zeroize(first.kek);
   }
   return openLocalKey(options);
+}
+
+/**
+ * Opens a key file, and makes it when there is none. Of several processes that do so at once, one makes the key that all
+ * of them open.
+ * @throws SealError as {@link openLocalKey}; KEY_STORE_UNWRITABLE
+ */
+export function ensureLocalKey(options: LocalKeyOptions): LocalKey {
+  return (
+    tryUnless('KEY_STORE_MISSING', () => openLocalKey(options)) ??
+    tryUnless('KEY_STORE_EXISTS', () => createLocalKey(options)) ??
+    openLocalKey(options)
+  );
+}
+
+/** Undefined where `act` fails with that code. */
+function tryUnless(code: ErrorCode, act: () => LocalKey): LocalKey | undefined {
+  try {
+    return act();
+  } catch (error) {
+    if (error instanceof SealError && error.code === code) return undefined;
+    throw error;
+  }
 }
 
 /**
