@@ -1,6 +1,6 @@
 /** The owner's identity: made once in the home folder, backed up under a passphrase, restored from that backup. */
 import { utf8, zeroize } from '../core/bytes.ts';
-import { WorkflowError } from '../core/errors.ts';
+import { SourceError, WorkflowError } from '../core/errors.ts';
 import type { Clock, Random } from '../core/ports.ts';
 import {
   createBackup,
@@ -35,11 +35,13 @@ export interface OwnerContext {
 export function ensureOwner(context: OwnerContext, ownerId?: string): Owner {
   const { storage, home } = context;
   prepareHome(storage, home);
-  if (!storage.exists(home.ownerSecretsPath)) return makeOwner(context, ownerId ?? 'owner');
-  const owner = readOwner(storage, home);
+  const owner = findOwner(context) ?? makeOwner(context, ownerId ?? 'owner') ?? readOwner(storage, home);
   if (ownerId !== undefined && ownerId !== owner.identity.ownerId) {
+    zeroizeOwner(owner);
     throw new WorkflowError('OWNER_OTHER', { fields: { stored: owner.identity.ownerId, asked: ownerId } });
   }
+  // A process that was killed between the two files left the secrets alone.
+  if (!storage.exists(home.ownerPublicPath)) writePublicPart(context, owner);
   return owner;
 }
 
@@ -57,21 +59,36 @@ function readOwner(storage: Storage, home: Home): Owner {
   }
 }
 
-function makeOwner(context: OwnerContext, ownerId: string): Owner {
+/** A new owner, stored; undefined when another process stored one meanwhile, which then is the owner. */
+function makeOwner(context: OwnerContext, ownerId: string): Owner | undefined {
   const owner = createOwner({ ownerId, random: context.random, clock: context.clock });
-  storeOwner(context, owner);
-  return owner;
+  try {
+    storeOwner(context, owner);
+    return owner;
+  } catch (error) {
+    zeroizeOwner(owner);
+    if (error instanceof SourceError && error.code === 'WRITE_EXISTS') return undefined;
+    throw error;
+  }
 }
 
-/** Public part first: a secrets file without its identity cannot be left behind. */
-function storeOwner({ storage, home }: OwnerContext, owner: Owner): void {
-  writeBytes(storage, { path: home.ownerPublicPath, mode: PUBLIC_MODE, bytes: encodeOwnerIdentity(owner.identity) });
+/**
+ * Secrets first, and never over others: who loses them loses every claim. They hold the public part, too.
+ * @throws SourceError WRITE_EXISTS when this home has an owner
+ */
+function storeOwner(context: OwnerContext, owner: Owner): void {
+  const { storage, home } = context;
   const secrets = encodeOwner(owner);
   try {
-    writeBytes(storage, { path: home.ownerSecretsPath, mode: SECRET_MODE, bytes: secrets });
+    writeBytes(storage, { path: home.ownerSecretsPath, mode: SECRET_MODE, bytes: secrets, replace: false });
   } finally {
     zeroize(secrets);
   }
+  writePublicPart(context, owner);
+}
+
+function writePublicPart({ storage, home }: OwnerContext, { identity }: Owner): void {
+  writeBytes(storage, { path: home.ownerPublicPath, mode: PUBLIC_MODE, bytes: encodeOwnerIdentity(identity) });
 }
 
 export function isBackedUp({ storage, home }: Pick<OwnerContext, 'storage' | 'home'>): boolean {
