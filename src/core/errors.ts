@@ -4,6 +4,7 @@ import { cliErrors } from './errors/cli.ts';
 import { formatsErrors } from './errors/formats.ts';
 import { labErrors } from './errors/lab.ts';
 import { ledgerErrors } from './errors/ledger.ts';
+import { queueErrors } from './errors/queue.ts';
 import { runtimeErrors } from './errors/runtime.ts';
 import { sealErrors } from './errors/seal.ts';
 import { signErrors } from './errors/sign.ts';
@@ -27,6 +28,7 @@ export const ERRORS = {
   ...ledgerErrors,
   ...labErrors,
   ...runtimeErrors,
+  ...queueErrors,
   ...workflowsErrors,
   ...cliErrors,
 } as const;
@@ -75,6 +77,7 @@ export class SealError extends ModelwardError {}
 export class LedgerError extends ModelwardError {}
 export class LabError extends ModelwardError {}
 export class RuntimeError extends ModelwardError {}
+export class QueueError extends ModelwardError {}
 export class WorkflowError extends ModelwardError {}
 export class CliError extends ModelwardError {}
 

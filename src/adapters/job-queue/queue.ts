@@ -1,0 +1,224 @@
+/** Durable jobs with results on PostgreSQL, by pg-boss: taken by one worker at a time, retried when it goes silent. */
+import { QueueError } from '../../core/errors.ts';
+import { QUEUE_LIMITS } from '../../core/limits/queue.ts';
+import { type QueueAddress, toServerName } from './address.ts';
+import { toQueueError } from './failures.ts';
+import { type Boss, BOSS_SCHEMA_VERSION, type BossJob, loadBoss, type SqlRows } from './load.ts';
+import { toStatements } from './statements.ts';
+import { readTls } from './tls.ts';
+
+export interface OpenQueueOptions {
+  readonly address: QueueAddress;
+  /** Database schema that holds the tables; made when it is missing. */
+  readonly schema: string;
+  /** Name of the queue in it. */
+  readonly name: string;
+  /** Times that a job is given out again after a worker that took it ended without an answer. */
+  readonly retryLimit: number;
+  /** How often this process looks for jobs of silent workers; null for a process that only submits. */
+  readonly maintenanceSeconds: number | null;
+  /** Connections at the same time. */
+  readonly connectionsMax: number;
+}
+
+export type JobState =
+  | { readonly state: 'waiting' | 'running' | 'lost' | 'withdrawn' }
+  /** `result` as the worker gave it, not checked; null when it is longer than is read. */
+  | { readonly state: 'done'; readonly result: unknown };
+
+export interface TakenJob {
+  readonly id: string;
+  /** As it lies in the database, not checked. */
+  readonly data: unknown;
+  /** Times that a worker took the job before. */
+  readonly retries: number;
+  /** A sign of life: no other worker gets the job for so many seconds. False when the job is no longer this worker's. */
+  extend(leaseSeconds: number): Promise<boolean>;
+  finish(result: object): Promise<void>;
+  /** The attempt failed: the job waits again, or is lost when it failed too often. */
+  fail(): Promise<void>;
+  /** As if it had not been taken. */
+  giveBack(): Promise<void>;
+}
+
+/** Every call throws QueueError QUEUE_UNREACHABLE | QUEUE_REFUSED when the database does not do it. */
+export interface JobQueue {
+  /** Adds jobs. One whose id waits or runs is left as it is; one that ended makes room. @param jobs with UUIDs as ids */
+  submit(jobs: readonly { readonly id: string; readonly data: object }[]): Promise<void>;
+  /** States by id; ids that the queue does not have are absent. */
+  look(ids: readonly string[]): Promise<ReadonlyMap<string, JobState>>;
+  /** Takes jobs out that no worker has begun. Returns their number. */
+  withdraw(ids: readonly string[]): Promise<number>;
+  /** The next job, null when none waits. */
+  take(): Promise<TakenJob | null>;
+  close(): Promise<void>;
+}
+
+/** Seconds until a job that was taken but never extended is given out again. */
+const FIRST_LEASE_SECONDS = 60;
+const CONNECT_TIMEOUT_MS = 10_000;
+/** A statement that takes longer hangs; the largest is an insertion of some MiB. */
+const QUERY_TIMEOUT_MS = 60_000;
+
+/** @throws QueueError QUEUE_SCHEMA_NAME */
+export function assertSchemaName(schema: string): void {
+  if (!/^(?!pg_)[a-z][a-z0-9_]{0,49}$/.test(schema)) throw new QueueError('QUEUE_SCHEMA_NAME');
+}
+
+/**
+ * Connects, and makes schema and queue when they are missing.
+ * @throws QueueError QUEUE_PACKAGE_MISSING | QUEUE_UNREACHABLE | QUEUE_LOGIN_REFUSED | QUEUE_TLS_FAILED | QUEUE_REFUSED |
+ *   QUEUE_SCHEMA_FOREIGN | QUEUE_SCHEMA_NAME
+ * @throws SourceError SOURCE_NOT_FOUND | SOURCE_UNREADABLE for the TLS files
+ */
+export async function openJobQueue(options: OpenQueueOptions): Promise<JobQueue> {
+  const { address, schema, name, retryLimit, maintenanceSeconds } = options;
+  assertSchemaName(schema);
+  const server = toServerName(address);
+  const BossClass = await loadBoss();
+  const boss = new BossClass(toBossOptions(options));
+  // Idle connections that break and maintenance that fails: the next call meets the same and tells it.
+  boss.on('error', () => undefined);
+  const attempt = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      throw toQueueError(error, server);
+    }
+  };
+  try {
+    await attempt(async () => {
+      await boss.start();
+      await assertOwnSchema(boss, schema);
+      await boss.createQueue(name, { retryLimit, expireInSeconds: FIRST_LEASE_SECONDS });
+      if (maintenanceSeconds !== null) await boss.expire();
+    });
+  } catch (error) {
+    await closeBoss(boss);
+    throw error;
+  }
+  return toQueue({ boss, schema, name, attempt });
+}
+
+function toBossOptions({ address, schema, maintenanceSeconds, connectionsMax }: OpenQueueOptions): object {
+  const { host, port, database, user, password } = address;
+  return {
+    ...{ host, port, database, user, ssl: readTls(address) },
+    // A function, so that the driver looks neither into the environment nor for a password file.
+    password: () => password ?? undefined,
+    application_name: 'modelward',
+    max: connectionsMax,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    query_timeout: QUERY_TIMEOUT_MS,
+    keepAlive: true,
+    schema,
+    schedule: false,
+    supervise: maintenanceSeconds !== null,
+    ...(maintenanceSeconds === null ? {} : { maintenanceIntervalSeconds: maintenanceSeconds }),
+  };
+}
+
+async function assertOwnSchema(boss: Boss, schema: string): Promise<void> {
+  const found = await boss.schemaVersion();
+  if (found === BOSS_SCHEMA_VERSION) return;
+  throw new QueueError('QUEUE_SCHEMA_FOREIGN', { fields: { schema, found, needed: BOSS_SCHEMA_VERSION } });
+}
+
+interface OpenedQueue {
+  readonly boss: Boss;
+  readonly schema: string;
+  readonly name: string;
+  /** Runs `work`; what the database throws becomes a coded error. */
+  readonly attempt: <T>(work: () => Promise<T>) => Promise<T>;
+}
+
+function toQueue(opened: OpenedQueue): JobQueue {
+  const { boss, schema, name, attempt } = opened;
+  const sql = toStatements(schema);
+  const run = (text: string, values: readonly unknown[]): Promise<SqlRows> =>
+    attempt(() => boss.getDb().executeSql(text, values));
+  return {
+    async submit(jobs) {
+      for (const batch of toBatches(jobs.map(({ id, data }) => ({ id, name, data })))) {
+        await run(sql.clearEnded, [name, batch.map(({ id }) => id)]);
+        await attempt(() => boss.insert(batch));
+      }
+    },
+    async look(ids) {
+      const { rows } = await run(sql.look, [name, ids, QUEUE_LIMITS.resultCharsMax]);
+      return new Map(rows.map((row) => [row.id as string, toState(row)]));
+    },
+    withdraw: async (ids) => (await run(sql.withdraw, [name, ids])).rows.length,
+    async take() {
+      const job = await takeNext(opened);
+      if (job === undefined) return null;
+      const key = [name, job.id, job.retryCount];
+      return {
+        id: job.id,
+        data: job.data,
+        retries: job.retryCount,
+        extend: async (seconds) => (await run(sql.extend, [...key, seconds])).rows.length === 1,
+        finish: async (result) => {
+          await attempt(() => boss.complete(name, job.id, result));
+        },
+        fail: async () => {
+          await attempt(() => boss.fail(name, job.id));
+        },
+        giveBack: async () => {
+          await run(sql.giveBack, key);
+        },
+      };
+    },
+    close: () => closeBoss(boss),
+  };
+}
+
+/** pg-boss swallows what goes wrong while it fetches; an unreachable database must not look like an empty queue. */
+async function takeNext({ boss, name, attempt }: OpenedQueue): Promise<BossJob | undefined> {
+  let failure: unknown;
+  const db = {
+    executeSql: async (text: string, values?: readonly unknown[]): Promise<SqlRows> => {
+      try {
+        return await boss.getDb().executeSql(text, values);
+      } catch (error) {
+        failure = error;
+        throw error;
+      }
+    },
+  };
+  const jobs = await attempt(() => boss.fetch(name, { db, includeMetadata: true }));
+  return attempt(() => (failure === undefined ? Promise.resolve(jobs.at(0)) : Promise.reject(failure as Error)));
+}
+
+async function closeBoss(boss: Boss): Promise<void> {
+  try {
+    await boss.stop({ graceful: false });
+    // One that never started is not stopped, but holds connections.
+    if (boss.getDb().opened === true) await boss.getDb().close();
+  } catch {
+    // Nothing is lost with a connection that cannot be closed: every call before has ended.
+  }
+}
+
+function toState({ state, output }: Readonly<Record<string, unknown>>): JobState {
+  if (state === 'completed') return { state: 'done', result: output };
+  if (state === 'active') return { state: 'running' };
+  if (state === 'failed') return { state: 'lost' };
+  return { state: state === 'cancelled' ? 'withdrawn' : 'waiting' };
+}
+
+/** Jobs in groups that one statement takes. */
+function toBatches<T extends object>(jobs: readonly T[]): T[][] {
+  const batches: T[][] = [];
+  let bytes = Infinity;
+  for (const job of jobs) {
+    const size = Buffer.byteLength(JSON.stringify(job));
+    if (bytes + size > QUEUE_LIMITS.insertBytesMax) {
+      batches.push([]);
+      bytes = 0;
+    }
+    batches.at(-1)!.push(job);
+    bytes += size;
+  }
+  return batches;
+}
