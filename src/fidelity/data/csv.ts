@@ -60,21 +60,49 @@ function findMax(values: Float64Array): number {
 function splitCsv(label: string, text: string): string[][] {
   const rows: string[][] = [];
   let row: string[] = [];
-  const pattern = /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n|\n|\r|$)/y;
-  while (pattern.lastIndex < text.length) {
-    const at = pattern.lastIndex;
-    const match = pattern.exec(text) as (string | undefined)[] | null;
-    if (match === null) throw malformed(label, `row ${rows.length} has a stray quote`, at);
-    row.push((match[1]?.replaceAll('""', '"') ?? match[2] ?? '').trim());
+  for (let at = 0; at < text.length; ) {
+    const cell = findCell(text, at);
+    if (cell === undefined) throw malformed(label, `row ${rows.length} has a stray quote`, at);
+    at = cell.next;
+    row.push(cell.text.trim());
     if (row.length > FIDELITY_LIMITS.csvColumnsMax) {
       throw tooLarge(label, 'columns', row.length, FIDELITY_LIMITS.csvColumnsMax);
     }
-    if (match[3] === ',' && pattern.lastIndex < text.length) continue;
-    if (match[3] === ',') row.push('');
+    if (!cell.isLast && at < text.length) continue;
+    if (!cell.isLast) row.push('');
     if (row.length > 1 || row[0] !== '') rows.push(row);
     row = [];
   }
   return rows;
+}
+
+/** The cell at `at` and where the next one begins; `isLast` of its row. Undefined where a quote is out of place. */
+function findCell(text: string, at: number): { text: string; next: number; isLast: boolean } | undefined {
+  const isQuoted = text[at] === '"';
+  const end = isQuoted ? findClosingQuote(text, at + 1) : findPlainEnd(text, at);
+  if (end === undefined) return undefined;
+  const content = isQuoted ? text.slice(at + 1, end).replaceAll('""', '"') : text.slice(at, end);
+  const rest = isQuoted ? end + 1 : end;
+  const separator = /,|\r\n|\n|\r|$/y;
+  separator.lastIndex = rest;
+  const found = separator.exec(text);
+  return found === null ? undefined : { text: content, next: separator.lastIndex, isLast: found[0] !== ',' };
+}
+
+// Searched, not matched: an alternation over every character of a cell of megabytes overflows the stack of the regular
+// expression engine.
+function findClosingQuote(text: string, from: number): number | undefined {
+  for (let at = text.indexOf('"', from); at >= 0; at = text.indexOf('"', at + 2)) {
+    if (text[at + 1] !== '"') return at;
+  }
+  return undefined;
+}
+
+function findPlainEnd(text: string, at: number): number {
+  const plain = /[^",\r\n]*/y;
+  plain.lastIndex = at;
+  plain.exec(text);
+  return plain.lastIndex;
 }
 
 function isNumeric(cell: string): boolean {

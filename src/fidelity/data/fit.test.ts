@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { codeOf } from '../../../test/error-code.ts';
 import type { DType } from '../../model/dtype.ts';
 import { toValues } from '../values.ts';
 import { fitData, SCALES, type Scale } from './fit.ts';
@@ -49,6 +50,10 @@ describe('the shape of samples', () => {
       [0, 1, 2],
     ]);
     expect(values(samples([3]), ['features'])).toEqual([[3], [0, 1, 2]]);
+  });
+
+  test.each([2 ** 24, 2 ** 52])('a fixed batch of %i rows is refused before anything is allocated', (rows) => {
+    expect(codeOf(() => fit(samples([2, 2]), [rows, 2, 2]))).toBe('RUNTIME_RUN_FAILED');
   });
 
   test('rule 2: channels move from last to first, and back', () => {

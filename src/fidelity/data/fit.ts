@@ -49,7 +49,8 @@ interface Layout {
  * The first input that the samples fit. Rules, in this order, with and then without a batch axis:
  * 1. equal dimensions, ones and unknown ones aside; 2. channels moved from last to first or back (1, 3 or 4 channels);
  * 3. equal numbers of values, row by row (flattened images). Image files are resized to the input's height and width.
- * @throws RuntimeError DATA_SHAPE_MISMATCH | RUNTIME_DTYPE_UNSUPPORTED
+ * @throws RuntimeError DATA_SHAPE_MISMATCH | RUNTIME_DTYPE_UNSUPPORTED; RUNTIME_RUN_FAILED when a fixed batch asks for more
+ *   than FIDELITY_LIMITS.sampleElementsMax values
  */
 export function fitData(data: LabelledData, inputs: readonly ValueInfo[]): Fit {
   for (const input of inputs) {
@@ -57,6 +58,7 @@ export function fitData(data: LabelledData, inputs: readonly ValueInfo[]): Fit {
     const layout =
       data.sampleShape === null ? findImageLayout(data, input.shape) : findLayout(data.sampleShape, input.shape);
     if (layout === undefined) continue;
+    assertFillable(input.name, layout);
     const { dtype } = input;
     const isScaled = data.isBytes && DTYPES[dtype].kind === 'float';
     return {
@@ -71,6 +73,17 @@ export function fitData(data: LabelledData, inputs: readonly ValueInfo[]): Fit {
       sample: data.sampleShape === null ? 'images' : `[${data.sampleShape.join(', ')}]`,
       inputs: inputs.map((input) => `${input.name} [${(input.shape ?? []).map((dim) => dim ?? '?').join(', ')}]`),
     },
+  });
+}
+
+/** The batch comes from the model's file: a run allocates that many rows. */
+function assertFillable(name: string, { batch, shape }: Layout): void {
+  const whole = batch.kind === 'fixed' ? [batch.size, ...shape] : shape;
+  const count = findElementCount(whole);
+  if (count !== undefined && count <= FIDELITY_LIMITS.sampleElementsMax) return;
+  throw new RuntimeError('RUNTIME_RUN_FAILED', {
+    message: 'An input of the model is too large to fill.',
+    fields: { name, shape: whole, limit: FIDELITY_LIMITS.sampleElementsMax },
   });
 }
 

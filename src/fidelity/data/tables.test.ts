@@ -28,6 +28,14 @@ describe('csv', () => {
     expect(data.labels).toEqual({ values: Int32Array.of(0, 1), names: ['x "1"', 'y'] });
   });
 
+  test.each([
+    ['characters', 'x'.repeat(4_000_000)],
+    ['doubled quotes', '""'.repeat(4_000_000)],
+  ])('a quoted cell of megabytes of %s is read', (_name, content) => {
+    const data = csv(`f,label\n1,"${content}"\n2,b\n`);
+    expect(data.labels.names?.map((name) => name.length).sort((a, b) => a - b)).toEqual([1, 4_000_000]);
+  });
+
   test('without a header the last column is the label, the first when the last looks like none, or as told', () => {
     expect([...csv('1,2,0\n3,4,1').labels.values]).toEqual([0, 1]);
     expect([...csv('5,2,0\n7,4,0').labels.values]).toEqual([5, 7]);
@@ -47,6 +55,8 @@ describe('csv', () => {
     '1,2,0\n1,2',
     '1,x,0\n2,3,1\n4,y,1',
     '1,2"3,0\n1,2,1',
+    '1,"2"3,0\n1,2,1',
+    '1,"2,0\n1,2,1',
     'a,b\n0.5,1.5',
   ])('DATA_MALFORMED: %j', (text) => {
     expect(codeOf(() => csv(text))).toBe('DATA_MALFORMED');
