@@ -2,7 +2,8 @@
 import { dirname } from 'node:path';
 import { SourceError } from '../core/errors.ts';
 import { claimSibling, cleanLeftovers, nodeRun, type RunIdentity } from './leftovers.ts';
-import type { ByteSink, Storage, StorageFile } from './ports.ts';
+import type { Storage, StorageFile } from './ports.ts';
+import { type RewriteSink, toRewriteSink } from './rewrite-sink.ts';
 
 export interface WriteFileOptions {
   readonly storage: Storage;
@@ -12,7 +13,7 @@ export interface WriteFileOptions {
   readonly mode: number;
   /** False: an existing file is an error. Default true: it is replaced in one step. */
   readonly replace?: boolean;
-  readonly write: (sink: ByteSink) => void;
+  readonly write: (sink: RewriteSink) => void;
   readonly run?: RunIdentity;
 }
 
@@ -53,24 +54,13 @@ function removeQuietly(storage: Storage, path: string): void {
 }
 
 /** Writes, syncs and closes `file`. */
-export function writeAll(file: StorageFile, write: (sink: ByteSink) => void): void {
+export function writeAll(file: StorageFile, write: (sink: RewriteSink) => void): void {
   try {
-    write(toSink(file));
+    write(toRewriteSink(file));
     file.sync();
   } finally {
     file.close();
   }
-}
-
-/** A sink that appends to an empty file. */
-export function toSink(file: StorageFile): ByteSink {
-  let at = 0;
-  return {
-    write(chunk) {
-      file.write(at, chunk);
-      at += chunk.length;
-    },
-  };
 }
 
 /** @throws SourceError WRITE_EXISTS */

@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import { SourceError } from '../core/errors.ts';
 import { assertInSource } from './buffer.ts';
 import { toErrno } from './errno.ts';
+import { setPlainFile } from './plain-file.ts';
 import type { ByteSource } from './ports.ts';
 
 /**
@@ -31,15 +32,15 @@ const nonBlocking = (constants as { O_NONBLOCK?: number }).O_NONBLOCK ?? 0;
  * @throws SourceError SOURCE_NOT_A_FILE; the descriptor is closed then
  */
 export function toDescriptorSource(fd: number, label: string): ByteSource {
-  const stat = fstatSync(fd);
-  if (!stat.isFile()) {
+  const opened = fstatSync(fd, { bigint: true });
+  if (!opened.isFile()) {
     closeSync(fd);
     throw new SourceError('SOURCE_NOT_A_FILE', { fields: { file: label } });
   }
   let open = true;
   const source: ByteSource = {
     label,
-    size: stat.size,
+    size: Number(opened.size),
     read(offset, into) {
       assertInSource(source, offset, into.length);
       if (!open) throw new TypeError(`${label} is closed`);
@@ -48,8 +49,10 @@ export function toDescriptorSource(fd: number, label: string): ByteSource {
     close() {
       if (open) closeSync(fd);
       open = false;
+      setPlainFile(source, null);
     },
   };
+  setPlainFile(source, { fd, opened });
   return source;
 }
 

@@ -8,6 +8,7 @@ export * from './names.ts';
 export * from './node-storage.ts';
 export * from './ports.ts';
 export * from './rewrite.ts';
+export * from './rewrite-sink.ts';
 export * from './rewrite-source.ts';
 export * from './staged-file.ts';
 export * from './splice.ts';

@@ -2,6 +2,9 @@
 import {
   closeSync,
   constants,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
   fsyncSync,
   ftruncateSync,
   lstatSync,
@@ -17,6 +20,8 @@ import {
 import { basename } from 'node:path';
 import { SourceError } from '../core/errors.ts';
 import { toErrno } from './errno.ts';
+import { cloneDescriptor } from './clone.ts';
+import { findPlainFile } from './plain-file.ts';
 import type { Storage, StorageFile } from './ports.ts';
 
 const noFollow = (constants as { O_NOFOLLOW?: number }).O_NOFOLLOW ?? 0;
@@ -97,6 +102,18 @@ function toStorageFile(path: string, fd: number): StorageFile {
         }
       });
     },
+    cloneFrom(source) {
+      const from = findPlainFile(source);
+      return from !== undefined && writing(path, () => cloneDescriptor(from.fd, fd));
+    },
+    takeAttributes(source) {
+      const from = findPlainFile(source);
+      if (from !== undefined) {
+        writing(path, () => {
+          copyAttributes(from.fd, fd);
+        });
+      }
+    },
     truncate(size) {
       writing(path, () => {
         ftruncateSync(fd, size);
@@ -111,6 +128,30 @@ function toStorageFile(path: string, fd: number): StorageFile {
       closeSync(fd);
     },
   };
+}
+
+function copyAttributes(from: number, to: number): void {
+  const { uid, gid, mode } = fstatSync(from);
+  const isOwn = tryTo(() => {
+    fchownSync(to, uid, gid);
+  });
+  const isOfGroup =
+    isOwn ||
+    tryTo(() => {
+      fchownSync(to, -1, gid);
+    });
+  // Bits that were meant for one group must not serve another.
+  fchmodSync(to, mode & (isOfGroup ? 0o777 : 0o707));
+}
+
+/** Only root may give a file away; others keep what they can. */
+function tryTo(act: () => void): boolean {
+  try {
+    act();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function writing<T>(path: string, act: () => T): T {

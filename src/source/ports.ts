@@ -65,6 +65,13 @@ export interface Storage {
 
 export interface StorageFile {
   write(offset: number, bytes: Uint8Array): void;
+  /**
+   * Makes the content of this file, which must be empty, that of `source` without copying bytes; false, and nothing was
+   * written, where the source is no plain file or the two cannot share. Absent where files never share.
+   */
+  cloneFrom?(source: ByteSource): boolean;
+  /** Gives the file the permission bits and, as far as the system lets it, the owner of the plain file of `source`. */
+  takeAttributes?(source: ByteSource): void;
   truncate(size: number): void;
   /** Makes the content durable. */
   sync(): void;

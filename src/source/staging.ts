@@ -1,10 +1,11 @@
 /** A whole output folder that appears at once: written beside its target, synced, then renamed into place. */
 import { dirname, join } from 'node:path';
 import { SourceError } from '../core/errors.ts';
-import { assertAbsent, toSink, writeAll } from './atomic.ts';
+import { assertAbsent, writeAll } from './atomic.ts';
 import { claimSibling, cleanLeftovers, nodeRun, type RunIdentity, removeTree } from './leftovers.ts';
 import { findContainedParts } from './names.ts';
-import type { ByteSink, Storage, StorageFile } from './ports.ts';
+import type { Storage, StorageFile } from './ports.ts';
+import { type RewriteSink, toRewriteSink } from './rewrite-sink.ts';
 
 export interface StageFolderOptions {
   readonly storage: Storage;
@@ -18,7 +19,7 @@ export interface StageFolderOptions {
 }
 
 /** A file of a staged folder: bytes are appended, `close` makes them durable. */
-export interface StagedFile extends ByteSink {
+export interface StagedFile extends RewriteSink {
   close(): void;
 }
 
@@ -28,7 +29,7 @@ export interface StagedFolder {
   /** Starts a new file; `name` is relative with "/", and may name subfolders. `mode` before the umask. */
   file(name: string, mode: number): StagedFile;
   /** Writes a whole file. */
-  write(name: string, mode: number, write: (sink: ByteSink) => void): void;
+  write(name: string, mode: number, write: (sink: RewriteSink) => void): void;
   /** Syncs everything and puts the folder in place with one rename. No call may follow. */
   commit(): void;
   /** Leaves nothing behind. Does nothing after commit. */
@@ -73,7 +74,7 @@ export function stageFolder(options: StageFolderOptions): StagedFolder {
       const file = create(name, fileMode);
       open.add(file);
       return {
-        ...toSink(file),
+        ...toRewriteSink(file),
         close() {
           if (!open.delete(file)) return;
           writeAll(file, () => undefined);

@@ -163,6 +163,14 @@ function createFile(node: FileNode, file: number, record: (op: Op) => void): Sto
       node.bytes = writeInto(node.bytes, offset, bytes);
       record({ kind: 'write', file, offset, bytes: bytes.slice() });
     },
+    // This disk shares the bytes of any source: a crash before the next sync may lose or tear them like a write's.
+    cloneFrom: (source) => {
+      const bytes = new Uint8Array(source.size);
+      source.read(0, bytes);
+      node.bytes = bytes;
+      record({ kind: 'write', file, offset: 0, bytes: bytes.slice() });
+      return true;
+    },
     truncate: (size) => {
       node.bytes = resize(node.bytes, size);
       record({ kind: 'truncate', file, size });

@@ -1,0 +1,55 @@
+/** The open files behind byte sources: known to the writer alone; formats and capabilities see sources. */
+import { type BigIntStats, fstatSync, statSync } from 'node:fs';
+import { SourceError } from '../core/errors.ts';
+import type { ByteSource } from './ports.ts';
+
+export interface PlainFile {
+  readonly fd: number;
+  /** As it was when the source was opened. */
+  readonly opened: BigIntStats;
+}
+
+const plainFiles = new WeakMap<ByteSource, PlainFile>();
+
+/** To be called when `source` is opened over a descriptor, and with null when it is closed. */
+export function setPlainFile(source: ByteSource, file: PlainFile | null): void {
+  if (file === null) plainFiles.delete(source);
+  else plainFiles.set(source, file);
+}
+
+/** Undefined for a buffer, a seal, the output of a rewrite, or a closed source. */
+export function findPlainFile(source: ByteSource): PlainFile | undefined {
+  return plainFiles.get(source);
+}
+
+/**
+ * Every plain file among `sources` must have the size and the time of change that it had when it was opened: what was
+ * read of it since belongs together. Permissions, names and links of a file may change.
+ * @throws SourceError SOURCE_CHANGED
+ */
+export function assertUnchanged(sources: Iterable<ByteSource>): void {
+  for (const source of sources) {
+    const file = findPlainFile(source);
+    if (file === undefined) continue;
+    const now = fstatSync(file.fd, { bigint: true });
+    if (now.size !== file.opened.size || now.mtimeNs !== file.opened.mtimeNs) {
+      throw new SourceError('SOURCE_CHANGED', { fields: { file: source.label, size: Number(now.size) } });
+    }
+  }
+}
+
+/** True when `path`, links followed, names the very file that `source` has open. */
+export function isAtPath(source: ByteSource, path: string): boolean {
+  const file = findPlainFile(source);
+  if (file === undefined) return false;
+  const found = findStat(path);
+  return found?.dev === file.opened.dev && found.ino === file.opened.ino;
+}
+
+function findStat(path: string): BigIntStats | undefined {
+  try {
+    return statSync(path, { bigint: true, throwIfNoEntry: false });
+  } catch {
+    return undefined; // unreachable: no file of ours, whatever the reason
+  }
+}
