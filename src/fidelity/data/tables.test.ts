@@ -28,12 +28,9 @@ describe('csv', () => {
     expect(data.labels).toEqual({ values: Int32Array.of(0, 1), names: ['x "1"', 'y'] });
   });
 
-  test.each([
-    ['characters', 24_000_000, 'x'.repeat(24_000_000)],
-    ['doubled quotes', 12_000_000, '""'.repeat(12_000_000)],
-  ])('a quoted cell of megabytes of %s is read', (_name, length, content) => {
-    const data = csv(`f,label\n1,"${content}"\n2,b\n`);
-    expect(data.labels.names?.map((name) => name.length).sort((a, b) => a - b)).toEqual([1, length]);
+  test('a quoted cell of 24 million characters is read', () => {
+    const data = csv(`f,label\n1,"${'x'.repeat(24_000_000)}"\n2,b\n`);
+    expect(data.labels.names?.map((name) => name.length)).toEqual([1, 24_000_000]);
   });
 
   test('without a header the last column is the label, the first when the last looks like none, or as told', () => {
