@@ -1,9 +1,11 @@
 /** AttributeProto: exactly one content field, of the type that the attribute declares. */
 import type { Attribute, Graph } from '../../model/types.ts';
 import { isBytes, isVarint, type OnnxContext } from './context.ts';
+import type { TypedField } from './dtypes.ts';
+import { append, NOTHING } from './short-list.ts';
 import { readSparseTensor, readTensor } from './tensor.ts';
-import { TypedValues } from './typed.ts';
-import { append, type Field, type Frame, toInt64, WIRE } from './wire.ts';
+import { toInt64 } from './varint.ts';
+import { type Fields, type Frame, WIRE } from './wire.ts';
 
 /** AttributeProto.AttributeType by the number of the content field. */
 const TYPE_OF_FIELD: ReadonlyMap<number, number> = new Map([
@@ -30,73 +32,105 @@ const BIT_OF_TYPE: ReadonlyMap<number, number> = new Map(
 
 const TYPE = { float: 1, int: 2, string: 3, tensor: 4, graph: 5, floats: 6, ints: 7, strings: 8, graphs: 10 } as const;
 
-/** An attribute before its content is read: graphs and tensors need the name first, which may come last. */
+/** An attribute before its graphs and tensors are read: they need its name first, which may come last. */
 export interface AttributeDraft {
   readonly at: number;
-  readonly frame: Frame;
   name: string;
   type: number;
   /** Name of the function attribute that this one stands for; "" for none. */
   reference: string;
   /** Numbers of the content fields that occur, one bit each. */
   present: number;
-  /** f, i: the last occurrence; floats, ints: all. */
-  numbers: TypedValues | null;
+  /** f: the last occurrence; floats: all. */
+  floats: number[];
+  /** i: the last occurrence; ints: all. */
+  ints: bigint[];
   /** The bytes of s, or of each of strings. */
   strings: Uint8Array[];
   /** t, g, sparse_tensor: the parts of one message; tensors, graphs, sparse_tensors: one each. */
   messages: Frame[];
+  /** The AttributeProto of numbers that a Constant node may define a tensor with; null for others. */
+  frame: Frame | null;
 }
 
+/** Numbers that a Constant node may hold in the place of a tensor, by the name of its attribute. */
+export const CONSTANT_NUMBERS: ReadonlyMap<string, { dtype: 'f32' | 'i64'; field: TypedField }> = new Map([
+  ['value_float', { dtype: 'f32', field: { number: 2, wire: WIRE.fixed32 } }],
+  ['value_floats', { dtype: 'f32', field: { number: 7, wire: WIRE.fixed32 } }],
+  ['value_int', { dtype: 'i64', field: { number: 3, wire: WIRE.varint } }],
+  ['value_ints', { dtype: 'i64', field: { number: 8, wire: WIRE.varint } }],
+]);
+
 /** @throws FormatError ONNX_ATTRIBUTE | ONNX_NAME */
-export function readAttributeDraft(context: OnnxContext, frame: Frame): AttributeDraft {
-  context.spend(800, frame.start);
+export function readAttributeDraft(context: OnnxContext, fields: Fields): AttributeDraft {
+  const at = fields.end;
+  context.spend(800, at);
   const draft: AttributeDraft = {
-    at: frame.start,
-    frame,
+    at,
     name: '',
     type: 0,
     reference: '',
     present: 0,
-    numbers: null,
-    strings: [],
-    messages: [],
+    floats: NOTHING,
+    ints: NOTHING,
+    strings: NOTHING,
+    messages: NOTHING,
+    frame: null,
   };
-  context.reader.eachField(frame, (field) => {
-    if (isBytes(field, 1)) draft.name = context.text(field);
-    else if (isVarint(field, 20)) draft.type = field.low | 0;
-    else if (isBytes(field, 21)) draft.reference = context.text(field);
-    else readContent(context, draft, field);
-  });
-  if (draft.name === '') throw context.reader.fail('ONNX_NAME', draft.at, { of: 'attribute' });
+  while (fields.next()) {
+    if (isBytes(fields, 1)) draft.name = context.text(fields);
+    else if (isVarint(fields, 20)) draft.type = fields.low | 0;
+    else if (isBytes(fields, 21)) draft.reference = context.text(fields);
+    else readContent(context, draft, fields);
+  }
+  if (draft.name === '') throw context.reader.fail('ONNX_NAME', at, { of: 'attribute' });
   assertType(context, draft);
+  if (CONSTANT_NUMBERS.has(draft.name)) draft.frame = fields.toFrame();
   return draft;
 }
 
-function readContent(context: OnnxContext, draft: AttributeDraft, field: Field): void {
-  const { number } = field;
+function readContent(context: OnnxContext, draft: AttributeDraft, fields: Fields): void {
+  const { number } = fields;
   if (!TYPE_OF_FIELD.has(number)) return;
-  if (number === 2 || number === 3 || number === 7 || number === 8) {
-    readNumbers(context, draft, field);
-    return;
+  if (number === 2 || number === 7) readFloats(context, draft, fields);
+  else if (number === 3 || number === 8) readInts(context, draft, fields);
+  else if (fields.wire === WIRE.bytes) {
+    draft.present |= 1 << number;
+    if (number === 4) draft.strings = [context.bytes(fields)];
+    else if (number === 9) draft.strings = append(draft.strings, context.bytes(fields));
+    else draft.messages = append(draft.messages, context.toInnerFrame(fields));
   }
-  if (field.wire !== WIRE.bytes) return;
-  draft.present |= 1 << number;
-  if (number === 4) draft.strings = [];
-  if (number === 4 || number === 9) draft.strings = append(draft.strings, context.bytes(field));
-  else draft.messages = append(draft.messages, context.enter(draft.frame, field));
 }
 
-function readNumbers(context: OnnxContext, draft: AttributeDraft, field: Field): void {
-  const wire = field.number === 2 || field.number === 7 ? WIRE.fixed32 : WIRE.varint;
-  const isRepeated = field.number >= 7;
-  if (field.wire !== wire && !(isRepeated && field.wire === WIRE.bytes)) return;
-  draft.present |= 1 << field.number;
-  // Of a singular field the last occurrence counts, so it starts over.
-  if (!isRepeated || draft.numbers === null) {
-    draft.numbers = new TypedValues(context.reader, { number: field.number, wire });
+const word = new DataView(new ArrayBuffer(4));
+
+/** f, of which the last occurrence counts, and floats, packed or not. Other wire types are unknown fields. */
+function readFloats(context: OnnxContext, draft: AttributeDraft, fields: Fields): void {
+  const { number, wire, start, end } = fields;
+  const isPacked = number === 7 && wire === WIRE.bytes;
+  if (wire !== WIRE.fixed32 && !isPacked) return;
+  if ((end - start) % 4 !== 0) throw context.reader.fail('ONNX_WIRE', start, { problem: 'broken packed field' });
+  draft.present |= 1 << number;
+  if (number === 2) draft.floats = NOTHING;
+  for (let at = start; at < end; at += 4) {
+    context.spend(16, start);
+    word.setUint32(0, context.reader.word(at));
+    draft.floats = append(draft.floats, word.getFloat32(0));
   }
-  draft.numbers.add(field, context.spend);
+}
+
+/** i, of which the last occurrence counts, and ints, packed or not. Other wire types are unknown fields. */
+function readInts(context: OnnxContext, draft: AttributeDraft, fields: Fields): void {
+  const { number, wire, start, end } = fields;
+  const isPacked = number === 8 && wire === WIRE.bytes;
+  if (wire !== WIRE.varint && !isPacked) return;
+  draft.present |= 1 << number;
+  if (number === 3) draft.ints = NOTHING;
+  for (let at = start; at < end; ) {
+    context.spend(40, start);
+    at = context.reader.varint(at, end);
+    draft.ints = append(draft.ints, toInt64(context.reader.low, context.reader.high));
+  }
 }
 
 /** Content of another type than the declared one is where a second payload hides; runtimes read the declared one. */
@@ -119,80 +153,65 @@ function isPresent(draft: AttributeDraft, number: number): boolean {
   return (draft.present & (1 << number)) !== 0;
 }
 
+/** Where an attribute stands. */
 export interface AttributePlace {
-  /** Path of the node's attribute, for the tensors and graphs inside it. */
-  readonly path: string;
-  /** Path of a tensor attribute; Constant nodes name it after their output. */
-  readonly tensorPath: string;
-  readonly readGraph: (parts: readonly Frame[], path: string) => Graph;
+  /** What the path of the attribute is before its name. */
+  readonly prefix: string;
+  /** Path of the value that the node defines by its attribute; null for all nodes but Constant. */
+  readonly constant: string | null;
+  readonly readGraph: (context: OnnxContext, parts: readonly Frame[], path: string) => Graph;
 }
 
 /** Reads the content of an attribute, with the tensors and graphs in it. @throws FormatError */
 export function readAttribute(context: OnnxContext, draft: AttributeDraft, place: AttributePlace): Attribute {
-  const { messages, numbers, strings, type } = draft;
+  const { messages, name, type } = draft;
   if (draft.reference !== '') return { kind: 'other', type, reference: draft.reference };
   switch (type) {
     case TYPE.float:
-      return { kind: 'float', value: toFloats(context, draft, numbers).at(0) ?? 0 };
+      return { kind: 'float', value: draft.floats.at(0) ?? 0 };
     case TYPE.int:
-      return { kind: 'int', value: toInts(context, draft, numbers).at(0) ?? 0n };
+      return { kind: 'int', value: draft.ints.at(0) ?? 0n };
     case TYPE.floats:
-      return { kind: 'floats', values: toFloats(context, draft, numbers) };
+      return { kind: 'floats', values: draft.floats };
     case TYPE.ints:
-      return { kind: 'ints', values: toInts(context, draft, numbers) };
+      return { kind: 'ints', values: draft.ints };
     case TYPE.string:
-      return { kind: 'string', value: strings.at(0) ?? new Uint8Array(0) };
+      return { kind: 'string', value: draft.strings.at(0) ?? new Uint8Array(0) };
     case TYPE.strings:
-      return { kind: 'strings', values: strings };
+      return { kind: 'strings', values: draft.strings };
     case TYPE.tensor:
       assertSomeMessage(context, draft);
-      return { kind: 'tensor', tensor: readTensor(context, messages, () => place.tensorPath) };
+      return { kind: 'tensor', tensor: readTensor(context, messages, toTensorPath(draft, place)) };
     case TYPE.graph:
       assertSomeMessage(context, draft);
-      return { kind: 'graph', graph: place.readGraph(messages, place.path) };
-    case TYPE.graphs:
-      return { kind: 'graphs', graphs: messages.map((part, i) => place.readGraph([part], `${place.path}[${i}]`)) };
+      return { kind: 'graph', graph: place.readGraph(context, messages, `${place.prefix}${name}`) };
+    case TYPE.graphs: {
+      const readOne = (part: Frame, i: number): Graph =>
+        place.readGraph(context, [part], `${place.prefix}${name}[${i}]`);
+      return { kind: 'graphs', graphs: messages.map(readOne) };
+    }
     default:
       readOther(context, draft, place);
       return { kind: 'other', type };
   }
 }
 
+function toTensorPath(draft: AttributeDraft, { prefix, constant }: AttributePlace): string {
+  return constant ?? `${prefix}${draft.name}`;
+}
+
 /** Kinds that the graph does not interpret, whose tensors are nevertheless tensors of the model. */
 function readOther(context: OnnxContext, draft: AttributeDraft, place: AttributePlace): void {
   const { messages } = draft;
-  if (isPresent(draft, 10)) messages.forEach((part, i) => readTensor(context, [part], () => `${place.path}[${i}]`));
-  if (isPresent(draft, 22)) readSparseTensor(context, messages, () => place.tensorPath);
-  if (isPresent(draft, 23))
-    messages.forEach((part, i) => readSparseTensor(context, [part], () => `${place.path}[${i}]`));
+  const path = `${place.prefix}${draft.name}`;
+  if (isPresent(draft, 10)) messages.forEach((part, i) => readTensor(context, [part], `${path}[${i}]`));
+  if (isPresent(draft, 22)) readSparseTensor(context, messages, () => toTensorPath(draft, place));
+  if (isPresent(draft, 23)) {
+    messages.forEach((part, i) => readSparseTensor(context, [part], () => `${path}[${i}]`));
+  }
 }
 
 function assertSomeMessage(context: OnnxContext, draft: AttributeDraft): void {
   if (draft.messages.length > 0) return;
   throw context.reader.fail('ONNX_ATTRIBUTE', draft.at, { attribute: draft.name, type: draft.type });
-}
-
-const word = new DataView(new ArrayBuffer(4));
-
-function toFloats(context: OnnxContext, draft: AttributeDraft, numbers: TypedValues | null): number[] {
-  const values: number[] = [];
-  context.spend(16 * (numbers?.count ?? 0), draft.at);
-  if (numbers !== null && numbers.count > 0) {
-    numbers.forEach(0, numbers.count, (low) => {
-      word.setUint32(0, low);
-      values.push(word.getFloat32(0));
-    });
-  }
-  return values;
-}
-
-function toInts(context: OnnxContext, draft: AttributeDraft, numbers: TypedValues | null): bigint[] {
-  const values: bigint[] = [];
-  context.spend(40 * (numbers?.count ?? 0), draft.at);
-  if (numbers !== null && numbers.count > 0) {
-    numbers.forEach(0, numbers.count, (low, high) => {
-      values.push(toInt64(low, high));
-    });
-  }
-  return values;
 }

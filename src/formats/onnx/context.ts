@@ -3,8 +3,9 @@ import { FORMAT_LIMITS } from '../../core/limits/formats.ts';
 import type { Graph, ModelFile, TensorRef } from '../../model/types.ts';
 import type { ByteSource, SourceFolder } from '../../source/ports.ts';
 import { NameSet } from '../name-set.ts';
+import type { TensorPlace } from '../span-tensor.ts';
 import type { ScopeDraft } from './scope-draft.ts';
-import { type Field, type Frame, WIRE, WireReader } from './wire.ts';
+import { type Field, type Fields, type Frame, WIRE, WireReader } from './wire.ts';
 
 /** The files of the model; the first is the main one. Opened once each, closed with the model. */
 export interface ExternalFiles {
@@ -26,6 +27,8 @@ export class OnnxContext {
   readonly reader: WireReader;
   readonly external: ExternalFiles;
   readonly folder: SourceFolder | null;
+  /** Where raw data of the main file is. */
+  readonly mainPlace: TensorPlace;
   readonly placed: PlacedTensor[] = [];
   /** What was read of each graph beyond the graph itself. */
   readonly scopes = new Map<Graph, ScopeDraft>();
@@ -38,6 +41,7 @@ export class OnnxContext {
     this.reader = new WireReader(source);
     this.folder = folder;
     this.external = external;
+    this.mainPlace = { storage: 'raw', fileIndex: 0, source };
   }
 
   /** Counts heap that the index is about to take. Bound, so that it can be passed on. @throws FormatError ONNX_BUDGET */
@@ -66,9 +70,16 @@ export class OnnxContext {
     return bytes;
   }
 
-  enter(parent: Frame, field: Field): Frame {
-    this.spend(64, field.tagStart);
-    return this.reader.enter(parent, field);
+  /** The fields of the message inside the field that `fields` stands at. @throws FormatError ONNX_BUDGET | ONNX_DEPTH */
+  enter(fields: Fields): Fields {
+    this.spend(64, fields.tagStart);
+    return fields.enter();
+  }
+
+  /** The message inside the field that `fields` stands at, to be kept or read later. @throws as {@link enter} */
+  toInnerFrame(fields: Fields): Frame {
+    this.spend(64, fields.tagStart);
+    return fields.toInnerFrame();
   }
 
   /** A name that is unique in the model, as {@link NameSet} makes it. */

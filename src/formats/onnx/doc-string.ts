@@ -6,7 +6,8 @@ import type { RewritePlan } from '../../source/rewrite.ts';
 import { type Replacement, toSpliceOps } from '../../source/splice.ts';
 import { isBytes } from './context.ts';
 import { findOnnxLayout, type OnnxLayout } from './layout.ts';
-import { type Field, toLengthVarint, toTag, WIRE } from './wire.ts';
+import { toLengthVarint, toTag } from './varint.ts';
+import { type Field, WIRE } from './wire.ts';
 
 const DOC_NUMBER = 6;
 
@@ -39,9 +40,11 @@ export function planDocString(model: Model, text: string): RewritePlan {
 
 function listFields({ context, root }: OnnxLayout): Field[] {
   const found: Field[] = [];
-  context.reader.eachField(root, (field) => {
-    if (isBytes(field, DOC_NUMBER)) found.push({ ...field });
-  });
+  const fields = context.reader.walk(root);
+  while (fields.next()) {
+    const { number, wire, tagStart, lengthStart, start, end, low, high } = fields;
+    if (isBytes(fields, DOC_NUMBER)) found.push({ number, wire, tagStart, lengthStart, start, end, low, high });
+  }
   return found;
 }
 

@@ -11,14 +11,17 @@ import type {
   ScopeRecord,
   ValueRecord,
 } from '../../model/document.ts';
-import type { Attribute, Graph, GraphNode } from '../../model/types.ts';
+import type { Attribute, Graph, GraphNode, ValueInfo } from '../../model/types.ts';
+import type { ByteSource } from '../../source/ports.ts';
 import { readAttribute, readAttributeDraft } from './attribute.ts';
 import { isBytes, isVarint, OnnxContext } from './context.ts';
 import { readGraph, toDomain } from './graph.ts';
 import type { OnnxLayout } from './layout.ts';
 import { withPlace } from './place.ts';
+import type { ScopeDraft } from './scope-draft.ts';
 import { readEntry } from './tensor.ts';
-import { type Field, findSafeInt, type Frame } from './wire.ts';
+import { findSafeInt } from './varint.ts';
+import type { Field, Fields, Frame } from './wire.ts';
 
 /**
  * Reads the document; linear in the number of fields, weights are not touched.
@@ -36,16 +39,17 @@ export function readOnnxDocument(
   const graphs: ScopeRecord[] = [];
   const functionRecords: FunctionRecord[] = [];
   const bodies = [...functions.values()];
-  context.reader.eachField(root, (field) => {
-    if (isVarint(field, 1)) irVersion = findSafeInt(field.low, field.high) ?? 0;
-    else if (isBytes(field, 8)) opsets.push(readOpset(context, root, field));
-    else if (isBytes(field, 7)) {
-      if (graphs.length > 0) throw toUnsupported(context, 'a graph in several parts', field.tagStart);
-      graphs.push(readScope(context, graph, root, field));
-    } else if (isBytes(field, 25)) {
-      functionRecords.push(readFunctionRecord(context, bodies[functionRecords.length], root, field));
+  const fields = context.reader.walk(root);
+  while (fields.next()) {
+    if (isVarint(fields, 1)) irVersion = findSafeInt(fields.low, fields.high) ?? 0;
+    else if (isBytes(fields, 8)) opsets.push(readOpset(context, fields));
+    else if (isBytes(fields, 7)) {
+      if (graphs.length > 0) throw toUnsupported(context, 'a graph in several parts', fields.tagStart);
+      graphs.push(readScope(context, graph, fields));
+    } else if (isBytes(fields, 25)) {
+      functionRecords.push(readFunctionRecord(context, bodies[functionRecords.length], fields));
     }
-  });
+  }
   return { irVersion, opsets, graph: graphs[0], functions: functionRecords };
 }
 
@@ -58,48 +62,48 @@ function textOf(context: OnnxContext, field: Field): string {
   return context.reader.text(field.start, field.end);
 }
 
-function readOpset(context: OnnxContext, parent: Frame, field: Field): OpsetRecord {
+function readOpset(context: OnnxContext, field: Fields): OpsetRecord {
   let domain = '';
   let version = 0;
-  const frame = context.reader.enter(parent, field);
-  context.reader.eachField(frame, (inner) => {
-    if (isBytes(inner, 1)) domain = toDomain(textOf(context, inner));
-    else if (isVarint(inner, 2)) version = findSafeInt(inner.low, inner.high) ?? 0;
-  });
+  const fields = field.enter();
+  while (fields.next()) {
+    if (isBytes(fields, 1)) domain = toDomain(textOf(context, fields));
+    else if (isVarint(fields, 2)) version = findSafeInt(fields.low, fields.high) ?? 0;
+  }
   return withPlace(context.reader.source, field, { domain, version, place: null });
 }
 
-function readScope(context: OnnxContext, graph: Graph, parent: Frame, field: Field): ScopeRecord {
-  const draft = context.scopes.get(graph);
-  if (draft === undefined) throw new Error('internal error: a graph that was not read here');
-  const { source } = context.reader;
-  const nodes: NodeRecord[] = [];
-  const inputs: ValueRecord[] = [];
-  const outputs: ValueRecord[] = [];
-  const values: ValueRecord[] = [];
-  const initializers: InitializerRecord[] = [];
-  const annotations: AnnotationRecord[] = [];
-  let dense = 0;
-  let sparse = 0;
-  const frame = context.reader.enter(parent, field);
-  context.reader.eachField(frame, (inner) => {
-    if (isBytes(inner, 1)) nodes.push(readNodeRecord(context, draft.nodes[nodes.length], frame, inner));
-    else if (isBytes(inner, 11)) inputs.push(withPlace(source, inner, { ...draft.inputs[inputs.length], place: null }));
-    else if (isBytes(inner, 12))
-      outputs.push(withPlace(source, inner, { ...draft.outputs[outputs.length], place: null }));
-    else if (isBytes(inner, 13)) values.push(withPlace(source, inner, { ...draft.inner[values.length], place: null }));
-    else if (isBytes(inner, 5)) {
-      const [name, tensor] = draft.dense[dense++];
-      initializers.push(withPlace(source, inner, { name, tensor, place: null }));
-    } else if (isBytes(inner, 15)) {
-      initializers.push(withPlace(source, inner, { name: draft.sparse[sparse++], tensor: null, place: null }));
-    } else if (isBytes(inner, 14)) annotations.push(readAnnotation(context, frame, inner));
-  });
-  const { name } = draft;
-  const path = draft.prefix.slice(0, -1);
-  return withPlace(source, field, {
-    path,
-    name,
+/** What of a scope is read so far. */
+interface ScopeLists {
+  readonly nodes: NodeRecord[];
+  readonly inputs: ValueRecord[];
+  readonly outputs: ValueRecord[];
+  readonly values: ValueRecord[];
+  readonly initializers: InitializerRecord[];
+  readonly annotations: AnnotationRecord[];
+  dense: number;
+  sparse: number;
+}
+
+/** @param field the GraphProto */
+function readScope(context: OnnxContext, graph: Graph, field: Fields): ScopeRecord {
+  const draft = toScopeDraft(context, graph);
+  const lists: ScopeLists = {
+    nodes: [],
+    inputs: [],
+    outputs: [],
+    values: [],
+    initializers: [],
+    annotations: [],
+    dense: 0,
+    sparse: 0,
+  };
+  const fields = field.enter();
+  while (fields.next()) readScopeField(context, draft, fields, lists);
+  const { nodes, inputs, outputs, values, initializers, annotations } = lists;
+  return withPlace(context.reader.source, field, {
+    path: draft.prefix.slice(0, -1),
+    name: draft.name,
     nodes,
     inputs,
     outputs,
@@ -110,119 +114,123 @@ function readScope(context: OnnxContext, graph: Graph, parent: Frame, field: Fie
   });
 }
 
+function toScopeDraft(context: OnnxContext, graph: Graph): ScopeDraft {
+  const draft = context.scopes.get(graph);
+  if (draft === undefined) throw new Error('internal error: a graph that was not read here');
+  return draft;
+}
+
+function readScopeField(context: OnnxContext, draft: ScopeDraft, field: Fields, lists: ScopeLists): void {
+  const { source } = context.reader;
+  const { nodes, inputs, outputs, values, initializers } = lists;
+  if (isBytes(field, 1)) nodes.push(readNodeRecord(context, draft.nodes[nodes.length], field));
+  else if (isBytes(field, 11)) inputs.push(toValueRecord(source, field, draft.inputs[inputs.length]));
+  else if (isBytes(field, 12)) outputs.push(toValueRecord(source, field, draft.outputs[outputs.length]));
+  else if (isBytes(field, 13)) values.push(toValueRecord(source, field, draft.inner[values.length]));
+  else if (isBytes(field, 5)) {
+    const name = draft.dense[lists.dense++];
+    initializers.push(withPlace(source, field, { name, tensor: draft.tensors.get(name)!, place: null }));
+  } else if (isBytes(field, 15)) {
+    initializers.push(withPlace(source, field, { name: draft.sparse[lists.sparse++], tensor: null, place: null }));
+  } else if (isBytes(field, 14)) lists.annotations.push(readAnnotation(context, field));
+}
+
+function toValueRecord(source: ByteSource, field: Field, { name, dtype, shape }: ValueInfo): ValueRecord {
+  return withPlace(source, field, { name, dtype, shape, place: null });
+}
+
 /** TensorAnnotation. */
-function readAnnotation(context: OnnxContext, parent: Frame, field: Field): AnnotationRecord {
+function readAnnotation(context: OnnxContext, field: Fields): AnnotationRecord {
   let value = '';
   const parameters: (readonly [string, string])[] = [];
-  const frame = context.reader.enter(parent, field);
-  context.reader.eachField(frame, (inner) => {
-    if (isBytes(inner, 1)) value = textOf(context, inner);
-    else if (isBytes(inner, 2)) parameters.push(readEntry(context, context.reader.enter(frame, inner)));
-  });
+  const fields = field.enter();
+  while (fields.next()) {
+    if (isBytes(fields, 1)) value = textOf(context, fields);
+    else if (isBytes(fields, 2)) parameters.push(readEntry(context, fields.enter()));
+  }
   return withPlace(context.reader.source, field, { value, parameters, place: null });
 }
 
-function readNodeRecord(context: OnnxContext, node: GraphNode, parent: Frame, field: Field): NodeRecord {
+function readNodeRecord(context: OnnxContext, node: GraphNode, field: Fields): NodeRecord {
   const { name, op, domain, overload = '', inputs, outputs } = node;
-  const attributes = readAttributeRecords(context, node, parent, field);
-  return withPlace(context.reader.source, field, {
-    name,
-    op,
-    domain,
-    overload,
-    inputs,
-    outputs,
-    attributes,
-    place: null,
-  });
+  const attributes = readAttributeRecords(context, node, field);
+  const record = { name, op, domain, overload, inputs, outputs, attributes, place: null };
+  return withPlace<NodeRecord>(context.reader.source, field, record);
 }
 
 const hasGraph = (attribute: Attribute): boolean => attribute.kind === 'graph' || attribute.kind === 'graphs';
 
-function readAttributeRecords(
-  context: OnnxContext,
-  node: GraphNode,
-  parent: Frame,
-  field: Field,
-): NodeRecord['attributes'] {
+function readAttributeRecords(context: OnnxContext, node: GraphNode, field: Fields): NodeRecord['attributes'] {
   let isNested = false;
   for (const attribute of node.attributes.values()) isNested ||= hasGraph(attribute);
   // Without a graph among them, attributes are records as they are.
   if (!isNested) return node.attributes as NodeRecord['attributes'];
   const records = new Map<string, AttributeRecord>();
-  const frame = context.reader.enter(parent, field);
-  context.reader.eachField(frame, (inner) => {
-    if (!isBytes(inner, 5)) return;
-    const body = context.reader.enter(frame, inner);
-    const name = readAttributeName(context, body);
-    records.set(name, toAttributeRecord(context, node.attributes.get(name)!, body));
-  });
+  const fields = field.enter();
+  while (fields.next()) {
+    if (!isBytes(fields, 5)) continue;
+    const name = readAttributeName(context, fields.enter());
+    records.set(name, toAttributeRecord(context, node.attributes.get(name)!, fields.enter()));
+  }
   return records;
 }
 
-export function readAttributeName(context: OnnxContext, frame: Frame): string {
+function readAttributeName(context: OnnxContext, fields: Fields): string {
   let name = '';
-  context.reader.eachField(frame, (field) => {
-    if (isBytes(field, 1)) name = textOf(context, field);
-  });
+  while (fields.next()) if (isBytes(fields, 1)) name = textOf(context, fields);
   return name;
 }
 
-/** @param frame the AttributeProto */
-function toAttributeRecord(context: OnnxContext, attribute: Attribute, frame: Frame): AttributeRecord {
+/** @param fields those of the AttributeProto */
+function toAttributeRecord(context: OnnxContext, attribute: Attribute, fields: Fields): AttributeRecord {
   if (attribute.kind !== 'graph' && attribute.kind !== 'graphs') return attribute;
   const graphs = attribute.kind === 'graph' ? [attribute.graph] : attribute.graphs;
   const scopes: ScopeRecord[] = [];
   const number = attribute.kind === 'graph' ? 6 : 11;
-  context.reader.eachField(frame, (field) => {
-    if (!isBytes(field, number)) return;
-    if (scopes.length >= graphs.length) throw toUnsupported(context, 'a subgraph in several parts', field.tagStart);
-    scopes.push(readScope(context, graphs[scopes.length], frame, field));
-  });
+  while (fields.next()) {
+    if (!isBytes(fields, number)) continue;
+    if (scopes.length >= graphs.length) throw toUnsupported(context, 'a subgraph in several parts', fields.tagStart);
+    scopes.push(readScope(context, graphs[scopes.length], fields));
+  }
   return attribute.kind === 'graph' ? { kind: 'graph', graph: scopes[0] } : { kind: 'graphs', graphs: scopes };
 }
 
-function readFunctionRecord(context: OnnxContext, graph: Graph, parent: Frame, field: Field): FunctionRecord {
+function readFunctionRecord(context: OnnxContext, graph: Graph, field: Fields): FunctionRecord {
   const identity = { name: '', domain: '', overload: '' };
   const attributes: string[] = [];
   const opsets: OpsetRecord[] = [];
   const defaults = new Map<string, AttributeRecord>();
   // Defaults are read apart from the model: their tensors are none of the model's, and must not take names.
   const apart = new OnnxContext(context.reader.source, context.folder, context.external);
-  const frame = context.reader.enter(parent, field);
-  context.reader.eachField(frame, (inner) => {
-    if (isBytes(inner, 1)) identity.name = textOf(context, inner);
-    else if (isBytes(inner, 10)) identity.domain = toDomain(textOf(context, inner));
-    else if (isBytes(inner, 13)) identity.overload = textOf(context, inner);
-    else if (isBytes(inner, 6)) attributes.push(textOf(context, inner));
-    else if (isBytes(inner, 9)) opsets.push(readOpset(context, frame, inner));
-    else if (isBytes(inner, 11)) readDefault(apart, apart.reader.enter(frame, inner), defaults);
-  });
-  const body = readFunctionBody(context, graph, parent, field);
+  const fields = field.enter();
+  while (fields.next()) {
+    if (isBytes(fields, 1)) identity.name = textOf(context, fields);
+    else if (isBytes(fields, 10)) identity.domain = toDomain(textOf(context, fields));
+    else if (isBytes(fields, 13)) identity.overload = textOf(context, fields);
+    else if (isBytes(fields, 6)) attributes.push(textOf(context, fields));
+    else if (isBytes(fields, 9)) opsets.push(readOpset(context, fields));
+    else if (isBytes(fields, 11)) readDefault(apart, fields.toInnerFrame(), defaults);
+  }
+  const body = readFunctionBody(context, graph, field);
   return { ...identity, attributes, defaults, opsets, body };
 }
 
 function readDefault(context: OnnxContext, frame: Frame, into: Map<string, AttributeRecord>): void {
-  const draft = readAttributeDraft(context, frame);
-  const attribute = readAttribute(context, draft, {
-    path: draft.name,
-    tensorPath: draft.name,
-    readGraph: (parts, path) => readGraph(context, parts, path),
-  });
-  into.set(draft.name, toAttributeRecord(context, attribute, frame));
+  const draft = readAttributeDraft(context, context.reader.walk(frame));
+  const attribute = readAttribute(context, draft, { prefix: '', constant: null, readGraph });
+  into.set(draft.name, toAttributeRecord(context, attribute, context.reader.walk(frame)));
 }
 
-function readFunctionBody(context: OnnxContext, graph: Graph, parent: Frame, field: Field): ScopeRecord {
-  const draft = context.scopes.get(graph);
-  if (draft === undefined) throw new Error('internal error: a function that was not read here');
+function readFunctionBody(context: OnnxContext, graph: Graph, field: Fields): ScopeRecord {
+  const draft = toScopeDraft(context, graph);
   const { source } = context.reader;
   const nodes: NodeRecord[] = [];
   const values: ValueRecord[] = [];
-  const frame = context.reader.enter(parent, field);
-  context.reader.eachField(frame, (inner) => {
-    if (isBytes(inner, 7)) nodes.push(readNodeRecord(context, draft.nodes[nodes.length], frame, inner));
-    else if (isBytes(inner, 12)) values.push(withPlace(source, inner, { ...draft.inner[values.length], place: null }));
-  });
+  const fields = field.enter();
+  while (fields.next()) {
+    if (isBytes(fields, 7)) nodes.push(readNodeRecord(context, draft.nodes[nodes.length], fields));
+    else if (isBytes(fields, 12)) values.push(toValueRecord(source, fields, draft.inner[values.length]));
+  }
   return withPlace(source, field, {
     path: draft.prefix.slice(0, -1),
     name: draft.name,

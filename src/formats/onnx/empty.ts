@@ -1,6 +1,7 @@
 /** The smallest ONNX model: versions, imports, and a graph that is still empty. */
 import { utf8 } from '../../core/bytes.ts';
-import { toInt64Halves, toLengthVarint, toTag, toVarint, WIRE } from './wire.ts';
+import { toInt64Halves, toLengthVarint, toTag, toVarint } from './varint.ts';
+import { WIRE } from './wire.ts';
 
 export interface EmptyOnnx {
   readonly irVersion: number;

@@ -4,7 +4,7 @@ import { isBytes, type OnnxContext } from './context.ts';
 import { addValue, readNode, toDomain, toOperatorId } from './graph.ts';
 import { ScopeDraft } from './scope-draft.ts';
 import { readValueInfo } from './value-info.ts';
-import type { Field, Frame } from './wire.ts';
+import type { Fields, Frame } from './wire.ts';
 
 /** The functions of a model while they are read. */
 export interface FunctionTable {
@@ -27,9 +27,8 @@ export function readFunction(context: OnnxContext, frame: Frame, table: Function
   scope.name = name;
   const calls = new Set<string>();
   context.calls = calls;
-  context.reader.eachField(frame, (field) => {
-    readFunctionField(context, scope, frame, field);
-  });
+  const fields = context.reader.walk(frame);
+  while (fields.next()) readFunctionField(context, scope, fields);
   context.calls = null;
   const graph = scope.toGraph();
   context.scopes.set(graph, scope);
@@ -43,19 +42,20 @@ function readIdentity(context: OnnxContext, frame: Frame): { id: string; name: s
   let name = '';
   let domain = '';
   let overload = '';
-  context.reader.eachField(frame, (field) => {
-    if (isBytes(field, 1)) name = context.text(field);
-    else if (isBytes(field, 10)) domain = toDomain(context.text(field));
-    else if (isBytes(field, 13)) overload = context.text(field);
-  });
+  const fields = context.reader.walk(frame);
+  while (fields.next()) {
+    if (isBytes(fields, 1)) name = context.text(fields);
+    else if (isBytes(fields, 10)) domain = toDomain(context.text(fields));
+    else if (isBytes(fields, 13)) overload = context.text(fields);
+  }
   return { id: toOperatorId(domain, name, overload), name };
 }
 
-function readFunctionField(context: OnnxContext, scope: ScopeDraft, frame: Frame, field: Field): void {
-  if (isBytes(field, 4)) addValue(scope, scope.inputs, { name: context.text(field), dtype: null, shape: null });
-  else if (isBytes(field, 5)) addValue(scope, scope.outputs, { name: context.text(field), dtype: null, shape: null });
-  else if (isBytes(field, 7)) scope.nodes.push(readNode(context, scope, context.enter(frame, field)));
-  else if (isBytes(field, 12)) addValue(scope, scope.inner, readValueInfo(context, context.enter(frame, field)));
+function readFunctionField(context: OnnxContext, scope: ScopeDraft, fields: Fields): void {
+  if (isBytes(fields, 4)) addValue(scope, scope.inputs, { name: context.text(fields), dtype: null, shape: null });
+  else if (isBytes(fields, 5)) addValue(scope, scope.outputs, { name: context.text(fields), dtype: null, shape: null });
+  else if (isBytes(fields, 7)) scope.nodes.push(readNode(context, scope, context.enter(fields)));
+  else if (isBytes(fields, 12)) addValue(scope, scope.inner, readValueInfo(context, context.enter(fields)));
 }
 
 /**

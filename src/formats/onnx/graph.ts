@@ -1,13 +1,20 @@
 /** GraphProto, NodeProto and FunctionProto: the scopes of a model, with the tensors that live in them. */
 import type { Attribute, Graph, GraphNode, TensorRef, ValueInfo } from '../../model/types.ts';
-import { type AttributeDraft, readAttribute, readAttributeDraft } from './attribute.ts';
+import {
+  type AttributeDraft,
+  type AttributePlace,
+  CONSTANT_NUMBERS,
+  readAttribute,
+  readAttributeDraft,
+} from './attribute.ts';
 import { isBytes, type OnnxContext } from './context.ts';
 import { ScopeDraft } from './scope-draft.ts';
-import { readSparseTensor, readTensor } from './tensor.ts';
-import type { TypedValues } from './typed.ts';
+import { append, NOTHING } from './short-list.ts';
+import { readSparseTensor, readTensorDraft, toTensor } from './tensor.ts';
+import { TypedValues } from './typed.ts';
 import { TypedTensor } from './typed-tensor.ts';
 import { readValueInfo } from './value-info.ts';
-import { append, type Field, type Frame } from './wire.ts';
+import type { Fields, Frame } from './wire.ts';
 
 /** "ai.onnx" and "" are two spellings of the default domain. */
 export function toDomain(domain: string): string {
@@ -29,23 +36,22 @@ export function readGraph(context: OnnxContext, parts: readonly Frame[], path: s
   context.spend(640, parts[0].start);
   const scope = new ScopeDraft(path === '' ? '' : `${context.claimName(path)}/`);
   for (const frame of parts) {
-    context.reader.eachField(frame, (field) => {
-      readGraphField(context, scope, frame, field);
-    });
+    const fields = context.reader.walk(frame);
+    while (fields.next()) readGraphField(context, scope, fields);
   }
   const graph = scope.toGraph();
   context.scopes.set(graph, scope);
   return graph;
 }
 
-function readGraphField(context: OnnxContext, scope: ScopeDraft, frame: Frame, field: Field): void {
-  if (isBytes(field, 1)) scope.nodes.push(readNode(context, scope, context.enter(frame, field)));
-  else if (isBytes(field, 2)) scope.name = context.text(field);
-  else if (isBytes(field, 5)) readInitializer(context, scope, context.enter(frame, field));
-  else if (isBytes(field, 11)) addValue(scope, scope.inputs, readValueInfo(context, context.enter(frame, field)));
-  else if (isBytes(field, 12)) addValue(scope, scope.outputs, readValueInfo(context, context.enter(frame, field)));
-  else if (isBytes(field, 13)) addValue(scope, scope.inner, readValueInfo(context, context.enter(frame, field)));
-  else if (isBytes(field, 15)) readSparseInitializer(context, scope, context.enter(frame, field));
+function readGraphField(context: OnnxContext, scope: ScopeDraft, fields: Fields): void {
+  if (isBytes(fields, 1)) scope.nodes.push(readNode(context, scope, context.enter(fields)));
+  else if (isBytes(fields, 2)) scope.name = context.text(fields);
+  else if (isBytes(fields, 5)) readInitializer(context, scope, context.toInnerFrame(fields));
+  else if (isBytes(fields, 11)) addValue(scope, scope.inputs, readValueInfo(context, context.enter(fields)));
+  else if (isBytes(fields, 12)) addValue(scope, scope.outputs, readValueInfo(context, context.enter(fields)));
+  else if (isBytes(fields, 13)) addValue(scope, scope.inner, readValueInfo(context, context.enter(fields)));
+  else if (isBytes(fields, 15)) readSparseInitializer(context, scope, context.toInnerFrame(fields));
 }
 
 export function addValue(scope: ScopeDraft, list: ValueInfo[], value: ValueInfo): void {
@@ -54,23 +60,14 @@ export function addValue(scope: ScopeDraft, list: ValueInfo[], value: ValueInfo)
 }
 
 function readInitializer(context: OnnxContext, scope: ScopeDraft, frame: Frame): void {
-  let own = '';
-  const tensor = readTensor(context, [frame], (name, at) => {
-    own = name;
-    return claimInitializer(context, scope, name, at);
-  });
-  scope.tensors.set(own, tensor);
-  scope.dense.push([own, tensor]);
+  const draft = readTensorDraft(context, [frame]);
+  const tensor = toTensor(context, draft, claimInitializer(context, scope, draft.name, draft.at));
+  scope.tensors.set(draft.name, tensor);
+  scope.dense.push(draft.name);
 }
 
 function readSparseInitializer(context: OnnxContext, scope: ScopeDraft, frame: Frame): void {
-  let claimed: string | undefined;
-  const own = readSparseTensor(
-    context,
-    [frame],
-    (name, at) => (claimed ??= claimInitializer(context, scope, name, at)),
-  );
-  scope.sparse.push(own);
+  scope.sparse.push(readSparseTensor(context, [frame], (name, at) => claimInitializer(context, scope, name, at)));
 }
 
 /** Which of two initializers of one name counts differs between runtimes. */
@@ -83,63 +80,57 @@ function claimInitializer(context: OnnxContext, scope: ScopeDraft, name: string,
   return `${scope.prefix}${name}`;
 }
 
-interface NodeDraft {
-  readonly at: number;
-  name: string;
-  op: string;
-  domain: string;
-  overload: string;
-  inputs: string[];
-  outputs: string[];
-  attributes: AttributeDraft[];
+/** What most nodes have, shared. */
+const NO_ATTRIBUTES: ReadonlyMap<string, Attribute> = new Map();
+
+export function readNode(context: OnnxContext, scope: ScopeDraft, fields: Fields): GraphNode {
+  context.spend(400, fields.end);
+  let name = '';
+  let op = '';
+  let domain = '';
+  let overload = '';
+  let inputs: string[] = NOTHING;
+  let outputs: string[] = NOTHING;
+  let drafts: AttributeDraft[] = NOTHING;
+  while (fields.next()) {
+    if (isBytes(fields, 1)) inputs = append(inputs, context.text(fields));
+    else if (isBytes(fields, 2)) outputs = append(outputs, context.text(fields));
+    else if (isBytes(fields, 3)) name = context.text(fields);
+    else if (isBytes(fields, 4)) op = context.text(fields);
+    else if (isBytes(fields, 5)) drafts = append(drafts, readAttributeDraft(context, context.enter(fields)));
+    else if (isBytes(fields, 7)) domain = toDomain(context.text(fields));
+    else if (isBytes(fields, 8)) overload = context.text(fields);
+  }
+  context.calls?.add(toOperatorId(domain, op, overload));
+  const attributes =
+    drafts.length === 0 ? NO_ATTRIBUTES : readAttributes(context, scope, drafts, { name, op, domain, outputs });
+  // Two literals: a spread in one makes the engine build every node field by field.
+  return overload === ''
+    ? { name, op, domain, inputs, outputs, attributes }
+    : { name, op, domain, overload, inputs, outputs, attributes };
 }
 
-export function readNode(context: OnnxContext, scope: ScopeDraft, frame: Frame): GraphNode {
-  context.spend(400, frame.start);
-  const draft: NodeDraft = {
-    at: frame.start,
-    name: '',
-    op: '',
-    domain: '',
-    overload: '',
-    inputs: [],
-    outputs: [],
-    attributes: [],
-  };
-  context.reader.eachField(frame, (field) => {
-    if (isBytes(field, 1)) draft.inputs = append(draft.inputs, context.text(field));
-    else if (isBytes(field, 2)) draft.outputs = append(draft.outputs, context.text(field));
-    else if (isBytes(field, 3)) draft.name = context.text(field);
-    else if (isBytes(field, 4)) draft.op = context.text(field);
-    else if (isBytes(field, 5)) {
-      draft.attributes = append(draft.attributes, readAttributeDraft(context, context.enter(frame, field)));
-    } else if (isBytes(field, 7)) draft.domain = toDomain(context.text(field));
-    else if (isBytes(field, 8)) draft.overload = context.text(field);
-  });
-  context.calls?.add(toOperatorId(draft.domain, draft.op, draft.overload));
-  const { name, op, domain, overload, inputs, outputs } = draft;
-  const attributes = readAttributes(context, scope, draft);
-  return { name, op, domain, ...(overload === '' ? null : { overload }), inputs, outputs, attributes };
-}
-
-function readAttributes(context: OnnxContext, scope: ScopeDraft, node: NodeDraft): ReadonlyMap<string, Attribute> {
+function readAttributes(
+  context: OnnxContext,
+  scope: ScopeDraft,
+  drafts: readonly AttributeDraft[],
+  node: Pick<GraphNode, 'name' | 'op' | 'domain' | 'outputs'>,
+): ReadonlyMap<string, Attribute> {
   const attributes = new Map<string, Attribute>();
   const key = node.name !== '' ? node.name : (node.outputs.find((name) => name !== '') ?? `#${scope.nodes.length}`);
-  const isConstant = node.op === 'Constant' && node.domain === '';
-  const output = node.outputs.at(0) ?? '';
-  for (const draft of node.attributes) {
+  const output = node.op === 'Constant' && node.domain === '' ? (node.outputs.at(0) ?? '') : '';
+  const place: AttributePlace = {
+    prefix: `${scope.prefix}${key}.`,
+    constant: output === '' ? null : `${scope.prefix}${output}`,
+    readGraph,
+  };
+  for (const draft of drafts) {
     if (attributes.has(draft.name)) {
       throw context.reader.fail('ONNX_DUPLICATE_NAME', draft.at, { attribute: draft.name });
     }
-    const path = `${scope.prefix}${key}.${draft.name}`;
-    const tensorPath = isConstant && output !== '' ? `${scope.prefix}${output}` : path;
-    const attribute = readAttribute(context, draft, {
-      path,
-      tensorPath,
-      readGraph: (parts, graphPath) => readGraph(context, parts, graphPath),
-    });
+    const attribute = readAttribute(context, draft, place);
     attributes.set(draft.name, attribute);
-    if (isConstant && output !== '') addConstant(context, scope, output, draft, attribute);
+    if (output !== '') addConstant(context, scope, output, draft, attribute);
   }
   return attributes;
 }
@@ -160,23 +151,25 @@ function addConstant(
   scope.tensors.set(output, tensor);
 }
 
-const NUMBER_ATTRIBUTES: ReadonlyMap<string, { dtype: 'f32' | 'i64'; isScalar: boolean }> = new Map([
-  ['value_float', { dtype: 'f32', isScalar: true }],
-  ['value_floats', { dtype: 'f32', isScalar: false }],
-  ['value_int', { dtype: 'i64', isScalar: true }],
-  ['value_ints', { dtype: 'i64', isScalar: false }],
-]);
-
 function findNumberTensor(
   context: OnnxContext,
   scope: ScopeDraft,
   output: string,
   draft: AttributeDraft,
 ): TensorRef | undefined {
-  const row = NUMBER_ATTRIBUTES.get(draft.name);
-  const values: TypedValues | null = draft.numbers;
-  if (row === undefined || values === null) return undefined;
-  const { dtype, isScalar } = row;
+  const row = CONSTANT_NUMBERS.get(draft.name);
+  if (row === undefined || draft.frame === null) return undefined;
+  const { dtype, field } = row;
+  const isScalar = field.number < 7;
+  let values = new TypedValues(context.reader, field);
+  const fields = context.reader.walk(draft.frame);
+  while (fields.next()) {
+    if (fields.number !== field.number) continue;
+    // Of a singular field the last occurrence counts.
+    if (isScalar && fields.wire === field.wire) values = new TypedValues(context.reader, field);
+    if (!isScalar || fields.wire === field.wire) values.add(fields, context.spend);
+  }
+  if (values.segments.length === 0) return undefined;
   const tensor = new TypedTensor({
     name: context.claimName(`${scope.prefix}${output}`),
     dtype,

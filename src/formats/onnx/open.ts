@@ -1,5 +1,6 @@
 /** ONNX models: ModelProto read by spans, with its graph, functions, training graphs and external data. */
-import { type Frame, findSafeInt, WIRE } from './wire.ts';
+import { findSafeInt } from './varint.ts';
+import { type Fields, type Frame, WIRE } from './wire.ts';
 import type { Graph, Model } from '../../model/types.ts';
 import type { ModelFormat } from '../ports.ts';
 import { type ExternalFiles, isBytes, isVarint, OnnxContext } from './context.ts';
@@ -73,48 +74,51 @@ function readModel(context: OnnxContext): Model {
 }
 
 function readModelFields(context: OnnxContext, root: Frame, draft: ModelDraft): void {
-  context.reader.eachField(root, (field) => {
-    if (isBytes(field, 7)) draft.graphParts.push(context.enter(root, field));
-    else if (isBytes(field, 8)) readOpset(context, context.enter(root, field), draft.opsets);
-    else if (isBytes(field, METADATA_NUMBER)) {
-      const { tagStart: start, end } = field;
-      const [key, value] = readEntry(context, context.enter(root, field));
+  const fields = context.reader.walk(root);
+  while (fields.next()) {
+    if (isBytes(fields, 7)) draft.graphParts.push(context.toInnerFrame(fields));
+    else if (isBytes(fields, 8)) readOpset(context, context.enter(fields), draft.opsets);
+    else if (isBytes(fields, METADATA_NUMBER)) {
+      const { tagStart: start, end } = fields;
+      const [key, value] = readEntry(context, context.enter(fields));
       draft.metadata.push({ key, value, start, end });
     }
-  });
+  }
 }
 
 /** What is read after the graph, so that the main graph gets the plain names. */
 function readNestedFields(context: OnnxContext, root: Frame, draft: ModelDraft): void {
-  context.reader.eachField(root, (field) => {
-    if (isBytes(field, 20)) readTraining(context, context.enter(root, field), draft.trainings++);
-    else if (isBytes(field, 25)) readFunction(context, context.enter(root, field), draft.functions);
-  });
+  const fields = context.reader.walk(root);
+  while (fields.next()) {
+    if (isBytes(fields, 20)) readTraining(context, context.enter(fields), draft.trainings++);
+    else if (isBytes(fields, 25)) readFunction(context, context.toInnerFrame(fields), draft.functions);
+  }
 }
 
 /** OperatorSetIdProto. @throws FormatError ONNX_OPSET */
-function readOpset(context: OnnxContext, frame: Frame, into: Map<string, number>): void {
+function readOpset(context: OnnxContext, fields: Fields, into: Map<string, number>): void {
+  const at = fields.end;
   let domain = '';
   let version = 0;
-  context.reader.eachField(frame, (field) => {
-    if (isBytes(field, 1)) domain = toDomain(context.text(field));
-    else if (isVarint(field, 2)) version = findSafeInt(field.low, field.high) ?? -1;
-  });
+  while (fields.next()) {
+    if (isBytes(fields, 1)) domain = toDomain(context.text(fields));
+    else if (isVarint(fields, 2)) version = findSafeInt(fields.low, fields.high) ?? -1;
+  }
   const known = into.get(domain);
   if (known !== undefined && known !== version) {
-    throw context.reader.fail('ONNX_OPSET', frame.start, { domain, versions: [known, version] });
+    throw context.reader.fail('ONNX_OPSET', at, { domain, versions: [known, version] });
   }
   into.set(domain, version);
 }
 
 /** TrainingInfoProto: two graphs, of which runtimes run neither, but whose tensors are tensors of the file. */
-function readTraining(context: OnnxContext, frame: Frame, index: number): void {
+function readTraining(context: OnnxContext, fields: Fields, index: number): void {
   const initialization: Frame[] = [];
   const algorithm: Frame[] = [];
-  context.reader.eachField(frame, (field) => {
-    if (isBytes(field, 1)) initialization.push(context.enter(frame, field));
-    else if (isBytes(field, 2)) algorithm.push(context.enter(frame, field));
-  });
+  while (fields.next()) {
+    if (isBytes(fields, 1)) initialization.push(context.toInnerFrame(fields));
+    else if (isBytes(fields, 2)) algorithm.push(context.toInnerFrame(fields));
+  }
   if (initialization.length > 0) readGraph(context, initialization, `training_info[${index}].initialization`);
   if (algorithm.length > 0) readGraph(context, algorithm, `training_info[${index}].algorithm`);
 }

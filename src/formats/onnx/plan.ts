@@ -8,7 +8,8 @@ import { type ApplyEdit, sortEdits, toSpanReplacement } from '../edits.ts';
 import type { PlacedTensor } from './context.ts';
 import { type FramedReplacement, withLengthPrefixes } from './splice.ts';
 import { TypedTensor, toTypedReplacementOps } from './typed-tensor.ts';
-import { type Frame, toLengthVarint, toTag, WIRE } from './wire.ts';
+import { toLengthVarint, toTag } from './varint.ts';
+import { type Frame, WIRE } from './wire.ts';
 
 /** One entry of ModelProto.metadata_props with its span, tag included. */
 export interface MetadataEntry {

@@ -7,9 +7,9 @@ export class ScopeDraft {
   readonly outputs: ValueInfo[] = [];
   readonly nodes: GraphNode[] = [];
   readonly values = new Map<string, ValueInfo>();
-  /** value_info, initializers and sparse initializers one by one, in file order: what surgery pairs with their spans. */
+  /** value_info, and names of initializers and sparse ones, in file order: what surgery pairs with their spans. */
   readonly inner: ValueInfo[] = [];
-  readonly dense: (readonly [name: string, tensor: TensorRef])[] = [];
+  readonly dense: string[] = [];
   readonly sparse: string[] = [];
   readonly tensors = new Map<string, TensorRef>();
   /** Values that are not fed: the initializers, dense and sparse. */

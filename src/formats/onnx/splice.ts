@@ -1,7 +1,8 @@
 /** Replacements inside embedded messages: the length prefixes around a change are written anew, nothing else. */
 import { type RewriteOp, toRewriteSize } from '../../source/rewrite.ts';
 import type { Replacement } from '../../source/splice.ts';
-import { type Frame, toLengthVarint } from './wire.ts';
+import { toLengthVarint } from './varint.ts';
+import type { Frame } from './wire.ts';
 
 /** A replacement and the innermost message that holds it. */
 export interface FramedReplacement extends Replacement {

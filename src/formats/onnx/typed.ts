@@ -2,7 +2,8 @@
 import type { ByteSource } from '../../source/ports.ts';
 import type { TypedField } from './dtypes.ts';
 import { toFloorIndex } from './floor-index.ts';
-import { append, type Field, WIRE, type WireReader } from './wire.ts';
+import { append, NOTHING } from './short-list.ts';
+import { type Field, WIRE, type WireReader } from './wire.ts';
 
 /** A run of entries: one packed field, or unpacked fields that follow each other without a gap. */
 export interface TypedSegment {
@@ -12,10 +13,12 @@ export interface TypedSegment {
   /** Span of the entries; in an unpacked run, tags are among them. */
   readonly start: number;
   end: number;
+  /** Entries of the segments before. */
+  readonly first: number;
   count: number;
 }
 
-/** Every so many entries, a place from which reading can start: varints have no fixed width. */
+/** Inside a segment, every so many entries, a place from which reading can start: varints have no fixed width. */
 const CHECKPOINT_ENTRIES = 4096;
 
 interface Checkpoint {
@@ -27,10 +30,10 @@ interface Checkpoint {
 /** Collects the occurrences of one field of one message, in file order. */
 export class TypedValues {
   readonly field: TypedField;
-  segments: TypedSegment[] = [];
+  segments: TypedSegment[] = NOTHING;
   count = 0;
   readonly #reader: WireReader;
-  #checkpoints: Checkpoint[] = [];
+  #checkpoints: Checkpoint[] = NOTHING;
 
   constructor(reader: WireReader, field: TypedField) {
     this.#reader = reader;
@@ -50,7 +53,7 @@ export class TypedValues {
     if (field.wire === WIRE.bytes) {
       spend(128, field.tagStart);
       const { tagStart, start, end } = field;
-      this.#open({ packed: true, tagStart, start, end, count: 0 });
+      this.#open({ packed: true, tagStart, start, end, first: this.count, count: 0 });
       this.#countPacked(this.segments.length - 1);
     } else if (field.wire === this.field.wire) {
       this.#addUnpacked(field, spend);
@@ -61,11 +64,10 @@ export class TypedValues {
     let last = this.segments.at(-1);
     if (last === undefined || last.packed || last.end !== field.tagStart) {
       spend(128, field.tagStart);
-      last = { packed: false, tagStart: field.tagStart, start: field.tagStart, end: field.end, count: 0 };
+      const { tagStart, end } = field;
+      last = { packed: false, tagStart, start: tagStart, end, first: this.count, count: 0 };
       this.#open(last);
-    } else if (last.count % CHECKPOINT_ENTRIES === 0) {
-      this.#checkpoints.push({ entry: this.count, segment: this.segments.length - 1, offset: field.tagStart });
-    }
+    } else if (last.count % CHECKPOINT_ENTRIES === 0) this.#mark(this.segments.length - 1, field.tagStart);
     last.end = field.end;
     last.count++;
     this.count++;
@@ -73,8 +75,10 @@ export class TypedValues {
 
   #open(segment: TypedSegment): void {
     this.segments = append(this.segments, segment);
-    const { length } = this.segments;
-    this.#checkpoints = append(this.#checkpoints, { entry: this.count, segment: length - 1, offset: segment.start });
+  }
+
+  #mark(segment: number, offset: number): void {
+    this.#checkpoints = append(this.#checkpoints, { entry: this.count, segment, offset });
   }
 
   #countPacked(index: number): void {
@@ -88,9 +92,7 @@ export class TypedValues {
       return;
     }
     for (let at = segment.start; at < segment.end; ) {
-      if (segment.count > 0 && segment.count % CHECKPOINT_ENTRIES === 0) {
-        this.#checkpoints.push({ entry: this.count, segment: index, offset: at });
-      }
+      if (segment.count > 0 && segment.count % CHECKPOINT_ENTRIES === 0) this.#mark(index, at);
       at = this.#reader.varint(at, segment.end);
       segment.count++;
       this.count++;
@@ -99,8 +101,7 @@ export class TypedValues {
 
   /** Visits entries [first, first + count) as two unsigned halves; fixed32 entries have high = 0. */
   forEach(first: number, count: number, visit: (low: number, high: number) => void): void {
-    const checkpoint = this.#findCheckpoint(first);
-    let { segment: index, offset: at, entry } = checkpoint;
+    let { segment: index, offset: at, entry } = this.#toStart(first);
     const end = first + count;
     while (entry < end) {
       const segment = this.segments[index];
@@ -129,19 +130,18 @@ export class TypedValues {
   #readEntry(at: number, end: number): number {
     const reader = this.#reader;
     if (this.field.wire === WIRE.varint) return reader.varint(at, end);
-    reader.low = this.#readWord(at);
-    reader.high = this.field.wire === WIRE.fixed64 ? this.#readWord(at + 4) : 0;
+    reader.low = reader.word(at);
+    reader.high = this.field.wire === WIRE.fixed64 ? reader.word(at + 4) : 0;
     return at + this.#width();
   }
 
-  #readWord(at: number): number {
-    const reader = this.#reader;
-    const bytes = reader.byteAt(at) | (reader.byteAt(at + 1) << 8) | (reader.byteAt(at + 2) << 16);
-    return (bytes | (reader.byteAt(at + 3) << 24)) >>> 0;
-  }
-
-  #findCheckpoint(entry: number): Checkpoint {
+  /** The last place at or before `entry` from which reading can start. */
+  #toStart(entry: number): Checkpoint {
+    const { segments } = this;
     const points = this.#checkpoints;
-    return points[toFloorIndex(points.length, (i) => points[i].entry, entry)];
+    const index = toFloorIndex(segments.length, (i) => segments[i].first, entry);
+    const point = points.at(toFloorIndex(points.length, (i) => points[i].entry, entry));
+    if (point !== undefined && point.entry <= entry && point.segment === index) return point;
+    return { entry: segments[index].first, segment: index, offset: segments[index].start };
   }
 }

@@ -3,9 +3,10 @@ import { utf8 } from '../../core/bytes.ts';
 import type { Place } from '../../model/document.ts';
 import type { ByteSource } from '../../source/ports.ts';
 import { OpList } from './op-list.ts';
-import { toFrame } from './place.ts';
+import { walkPlace } from './place.ts';
 import { toLengthLike } from './splice.ts';
-import { toLengthVarint, toTag, WIRE, type WireReader } from './wire.ts';
+import { toLengthVarint, toTag } from './varint.ts';
+import { WIRE, type WireReader } from './wire.ts';
 
 /** All fields of one number: the items that shall be there, in order. Fields of other numbers are kept as they are. */
 export interface FieldPlan {
@@ -72,13 +73,14 @@ interface FoundField {
 }
 
 function listFields(reader: WireReader, place: Place, plans: ReadonlyMap<number, FieldPlan>): FoundField[] {
-  const fields: FoundField[] = [];
-  reader.eachField(toFrame(place), ({ number, wire, tagStart, end }) => {
+  const found: FoundField[] = [];
+  const fields = walkPlace(reader, place);
+  while (fields.next()) {
+    const { number, wire, tagStart, end } = fields;
     const plan = plans.get(number);
-    if (plan === undefined || (wire !== WIRE.bytes && plan.isAnyWire !== true)) return;
-    fields.push({ number, tagStart, end });
-  });
-  return fields;
+    if (plan !== undefined && (wire === WIRE.bytes || plan.isAnyWire === true)) found.push({ number, tagStart, end });
+  }
+  return found;
 }
 
 /** Position of each item that comes from this very message, by the offset of its tag. */

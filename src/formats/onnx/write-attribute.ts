@@ -3,9 +3,10 @@ import { FormatError } from '../../core/errors.ts';
 import type { AttributeRecord, Place, ScopeRecord } from '../../model/document.ts';
 import { isBytes } from './context.ts';
 import type { OpList } from './op-list.ts';
-import { toFrame } from './place.ts';
+import { toPlace, walkPlace } from './place.ts';
 import { type FieldItem, type FieldPlan, toBytesPlan, toTextPlan, toWholePlan, weaveMessage } from './weave.ts';
-import { toInt64Halves, toTag, toVarint, WIRE } from './wire.ts';
+import { toInt64Halves, toTag, toVarint } from './varint.ts';
+import { WIRE } from './wire.ts';
 import type { WriteContext } from './write-context.ts';
 import { writeTensor } from './write-tensor.ts';
 
@@ -55,16 +56,12 @@ export function toAttributesPlan(
 function listAttributePlaces(context: WriteContext, of: Place, number: number): Map<string, Place> {
   const reader = context.findReader(of.source);
   const found: Place[] = [];
-  reader.eachField(toFrame(of), (field) => {
-    if (!isBytes(field, number)) return;
-    const { tagStart, lengthStart, start, end } = field;
-    found.push({ source: of.source, number, tagStart, lengthStart, start, end, record: null });
-  });
+  const fields = walkPlace(reader, of);
+  while (fields.next()) if (isBytes(fields, number)) found.push(toPlace(of.source, fields));
   const places = new Map<string, Place>();
   for (const place of found) {
-    reader.eachField(toFrame(place), (field) => {
-      if (isBytes(field, 1)) places.set(reader.text(field.start, field.end), place);
-    });
+    const inner = walkPlace(reader, place);
+    while (inner.next()) if (isBytes(inner, 1)) places.set(reader.text(inner.start, inner.end), place);
   }
   return places;
 }

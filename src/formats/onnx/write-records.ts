@@ -13,9 +13,10 @@ import { FormatError } from '../../core/errors.ts';
 import { isBytes } from './context.ts';
 import { toOnnxCode } from './dtypes.ts';
 import { OpList } from './op-list.ts';
-import { toFrame } from './place.ts';
+import { toPlace, walkPlace } from './place.ts';
 import { type FieldItem, type FieldPlan, toTextPlan, toWholePlan, weaveMessage } from './weave.ts';
-import { toInt64Halves, toTag, toVarint, WIRE } from './wire.ts';
+import { toInt64Halves, toTag, toVarint } from './varint.ts';
+import { WIRE } from './wire.ts';
 import { toAttributesPlan } from './write-attribute.ts';
 import type { WriteContext } from './write-context.ts';
 import { writeTensor } from './write-tensor.ts';
@@ -123,15 +124,15 @@ function writeInitializer(context: WriteContext, initializer: InitializerRecord,
   const { place } = initializer;
   if (place === null) throw new TypeError('a sparse initializer can be kept and renamed, not made');
   const items: FieldItem[] = [];
-  context.findReader(place.source).eachField(toFrame(place), (field) => {
-    if (!isBytes(field, 1)) return;
-    const { number, tagStart, lengthStart, start, end } = field;
-    const values: Place = { source: place.source, number, tagStart, lengthStart, start, end, record: null };
+  const fields = walkPlace(context.findReader(place.source), place);
+  while (fields.next()) {
+    if (!isBytes(fields, 1)) continue;
+    const values = toPlace(place.source, fields);
     const write = (inner: OpList): void => {
       weaveMessage(context.findReader, values, [toTextPlan(8, [name])], inner);
     };
     items.push({ place: values, isSame: false, write });
-  });
+  }
   weaveMessage(context.findReader, place, [{ number: 1, items }], out);
 }
 

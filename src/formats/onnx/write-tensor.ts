@@ -9,7 +9,8 @@ import { STRING_DATA_NUMBER, toOnnxCode, toTypedField, TYPED_FIELDS } from './dt
 import type { OpList } from './op-list.ts';
 import { toTypedFieldOps, TypedTensor, toTypedReplacementOps } from './typed-tensor.ts';
 import { type FieldPlan, toTextPlan, toWholePlan, weaveMessage } from './weave.ts';
-import { toLengthVarint, toTag, toVarint, WIRE } from './wire.ts';
+import { toLengthVarint, toTag, toVarint } from './varint.ts';
+import { WIRE } from './wire.ts';
 import type { WriteContext } from './write-context.ts';
 
 /** Fields that hold elements, or say where they are: of these, one at most may be left. */
