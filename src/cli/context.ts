@@ -1,7 +1,7 @@
 /** What a command gets to work with, and how its outcome becomes an exit code. */
 import type { Command } from 'commander';
 import type { ExitCode } from '../core/errors.ts';
-import { openSession, type Services, type Session } from '../workflows/index.ts';
+import { type OpenAnyOptions, openSession, type Services, type Session } from '../workflows/index.ts';
 import type { SecretTerminal } from './ui/secret.ts';
 import type { Ui } from './ui/ui.ts';
 
@@ -67,6 +67,22 @@ export async function withLazySession<T>(
   } finally {
     session?.close();
   }
+}
+
+/** Options of commands that read a model, plain or sealed. */
+export interface OpenFlags {
+  readonly envelope?: string;
+  readonly key?: string;
+  readonly dataRoot?: string;
+}
+
+export function toOpenOptions(context: CliContext, flags: OpenFlags, path: string): OpenAnyOptions {
+  return {
+    path: context.toAbsolute(path),
+    keyUri: flags.key ?? null,
+    ...toPathOption(context, 'envelopePath', flags.envelope),
+    ...toPathOption(context, 'dataRoot', flags.dataRoot),
+  };
 }
 
 /** `{ key: absolute path }` when a path was given, else `{}`: for options that may be left out. */

@@ -19,7 +19,7 @@ export { backUpOwner, ensureOwner, findOwner, isBackedUp, restoreOwner } from '.
 export type { FidelityResult, FileRecord, Protected, ProtectOptions, ProtectResult } from './protect/options.ts';
 export { embedModel, type EmbedResult } from './protect/embed.ts';
 export { protect } from './protect/protect.ts';
-export { loadSealed, readFeeds } from './run-sealed.ts';
+export { loadPlain, loadSealed, readFeeds } from './run-model.ts';
 export { scanFile, type ScanFileOptions, type ScanFileReport, toScanSarif } from './scan.ts';
 export { sealModel, type SealModelOptions, type SealModelResult } from './seal-model.ts';
 export type { OpenedKeys, OpenKeysOptions, Services } from './services.ts';

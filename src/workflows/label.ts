@@ -1,7 +1,6 @@
 /** Writes a fragile label into a copy of a model, and reads one back. A label identifies an unchanged file, no more. */
-import { openModelPath } from '../formats/index.ts';
 import { embedLabel, LABEL_STATEMENT, readLabel } from '../watermark/index.ts';
-import { openAnyModel, type OpenAnyOptions } from './open-model.ts';
+import { openAnyModel, type OpenAnyOptions, openPlainModel } from './open-model.ts';
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';
 import { writeCopy, type WrittenCopy } from './write-copy.ts';
@@ -23,9 +22,9 @@ export interface WriteLabelResult {
   readonly statement: string;
 }
 
-/** @throws WatermarkError WATERMARK_LABEL_TOO_LONG; FormatError | SourceError */
+/** @throws WorkflowError MODEL_SEALED; WatermarkError WATERMARK_LABEL_TOO_LONG; FormatError | SourceError */
 export function writeLabel(services: Services, options: WriteLabelOptions): WriteLabelResult {
-  const model = openModelPath(options.path, { dataRoot: options.dataRoot });
+  const model = openPlainModel(options.path, options.dataRoot);
   try {
     const { edits, record } = embedLabel({ model, payload: options.payload });
     const labelled = writeCopy(services, options, model.plan(edits));

@@ -47,6 +47,16 @@ export function isSealedPath(path: string): boolean {
 }
 
 /**
+ * Opens a plain model that a changed copy is made of. A sealed one is refused: its copy would lie in the clear, or need a
+ * seal of its own; to open and to seal use keys, and are recorded, so they stay steps of their own.
+ * @throws WorkflowError MODEL_SEALED; FormatError | SourceError
+ */
+export function openPlainModel(path: string, dataRoot?: string): Model {
+  if (isSealedPath(path)) throw new WorkflowError('MODEL_SEALED', { fields: { file: basename(path) } });
+  return openModelPath(path, { dataRoot });
+}
+
+/**
  * Opens a model for reading. For a sealed one the key is asked for through `recorder`, which is not called otherwise.
  * @throws FormatError | SourceError | SealError
  * @throws WorkflowError ENVELOPE_NOT_FOUND

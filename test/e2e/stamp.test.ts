@@ -1,5 +1,5 @@
 /** Marks in outputs and labels in graphs through the command: put in, run, read, replaced, removed. */
-import { copyFileSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findRuntime } from '../../src/adapters/runtime/index.ts';
@@ -85,6 +85,89 @@ describe('stamp checksum', () => {
       const refused = place.run(['stamp', 'read', 'odd.json', '--mark', 'c.json', '--json']);
       expect(JSON.parse(refused.stdout)).toMatchObject({ error: { code: 'WATERMARK_RECORDING_MALFORMED' } });
     }
+  });
+});
+
+describe('recorded answers', () => {
+  test('a folder as run writes it is a recording of all outputs; detect --output reads as stamp read does', () => {
+    place.json([
+      ...['stamp', 'checksum', 'mlp.onnx', '--no-measure', '--out', 'd.onnx', '--mark', 'd.json', '--force'],
+    ]);
+    writeFileSync(at('x.npy'), toNpyBytes(toFeed([3, 1, 12, 12])));
+    const { outputs } = place.json<{ outputs: { name: string }[] }>([
+      ...['run', 'd.onnx', '--input', 'x.npy', '--out', 'answers'],
+    ]);
+    expect(outputs.map(({ name }) => name)).toEqual(['logits', 'logits_checksum']);
+    const asDetect = place.run(['detect', 'answers', '--output', '--mark', 'd.json']);
+    expect(asDetect.stdout).toContain('all 3 rows agree');
+    expect(place.run(['stamp', 'read', 'answers', '--mark', 'd.json']).stdout).toBe(asDetect.stdout);
+    rmSync(at('answers/logits_checksum.npy'));
+    expect(place.run(['stamp', 'read', 'answers', '--mark', 'd.json', '--json']).stdout).toContain(
+      'the recording has no such output',
+    );
+    rmSync(at('answers/logits.npy'));
+    expect(place.run(['stamp', 'read', 'answers', '--mark', 'd.json', '--json']).stdout).toContain(
+      'WATERMARK_RECORDING_MALFORMED',
+    );
+  });
+
+  test('detect exits 0 whenever it could judge, stamp read 1 when a mark is absent', () => {
+    place.json([
+      'stamp',
+      'signature',
+      'mlp.onnx',
+      '--text',
+      'a',
+      '--no-measure',
+      '--out',
+      'e.onnx',
+      '--mark',
+      'e.json',
+    ]);
+    writeFileSync(at('other.json'), JSON.stringify({ signature: [1, 2, 3] }));
+    expect(place.run(['detect', 'other.json', '--output', '--mark', 'e.json']).status).toBe(0);
+    expect(place.run(['stamp', 'read', 'other.json', '--mark', 'e.json']).status).toBe(1);
+    for (const flags of [['--output'], ['--mark', 'e.json'], ['--output', '--mark', 'e.json', '--expect', 'claim']]) {
+      expect(place.run(['detect', 'other.json', ...flags]).status).toBe(2);
+    }
+  });
+});
+
+describe('a sealed model', () => {
+  test('marks and labels in it are listed; what would write a copy says to open it first', () => {
+    place.json([
+      'stamp',
+      'signature',
+      'mlp.onnx',
+      '--text',
+      'a',
+      '--no-measure',
+      '--out',
+      's1.onnx',
+      '--mark',
+      's1.json',
+    ]);
+    place.json(['label', 'graph', 'write', 's1.onnx', '--licence', '(c) Acme', '--out', 's2.onnx']);
+    place.json(['seal', 's2.onnx', '--out', 'sealed/s2.seal']);
+    expect(place.json(['stamp', 'list', 'sealed/s2.seal'])).toMatchObject({ marks: [{ kind: 'signature' }] });
+    expect(place.json(['label', 'graph', 'read', 'sealed/s2.seal'])).toMatchObject({ labels: [{ says: '(c) Acme' }] });
+    for (const args of [
+      ['stamp', 'scores', 'sealed/s2.seal', '--text', 'a'],
+      ['stamp', 'remove', 'sealed/s2.seal', '--mark', 's1.json'],
+      ['label', 'graph', 'write', 'sealed/s2.seal', '--text', 'a'],
+      ['label', 'graph', 'remove', 'sealed/s2.seal'],
+      ['label', 'write', 'sealed/s2.seal', '--text', 'a'],
+      ['graph', 'find', 'sealed/s2.seal'],
+      ['graph', 'remove', 'sealed/s2.seal', 'x'],
+    ]) {
+      const refused = place.run([...args, '--json']);
+      expect([args, refused.status, refused.stdout]).toEqual([args, 2, expect.stringContaining('"MODEL_SEALED"')]);
+      expect(refused.stdout).toContain('modelward open');
+    }
+    place.json(['open', 'sealed/s2.seal', '--out', 'opened']);
+    place.json(['stamp', 'remove', 'opened/s2.onnx', '--mark', 's1.json', '--out', 's3.onnx']);
+    place.json(['seal', 's3.onnx', '--out', 'sealed/s3.seal']);
+    expect(place.json(['stamp', 'list', 'sealed/s3.seal'])).toEqual({ marks: [] });
   });
 });
 

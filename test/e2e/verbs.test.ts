@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EmbedResult, OpenSealedResult, SealModelResult, WriteLabelResult } from '../../src/workflows/index.ts';
@@ -148,6 +148,9 @@ describe('run', () => {
     expect(place.run(['run', 'sealed/run.seal', '--input', input, input, '--json']).stdout).toContain(
       'RUN_INPUTS_MISSING',
     );
+    rmSync(outputs[0].path);
+    place.json(['run', mlp, '--input', input, '--out', place.folder]);
+    expect(readNpyValue(openFileSource(outputs[0].path), 'f32')).toEqual(sealedAnswer);
   });
 });
 

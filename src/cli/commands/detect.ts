@@ -3,9 +3,11 @@ import { type Command, Option } from 'commander';
 import { CliError, EXIT, type ExitCode } from '../../core/errors.ts';
 import { detect, type DetectReport, discloseSeed } from '../../workflows/index.ts';
 import { addExamples } from '../command-spec.ts';
-import { type CommandHost, onAction, toPathOption, withLazySession, withSession } from '../context.ts';
+import { type CliContext, type CommandHost, onAction, toPathOption, withLazySession, withSession } from '../context.ts';
 import { toPairs, toTable } from '../ui/table.ts';
 import type { TextLook } from '../ui/ui.ts';
+import { toNumber } from './protect.ts';
+import { readRecordings } from './stamp-read.ts';
 
 interface DetectFlags {
   readonly claim?: string;
@@ -15,6 +17,10 @@ interface DetectFlags {
   readonly key?: string;
   readonly expect?: DetectReport['verdict'];
   readonly dataRoot?: string;
+  /** The suspect is a recording of answers. */
+  readonly output?: boolean;
+  readonly mark?: readonly string[];
+  readonly trials: number;
 }
 
 export function addDetect(program: Command, host: CommandHost): void {
@@ -22,9 +28,9 @@ export function addDetect(program: Command, host: CommandHost): void {
     .command('detect')
     .summary('read the ownership mark in a suspect and say how strong the evidence is')
     .description(
-      'Reads the mark of a claim in a suspect model, plain or sealed. Verdicts: claim (at least 128 bits of evidence), flag (at least 64), none, inconclusive ("cannot tell, because …"; exit 4). With the original at hand, copies with permuted or rescaled neurons are read too.',
+      'Reads the mark of a claim in a suspect model, plain or sealed. Verdicts: claim (at least 128 bits of evidence), flag (at least 64), none, inconclusive ("cannot tell, because …"; exit 4). With the original at hand, copies with permuted or rescaled neurons are read too. With --output the suspect is a recording of what a model answered, and the marks of mark files are read in it, as by "stamp read".',
     )
-    .argument('<suspect>', 'model to read')
+    .argument('<suspect>', 'model to read; with --output, a recording of answers: npz, npy, JSON, or a folder of npy')
     .option('--claim <file>', 'claim to read with (default: every claim of the home; each is one more trial)')
     .option('--original <file>', 'the unmarked original (default: where it was when the claim was made)')
     .option('--seed <file>', 'seed that the owner disclosed for the claim: reads without the owner key')
@@ -38,7 +44,10 @@ export function addDetect(program: Command, host: CommandHost): void {
         'inconclusive',
       ]),
     )
-    .option('--data-root <dir>', 'follow links that stay below this folder');
+    .option('--data-root <dir>', 'follow links that stay below this folder')
+    .option('--output', 'read output marks in recorded answers instead of the ownership mark in a model')
+    .option('--mark <files...>', 'with --output: mark files, as "modelward stamp" wrote them')
+    .option('--trials <number>', 'with --output: keys and recordings that were tried before', toNumber, 0);
   addExamples(command, [
     { command: 'modelward detect suspect.onnx', summary: 'try every claim of this home' },
     {
@@ -46,8 +55,13 @@ export function addDetect(program: Command, host: CommandHost): void {
       summary: 'align to the original first',
     },
     { command: 'modelward detect build/model.onnx --expect claim', summary: 'fail a build whose model lost its mark' },
+    {
+      command: 'modelward detect answers.npz --output --mark model.stamped.onnx.mark.json',
+      summary: 'whose model answered?',
+    },
   ]);
   onAction<DetectFlags>(host, command, async (context, flags, words) => {
+    if (flags.output === true || flags.mark !== undefined) return detectInOutput(context, flags, words[0]);
     if (flags.seed !== undefined && flags.claim === undefined) {
       throw new CliError('CLI_USAGE', { message: 'A disclosed seed reads one claim: pass --claim FILE, too.' });
     }
@@ -66,6 +80,21 @@ export function addDetect(program: Command, host: CommandHost): void {
     return toExit(report, flags.expect);
   });
 }
+
+/** Exit 0 whenever it could judge, as of every detection; what was found is in the output. */
+function detectInOutput(context: CliContext, flags: DetectFlags, recording: string): ExitCode {
+  const { output, mark, trials, ...others } = flags;
+  const unfit = MODEL_FLAGS.filter((name) => others[name] !== undefined);
+  if (output !== true || mark === undefined || unfit.length > 0) {
+    throw new CliError('CLI_USAGE', {
+      message: 'To read answers, pass --output and --mark FILE, and no option that is for models.',
+    });
+  }
+  readRecordings(context, [recording], { mark, trials });
+  return EXIT.ok;
+}
+
+const MODEL_FLAGS = ['claim', 'original', 'seed', 'envelope', 'key', 'expect', 'dataRoot'] as const;
 
 function toExit({ verdict }: DetectReport, expected: DetectReport['verdict'] | undefined): ExitCode {
   if (expected !== undefined) return verdict === expected ? EXIT.ok : EXIT.findings;

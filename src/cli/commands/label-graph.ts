@@ -5,7 +5,14 @@ import { EXIT } from '../../core/errors.ts';
 import { GRAPH_LABEL_KINDS, type GraphLabelKind, toShownPayload } from '../../watermark/index.ts';
 import { readGraphLabels, removeGraphLabel, writeGraphLabel } from '../../workflows/index.ts';
 import { addExamples } from '../command-spec.ts';
-import { type CommandHost, onAction, toPathOption } from '../context.ts';
+import {
+  type CommandHost,
+  onAction,
+  type OpenFlags,
+  toOpenOptions,
+  toPathOption,
+  withLazySession,
+} from '../context.ts';
 import { toPairs, toTable } from '../ui/table.ts';
 import { addPayloadOptions, type PayloadFlags, toPayload } from './payload.ts';
 
@@ -80,12 +87,15 @@ function addRead(graph: Command, host: CommandHost): void {
   const command = graph
     .command('read')
     .summary('read every label in the graph of a model')
-    .argument('<model>', 'model; labels of copied channels are found in any format')
+    .argument('<model>', 'model, plain or sealed; labels of copied channels are found in any format')
+    .option('--envelope <file>', 'key envelope of a sealed model')
+    .option('--key <uri>', 'key that opens a sealed model')
     .option('--data-root <dir>', 'follow links that stay below this folder');
   addExamples(command, [{ command: 'modelward label graph read model.onnx', summary: 'all kinds' }]);
-  onAction<{ readonly dataRoot?: string }>(host, command, (context, flags, words) => {
-    const { dataRoot } = toPathOption(context, 'dataRoot', flags.dataRoot);
-    const labels = readGraphLabels(context.toAbsolute(words[0]), dataRoot);
+  onAction<OpenFlags>(host, command, async (context, flags, words) => {
+    const labels = await withLazySession(context, (open) =>
+      readGraphLabels(context.services, open, toOpenOptions(context, flags, words[0])),
+    );
     context.ui.result({ labels }, ({ style, widthColumns }) =>
       toTable({
         columns: [{ title: 'kind' }, { title: 'of' }, { title: 'it says', isFlexible: true }],

@@ -1,11 +1,11 @@
-/** `modelward run`: answers of a sealed model, without its weights ever lying on disk. */
+/** `modelward run`: answers of a model; the weights of a sealed one never lie on disk. */
 import type { Command } from 'commander';
 import { join } from 'node:path';
 import { EXIT } from '../../core/errors.ts';
 import { toNpyBytes } from '../../fidelity/index.ts';
-import { loadSealed, readFeeds, writeOutput } from '../../workflows/index.ts';
+import { isSealedPath, loadPlain, loadSealed, readFeeds, writeOutput } from '../../workflows/index.ts';
 import { addExamples } from '../command-spec.ts';
-import { type CommandHost, onAction, toPathOption, withSession } from '../context.ts';
+import { type CliContext, type CommandHost, onAction, toPathOption, withSession } from '../context.ts';
 import { toPairs } from '../ui/table.ts';
 
 interface RunFlags {
@@ -13,45 +13,38 @@ interface RunFlags {
   readonly out: string;
   readonly envelope?: string;
   readonly key?: string;
+  readonly dataRoot?: string;
 }
 
 export function addRun(program: Command, host: CommandHost): void {
   const command = program
     .command('run')
-    .summary('run a sealed ONNX model on npy inputs, without plaintext on disk')
+    .summary('run an ONNX model, plain or sealed, on npy inputs; record its answers')
     .description(
-      'Decrypts a sealed ONNX model in the memory of a child process, runs it once, and writes every output as npy. The process ends with the run; no plaintext is written.',
+      'Runs an ONNX model once and writes every output as npy. A sealed model is decrypted in the memory of a child process, which ends with the run; no plaintext is written.',
     )
-    .argument('<sealed>', 'sealed model')
+    .argument('<model>', 'ONNX model, plain or sealed')
     .requiredOption('--input <file...>', 'npy files, in the order of the inputs of the model')
     .option('-o, --out <dir>', 'folder for the outputs', '.')
-    .option('--envelope <file>', 'key envelope (default: the one in the home)')
-    .option('--key <uri>', 'key that unwraps the data key');
-  addExamples(command, [{ command: 'modelward run model.seal --input x.npy --out answers', summary: 'one batch' }]);
+    .option('--envelope <file>', 'key envelope of a sealed model (default: the one in the home)')
+    .option('--key <uri>', 'key that unwraps the data key')
+    .option('--data-root <dir>', 'follow links that stay below this folder');
+  addExamples(command, [
+    { command: 'modelward run model.seal --input x.npy --out answers', summary: 'one batch' },
+    { command: 'modelward run model.onnx --input x.npy --out answers', summary: 'for stamp read' },
+  ]);
   onAction<RunFlags>(host, command, async (context, flags, words) => {
-    const { services } = context;
-    const result = await withSession(context, async (session) => {
-      const loaded = await loadSealed(services, session, {
-        path: context.toAbsolute(words[0]),
-        keyUri: flags.key ?? null,
-        ...toPathOption(context, 'envelopePath', flags.envelope),
-      });
-      try {
-        const feeds = readFeeds(
-          loaded,
-          flags.input.map((path) => context.toAbsolute(path)),
+    const path = context.toAbsolute(words[0]);
+    const result = isSealedPath(path)
+      ? await withSession(context, (session) => {
+          const key = { keyUri: flags.key ?? null, ...toPathOption(context, 'envelopePath', flags.envelope) };
+          return run(context, flags, loadSealed(context.services, session, { path, ...key }));
+        })
+      : await run(
+          context,
+          flags,
+          loadPlain(context.services, { path, ...toPathOption(context, 'dataRoot', flags.dataRoot) }),
         );
-        const answers = await loaded.run(feeds);
-        const outputs = [...answers].map(([name, value]) => {
-          const path = join(context.toAbsolute(flags.out), `${name.replace(/[^A-Za-z0-9_.-]/g, '_')}.npy`);
-          writeOutput(services, path, toNpyBytes(value));
-          return { name, path, dtype: value.dtype, shape: value.shape };
-        });
-        return { runtime: `${loaded.runtime.id} ${loaded.runtime.version}`, outputs };
-      } finally {
-        await loaded.release();
-      }
-    });
     context.ui.result(result, ({ style }) =>
       toPairs(
         [
@@ -66,4 +59,37 @@ export function addRun(program: Command, host: CommandHost): void {
     );
     return EXIT.ok;
   });
+}
+
+interface RunResult {
+  readonly runtime: string;
+  readonly outputs: readonly {
+    readonly name: string;
+    readonly path: string;
+    readonly dtype: string;
+    readonly shape: readonly number[];
+  }[];
+}
+
+/** Answers once, writes what it says, and lets go of the model. */
+async function run(
+  context: CliContext,
+  { input, out }: RunFlags,
+  loading: ReturnType<typeof loadSealed>,
+): Promise<RunResult> {
+  const loaded = await loading;
+  try {
+    const feeds = readFeeds(
+      loaded,
+      input.map((path) => context.toAbsolute(path)),
+    );
+    const outputs = [...(await loaded.run(feeds))].map(([name, value]) => {
+      const path = join(context.toAbsolute(out), `${name.replace(/[^A-Za-z0-9_.-]/g, '_')}.npy`);
+      writeOutput(context.services, path, toNpyBytes(value));
+      return { name, path, dtype: value.dtype, shape: value.shape };
+    });
+    return { runtime: `${loaded.runtime.id} ${loaded.runtime.version}`, outputs };
+  } finally {
+    await loaded.release();
+  }
 }

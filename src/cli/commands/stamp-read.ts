@@ -5,7 +5,15 @@ import { EXIT } from '../../core/errors.ts';
 import { type OutputReading, toShownPayload } from '../../watermark/index.ts';
 import { listMarks, type MarkReading, readMarks, removeOutputMark } from '../../workflows/index.ts';
 import { addExamples } from '../command-spec.ts';
-import { type CommandHost, onAction, toPathOption } from '../context.ts';
+import {
+  type CliContext,
+  type CommandHost,
+  onAction,
+  type OpenFlags,
+  toOpenOptions,
+  toPathOption,
+  withLazySession,
+} from '../context.ts';
 import { toPairs, toTable } from '../ui/table.ts';
 import { toNumber } from './protect.ts';
 
@@ -17,40 +25,54 @@ export function addStampRead(stamp: Command, host: CommandHost): void {
     .command('read')
     .summary('look for marks in recorded outputs')
     .description(
-      'Reads marks from what a model answered, recorded as npz, npy or JSON ({"output": [[…]]}). Every mark is tried in every recording; each pair is one trial, and more trials made elsewhere are added. Exit 1 when a mark is not found, or a checksum is wrong.',
+      'Reads marks from what a model answered, recorded as npz, npy, JSON ({"output": [[…]]}), or a folder of npy files as "modelward run" writes them. Every mark is tried in every recording; each pair is one trial, and more trials made elsewhere are added. Exit 1 when a mark is not found, or a checksum is wrong.',
     )
-    .argument('<recordings...>', 'npz, npy or JSON files with outputs by their names')
+    .argument('<recordings...>', 'npz, npy, JSON or folders of npy, with outputs by their names')
     .requiredOption('--mark <files...>', 'mark files')
     .option('--trials <number>', 'keys and recordings that were tried before', toNumber, 0);
   addExamples(command, [
     { command: 'modelward stamp read answers.npz --mark model.stamped.onnx.mark.json', summary: 'is this ours?' },
   ]);
-  onAction<{ readonly mark: readonly string[]; readonly trials: number }>(host, command, (context, flags, words) => {
-    const readings = readMarks(context.services, {
-      recordings: words.map((path) => context.toAbsolute(path)),
-      marks: flags.mark.map((path) => context.toAbsolute(path)),
-      furtherTrials: flags.trials,
-    });
-    context.ui.result({ readings: readings.map(toShown) }, ({ style, widthColumns }) =>
-      toTable({
-        columns: [
-          { title: 'recording', isFlexible: true },
-          { title: 'mark' },
-          { title: 'found' },
-          { title: 'what was read' },
-        ],
-        rows: readings.map(({ recording, reading, id }) => [
-          parse(recording).base,
-          `${reading.kind} ${id}`,
-          isGood(reading) ? 'yes' : 'no',
-          toWords(reading),
-        ]),
-        style,
-        ...(widthColumns === undefined ? {} : { widthColumns }),
-      }),
-    );
-    return readings.every(({ reading }) => isGood(reading)) ? EXIT.ok : EXIT.findings;
+  onAction<ReadFlags>(host, command, (context, flags, words) => {
+    return readRecordings(context, words, flags) ? EXIT.ok : EXIT.findings;
   });
+}
+
+export interface ReadFlags {
+  readonly mark: readonly string[];
+  readonly trials: number;
+}
+
+/** Prints what was read of every mark in every recording; true when all of them were found. */
+export function readRecordings(
+  context: CliContext,
+  recordings: readonly string[],
+  { mark, trials }: ReadFlags,
+): boolean {
+  const readings = readMarks(context.services, {
+    recordings: recordings.map((path) => context.toAbsolute(path)),
+    marks: mark.map((path) => context.toAbsolute(path)),
+    furtherTrials: trials,
+  });
+  context.ui.result({ readings: readings.map(toShown) }, ({ style, widthColumns }) =>
+    toTable({
+      columns: [
+        { title: 'recording', isFlexible: true },
+        { title: 'mark' },
+        { title: 'found' },
+        { title: 'what was read' },
+      ],
+      rows: readings.map(({ recording, reading, id }) => [
+        parse(recording).base,
+        `${reading.kind} ${id}`,
+        isGood(reading) ? 'yes' : 'no',
+        toWords(reading),
+      ]),
+      style,
+      ...(widthColumns === undefined ? {} : { widthColumns }),
+    }),
+  );
+  return readings.every(({ reading }) => isGood(reading));
 }
 
 function isGood(reading: OutputReading): boolean {
@@ -91,12 +113,15 @@ export function addStampList(stamp: Command, host: CommandHost): void {
   const command = stamp
     .command('list')
     .summary('list the output marks in a model file, by the names of their nodes')
-    .argument('<model>', 'ONNX model')
+    .argument('<model>', 'ONNX model, plain or sealed')
+    .option('--envelope <file>', 'key envelope of a sealed model')
+    .option('--key <uri>', 'key that opens a sealed model')
     .option('--data-root <dir>', 'follow links that stay below this folder');
   addExamples(command, [{ command: 'modelward stamp list model.onnx', summary: 'kinds and ids' }]);
-  onAction<{ readonly dataRoot?: string }>(host, command, (context, flags, words) => {
-    const path = context.toAbsolute(words[0]);
-    const marks = listMarks({ path, ...toPathOption(context, 'dataRoot', flags.dataRoot) });
+  onAction<OpenFlags>(host, command, async (context, flags, words) => {
+    const marks = await withLazySession(context, (open) =>
+      listMarks(context.services, open, toOpenOptions(context, flags, words[0])),
+    );
     context.ui.result({ marks }, ({ style }) =>
       toTable({ columns: [{ title: 'kind' }, { title: 'id' }], rows: marks.map(({ kind, id }) => [kind, id]), style }),
     );

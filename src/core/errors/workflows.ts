@@ -74,6 +74,12 @@ export const workflowsErrors = defineErrors({
     http: 409,
     fix: 'Open it with "modelward open" first, and look at the plain model.',
   },
+  MODEL_SEALED: {
+    message: 'The model is sealed, and this command takes plain ones.',
+    exit: EXIT.usage,
+    http: 409,
+    fix: 'Open it with "modelward open" first; seal what you changed again with "modelward seal".',
+  },
   NOT_SEALED: { message: 'The file is not a sealed model.', exit: EXIT.malformed, http: 422 },
   RECORD_FAILED: {
     message: 'The ledger could not record the use of a key, so no key was handed out.',

@@ -35,4 +35,6 @@ export const WATERMARK_LIMITS = {
   markElementsMax: 32 * 1024 * 1024,
   /** Values of a recording of outputs that is read for a mark. */
   recordingElementsMax: 64 * 1024 * 1024,
+  /** Outputs of a recording that is a folder: more than any model that is run has. */
+  recordingOutputsMax: 1024,
 } as const;

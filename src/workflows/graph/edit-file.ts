@@ -1,6 +1,5 @@
 /** Edits the graph of a model file into a copy, and keeps the plan of what was done. */
 import { utf8 } from '../../core/bytes.ts';
-import { openModelPath } from '../../formats/index.ts';
 import {
   applyEditPlan,
   editGraph,
@@ -10,6 +9,7 @@ import {
   type Transaction,
 } from '../../surgery/index.ts';
 import type { Model } from '../../model/types.ts';
+import { openPlainModel } from '../open-model.ts';
 import { makeParent, writeBytes } from '../write-bytes.ts';
 import { writeCopy, type WriteServices, type WrittenCopy } from '../write-copy.ts';
 
@@ -62,7 +62,7 @@ function withEdit(
   const { path, dataRoot, others = {} } = options;
   const opened: Model[] = [];
   const open = (file: string): Model => {
-    const model = openModelPath(file, { dataRoot });
+    const model = openPlainModel(file, dataRoot);
     opened.push(model);
     return model;
   };

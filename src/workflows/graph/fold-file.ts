@@ -1,6 +1,6 @@
 /** Folds the constants of a model file into a copy. */
-import { openModelPath } from '../../formats/index.ts';
 import { foldConstants, type FoldReport } from '../../surgery/index.ts';
+import { openPlainModel } from '../open-model.ts';
 import type { Services } from '../services.ts';
 import { type EditFileOptions, type EditFileResult, writeEdit } from './edit-file.ts';
 
@@ -16,7 +16,7 @@ export async function foldFile(
   services: Services,
   options: EditFileOptions & { readonly runs: boolean },
 ): Promise<FoldFileResult> {
-  const model = openModelPath(options.path, { dataRoot: options.dataRoot });
+  const model = openPlainModel(options.path, options.dataRoot);
   try {
     const { edit, report } = await foldConstants(model, options.runs ? { runtime: await services.openRuntime() } : {});
     return { ...writeEdit(services, options, edit), fold: report };

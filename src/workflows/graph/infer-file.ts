@@ -1,5 +1,5 @@
 /** Types and shapes of every value of a model file, and where they contradict each other. */
-import { openModelPath, readGraphDocument } from '../../formats/index.ts';
+import { readGraphDocument } from '../../formats/index.ts';
 import {
   type Dim,
   inferDocument,
@@ -7,6 +7,7 @@ import {
   type InferredType,
   type InferOptions,
 } from '../../surgery/index.ts';
+import { openPlainModel } from '../open-model.ts';
 import type { LookOptions } from './look.ts';
 
 export interface InferFileOptions extends LookOptions {
@@ -40,7 +41,7 @@ export interface InferFileReport {
 
 /** @throws FormatError FORMAT_GRAPH_UNSUPPORTED; SourceError */
 export function inferFile(options: InferFileOptions): InferFileReport {
-  const model = openModelPath(options.path, { dataRoot: options.dataRoot });
+  const model = openPlainModel(options.path, options.dataRoot);
   try {
     const asked: InferOptions = {
       dims: new Map(Object.entries(options.dims)),

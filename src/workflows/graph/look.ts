@@ -1,5 +1,4 @@
 /** Looks at the graph of a model file: nodes that answer a query, one node with its neighbours, and the rules it breaks. */
-import { openModelPath } from '../../formats/index.ts';
 import type { Model } from '../../model/types.ts';
 import {
   editGraph,
@@ -10,6 +9,7 @@ import {
   validateGraph,
   type Validation,
 } from '../../surgery/index.ts';
+import { openPlainModel } from '../open-model.ts';
 
 export interface LookOptions {
   /** Absolute path of the model. */
@@ -72,7 +72,7 @@ function look<T>(options: LookOptions, work: (tx: Transaction) => T): T {
 }
 
 function withModel<T>({ path, dataRoot }: LookOptions, work: (model: Model) => T): T {
-  const model = openModelPath(path, { dataRoot });
+  const model = openPlainModel(path, dataRoot);
   try {
     return work(model);
   } finally {

@@ -1,9 +1,9 @@
 /** Optimises a model file into a copy, with before and after measured: nodes, bytes, outputs, time. */
 import { findInputs, type LabelledData, readRuntimeModel } from '../../fidelity/index.ts';
-import { openModelPath } from '../../formats/index.ts';
 import type { Runtime, RuntimeTensor } from '../../model/runtime.ts';
 import type { Model } from '../../model/types.ts';
 import { type GraphEdit, optimizeGraph, type OptimizeReport, type PassId } from '../../surgery/index.ts';
+import { openPlainModel } from '../open-model.ts';
 import { type LatencyRatio, measureLatencyRatio } from '../latency.ts';
 import { openEvalData } from '../protect/eval-data.ts';
 import type { Services } from '../services.ts';
@@ -41,7 +41,7 @@ const RUNS_MAX = 16;
  */
 export async function optimizeFile(services: Services, options: OptimizeFileOptions): Promise<OptimizeFileResult> {
   const { path, passes, runs } = options;
-  const model = openModelPath(path, { dataRoot: options.dataRoot });
+  const model = openPlainModel(path, options.dataRoot);
   const data = runs ? openEvalData(services, options) : null;
   try {
     const trial = runs ? await openTrial(services, model, data) : null;

@@ -1,5 +1,4 @@
 /** Labels in the graph of a model file: written into a copy, read, and taken out of a copy. */
-import { openModelPath } from '../../formats/index.ts';
 import type { Model } from '../../model/types.ts';
 import type { RewritePlan } from '../../source/rewrite.ts';
 import {
@@ -14,7 +13,9 @@ import {
   planGraphLabelRemoval,
   toShownPayload,
 } from '../../watermark/index.ts';
+import { openAnyModel, type OpenAnyOptions, openPlainModel } from '../open-model.ts';
 import type { Services } from '../services.ts';
+import type { Session } from '../session.ts';
 import { writeCopy, type WrittenCopy } from '../write-copy.ts';
 
 export interface GraphLabelFileOptions {
@@ -35,7 +36,7 @@ export interface WrittenGraphLabel {
   readonly statement: string;
 }
 
-/** @throws WatermarkError WATERMARK_LABEL_…; SurgeryError; FormatError | SourceError */
+/** @throws WorkflowError MODEL_SEALED; WatermarkError WATERMARK_LABEL_…; SurgeryError; FormatError | SourceError */
 export function writeGraphLabel(
   services: Services,
   options: GraphLabelFileOptions & { readonly payload: Payload },
@@ -45,7 +46,7 @@ export function writeGraphLabel(
   return { labelled, kind, keptBy: KEPT_BY_ONNXRUNTIME[kind], statement: GRAPH_LABEL_STATEMENT };
 }
 
-/** @throws WatermarkError WATERMARK_LABEL_ABSENT | WATERMARK_LABEL_DAMAGED; SurgeryError; FormatError | SourceError */
+/** @throws WorkflowError MODEL_SEALED; WatermarkError WATERMARK_LABEL_ABSENT | WATERMARK_LABEL_DAMAGED; SurgeryError; FormatError | SourceError */
 export function removeGraphLabel(services: Services, options: GraphLabelFileOptions): WrittenCopy {
   return copy(services, options, (model) => planGraphLabelRemoval({ model, kind: options.kind }));
 }
@@ -56,9 +57,13 @@ export interface FoundGraphLabel {
   readonly says: string;
 }
 
-/** Every label of any kind. @throws FormatError | SourceError */
-export function readGraphLabels(path: string, dataRoot?: string): readonly FoundGraphLabel[] {
-  const model = openModelPath(path, { dataRoot });
+/** Every label of any kind, in a model plain or sealed. @throws WorkflowError ENVELOPE_NOT_FOUND; SealError; FormatError | SourceError */
+export async function readGraphLabels(
+  services: Services,
+  openSession: () => Session,
+  options: OpenAnyOptions,
+): Promise<readonly FoundGraphLabel[]> {
+  const { model } = await openAnyModel(services, () => openSession().recorder, options);
   try {
     return GRAPH_LABEL_KINDS.flatMap((kind) => {
       const payload = findGraphLabel({ model, kind });
@@ -70,7 +75,7 @@ export function readGraphLabels(path: string, dataRoot?: string): readonly Found
 }
 
 function copy(services: Services, options: GraphLabelFileOptions, toPlan: (model: Model) => RewritePlan): WrittenCopy {
-  const model = openModelPath(options.path, { dataRoot: options.dataRoot });
+  const model = openPlainModel(options.path, options.dataRoot);
   try {
     return writeCopy(services, options, toPlan(model));
   } finally {

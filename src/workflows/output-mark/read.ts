@@ -1,9 +1,9 @@
 /** Reads output marks from recorded outputs, lists those of a file, and takes them out. */
+import { join } from 'node:path';
 import { WatermarkError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { WATERMARK_LIMITS } from '../../core/limits/watermark.ts';
 import { readArrays } from '../../fidelity/index.ts';
-import { openModelPath } from '../../formats/index.ts';
 import type { RuntimeTensor } from '../../model/runtime.ts';
 import { openFileSource } from '../../source/index.ts';
 import {
@@ -16,11 +16,13 @@ import {
   readOutputMark,
   type Recording,
 } from '../../watermark/index.ts';
+import { openAnyModel, type OpenAnyOptions, openPlainModel } from '../open-model.ts';
 import type { Services } from '../services.ts';
+import type { Session } from '../session.ts';
 import { writeCopy, type WrittenCopy } from '../write-copy.ts';
 
 export interface ReadMarksOptions {
-  /** Absolute paths of recordings: npz, npy or JSON. */
+  /** Absolute paths of recordings: npz, npy, JSON, or a folder of npy files named as the outputs. */
   readonly recordings: readonly string[];
   /** Absolute paths of mark files. */
   readonly marks: readonly string[];
@@ -39,19 +41,24 @@ export interface MarkReading {
  * Every mark in every recording; each pair is one trial.
  * @throws WatermarkError WATERMARK_MARK_FILE_MALFORMED | WATERMARK_RECORDING_MALFORMED; RuntimeError DATA_…; SourceError
  */
-export function readMarks({ storage }: Services, options: ReadMarksOptions): readonly MarkReading[] {
+export function readMarks(services: Services, options: ReadMarksOptions): readonly MarkReading[] {
+  const { storage } = services;
   const marks = options.marks.map((path): readonly [string, OutputMark] => [path, parseOutputMark(storage.read(path))]);
   const trials = marks.length * options.recordings.length + options.furtherTrials;
   return options.recordings.flatMap((path) => {
-    const recording = readRecording(path);
+    const recording = readRecording(services, path);
     return marks.map(([markPath, mark]) => {
       return { recording: path, mark: markPath, id: mark.id, reading: readOutputMark(recording, mark, trials) };
     });
   });
 }
 
-/** JSON is { "name": nested arrays of numbers }; npy and npz are told by their first bytes. */
-function readRecording(path: string): Recording {
+/**
+ * JSON is { "name": nested arrays of numbers }; npy and npz are told by their first bytes; a folder has one npy for each output,
+ * as `modelward run` writes them.
+ */
+function readRecording(services: Services, path: string): Recording {
+  if (services.isFolder(path)) return readFolder(path, services.storage.list(path));
   const source = openFileSource(path);
   const first = new Uint8Array(Math.min(1, source.size));
   source.read(0, first);
@@ -64,6 +71,20 @@ function readRecording(path: string): Recording {
   } finally {
     source.close();
   }
+}
+
+function readFolder(path: string, entries: readonly string[]): Recording {
+  const names = entries.filter((entry) => entry.endsWith('.npy')).map((entry) => entry.slice(0, -'.npy'.length));
+  if (names.length === 0 || names.length > WATERMARK_LIMITS.recordingOutputsMax) {
+    throw toMalformed(`a folder of answers has 1 to ${WATERMARK_LIMITS.recordingOutputsMax} npy files`);
+  }
+  return new Map(names.map((name) => [name, readArray(join(path, `${name}.npy`))]));
+}
+
+function readArray(path: string): RuntimeTensor {
+  const array = readArrays(openFileSource(path)).get('');
+  if (array === undefined) throw toMalformed('a file of a folder is no npy');
+  return array;
 }
 
 function toMalformed(problem: string): WatermarkError {
@@ -103,15 +124,13 @@ function toTensor(value: unknown): RuntimeTensor {
   return { dtype: 'f64', shape, data: new Uint8Array(values.buffer) };
 }
 
-export interface MarkedFileOptions {
-  /** Absolute path of the model. */
-  readonly path: string;
-  readonly dataRoot?: string | undefined;
-}
-
-/** Marks in the outputs of a file, by the names of their nodes. @throws FormatError | SourceError */
-export function listMarks({ path, dataRoot }: MarkedFileOptions): readonly MarkId[] {
-  const model = openModelPath(path, { dataRoot });
+/** Marks in the outputs of a model, plain or sealed, by the names of their nodes. @throws WorkflowError ENVELOPE_NOT_FOUND; SealError; FormatError | SourceError */
+export async function listMarks(
+  services: Services,
+  openSession: () => Session,
+  options: OpenAnyOptions,
+): Promise<readonly MarkId[]> {
+  const { model } = await openAnyModel(services, () => openSession().recorder, options);
   try {
     return listOutputMarks(model);
   } finally {
@@ -119,17 +138,20 @@ export function listMarks({ path, dataRoot }: MarkedFileOptions): readonly MarkI
   }
 }
 
-export interface RemoveMarkOptions extends MarkedFileOptions {
+export interface RemoveMarkOptions {
+  /** Absolute path of the model. */
+  readonly path: string;
+  readonly dataRoot?: string | undefined;
   readonly out: string;
   /** Absolute path of the mark file. */
   readonly markPath: string;
   readonly force: boolean;
 }
 
-/** @throws WatermarkError WATERMARK_OUTPUT_ABSENT | WATERMARK_LABEL_DAMAGED; FormatError | SourceError */
+/** @throws WorkflowError MODEL_SEALED; WatermarkError WATERMARK_OUTPUT_ABSENT | WATERMARK_LABEL_DAMAGED; FormatError | SourceError */
 export function removeOutputMark(services: Services, options: RemoveMarkOptions): WrittenCopy {
   const mark = parseOutputMark(services.storage.read(options.markPath));
-  const model = openModelPath(options.path, { dataRoot: options.dataRoot });
+  const model = openPlainModel(options.path, options.dataRoot);
   try {
     return writeCopy(services, options, editOutputMarkRemoval(model, mark).toRewrite());
   } finally {

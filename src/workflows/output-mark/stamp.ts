@@ -1,7 +1,6 @@
 /** Puts a mark into the outputs of a copy of a model, keeps its mark file, and measures and reports what it changed. */
 import { basename } from 'node:path';
 import { utf8 } from '../../core/bytes.ts';
-import { openModelPath } from '../../formats/index.ts';
 import { readArrays, readRuntimeModel } from '../../fidelity/index.ts';
 import type { Model } from '../../model/types.ts';
 import { type OutputMarkPage, toOutputMarkHtml } from '../../report/index.ts';
@@ -19,6 +18,7 @@ import {
   toShownPayload,
 } from '../../watermark/index.ts';
 import { openEvalData } from '../protect/eval-data.ts';
+import { openPlainModel } from '../open-model.ts';
 import type { Services } from '../services.ts';
 import { makeParent, writeBytes, writeOutput } from '../write-bytes.ts';
 import { writeCopy, type WrittenCopy } from '../write-copy.ts';
@@ -61,9 +61,9 @@ export interface StampResult {
   readonly statement: string;
 }
 
-/** @throws WatermarkError WATERMARK_OUTPUT_…; SurgeryError; FormatError | SourceError; RuntimeError DATA_… */
+/** @throws WorkflowError MODEL_SEALED; WatermarkError WATERMARK_OUTPUT_…; SurgeryError; FormatError | SourceError; RuntimeError DATA_… */
 export async function stampOutputs(services: Services, options: StampOptions): Promise<StampResult> {
-  const model = openModelPath(options.path, { dataRoot: options.dataRoot });
+  const model = openPlainModel(options.path, options.dataRoot);
   try {
     const mark = toOutputMark(toMarkSpec(model, options.wish));
     const old = options.replacePath === null ? null : parseOutputMark(services.storage.read(options.replacePath));

@@ -1,7 +1,11 @@
-/** Runs a sealed ONNX model without plaintext on disk: the key goes over a pipe to a child process that ends on release. */
+/**
+ * Runs an ONNX model on npy files. A sealed one leaves no plaintext on disk: the key goes over a pipe to a child process that
+ * ends on release.
+ */
 import { WorkflowError } from '../core/errors.ts';
-import { readNpyValue } from '../fidelity/index.ts';
-import type { RuntimeTensor } from '../model/runtime.ts';
+import { readNpyValue, readRuntimeModel } from '../fidelity/index.ts';
+import { openModelPath } from '../formats/index.ts';
+import type { RuntimeSession, RuntimeTensor } from '../model/runtime.ts';
 import type { SealedSession } from '../seal/ports.ts';
 import { openFileSource } from '../source/index.ts';
 import { recordOpening, type SealedKeyOptions, withSealedKey } from './sealed-key.ts';
@@ -26,11 +30,37 @@ export async function loadSealed(
 }
 
 /**
+ * Loads a plain model for running, in this process; the caller releases the session.
+ * @param path absolute path of the model
+ * @throws RuntimeError RUNTIME_UNAVAILABLE | RUNTIME_FORMAT | RUNTIME_NO_GRAPH | RUNTIME_LOAD_FAILED; FormatError | SourceError
+ */
+export async function loadPlain(
+  services: Pick<Services, 'openRuntime'>,
+  { path, dataRoot }: { readonly path: string; readonly dataRoot?: string | undefined },
+): Promise<SealedSession> {
+  const model = openModelPath(path, { dataRoot });
+  try {
+    const runtime = await services.openRuntime();
+    const session = await runtime.load(readRuntimeModel(model));
+    const { inputs, outputs } = session;
+    return {
+      runtime: { id: runtime.id, version: runtime.version },
+      ...{ inputs, outputs, run: (feeds) => session.run(feeds), release: () => session.release() },
+    };
+  } finally {
+    model.close();
+  }
+}
+
+/**
  * Feeds from npy files, in the order of the model's inputs.
  * @param paths absolute paths, one per input
  * @throws WorkflowError RUN_INPUTS_MISSING; RuntimeError DATA_MALFORMED
  */
-export function readFeeds(session: SealedSession, paths: readonly string[]): ReadonlyMap<string, RuntimeTensor> {
+export function readFeeds(
+  session: Pick<RuntimeSession, 'inputs'>,
+  paths: readonly string[],
+): ReadonlyMap<string, RuntimeTensor> {
   const names = session.inputs.map(({ name }) => name);
   if (paths.length !== names.length) {
     throw new WorkflowError('RUN_INPUTS_MISSING', { fields: { inputs: names, given: paths.length } });
