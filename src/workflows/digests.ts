@@ -25,15 +25,15 @@ export interface HashingSink extends ByteSink {
   sizeBytes(): number;
 }
 
-/** A sink that passes bytes on and keeps their digest. */
-export function toHashingSink(sink: ByteSink): HashingSink {
+/** A sink that keeps the digest of its bytes, and passes them on to `sink` when there is one. */
+export function toHashingSink(sink?: ByteSink): HashingSink {
   const hash = createHash('sha256');
   let size = 0;
   return {
     write(chunk) {
       hash.update(chunk);
       size += chunk.length;
-      sink.write(chunk);
+      sink?.write(chunk);
     },
     sha256: () => hash.digest('hex'),
     sizeBytes: () => size,

@@ -33,6 +33,12 @@ export const sourceErrors = defineErrors({
     http: 422,
   },
   WRITE_FAILED: { message: 'The output could not be written.', exit: EXIT.environment, http: 500 },
+  WRITE_SEVERAL_FILES: {
+    message: 'The edit changes several files of the model, which no single rename can put in place.',
+    exit: EXIT.usage,
+    http: 409,
+    fix: 'Give the edited copy of the whole model another place: --out DIR.',
+  },
   WRITE_EXISTS: {
     message: 'The output already exists.',
     exit: EXIT.usage,

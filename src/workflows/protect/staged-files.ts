@@ -4,7 +4,7 @@ import { toHex, utf8 } from '../../core/bytes.ts';
 import { type Json, toCanonicalJson } from '../../core/canonical-json.ts';
 import { sha256 } from '../../core/hash.ts';
 import type { StagedFolder } from '../../source/index.ts';
-import { applyRewrite, toRewriteSize } from '../../source/rewrite.ts';
+import { toRewriteSize } from '../../source/rewrite.ts';
 import { toHashingSink } from '../digests.ts';
 import type { FileRecord } from './options.ts';
 import type { Protection } from './protection.ts';
@@ -32,13 +32,14 @@ export function writeMarked({ plan, names, options, services }: Protection, stag
   return plan.files.map(({ ops }, index) => {
     const name = names.marked[index];
     const file = staged.file(name, 0o644);
-    const sink = toHashingSink(file);
-    progress.step(`write ${name}`, toRewriteSize(ops), 'bytes');
-    applyRewrite(ops, sink, (count) => {
+    const tap = toHashingSink();
+    const onBytes = (count: number): void => {
       progress.advance(count);
-    });
+    };
+    progress.step(`write ${name}`, toRewriteSize(ops), 'bytes');
+    file.rewrite(ops, { tap, onBytes });
     progress.done();
     file.close();
-    return { path: join(options.out, name), sha256: sink.sha256(), sizeBytes: sink.sizeBytes() };
+    return { path: join(options.out, name), sha256: tap.sha256(), sizeBytes: tap.sizeBytes() };
   });
 }
