@@ -11,6 +11,9 @@ export interface Random {
   fill(into: Uint8Array): void;
 }
 
+/** Waits so many milliseconds, or until `signal` is aborted; never rejects. */
+export type Pause = (ms: number, signal?: AbortSignal) => Promise<void>;
+
 /** Where long work reports to. Calls are cheap and may come thousands of times a second; the receiver throttles. */
 export interface Progress {
   /** A named step begins; `total` in `unit`s when known. */

@@ -1,10 +1,3 @@
 /** A queue of jobs that several machines share. */
 export { parseQueueAddress, type QueueAddress, toServerName } from './address.ts';
-export {
-  assertSchemaName,
-  type JobQueue,
-  type JobState,
-  openJobQueue,
-  type OpenQueueOptions,
-  type TakenJob,
-} from './queue.ts';
+export { openJobQueue, type OpenQueueOptions } from './queue.ts';

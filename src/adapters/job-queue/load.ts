@@ -30,7 +30,6 @@ export interface Boss {
   createQueue(name: string, options: object): Promise<void>;
   insert(jobs: readonly object[]): Promise<unknown>;
   fetch(name: string, options: object): Promise<readonly BossJob[]>;
-  complete(name: string, id: string, data: object): Promise<unknown>;
   fail(name: string, id: string): Promise<unknown>;
   expire(): Promise<void>;
 }

@@ -2,11 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type QueueUnderTest, runJobQueueSuite } from '../../../test/conformance/job-queue.ts';
 import { createPostgres, describeWithPostgres, type Postgres } from '../../../test/postgres.ts';
 import { describeWithProgram, hasProgram } from '../../../test/shared-data.ts';
+import type { JobQueue } from '../../core/job-queue.ts';
 import { parseQueueAddress } from './address.ts';
 import { loadBoss } from './load.ts';
-import { type JobQueue, openJobQueue, type OpenQueueOptions, type TakenJob } from './queue.ts';
+import { openJobQueue, type OpenQueueOptions } from './queue.ts';
 
 describe('the package of the queue', () => {
   test('that is not there, or has another major version, is told with the command that installs it', async () => {
@@ -42,103 +44,28 @@ describeWithPostgres('a queue on PostgreSQL', () => {
     opened.push(queue);
     return queue;
   };
-  /** Jobs of the test's own queue, so that tests cannot take from one another. */
-  const openFresh = async (): Promise<{ queue: JobQueue; again: () => Promise<JobQueue> }> => {
+  /** A queue of the test's own, so that tests cannot take from one another. */
+  const openFresh = async (): Promise<QueueUnderTest> => {
     const name = `tests-${randomUUID()}`;
     const again = (): Promise<JobQueue> => open(undefined, { name, maintenanceSeconds: 60 });
-    return { queue: await again(), again };
+    // Leases end by the clock of the database: it is set back, and nobody has to wait.
+    const back = "started_on = now() - interval '61 seconds'";
+    const endLease = (id: string): void => {
+      server.query(`UPDATE modelward.job SET ${back} WHERE name = '${name}' AND id = '${id}' AND state = 'active'`);
+    };
+    return { queue: await again(), again, endLease };
   };
-  const take = async (queue: JobQueue): Promise<TakenJob> => {
-    const job = await queue.take();
-    if (job === null) throw new TypeError('no job waits');
-    return job;
-  };
-  const ids: readonly string[] = Array.from({ length: 3 }, () => randomUUID());
-
-  test('each job goes to one taker, with what it holds; results come back', async () => {
-    const { queue, again } = await openFresh();
-    const other = await again();
-    await queue.submit(ids.map((id, at) => ({ id, data: { at } })));
-    const taken = [await take(queue), await take(other), await take(queue)];
-    expect(await other.take()).toBeNull();
-    expect(taken.map(({ id }) => id).sort()).toEqual([...ids].sort());
-    for (const job of taken) expect(job.data).toEqual({ at: ids.indexOf(job.id) });
-    await taken[0].finish({ fine: true });
-    const states = await queue.look([...ids, randomUUID()]);
-    expect(states.size).toBe(3);
-    expect(states.get(taken[0].id)).toEqual({ state: 'done', result: { fine: true } });
-    expect(states.get(taken[1].id)).toEqual({ state: 'running' });
-  });
-
-  test('a job that waits or runs is not added again; one that ended makes room', async () => {
-    const { queue } = await openFresh();
-    await queue.submit([{ id: ids[0], data: { round: 1 } }]);
-    await queue.submit([{ id: ids[0], data: { round: 2 } }]);
-    const job = await take(queue);
-    expect(job.data).toEqual({ round: 1 });
-    await queue.submit([{ id: ids[0], data: { round: 3 } }]);
-    expect(await queue.take()).toBeNull();
-    await job.finish({});
-    await queue.submit([{ id: ids[0], data: { round: 4 } }]);
-    expect((await take(queue)).data).toEqual({ round: 4 });
-  });
-
-  test('a failed attempt is repeated as often as was said, then the job is lost', async () => {
-    const { queue } = await openFresh();
-    await queue.submit([{ id: ids[0], data: {} }]);
-    const first = await take(queue);
-    await first.fail();
-    const second = await take(queue);
-    expect([first.retries, second.retries]).toEqual([0, 1]);
-    await second.fail();
-    expect(await queue.take()).toBeNull();
-    expect((await queue.look(ids)).get(ids[0])).toEqual({ state: 'lost' });
-  });
-
-  test('a job given back is as if it had not been taken', async () => {
-    const { queue } = await openFresh();
-    await queue.submit([{ id: ids[0], data: {} }]);
-    for (let round = 0; round < 4; round++) {
-      const job = await take(queue);
-      expect(job.retries).toBe(0);
-      await job.giveBack();
-    }
-    expect((await queue.look(ids)).get(ids[0])).toEqual({ state: 'waiting' });
-  });
-
-  test('a worker that is silent for too long loses its job, and cannot touch it after that', async () => {
-    const { queue, again } = await openFresh();
-    await queue.submit([{ id: ids[0], data: {} }]);
-    const silent = await take(queue);
-    expect(await silent.extend(1)).toBe(true);
-    // The lease ends by the clock of the database: it is set back, nothing waits.
-    server.query(
-      `UPDATE modelward.job SET started_on = now() - interval '2 seconds' WHERE id = '${ids[0]}' AND state = 'active'`,
-    );
-    // A process that opens the queue looks for such jobs.
-    const job = await take(await again());
-    expect(job.retries).toBe(1);
-    expect(await silent.extend(60)).toBe(false);
-    await silent.giveBack();
-    expect((await queue.look(ids)).get(ids[0])).toEqual({ state: 'running' });
-    expect(await job.extend(60)).toBe(true);
-  });
-
-  test('jobs that nobody began can be withdrawn, others not', async () => {
-    const { queue } = await openFresh();
-    await queue.submit(ids.map((id) => ({ id, data: {} })));
-    const job = await take(queue);
-    expect(await queue.withdraw(ids)).toBe(2);
-    expect([...(await queue.look(ids)).keys()]).toEqual([job.id]);
-  });
+  runJobQueueSuite({ name: 'PostgreSQL', make: openFresh });
 
   test('a result longer than is read, and jobs of many megabytes', async () => {
     const { queue } = await openFresh();
-    await queue.submit(ids.map((id) => ({ id, data: { text: 'x'.repeat(3 * 1024 * 1024) } })));
-    const job = await take(queue);
-    expect((job.data as { text: string }).text).toHaveLength(3 * 1024 * 1024);
-    await job.finish({ text: 'x'.repeat(1024 * 1024) });
-    expect((await queue.look(ids)).get(job.id)).toEqual({ state: 'done', result: null });
+    const text = 'x'.repeat(3 * 1024 * 1024);
+    const ids = Array.from({ length: 3 }, () => randomUUID());
+    await queue.submit(ids.map((id) => ({ id, data: { text } })));
+    const job = await queue.take();
+    expect(job?.data).toEqual({ text });
+    await job?.finish({ text: 'x'.repeat(1024 * 1024) });
+    expect((await queue.look(ids)).get(job?.id ?? '')).toEqual({ state: 'done', result: null });
   });
 
   describe('that cannot be used', () => {

@@ -1,5 +1,6 @@
 /** Durable jobs with results on PostgreSQL, by pg-boss: taken by one worker at a time, retried when it goes silent. */
 import { QueueError } from '../../core/errors.ts';
+import type { JobQueue, JobState } from '../../core/job-queue.ts';
 import { QUEUE_LIMITS } from '../../core/limits/queue.ts';
 import { type QueueAddress, toServerName } from './address.ts';
 import { toQueueError } from './failures.ts';
@@ -19,39 +20,6 @@ export interface OpenQueueOptions {
   readonly maintenanceSeconds: number | null;
   /** Connections at the same time. */
   readonly connectionsMax: number;
-}
-
-export type JobState =
-  | { readonly state: 'waiting' | 'running' | 'lost' | 'withdrawn' }
-  /** `result` as the worker gave it, not checked; null when it is longer than is read. */
-  | { readonly state: 'done'; readonly result: unknown };
-
-export interface TakenJob {
-  readonly id: string;
-  /** As it lies in the database, not checked. */
-  readonly data: unknown;
-  /** Times that a worker took the job before. */
-  readonly retries: number;
-  /** A sign of life: no other worker gets the job for so many seconds. False when the job is no longer this worker's. */
-  extend(leaseSeconds: number): Promise<boolean>;
-  finish(result: object): Promise<void>;
-  /** The attempt failed: the job waits again, or is lost when it failed too often. */
-  fail(): Promise<void>;
-  /** As if it had not been taken. */
-  giveBack(): Promise<void>;
-}
-
-/** Every call throws QueueError QUEUE_UNREACHABLE | QUEUE_REFUSED when the database does not do it. */
-export interface JobQueue {
-  /** Adds jobs. One whose id waits or runs is left as it is; one that ended makes room. @param jobs with UUIDs as ids */
-  submit(jobs: readonly { readonly id: string; readonly data: object }[]): Promise<void>;
-  /** States by id; ids that the queue does not have are absent. */
-  look(ids: readonly string[]): Promise<ReadonlyMap<string, JobState>>;
-  /** Takes jobs out that no worker has begun. Returns their number. */
-  withdraw(ids: readonly string[]): Promise<number>;
-  /** The next job, null when none waits. */
-  take(): Promise<TakenJob | null>;
-  close(): Promise<void>;
 }
 
 /** Seconds until a job that was taken but never extended is given out again. */
@@ -153,16 +121,19 @@ function toQueue(opened: OpenedQueue): JobQueue {
       const job = await takeNext(opened);
       if (job === undefined) return null;
       const key = [name, job.id, job.retryCount];
+      const extend = async (seconds: number): Promise<boolean> =>
+        (await run(sql.extend, [...key, seconds])).rows.length === 1;
       return {
         id: job.id,
         data: job.data,
         retries: job.retryCount,
-        extend: async (seconds) => (await run(sql.extend, [...key, seconds])).rows.length === 1,
+        extend,
         finish: async (result) => {
-          await attempt(() => boss.complete(name, job.id, result));
+          await run(sql.finish, [...key, JSON.stringify(result)]);
         },
         fail: async () => {
-          await attempt(() => boss.fail(name, job.id));
+          // pg-boss would fail the job of whoever has it.
+          if (await extend(FIRST_LEASE_SECONDS)) await attempt(() => boss.fail(name, job.id));
         },
         giveBack: async () => {
           await run(sql.giveBack, key);

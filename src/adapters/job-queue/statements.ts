@@ -8,7 +8,7 @@
 /** @param schema checked by `assertSchemaName`: it stands in the text unquoted, as pg-boss has it */
 export function toStatements(
   schema: string,
-): Readonly<Record<'look' | 'extend' | 'giveBack' | 'clearEnded' | 'withdraw', string>> {
+): Readonly<Record<'look' | 'extend' | 'finish' | 'giveBack' | 'clearEnded' | 'withdraw', string>> {
   const job = `${schema}.job`;
   const taken = `name = $1 AND id = $2 AND retry_count = $3 AND state = 'active'`;
   const among = 'name = $1 AND id = ANY($2::uuid[])';
@@ -18,6 +18,7 @@ export function toStatements(
       FROM ${job} WHERE ${among}`,
     extend: `UPDATE ${job} SET started_on = now(), expire_in = $4::int * interval '1 second'
       WHERE ${taken} RETURNING id`,
+    finish: `UPDATE ${job} SET state = 'completed', completed_on = now(), output = $4::jsonb WHERE ${taken}`,
     // Without started_on, the next taking does not count as another attempt.
     giveBack: `UPDATE ${job} SET state = 'created', started_on = NULL WHERE ${taken}`,
     // States are ordered: created, retry, active, completed, cancelled, failed.
