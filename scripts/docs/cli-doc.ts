@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
 import type { CommandSpec, OptionSpec } from '../../src/cli/command-spec.ts';
 import { toCommandSpecs } from '../../src/cli/command-spec.ts';
+import { defineAll } from '../../src/cli/command-table.ts';
 import { EXIT } from '../../src/core/errors/table.ts';
 import { GENERATED_NOTICE, type GeneratedDoc, toCell } from './generated.ts';
 
@@ -37,7 +38,9 @@ export async function loadCommandSpecs(root: string): Promise<CommandSpec[] | un
     },
     end: () => undefined,
   };
-  return toCommandSpecs(module.createProgram(host, PLACEHOLDER_VERSION));
+  const program = module.createProgram(host, PLACEHOLDER_VERSION);
+  await defineAll(program);
+  return toCommandSpecs(program);
 }
 
 export function toCliDoc(program: string, specs: readonly CommandSpec[]): GeneratedDoc {

@@ -1,29 +1,22 @@
-/** The composition root of the command line: the only file here that names adapters. */
+/**
+ * The composition root of the command line: the only file here that names adapters. What not every command needs is
+ * loaded when it is asked for.
+ */
 import { statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createRequire } from 'node:module';
-import { ensureLocalKey, openLocalKey, assertKeyApart } from '../adapters/kms/index.ts';
-import { createLedgerLock } from '../adapters/ledger-lock/index.ts';
-import { findRuntime, openProfiler } from '../adapters/runtime/index.ts';
-import { createChildRunner } from '../adapters/sealed-runner/index.ts';
 import { systemClock, systemRandom } from '../adapters/system/index.ts';
 import { httpTimestampAuthority } from '../adapters/tsa/index.ts';
-import { openWorkerPool } from '../adapters/worker-pool/index.ts';
 import type { Progress } from '../core/ports.ts';
-import { parseKeyUri } from '../seal/index.ts';
+import type { LedgerLock } from '../ledger/ports.ts';
+import type { SealedRunner } from '../seal/ports.ts';
 import { nodeStorage } from '../source/node-storage.ts';
 import type { Cleanups } from './ui/interrupt.ts';
-import {
-  type FleetItem,
-  type FleetRunner,
-  type OpenedKeys,
-  type OpenKeysOptions,
-  type Services,
-  toHome,
-  withKeyLog,
-} from '../workflows/index.ts';
+import type { FleetItem, FleetRunner } from '../workflows/graph/fleet.ts';
+import { toHome } from '../workflows/home.ts';
+import type { OpenedKeys, OpenKeysOptions, Services } from '../workflows/services.ts';
 
 /** Version of this package. */
 export const TOOL_VERSION = (createRequire(import.meta.url)('../../package.json') as { version: string }).version;
@@ -58,34 +51,53 @@ export function composeServices({ home: root, progress, cleanups }: ComposeOptio
     home,
     toolVersion: TOOL_VERSION,
     isFolder: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true,
-    ledgerLock: createLedgerLock(),
-    openRuntime: () => findRuntime(),
-    openProfiler,
+    ledgerLock: toLazyLock(async () => (await import('../adapters/ledger-lock/index.ts')).createLedgerLock()),
+    openRuntime: async () => (await import('../adapters/runtime/index.ts')).findRuntime(),
+    openProfiler: async () => (await import('../adapters/runtime/index.ts')).openProfiler(),
     openKeys: (options) => openLocalKeys(join(home.keysFolder, 'model.kek.json'), options),
     openTsa: httpTimestampAuthority,
-    openSealedRunner: () => createChildRunner({ childPath: SEALED_CHILD }),
+    openSealedRunner: () => lazyChildRunner,
     onInterrupt: (cleanup) => cleanups.add(cleanup),
     peakRssMib: () => process.resourceUsage().maxRSS / 1024,
   };
 }
 
+/** One lock for the whole process, made on first use. */
+function toLazyLock(make: () => Promise<LedgerLock>): LedgerLock {
+  let made: Promise<LedgerLock> | undefined;
+  return { acquire: async (options) => (await (made ??= make())).acquire(options) };
+}
+
+const lazyChildRunner: SealedRunner = {
+  load: async (request) => {
+    const { createChildRunner } = await import('../adapters/sealed-runner/index.ts');
+    return createChildRunner({ childPath: SEALED_CHILD }).load(request);
+  },
+};
+
 /** Workers that edit models of a fleet, `count` at a time. */
-export function openFleetWorkers(count: number): { readonly run: FleetRunner; close(): Promise<void> } {
+export async function openFleetWorkers(count: number): Promise<{ readonly run: FleetRunner; close(): Promise<void> }> {
+  const { openWorkerPool } = await import('../adapters/worker-pool/index.ts');
   const pool = openWorkerPool({ scriptPath: FLEET_WORKER, count });
   return { run: async (job) => (await pool.run(job)) as FleetItem, close: () => pool.close() };
 }
 
 /** Only local keys exist in this version; `parseKeyUri` refuses every other scheme. */
-function openLocalKeys(defaultPath: string, options: OpenKeysOptions): Promise<OpenedKeys> {
+async function openLocalKeys(defaultPath: string, options: OpenKeysOptions): Promise<OpenedKeys> {
+  const [{ assertKeyApart, ensureLocalKey, openLocalKey }, { parseKeyUri }, { withKeyLog }] = await Promise.all([
+    import('../adapters/kms/index.ts'),
+    import('../seal/index.ts'),
+    import('../workflows/logged-key.ts'),
+  ]);
   const path = options.uri === null ? defaultPath : parseKeyUri(options.uri).path;
   if (options.apartFrom !== null) assertKeyApart(path, options.apartFrom);
   const access = { path, random: systemRandom, clock: systemClock };
   const provider = options.create ? ensureLocalKey(access) : openLocalKey(access);
   const { keyRef, standing } = provider.describe();
-  return Promise.resolve({
+  return {
     provider: withKeyLog({ provider, keyRef, ledger: options.ledger, actor: options.actor, random: systemRandom }),
     scheme: 'local',
     keyRef,
     note: standing,
-  });
+  };
 }

@@ -1,7 +1,9 @@
 /** What a command gets to work with, and how its outcome becomes an exit code. */
 import type { Command } from 'commander';
 import type { ExitCode } from '../core/errors.ts';
-import { type OpenAnyOptions, openSession, type Services, type Session } from '../workflows/index.ts';
+import type { OpenAnyOptions } from '../workflows/open-model.ts';
+import type { Services } from '../workflows/services.ts';
+import type { Session } from '../workflows/session.ts';
 import type { SecretTerminal } from './ui/secret.ts';
 import type { Ui } from './ui/ui.ts';
 
@@ -48,6 +50,7 @@ export async function withSession<T>(
   work: (session: Session) => Promise<T>,
   ownerId?: string,
 ): Promise<T> {
+  const { openSession } = await import('../workflows/session.ts');
   const session = openSession(services, ownerId);
   try {
     return await work(session);
@@ -61,6 +64,7 @@ export async function withLazySession<T>(
   { services }: CliContext,
   work: (open: () => Session) => Promise<T>,
 ): Promise<T> {
+  const { openSession } = await import('../workflows/session.ts');
   let session: Session | undefined;
   try {
     return await work(() => (session ??= openSession(services)));

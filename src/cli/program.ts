@@ -1,22 +1,105 @@
-/** The commands and their options; docs/cli.md and shell completion are made from this tree. */
+/** The commands in the order of help; docs/cli.md and shell completion are made from this tree. */
 import { Command } from 'commander';
-import { addBaseline, addVerify } from './commands/baseline.ts';
-import { addCompletion } from './commands/completion.ts';
-import { addDetect, addDisclose } from './commands/detect.ts';
-import { addDiff } from './commands/diff.ts';
-import { addEmbed } from './commands/embed.ts';
-import { addGraph } from './commands/graph/index.ts';
-import { addInspect } from './commands/inspect.ts';
-import { addKeys } from './commands/keys.ts';
-import { addLabel } from './commands/label.ts';
-import { addLedger } from './commands/ledger.ts';
-import { addProtect } from './commands/protect.ts';
-import { addRun } from './commands/run.ts';
-import { addScan } from './commands/scan.ts';
-import { addOpen, addSeal } from './commands/seal.ts';
-import { addStamp } from './commands/stamp.ts';
-import { addTour } from './commands/tour.ts';
+import { addCommands, type CommandRow } from './command-table.ts';
 import type { CommandHost } from './context.ts';
+
+const COMMANDS: readonly CommandRow[] = [
+  {
+    name: 'protect',
+    summary: 'mark, commit, sign, seal and record a model, with a report',
+    load: async () => (await import('./commands/protect.ts')).defineProtect,
+  },
+  {
+    name: 'embed',
+    summary: 'put the ownership mark into a copy of a model, with its claim and commitment',
+    load: async () => (await import('./commands/embed.ts')).defineEmbed,
+  },
+  {
+    name: 'detect',
+    summary: 'read the ownership mark in a suspect and say how strong the evidence is',
+    load: async () => (await import('./commands/detect.ts')).defineDetect,
+  },
+  {
+    name: 'disclose',
+    summary: 'write the seed of a claim in the clear, for a judge',
+    load: async () => (await import('./commands/detect.ts')).defineDisclose,
+  },
+  {
+    name: 'baseline',
+    summary: 'write a signed manifest of a model as it is now',
+    load: async () => (await import('./commands/baseline.ts')).defineBaseline,
+  },
+  {
+    name: 'verify',
+    summary: 'compare a model with its signed baseline',
+    load: async () => (await import('./commands/baseline.ts')).defineVerify,
+  },
+  {
+    name: 'diff',
+    summary: 'compare two models: graph, tensors to the bit, and what was done',
+    load: async () => (await import('./commands/diff.ts')).defineDiff,
+  },
+  {
+    name: 'scan',
+    summary: 'look for backdoors and hidden payloads, without a baseline',
+    load: async () => (await import('./commands/scan.ts')).defineScan,
+  },
+  {
+    name: 'seal',
+    summary: 'encrypt a model with a fresh key, wrapped into an envelope kept apart',
+    load: async () => (await import('./commands/seal.ts')).defineSeal,
+  },
+  {
+    name: 'open',
+    summary: 'decrypt a sealed model into a new folder',
+    load: async () => (await import('./commands/seal.ts')).defineOpen,
+  },
+  {
+    name: 'run',
+    summary: 'run an ONNX model, plain or sealed, on npy inputs; record its answers',
+    load: async () => (await import('./commands/run.ts')).defineRun,
+  },
+  {
+    name: 'inspect',
+    summary: 'print tensors, graph, types, cost and metadata of a model; look at it while it runs',
+    load: async () => (await import('./commands/inspect.ts')).defineInspect,
+  },
+  {
+    name: 'label',
+    summary: 'write or read a fragile label: it identifies an unchanged file, and is no watermark',
+    load: async () => (await import('./commands/label.ts')).defineLabel,
+  },
+  {
+    name: 'graph',
+    summary: 'find, insert, replace, remove, rename and edit nodes, values and tensors of a graph',
+    load: async () => (await import('./commands/graph/index.ts')).defineGraph,
+  },
+  {
+    name: 'stamp',
+    summary: 'put a mark into what a model answers, read it from recordings, replace or remove it',
+    load: async () => (await import('./commands/stamp.ts')).defineStamp,
+  },
+  {
+    name: 'ledger',
+    summary: 'read, prove and check the tamper-evident record',
+    load: async () => (await import('./commands/ledger.ts')).defineLedger,
+  },
+  {
+    name: 'keys',
+    summary: 'the owner identity: make, show, back up, restore',
+    load: async () => (await import('./commands/keys.ts')).defineKeys,
+  },
+  {
+    name: 'tour',
+    summary: 'protect the bundled model and check everything, step by step',
+    load: async () => (await import('./commands/tour.ts')).defineTour,
+  },
+  {
+    name: 'completion',
+    summary: 'print the completion script of a shell',
+    load: async () => (await import('./commands/completion.ts')).defineCompletion,
+  },
+];
 
 /** @param version printed by --version */
 export function createProgram(host: CommandHost, version: string): Command {
@@ -29,26 +112,9 @@ export function createProgram(host: CommandHost, version: string): Command {
       '--home <dir>',
       'folder of owner, keys, claims and ledger (default: $MODELWARD_HOME, else the state folder)',
     )
+    .configureHelp({ subcommandTerm: (command) => command.name() })
     .addHelpText('after', EXIT_CODES);
-  addProtect(program, host);
-  addEmbed(program, host);
-  addDetect(program, host);
-  addDisclose(program, host);
-  addBaseline(program, host);
-  addVerify(program, host);
-  addDiff(program, host);
-  addScan(program, host);
-  addSeal(program, host);
-  addOpen(program, host);
-  addRun(program, host);
-  addInspect(program, host);
-  addLabel(program, host);
-  addGraph(program, host);
-  addStamp(program, host);
-  addLedger(program, host);
-  addKeys(program, host);
-  addTour(program, host);
-  addCompletion(program, host);
+  addCommands(program, COMMANDS, host);
   return program;
 }
 

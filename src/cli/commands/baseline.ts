@@ -2,7 +2,8 @@
 import { type Command, Option } from 'commander';
 import { parse } from 'node:path';
 import { EXIT, type ExitCode } from '../../core/errors.ts';
-import { verifyModel, type VerifyModelReport, writeBaseline } from '../../workflows/index.ts';
+import { writeBaseline } from '../../workflows/baseline.ts';
+import { verifyModel, type VerifyModelReport } from '../../workflows/verify.ts';
 import { addExamples } from '../command-spec.ts';
 import { type CommandHost, onAction, toPathOption, withSession } from '../context.ts';
 import { toPairs, toTable } from '../ui/table.ts';
@@ -16,10 +17,8 @@ interface BaselineFlags {
   readonly dataRoot?: string;
 }
 
-export function addBaseline(program: Command, host: CommandHost): void {
-  const command = program
-    .command('baseline')
-    .summary('write a signed manifest of a model as it is now')
+export function defineBaseline(command: Command, host: CommandHost): void {
+  command
     .description(
       'Writes a signed manifest: the graph, and every stored byte in 64 KiB leaves. From it alone, verify names tensor, rows and leaf of a change, and the bit where exactly one changed.',
     )
@@ -70,10 +69,8 @@ interface VerifyFlags {
   readonly dataRoot?: string;
 }
 
-export function addVerify(program: Command, host: CommandHost): void {
-  const command = program
-    .command('verify')
-    .summary('compare a model with its signed baseline')
+export function defineVerify(command: Command, host: CommandHost): void {
+  command
     .description(
       'Compares a model with its baseline and names what changed: tensor, rows, leaf, and where it is proven, element and bit. The same tensors in another file format are "re-encoded". Exit 1 when something changed, 4 when not everything could be compared.',
     )

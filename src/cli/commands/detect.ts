@@ -1,7 +1,8 @@
 /** `modelward detect`: is this suspect mine? */
 import { type Command, Option } from 'commander';
 import { CliError, EXIT, type ExitCode } from '../../core/errors.ts';
-import { detect, type DetectReport, discloseSeed } from '../../workflows/index.ts';
+import { detect, type DetectReport } from '../../workflows/detect.ts';
+import { discloseSeed } from '../../workflows/disclose.ts';
 import { addExamples } from '../command-spec.ts';
 import { type CliContext, type CommandHost, onAction, toPathOption, withLazySession, withSession } from '../context.ts';
 import { toPairs, toTable } from '../ui/table.ts';
@@ -23,10 +24,8 @@ interface DetectFlags {
   readonly trials: number;
 }
 
-export function addDetect(program: Command, host: CommandHost): void {
-  const command = program
-    .command('detect')
-    .summary('read the ownership mark in a suspect and say how strong the evidence is')
+export function defineDetect(command: Command, host: CommandHost): void {
+  command
     .description(
       'Reads the mark of a claim in a suspect model, plain or sealed. Verdicts: claim (at least 128 bits of evidence), flag (at least 64), none, inconclusive ("cannot tell, because …"; exit 4). With the original at hand, copies with permuted or rescaled neurons are read too. With --output the suspect is a recording of what a model answered, and the marks of mark files are read in it, as by "stamp read".',
     )
@@ -140,10 +139,8 @@ function toText(report: DetectReport, { style, widthColumns }: TextLook): string
   return `${style.bold(`verdict: ${report.verdict}`)}  ${VERDICT_WORDS[report.verdict]}\n${toPairs(pairs, style)}\n${schemes}${notes}`;
 }
 
-export function addDisclose(program: Command, host: CommandHost): void {
-  const command = program
-    .command('disclose')
-    .summary('write the seed of a claim in the clear, for a judge')
+export function defineDisclose(command: Command, host: CommandHost): void {
+  command
     .description(
       'Writes the ownership seed of a claim in the clear: with it and the claim, anybody reads suspects alone (detect --seed). No other seed is shown. Whoever has it can find this mark and remove it, so disclose late and to few.',
     )

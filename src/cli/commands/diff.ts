@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { EXIT, type ExitCode } from '../../core/errors.ts';
 import { toPercentText } from '../../core/quantities.ts';
-import { diffModelFiles, type DiffModelsReport } from '../../workflows/index.ts';
+import { diffModelFiles, type DiffModelsReport } from '../../workflows/diff.ts';
 import { addExamples } from '../command-spec.ts';
 import { type CommandHost, onAction, toPathOption, withLazySession } from '../context.ts';
 import { toPairs, toTable } from '../ui/table.ts';
@@ -22,10 +22,8 @@ interface DiffFlags {
   readonly dataRoot?: string;
 }
 
-export function addDiff(program: Command, host: CommandHost): void {
-  const command = program
-    .command('diff')
-    .summary('compare two models: graph, tensors to the bit, and what was done')
+export function defineDiff(command: Command, host: CommandHost): void {
+  command
     .description(
       'Compares two models of any formats: nodes by what they do, not by name; tensors down to the bit; the class of each change (cast, quantised, pruned, fine-tuned, permuted, bit flips, …) with reasons; signs of poisoning; and what it does to the answers. Exit 1 when a change reaches --fail-on, 4 when something could not be compared.',
     )

@@ -2,16 +2,14 @@
 import type { Command } from 'commander';
 import { parse } from 'node:path';
 import { EXIT } from '../../core/errors.ts';
-import { embedModel } from '../../workflows/index.ts';
+import { embedModel } from '../../workflows/protect/embed.ts';
 import { addExamples } from '../command-spec.ts';
 import { type CommandHost, onAction } from '../context.ts';
 import { toPairs } from '../ui/table.ts';
 import { addMarkOptions, type ProtectFlags, toProtectOptions } from './protect.ts';
 
-export function addEmbed(program: Command, host: CommandHost): void {
-  const command = program
-    .command('embed')
-    .summary('put the ownership mark into a copy of a model, with its claim and commitment')
+export function defineEmbed(command: Command, host: CommandHost): void {
+  command
     .description(
       'Embeds the ownership mark into a copy, measures its cost, and writes claim, commitment and ledger entry. protect does this and more.',
     )

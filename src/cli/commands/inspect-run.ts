@@ -1,6 +1,11 @@
 /** `modelward inspect --activations` and `--profile`: a model looked at while it runs. */
 import { toCountText, toPercentText } from '../../core/quantities.ts';
-import { type ActivationReport, inspectActivations, profileModel, type ProfileReport } from '../../workflows/index.ts';
+import {
+  type ActivationReport,
+  inspectActivations,
+  profileModel,
+  type ProfileReport,
+} from '../../workflows/inspect-run.ts';
 import { type CliContext, toPathOption } from '../context.ts';
 import { toPairs, toTable } from '../ui/table.ts';
 import type { TextLook } from '../ui/ui.ts';

@@ -1,5 +1,5 @@
 /** `modelward inspect --extract`: one tensor as an npy file. */
-import { extractTensor, type ExtractTensorResult } from '../../workflows/index.ts';
+import { extractTensor, type ExtractTensorResult } from '../../workflows/extract-tensor.ts';
 import { type CliContext, toPathOption, withLazySession } from '../context.ts';
 import { toPairs } from '../ui/table.ts';
 import type { TextLook } from '../ui/ui.ts';

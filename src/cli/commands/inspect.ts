@@ -2,7 +2,8 @@
 import type { Command } from 'commander';
 import { CliError, EXIT } from '../../core/errors.ts';
 import { toByteText, toCountText } from '../../core/quantities.ts';
-import { inspectModel, type InspectReport, openSession } from '../../workflows/index.ts';
+import { inspectModel, type InspectReport } from '../../workflows/inspect.ts';
+import { openSession } from '../../workflows/session.ts';
 import { addExamples } from '../command-spec.ts';
 import { type CliContext, type CommandHost, onAction, toPathOption } from '../context.ts';
 import { toPairs, toTable } from '../ui/table.ts';
@@ -12,10 +13,8 @@ import { showActivations, showProfile } from './inspect-run.ts';
 import { writeTensor } from './inspect-tensor.ts';
 import type { TextLook } from '../ui/ui.ts';
 
-export function addInspect(program: Command, host: CommandHost): void {
-  const command = program
-    .command('inspect')
-    .summary('print tensors, graph, types, cost and metadata of a model; look at it while it runs')
+export function defineInspect(command: Command, host: CommandHost): void {
+  command
     .description(
       'Reads the index of a model, plain or sealed, and prints tensors, graph, types, cost and metadata. Weights are not read, and nothing is run, unless --extract, --activations or --profile ask for it.',
     )

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { zeroize } from '../../core/bytes.ts';
 import { EXIT } from '../../core/errors.ts';
-import { backUpOwner, ensureOwner, findOwner, isBackedUp, restoreOwner } from '../../workflows/index.ts';
+import { backUpOwner, ensureOwner, findOwner, isBackedUp, restoreOwner } from '../../workflows/owner.ts';
 import { addExamples } from '../command-spec.ts';
 import { type CliContext, type CommandHost, onAction } from '../context.ts';
 import { askSecret, readSecretFd, readSecretFile } from '../ui/secret.ts';
@@ -14,8 +14,7 @@ interface PassphraseFlags {
   readonly passphraseFd?: number;
 }
 
-export function addKeys(program: Command, host: CommandHost): void {
-  const keys = program.command('keys').summary('the owner identity: make, show, back up, restore');
+export function defineKeys(keys: Command, host: CommandHost): void {
   addCreate(keys, host);
   addShow(keys, host);
   addBackup(keys, host);

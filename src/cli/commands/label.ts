@@ -5,7 +5,8 @@ import type { Command } from 'commander';
 import { parse } from 'node:path';
 import { utf8 } from '../../core/bytes.ts';
 import { CliError, EXIT } from '../../core/errors.ts';
-import { findLabel, openSession, writeLabel } from '../../workflows/index.ts';
+import { findLabel, writeLabel } from '../../workflows/label.ts';
+import { openSession } from '../../workflows/session.ts';
 import { addExamples } from '../command-spec.ts';
 import { type CliContext, type CommandHost, onAction, toPathOption } from '../context.ts';
 import { toPairs } from '../ui/table.ts';
@@ -20,10 +21,7 @@ interface WriteFlags {
   readonly dataRoot?: string;
 }
 
-export function addLabel(program: Command, host: CommandHost): void {
-  const label = program
-    .command('label')
-    .summary('write or read a fragile label: it identifies an unchanged file, and is no watermark');
+export function defineLabel(label: Command, host: CommandHost): void {
   addWrite(label, host);
   addRead(label, host);
   addLabelGraph(label, host);

@@ -1,14 +1,13 @@
 /** `modelward ledger`: what was recorded, proofs for outsiders, and a full check. */
 import type { Command } from 'commander';
 import { EXIT } from '../../core/errors.ts';
-import { checkLedger, listEntries, proveEntry } from '../../workflows/index.ts';
+import { checkLedger, listEntries, proveEntry } from '../../workflows/ledger.ts';
 import { addExamples } from '../command-spec.ts';
 import { type CommandHost, onAction } from '../context.ts';
 import { toPairs, toTable } from '../ui/table.ts';
 import { toNumber } from './protect.ts';
 
-export function addLedger(program: Command, host: CommandHost): void {
-  const ledger = program.command('ledger').summary('read, prove and check the tamper-evident record');
+export function defineLedger(ledger: Command, host: CommandHost): void {
   addShow(ledger, host);
   addProve(ledger, host);
   addCheckpoint(ledger, host);

@@ -3,7 +3,8 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parse } from 'node:path';
 import { EXIT } from '../../core/errors.ts';
 import { toReportText } from '../../report/index.ts';
-import { protect, type Protected, type ProtectOptions } from '../../workflows/index.ts';
+import type { Protected, ProtectOptions } from '../../workflows/protect/options.ts';
+import { protect } from '../../workflows/protect/protect.ts';
 import { addExamples } from '../command-spec.ts';
 import { type CliContext, type CommandHost, onAction, toPathOption } from '../context.ts';
 
@@ -25,10 +26,8 @@ export interface ProtectFlags {
   readonly dataRoot?: string;
 }
 
-export function addProtect(program: Command, host: CommandHost): void {
-  const command = program
-    .command('protect')
-    .summary('mark, commit, sign, seal and record a model, with a report')
+export function defineProtect(command: Command, host: CommandHost): void {
+  command
     .description(
       'Protects a model before release: embeds an ownership mark, commits to it, signs a baseline, seals a copy, records everything in the ledger, and writes a report of what was done and what it cost.',
     )

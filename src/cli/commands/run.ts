@@ -3,7 +3,9 @@ import type { Command } from 'commander';
 import { join } from 'node:path';
 import { EXIT } from '../../core/errors.ts';
 import { toNpyBytes } from '../../fidelity/index.ts';
-import { isSealedPath, loadPlain, loadSealed, readFeeds, writeOutput } from '../../workflows/index.ts';
+import { isSealedPath } from '../../workflows/open-model.ts';
+import { loadPlain, loadSealed, readFeeds } from '../../workflows/run-model.ts';
+import { writeOutput } from '../../workflows/write-bytes.ts';
 import { addExamples } from '../command-spec.ts';
 import { type CliContext, type CommandHost, onAction, toPathOption, withSession } from '../context.ts';
 import { toPairs } from '../ui/table.ts';
@@ -16,10 +18,8 @@ interface RunFlags {
   readonly dataRoot?: string;
 }
 
-export function addRun(program: Command, host: CommandHost): void {
-  const command = program
-    .command('run')
-    .summary('run an ONNX model, plain or sealed, on npy inputs; record its answers')
+export function defineRun(command: Command, host: CommandHost): void {
+  command
     .description(
       'Runs an ONNX model once and writes every output as npy. A sealed model is decrypted in the memory of a child process, which ends with the run; no plaintext is written.',
     )

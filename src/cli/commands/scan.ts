@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { EXIT, type ExitCode } from '../../core/errors.ts';
 import { toPrintable } from '../../core/printable.ts';
 import type { PathStep, ScanSeverity } from '../../tamper/index.ts';
-import { scanFile, type ScanFileReport } from '../../workflows/index.ts';
+import { scanFile, type ScanFileReport } from '../../workflows/scan.ts';
 import { addExamples } from '../command-spec.ts';
 import { type CommandHost, onAction, toPathOption, withLazySession } from '../context.ts';
 import { toPairs, toTable } from '../ui/table.ts';
@@ -22,10 +22,8 @@ interface ScanFlags {
 
 const SEVERITIES: readonly ScanSeverity[] = ['benign', 'suspicious', 'high'];
 
-export function addScan(program: Command, host: CommandHost): void {
-  const command = program
-    .command('scan')
-    .summary('look for backdoors and hidden payloads, without a baseline')
+export function defineScan(command: Command, host: CommandHost): void {
+  command
     .description(
       'Looks for what reads like an attack: triggers in the graph, shown with their path from input to output, code and files hidden in text or weights, pickles that run code, second storages, endless loops. A finding is a reason to look, not a proof; no finding speaks only for the parts that are listed as scanned. Exit 1 for findings, 4 when a part could not be scanned.',
     )

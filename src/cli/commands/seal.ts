@@ -3,7 +3,8 @@ import type { Command } from 'commander';
 import { parse } from 'node:path';
 import { EXIT } from '../../core/errors.ts';
 import { toByteText } from '../../core/quantities.ts';
-import { openSealed, sealModel } from '../../workflows/index.ts';
+import { openSealed } from '../../workflows/open-sealed.ts';
+import { sealModel } from '../../workflows/seal-model.ts';
 import { addExamples } from '../command-spec.ts';
 import { type CommandHost, onAction, toPathOption, withSession } from '../context.ts';
 import { toPairs } from '../ui/table.ts';
@@ -15,10 +16,8 @@ interface SealFlags {
   readonly dataRoot?: string;
 }
 
-export function addSeal(program: Command, host: CommandHost): void {
-  const command = program
-    .command('seal')
-    .summary('encrypt a model with a fresh key, wrapped into an envelope kept apart')
+export function defineSeal(command: Command, host: CommandHost): void {
+  command
     .description(
       'Seals a model (AES-256-GCM in the FLOE format) with its external data or shards into one file. The wrapped key goes into an envelope in the home, never beside the weights. The plaintext stays where it is.',
     )
@@ -64,10 +63,8 @@ interface OpenFlags {
   readonly force?: boolean;
 }
 
-export function addOpen(program: Command, host: CommandHost): void {
-  const command = program
-    .command('open')
-    .summary('decrypt a sealed model into a new folder')
+export function defineOpen(command: Command, host: CommandHost): void {
+  command
     .description(
       'Opens a sealed model into plain files. The key use is recorded before the key is handed out; a damaged segment ends the run and leaves nothing under the final name.',
     )

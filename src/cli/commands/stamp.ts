@@ -11,7 +11,8 @@ import {
   type ImageParams,
   POSITIONS,
 } from '../../watermark/index.ts';
-import { type ImageWish, type MarkWish, stampOutputs, type StampResult } from '../../workflows/index.ts';
+import type { ImageWish, MarkWish } from '../../workflows/output-mark/specs.ts';
+import { stampOutputs, type StampResult } from '../../workflows/output-mark/stamp.ts';
 import { addExamples } from '../command-spec.ts';
 import { type CliContext, type CommandHost, onAction, toPathOption } from '../context.ts';
 import { toPairs } from '../ui/table.ts';
@@ -32,10 +33,7 @@ interface StampFlags {
   readonly dataRoot?: string;
 }
 
-export function addStamp(program: Command, host: CommandHost): void {
-  const stamp = program
-    .command('stamp')
-    .summary('put a mark into what a model answers, read it from recordings, replace or remove it');
+export function defineStamp(stamp: Command, host: CommandHost): void {
   addBoxes(stamp, host);
   addScores(stamp, host);
   addImage(stamp, host);

@@ -4,16 +4,11 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CliError, EXIT } from '../../core/errors.ts';
 import { toReportText } from '../../report/index.ts';
-import {
-  checkLedger,
-  detect,
-  type DetectReport,
-  openSealed,
-  type OpenSealedResult,
-  type Protected,
-  verifyModel,
-  type VerifyModelReport,
-} from '../../workflows/index.ts';
+import { detect, type DetectReport } from '../../workflows/detect.ts';
+import { checkLedger } from '../../workflows/ledger.ts';
+import { openSealed, type OpenSealedResult } from '../../workflows/open-sealed.ts';
+import type { Protected } from '../../workflows/protect/options.ts';
+import { verifyModel, type VerifyModelReport } from '../../workflows/verify.ts';
 import { addExamples } from '../command-spec.ts';
 import { type CliContext, type CommandHost, onAction, withSession } from '../context.ts';
 import { runProtect } from './protect.ts';
@@ -33,10 +28,8 @@ interface TourResult extends Protected {
   readonly ledgerFindings: number;
 }
 
-export function addTour(program: Command, host: CommandHost): void {
-  const command = program
-    .command('tour')
-    .summary('protect the bundled model and check everything, step by step')
+export function defineTour(command: Command, host: CommandHost): void {
+  command
     .description(
       'Protects a small trained model that comes with the package, then reads the mark back, verifies the baseline, opens the sealed copy and checks the ledger. npm start runs this.',
     )

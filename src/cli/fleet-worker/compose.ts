@@ -2,6 +2,6 @@
 import { serveJobs } from '../../adapters/worker-pool/index.ts';
 import { silentProgress } from '../../core/ports.ts';
 import { nodeStorage } from '../../source/node-storage.ts';
-import { type FleetJob, runFleetJob } from '../../workflows/index.ts';
+import { type FleetJob, runFleetJob } from '../../workflows/graph/fleet.ts';
 
 serveJobs((job) => runFleetJob({ storage: nodeStorage, progress: silentProgress }, job as FleetJob));

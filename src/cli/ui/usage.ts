@@ -17,10 +17,7 @@ export function toUsageError(
   if (error.exitCode === 0 || error.code === 'commander.help') return 'shown';
   const command = findCommand(program, argv);
   const quoted = /'([^']*)'/.exec(error.message)?.[1] ?? '';
-  if (error.code === 'commander.unknownCommand') {
-    const names = command.commands.map((child) => child.name());
-    return new CliError('CLI_UNKNOWN_COMMAND', { fields: { command: quoted, didYouMean: findClosest(quoted, names) } });
-  }
+  if (error.code === 'commander.unknownCommand') return toUnknownCommand(quoted, command);
   if (error.code === 'commander.unknownOption') {
     const option = quoted.split('=', 1)[0] ?? '';
     const fields = { option, command: toPath(command), didYouMean: findClosest(option, toOptionNames(command)) };
@@ -31,6 +28,12 @@ export function toUsageError(
     message: `${message.charAt(0).toUpperCase()}${message.slice(1)}`,
     fields: { command: toPath(command) },
   });
+}
+
+/** The error for a word that is none of the commands of `parent`. */
+export function toUnknownCommand(word: string, parent: Command): CliError {
+  const names = parent.commands.map((child) => child.name());
+  return new CliError('CLI_UNKNOWN_COMMAND', { fields: { command: word, didYouMean: findClosest(word, names) } });
 }
 
 /** Makes commander throw instead of ending the process, and leaves the telling of errors to the `Ui`. */

@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import { EXIT } from '../../../core/errors.ts';
-import { applyPlanToFleet, type FleetItem } from '../../../workflows/index.ts';
+import { applyPlanToFleet, type FleetItem } from '../../../workflows/graph/fleet.ts';
 import { openFleetWorkers } from '../../compose.ts';
 import { addExamples } from '../../command-spec.ts';
 import { type CommandHost, onAction, toPathOption } from '../../context.ts';
@@ -16,10 +16,8 @@ interface ApplyFlags {
   readonly dataRoot?: string;
 }
 
-export function addApply(graph: Command, host: CommandHost): void {
-  const command = graph
-    .command('apply')
-    .summary('replay a plan over models; what an earlier run finished is kept')
+export function defineApply(command: Command, host: CommandHost): void {
+  command
     .description(
       'Replays a plan that "--plan FILE" of an editing verb kept. Every model is edited by itself, in workers; one that fails writes nothing and stops no other. Run it again to go on where it was stopped.',
     )
@@ -35,7 +33,7 @@ export function addApply(graph: Command, host: CommandHost): void {
   onAction<ApplyFlags>(host, command, async (context, flags, [plan, ...paths]) => {
     const { services } = context;
     const parallel = flags.parallel === undefined ? availableParallelism() : toIndex(flags.parallel);
-    const workers = openFleetWorkers(Math.min(parallel, paths.length));
+    const workers = await openFleetWorkers(Math.min(parallel, paths.length));
     try {
       const items = await applyPlanToFleet(
         services,

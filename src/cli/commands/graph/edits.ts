@@ -2,13 +2,14 @@
 import type { Command } from 'commander';
 import { parse } from 'node:path';
 import { EXIT } from '../../../core/errors.ts';
-import { editGraphFile, type EditFileResult } from '../../../workflows/index.ts';
+import { editGraphFile, type EditFileResult } from '../../../workflows/graph/edit-file.ts';
 import { addExamples } from '../../command-spec.ts';
+import type { DefineCommand } from '../../command-table.ts';
 import { type CliContext, type CommandHost, onAction, toPathOption } from '../../context.ts';
 import { toPairs } from '../../ui/table.ts';
 import type { TextLook } from '../../ui/ui.ts';
 import { createInputs } from './inputs.ts';
-import { VERB_ROWS, type VerbFlags, type VerbRow } from './verbs/index.ts';
+import type { VerbFlags, VerbRow } from './verbs/index.ts';
 
 export interface EditFlags extends VerbFlags {
   readonly out?: string;
@@ -18,12 +19,15 @@ export interface EditFlags extends VerbFlags {
   readonly dataRoot?: string;
 }
 
-export function addEdits(graph: Command, host: CommandHost): void {
-  for (const row of VERB_ROWS) addEdit(graph, host, row);
+/** The command of a verb. */
+export function toEditDefinition(row: VerbRow): DefineCommand {
+  return (command, host) => {
+    defineEdit(row, command, host);
+  };
 }
 
-function addEdit(graph: Command, host: CommandHost, row: VerbRow): void {
-  const command = graph.command(row.name).summary(row.summary).argument('<model>', 'ONNX model');
+function defineEdit(row: VerbRow, command: Command, host: CommandHost): void {
+  command.argument('<model>', 'ONNX model');
   for (const [word, summary] of row.words) command.argument(word, summary);
   for (const [flags, summary] of row.options) command.option(flags, summary);
   addWriteOptions(command.option('--scope <path>', 'path of a subgraph or function (default: the main graph)'));

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { EXIT } from '../../../core/errors.ts';
 import { toByteText } from '../../../core/quantities.ts';
-import { foldFile, type FoldFileResult } from '../../../workflows/index.ts';
+import { foldFile, type FoldFileResult } from '../../../workflows/graph/fold-file.ts';
 import { addExamples } from '../../command-spec.ts';
 import { type CommandHost, onAction } from '../../context.ts';
 import { toPairs } from '../../ui/table.ts';
@@ -13,10 +13,8 @@ interface FoldFlags extends EditFlags {
   readonly runtime?: boolean;
 }
 
-export function addFold(graph: Command, host: CommandHost): void {
-  const command = graph
-    .command('fold')
-    .summary('replace nodes that always give the same by constants')
+export function defineFold(command: Command, host: CommandHost): void {
+  command
     .description(
       'Folds constants: shape arithmetic and small elementwise work by our own rules, the rest by the runtime. Random, quantising and control-flow nodes stay, and values that would make the file much larger.',
     )

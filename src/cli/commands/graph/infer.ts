@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { EXIT } from '../../../core/errors.ts';
 import { toCountText } from '../../../core/quantities.ts';
-import { inferFile, type InferFileReport } from '../../../workflows/index.ts';
+import { inferFile, type InferFileReport } from '../../../workflows/graph/infer-file.ts';
 import { addExamples } from '../../command-spec.ts';
 import { type CommandHost, onAction, toPathOption } from '../../context.ts';
 import { toPairs, toTable } from '../../ui/table.ts';
@@ -15,10 +15,8 @@ interface InferFlags {
   readonly dataRoot?: string;
 }
 
-export function addInfer(graph: Command, host: CommandHost): void {
-  const command = graph
-    .command('infer')
-    .summary('infer element types and shapes of all values, and find what contradicts itself')
+export function defineInfer(command: Command, host: CommandHost): void {
+  command
     .description(
       'Infers types and shapes, with symbolic dimensions, from inputs, operators and small constants; weights are not read. Exit code 1 when two statements about a value contradict each other.',
     )

@@ -1,7 +1,7 @@
 /** The looking verbs: find nodes, explain one, validate a graph. */
 import type { Command } from 'commander';
 import { EXIT } from '../../../core/errors.ts';
-import { explainNode, findGraphNodes, validateFile } from '../../../workflows/index.ts';
+import { explainNode, findGraphNodes, validateFile } from '../../../workflows/graph/look.ts';
 import { addExamples } from '../../command-spec.ts';
 import { type CommandHost, onAction, toPathOption } from '../../context.ts';
 import { toPairs, toTable } from '../../ui/table.ts';
@@ -14,16 +14,8 @@ interface DataFlags {
 const DATA_ROOT = ['--data-root <dir>', 'follow links that stay below this folder'] as const;
 const SCOPE = ['--scope <path>', 'path of a subgraph or function (default: all, or the main graph)'] as const;
 
-export function addLooks(graph: Command, host: CommandHost): void {
-  addFind(graph, host);
-  addExplain(graph, host);
-  addValidate(graph, host);
-}
-
-function addFind(graph: Command, host: CommandHost): void {
-  const command = graph
-    .command('find')
-    .summary('list nodes by operator, name, or what they read and make')
+export function defineFind(command: Command, host: CommandHost): void {
+  command
     .argument('<model>', 'ONNX model')
     .option('--op <op...>', 'operators, any of them')
     .option('--name <name>', 'whole name, or /expression/')
@@ -56,10 +48,8 @@ function addFind(graph: Command, host: CommandHost): void {
   });
 }
 
-function addExplain(graph: Command, host: CommandHost): void {
-  const command = graph
-    .command('explain')
-    .summary('show one node: what feeds it, and what it feeds')
+export function defineExplain(command: Command, host: CommandHost): void {
+  command
     .argument('<model>', 'ONNX model')
     .argument('<node>', 'node, by its name or a value that it makes')
     .option(...SCOPE)
@@ -89,12 +79,8 @@ function addExplain(graph: Command, host: CommandHost): void {
   });
 }
 
-function addValidate(graph: Command, host: CommandHost): void {
-  const command = graph
-    .command('validate')
-    .summary('check a graph: names, order, scopes, functions, operator sets')
-    .argument('<model>', 'ONNX model')
-    .option(...DATA_ROOT);
+export function defineValidate(command: Command, host: CommandHost): void {
+  command.argument('<model>', 'ONNX model').option(...DATA_ROOT);
   addExamples(command, [
     { command: 'modelward graph validate model.onnx', summary: 'exit code 1 when a rule is broken' },
   ]);

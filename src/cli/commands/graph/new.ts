@@ -1,7 +1,7 @@
 /** `modelward graph new`: an ONNX model from nothing, or from a plan. */
 import type { Command } from 'commander';
 import { EXIT } from '../../../core/errors.ts';
-import { createGraphFile } from '../../../workflows/index.ts';
+import { createGraphFile } from '../../../workflows/graph/new-file.ts';
 import { addExamples } from '../../command-spec.ts';
 import { type CommandHost, onAction } from '../../context.ts';
 import { toPairs } from '../../ui/table.ts';
@@ -15,10 +15,8 @@ interface NewFlags {
   readonly force?: boolean;
 }
 
-export function addNew(graph: Command, host: CommandHost): void {
-  const command = graph
-    .command('new')
-    .summary('make an ONNX model from nothing, or from a plan')
+export function defineNew(command: Command, host: CommandHost): void {
+  command
     .argument('<file>', 'the new model')
     .option('--opset <version>', 'version of the default operator set (default: 18)')
     .option('--import <domain=version...>', 'further operator sets')

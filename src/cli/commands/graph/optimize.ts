@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { CliError, EXIT } from '../../../core/errors.ts';
 import { toByteText, toCountText, toDurationText } from '../../../core/quantities.ts';
 import { DEFAULT_PASSES, OPTIMIZE_PASSES, type PassId } from '../../../surgery/index.ts';
-import { optimizeFile, type OptimizeFileResult } from '../../../workflows/index.ts';
+import { optimizeFile, type OptimizeFileResult } from '../../../workflows/graph/optimize-file.ts';
 import { addExamples } from '../../command-spec.ts';
 import { type CommandHost, onAction } from '../../context.ts';
 import { toPairs, toTable } from '../../ui/table.ts';
@@ -17,10 +17,8 @@ interface OptimizeFlags extends EditFlags {
   readonly unmeasured?: boolean;
 }
 
-export function addOptimize(graph: Command, host: CommandHost): void {
-  const command = graph
-    .command('optimize')
-    .summary('fold, clean up, fuse batch norms, deduplicate, cast to fp16; before and after measured')
+export function defineOptimize(command: Command, host: CommandHost): void {
+  command
     .description(
       'Runs passes over a graph and writes a copy. Both models are then run on the same inputs: when outputs differ by more than rounding does, nothing is written and the exit code is 1.',
     )
