@@ -4,7 +4,7 @@ import type { Behaviour, Grade, ModelDiff, TensorDiff } from '../tamper/index.ts
 import { drawBits, drawHeatMap, toBitSums } from './chart-change.ts';
 import { drawSides } from './chart-sides.ts';
 import { toDocument } from './document.ts';
-import { type Html, html } from './html.ts';
+import { type Html, html, type HtmlValue } from './html.ts';
 import { toSmallPercentText } from './numbers.ts';
 import { toSection } from './section.ts';
 
@@ -17,6 +17,12 @@ export interface DiffPage {
   readonly grade: Grade;
   /** What could not be compared, one sentence each. */
   readonly open: readonly string[];
+}
+
+/** A part of the page; parts that have nothing to show are left out, and the others numbered. */
+interface Part {
+  readonly title: string;
+  readonly content: HtmlValue;
 }
 
 const GRADE_WORDS: Readonly<Record<Grade, string>> = {
@@ -32,14 +38,17 @@ const BIT_CHARTS_MAX = 3;
 /** All texts of the record are escaped. @returns a complete UTF-8 HTML document that ends in a line end */
 export function toDiffHtml(page: DiffPage): string {
   const { diff, behaviour } = page;
+  const sections = [
+    toReasons(page),
+    toLayersSection(diff),
+    toBitsSection(diff),
+    toGraphSection(diff),
+    toAnswersSection(behaviour),
+    toTensorsSection(diff),
+  ];
   const body = html`${toHead(page)}
 <main>
-${toReasons(page)}
-${toLayersSection(diff)}
-${toBitsSection(diff)}
-${toGraphSection(diff)}
-${toAnswersSection(behaviour)}
-${toTensorsSection(diff)}
+${sections.filter((section) => section !== null).map(({ title, content }, at) => toSection(at + 1, title, content))}
 </main>
 <footer><p>Made by Modelward ${page.toolVersion}. Classes are read off the change itself, each with its reason; detection and evidence, not prevention.</p></footer>`;
   return toDocument(`${page.names.after} · Modelward comparison`, body);
@@ -48,8 +57,13 @@ ${toTensorsSection(diff)}
 function toHead({ names, diff, grade, open }: DiffPage): Html {
   const changed = diff.tensors.filter(({ class: kind }) => kind !== 're-encoded').length;
   const nodes = diff.graph === null ? null : diff.graph.changes.filter(({ kind }) => kind !== 'renamed').length;
+  const isSame = diff.verdict.class === 'unchanged';
   const facts: readonly (readonly [string, string, string])[] = [
-    ['What was done', diff.verdict.class, `${toPercentText(diff.verdict.share, 0)} of the changed weight`],
+    [
+      'Weights',
+      diff.verdict.class,
+      isSame ? 'as they were' : `${toPercentText(diff.verdict.share, 0)} of what changed`,
+    ],
     ['Grade', grade, GRADE_WORDS[grade]],
     ['Tensors', toCountText(changed), `of ${toCountText(diff.before.tensors)} differ`],
     ['Graph', nodes === null ? '–' : toCountText(nodes), nodes === null ? 'not compared' : 'changes'],
@@ -69,35 +83,34 @@ ${
 </header>`;
 }
 
-function toReasons({ diff, behaviour }: DiffPage): Html {
+const part = (title: string, content: HtmlValue): Part => ({ title, content });
+
+function toReasons({ diff, behaviour }: DiffPage): Part {
   const hints = [...diff.hints, ...(behaviour.kind === 'measured' ? behaviour.hints : [])];
   const own = diff.verdict.reasons.filter((reason) => hints.every(({ text }) => text !== reason));
-  return toSection(
-    1,
+  return part(
     'Why',
     html`${own.length === 0 ? html`<p>Nothing changed that could be compared.</p>` : html`<ul>${own.map((reason) => html`<li>${reason}</li>`)}</ul>`}
 ${
   hints.length === 0
     ? null
-    : html`<h3>Signs of poisoning or of deliberate edits</h3><table class="wide"><thead><tr><th scope="col">Sign</th><th scope="col">Grade</th><th scope="col">Figures</th></tr></thead><tbody>${hints.map(({ id, grade, text }) => html`<tr><th scope="row">${id}</th><td>${grade}</td><td>${text}</td></tr>`)}</tbody></table>`
+    : html`<h3>Signs of poisoning or of deliberate edits</h3><table class="wide"><thead><tr><th scope="col">Sign</th><th scope="col">Grade</th><th scope="col">Figures</th></tr></thead><tbody>${hints.map(({ id, grade, text }) => html`<tr><th scope="row">${id}</th><td class="word">${grade}</td><td>${text}</td></tr>`)}</tbody></table>`
 }`,
   );
 }
 
-function toLayersSection({ layers }: ModelDiff): Html | null {
+function toLayersSection({ layers }: ModelDiff): Part | null {
   if (layers.every(({ moved }) => Object.values(moved).every((value) => value === 0))) return null;
-  return toSection(
-    2,
+  return part(
     'Where it changed',
     html`<figure>${drawHeatMap(layers)}<figcaption>Size of the change over the size of the tensor, by layer and kind of tensor. The colour runs over six decades. Benign training moves layers alike; an edit stands out.</figcaption></figure>`,
   );
 }
 
-function toBitsSection({ tensors }: ModelDiff): Html | null {
+function toBitsSection({ tensors }: ModelDiff): Part | null {
   const sums = toBitSums(tensors).slice(0, BIT_CHARTS_MAX);
   if (sums.length === 0) return null;
-  return toSection(
-    3,
+  return part(
     'Which bits differ',
     sums.map(
       (one) =>
@@ -106,14 +119,13 @@ function toBitsSection({ tensors }: ModelDiff): Html | null {
   );
 }
 
-function toGraphSection({ graph }: ModelDiff): Html {
-  if (graph === null) return toSection(4, 'The graphs', html`<p>Not compared: a file holds no graph.</p>`);
+function toGraphSection({ graph }: ModelDiff): Part {
+  if (graph === null) return part('The graphs', html`<p>Not compared: a file holds no graph.</p>`);
   const changes = graph.changes.filter(({ kind }) => kind !== 'renamed');
   const renamed = graph.counts.renamed;
   const shown = changes.slice(0, CHANGES_SHOWN);
   const rest = changes.length - shown.length;
-  return toSection(
-    4,
+  return part(
     'The graphs',
     html`<p>${graph.matched} nodes were matched by operator, attributes and neighbourhood${renamed > 0 ? `; ${renamed} of them have another name` : ''}.</p>
 ${changes.length === 0 ? null : html`<figure>${drawSides(graph.rows)}<figcaption>The main graph in file order. Names come from the files.</figcaption></figure>`}
@@ -121,19 +133,18 @@ ${
   shown.length === 0
     ? null
     : html`<table class="wide"><thead><tr><th scope="col">Change</th><th scope="col">Grade</th><th scope="col">Node</th><th scope="col">How</th></tr></thead><tbody>
-${shown.map(({ kind, grade, before, after, detail, scope }) => html`<tr><th scope="row">${kind}</th><td>${grade}</td><td>${(after ?? before)?.op ?? ''} ${(after ?? before)?.name ?? ''}${scope === '' ? null : html`<span class="path">in ${scope}</span>`}</td><td>${detail}</td></tr>`)}
+${shown.map(({ kind, grade, before, after, detail, scope }) => html`<tr><th scope="row">${kind}</th><td class="word">${grade}</td><td>${(after ?? before)?.op ?? ''} ${(after ?? before)?.name ?? ''}${scope === '' ? null : html`<span class="path">in ${scope}</span>`}</td><td>${detail}</td></tr>`)}
 </tbody></table>`
 }
 ${rest > 0 ? html`<p>${toCountText(rest)} more are in the JSON result.</p>` : null}`,
   );
 }
 
-function toAnswersSection(behaviour: Behaviour): Html {
+function toAnswersSection(behaviour: Behaviour): Part {
   if (behaviour.kind === 'unmeasured') {
-    return toSection(5, 'What it does to the answers', html`<p>Not run: ${behaviour.reason}.</p>`);
+    return part('What it does to the answers', html`<p>Not run: ${behaviour.reason}.</p>`);
   }
-  return toSection(
-    5,
+  return part(
     'What it does to the answers',
     html`<p>${toCountText(behaviour.samples)} samples (${behaviour.inputs}) went through both models on ${behaviour.runtime}.</p>
 <table class="wide"><thead><tr><th scope="col">Output</th><th scope="col">Mean change</th><th scope="col">Largest change</th><th scope="col">Relative</th><th scope="col">Same class</th></tr></thead><tbody>
@@ -145,11 +156,10 @@ ${behaviour.flows.length === 0 ? null : html`<p>Most frequent changes of class: 
 
 const toFigure = (value: number): string => String(Number(value.toPrecision(3)));
 
-function toTensorsSection({ tensors }: ModelDiff): Html | null {
+function toTensorsSection({ tensors }: ModelDiff): Part | null {
   if (tensors.length === 0) return null;
   const shown = tensors.slice(0, TENSORS_SHOWN);
-  return toSection(
-    6,
+  return part(
     'Tensors',
     html`<table class="wide"><thead><tr><th scope="col">Tensor</th><th scope="col">Class</th><th scope="col">Changed</th><th scope="col">Why</th></tr></thead><tbody>
 ${shown.map(toTensorRow)}

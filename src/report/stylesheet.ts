@@ -45,6 +45,7 @@ dd { margin: 0; overflow-wrap: anywhere; }
 table { width: 100%; border-collapse: collapse; font-size: 14px; line-height: 1.45; margin: 0 0 18px; }
 caption { text-align: left; color: var(--muted); font-size: 13px; padding-bottom: 6px; }
 th { text-align: left; font-weight: 600; color: var(--muted); font-size: 13px; border-bottom: 1px solid var(--line); padding: 6px 14px 6px 0; }
+td.word { white-space: nowrap; }
 td { vertical-align: top; border-bottom: 1px solid var(--line); padding: 8px 14px 8px 0; overflow-wrap: anywhere; }
 th:last-child, td:last-child { padding-right: 0; }
 tbody th { font-weight: 600; color: var(--ink); font-size: 14px; vertical-align: top; padding: 8px 14px 8px 0; }

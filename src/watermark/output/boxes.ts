@@ -99,10 +99,10 @@ function append(builder: MarkBuilder, { type, rows, rowAxis, valueAxis, use }: A
   const isTurned = valueAxis < rowAxis;
   const values = isTurned ? rows[0].flatMap((_, i) => rows.map((row) => row[i])) : rows.flat();
   const constant = builder.constant(`${use}/rows`, { dtype, shape: dims, values });
-  const others = shape.flatMap((dim, axis) => (axis === rowAxis || axis === valueAxis || dim === 1 ? [] : [axis]));
+  const others = shape.map((dim, axis) => axis !== rowAxis && axis !== valueAxis && dim !== 1);
   builder.onOutput({ output: name, use }, (value) => ({
     op: 'Concat',
-    inputs: [value, others.length === 0 ? constant : expand(builder, { value, constant, use, dims, others })],
+    inputs: [value, others.includes(true) ? expand(builder, { value, constant, use, others }) : constant],
     attributes: { axis: { int: rowAxis } },
   }));
 }
@@ -111,21 +111,20 @@ interface Expansion {
   readonly value: string;
   readonly constant: string;
   readonly use: string;
-  readonly dims: readonly number[];
-  /** Axes whose length the constant takes from the value. */
-  readonly others: readonly number[];
+  /** By axis: true where the constant takes its length from the value. */
+  readonly others: readonly boolean[];
 }
 
-/** The constant, repeated along the axes in which the output is longer: its batch. */
-function expand(builder: MarkBuilder, { value, constant, use, dims, others }: Expansion): string {
-  const shape = builder.node('Shape', [value]);
-  const parts = dims.map((dim, axis) => {
-    const name = `${use}/dim${axis}`;
-    if (!others.includes(axis)) return builder.constant(name, { dtype: 'i64', shape: [1], values: [dim] });
-    const index = builder.constant(name, { dtype: 'i64', shape: [1], values: [axis] });
-    return builder.node('Gather', [shape, index], { axis: { int: 0 } });
-  });
-  return builder.node('Expand', [constant, builder.node('Concat', parts, { axis: { int: 0 } })]);
+/** The constant, repeated along the axes in which the output is longer, its batch: to length · kept + ones, which broadcasts. */
+function expand(builder: MarkBuilder, { value, constant, use, others }: Expansion): string {
+  const mask = (name: string, isOne: (other: boolean) => boolean): string =>
+    builder.constant(`${use}/${name}`, {
+      dtype: 'i64',
+      shape: [others.length],
+      values: others.map((other) => (isOne(other) ? 1 : 0)),
+    });
+  const lengths = builder.node('Mul', [builder.node('Shape', [value]), mask('kept', (other) => other)]);
+  return builder.node('Expand', [constant, builder.node('Add', [lengths, mask('ones', (other) => !other)])]);
 }
 
 /**
