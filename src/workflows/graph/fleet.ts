@@ -46,7 +46,7 @@ export async function applyPlanToFleet(
   { run, parallel }: { readonly run: FleetRunner; readonly parallel: number },
 ): Promise<readonly FleetItem[]> {
   parseEditPlan(options.plan);
-  const jobs = toJobs(options);
+  const jobs = toFleetJobs(options);
   const items = new Array<FleetItem>(jobs.length);
   services.progress.step('edit', jobs.length, 'items');
   let next = 0;
@@ -63,7 +63,8 @@ export async function applyPlanToFleet(
   return items;
 }
 
-function toJobs({ paths, outFolder, plan, force, dataRoot }: FleetOptions): FleetJob[] {
+/** One job per model. @throws TypeError when two models would have the same name in the folder */
+export function toFleetJobs({ paths, outFolder, plan, force, dataRoot }: FleetOptions): FleetJob[] {
   const seen = new Map<string, string>();
   return paths.map((path) => {
     const out = join(outFolder, basename(path));

@@ -6,3 +6,4 @@ export * from './infer-file.ts';
 export * from './look.ts';
 export * from './new-file.ts';
 export * from './optimize-file.ts';
+export * from './queue/index.ts';
