@@ -1,6 +1,6 @@
 /** Graph surgery on the command line: every verb is there, edits can be replayed, and fleets resume. */
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { VERB_ROWS } from '../../src/cli/commands/graph/verbs/index.ts';
@@ -129,6 +129,18 @@ describe('editing', () => {
     expect(place.json(['graph', 'validate', 'whole.onnx'])).toEqual({ problems: [], count: 0 });
     edit('prefixed.onnx', 'prefix', 'a_');
     expect(find('prefixed.onnx', '--name', 'a_Gemm_18')).toHaveLength(1);
+  });
+
+  test('--in-place edits the model itself, with its permission bits; it and --out do not go together', () => {
+    cpSync(at('cnn.onnx'), at('own.onnx'));
+    chmodSync(at('own.onnx'), 0o600);
+    edit('copy.onnx', 'rename-node', 'Gemm_18', 'Gemm_19');
+    const verb = ['graph', 'rename-node', 'own.onnx', 'Gemm_18', 'Gemm_19', '--in-place'];
+    expect(place.json(verb)).toMatchObject({ edited: { path: at('own.onnx'), sha256: sha256('copy.onnx') } });
+    expect(sha256('own.onnx')).toBe(sha256('copy.onnx'));
+    expect(statSync(at('own.onnx')).mode & 0o777).toBe(0o600);
+    expect(place.run([...verb, '--out', 'other.onnx']).status).toBe(2);
+    expect(existsSync(at('other.onnx'))).toBe(false);
   });
 
   test('what would break the graph writes nothing and says the rule; a dry run writes nothing either', () => {

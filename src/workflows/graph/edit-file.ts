@@ -21,6 +21,8 @@ export interface EditFileOptions {
   /** Absolute path where the plan is kept; null for nowhere. */
   readonly planPath: string | null;
   readonly force: boolean;
+  /** True when `out` is the model itself and is to be replaced, with or without `force`. */
+  readonly inPlace?: boolean;
   readonly dataRoot?: string | undefined;
   /** Absolute paths of models that `merge` may take, by the name that it gives them. */
   readonly others?: Readonly<Record<string, string>>;
@@ -75,14 +77,17 @@ function withEdit(
   }
 }
 
-/** Writes what an edit made, and its plan, where the options say. @throws SourceError WRITE_EXISTS | WRITE_FAILED */
+/**
+ * Writes what an edit made, and its plan, where the options say.
+ * @throws SourceError WRITE_EXISTS | WRITE_FAILED | WRITE_SEVERAL_FILES | SOURCE_CHANGED
+ */
 export function writeEdit(
   services: WriteServices,
-  { out, planPath, force }: Pick<EditFileOptions, 'out' | 'planPath' | 'force'>,
+  { out, planPath, force, inPlace = false }: Pick<EditFileOptions, 'out' | 'planPath' | 'force' | 'inPlace'>,
   edit: GraphEdit,
 ): EditFileResult {
   if (planPath !== null) writePlan(services, planPath, edit, force);
-  const edited = out === null ? null : writeCopy(services, { out, force }, edit.toRewrite());
+  const edited = out === null ? null : writeCopy(services, { out, force: force || inPlace }, edit.toRewrite());
   const { inherited, warnings } = edit;
   return { edited, plan: planPath, steps: edit.plan.steps.length, inherited, warnings };
 }

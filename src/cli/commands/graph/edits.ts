@@ -1,7 +1,7 @@
 /** The editing verbs as commands: each reads a model, runs one verb, and writes a copy. */
 import type { Command } from 'commander';
 import { parse } from 'node:path';
-import { EXIT } from '../../../core/errors.ts';
+import { CliError, EXIT } from '../../../core/errors.ts';
 import { editGraphFile, type EditFileResult } from '../../../workflows/graph/edit-file.ts';
 import { addExamples } from '../../command-spec.ts';
 import type { DefineCommand } from '../../command-table.ts';
@@ -13,6 +13,7 @@ import type { VerbFlags, VerbRow } from './verbs/index.ts';
 
 export interface EditFlags extends VerbFlags {
   readonly out?: string;
+  readonly inPlace?: boolean;
   readonly plan?: string;
   readonly dryRun?: boolean;
   readonly force?: boolean;
@@ -49,6 +50,7 @@ function defineEdit(row: VerbRow, command: Command, host: CommandHost): void {
 export function addWriteOptions(command: Command): Command {
   return command
     .option('-o, --out <file>', 'edited copy (default: NAME.edited.EXT in the current folder)')
+    .option('--in-place', 'edit the model itself: at any moment it is the old one or the new one')
     .option('--plan <file>', 'keep what was done as a plan')
     .option('--dry-run', 'check the edit and write no model')
     .option('--force', 'replace existing outputs')
@@ -61,11 +63,17 @@ export function toEditOptions(
   flags: EditFlags,
 ): Parameters<typeof editGraphFile>[1] {
   const { name, ext } = parse(model);
+  const { inPlace = false } = flags;
+  if (inPlace && flags.out !== undefined) {
+    throw new CliError('CLI_USAGE', { message: 'Give --out or --in-place, not both.' });
+  }
+  const out = inPlace ? model : (flags.out ?? `${name}.edited${ext}`);
   return {
     path: context.toAbsolute(model),
-    out: flags.dryRun === true ? null : context.toAbsolute(flags.out ?? `${name}.edited${ext}`),
+    out: flags.dryRun === true ? null : context.toAbsolute(out),
     planPath: flags.plan === undefined ? null : context.toAbsolute(flags.plan),
     force: flags.force ?? false,
+    inPlace,
     ...toPathOption(context, 'dataRoot', flags.dataRoot),
   };
 }
