@@ -44,6 +44,8 @@ async function runRow(row: BenchRow, parent: string): Promise<BenchResult> {
   if (disk.bavail * disk.bsize < row.diskBytes * 1.1) {
     return { id, title, bar, figure: 'not run: too little free disk', met: null, samples: null };
   }
+  const obstacle = row.findObstacle?.(parent) ?? null;
+  if (obstacle !== null) return { id, title, bar, figure: `not run: ${obstacle}`, met: null, samples: null };
   const folder = mkdtempSync(join(parent, `modelward-bench-${id}-`));
   try {
     const bench = await row.prepare(folder);
@@ -86,9 +88,9 @@ function mergeStored(results: readonly BenchResult[], path: string): BenchResult
   } catch {
     // No earlier run is stored.
   }
-  const fresh = new Map(results.map((row) => [row.id, row]));
-  const kept = stored.map((row) => fresh.get(row.id) ?? row);
   const known = new Set(stored.map((row) => row.id));
+  const fresh = new Map(results.filter(({ met }) => met !== null).map((row) => [row.id, row]));
+  const kept = stored.map((row) => fresh.get(row.id) ?? row);
   return [...kept, ...results.filter((row) => !known.has(row.id))].sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 

@@ -48,6 +48,8 @@ export interface BenchRow {
   readonly bar: string;
   /** Bytes of free disk that the row needs; it is reported as not run when there is less. */
   readonly diskBytes: number;
+  /** Why the row cannot be run in this folder, in words, or null: a file system that lacks what is measured. */
+  findObstacle?(parent: string): string | null;
   /** Makes inputs inside `folder` (real bytes, no reflinks) and says what to run. */
   prepare(folder: string): Promise<BenchCase>;
 }

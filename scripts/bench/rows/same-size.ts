@@ -1,0 +1,108 @@
+/** Edits of a large file that keep its size, in the file itself: what they cost beside a copy of it. */
+import { randomFillSync } from 'node:crypto';
+import { closeSync, constants, copyFileSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { readOutput, runCase, toMedian } from '../samples.ts';
+import type { BenchCommand, BenchRow } from '../types.ts';
+
+const MIB = 2 ** 20;
+const TENSORS = 375;
+const TENSOR_BYTES = 4 * MIB;
+/** 64 MiB, all over the file. */
+const EDITED = 16;
+
+/** 1.57 GB of random bytes in f32 tensors of 4 MiB. */
+function writeLargeSafetensors(path: string): void {
+  const tensors = Array.from({ length: TENSORS }, (_, i) => {
+    const data_offsets = [i * TENSOR_BYTES, (i + 1) * TENSOR_BYTES];
+    return [`layer.${i}.weight`, { dtype: 'F32', shape: [1024, 1024], data_offsets }];
+  });
+  const json = Buffer.from(JSON.stringify(Object.fromEntries(tensors)));
+  const prefix = Buffer.alloc(8);
+  prefix.writeBigUInt64LE(BigInt(json.length));
+  const block = randomFillSync(Buffer.alloc(TENSOR_BYTES));
+  const fd = openSync(path, 'wx');
+  writeSync(fd, Buffer.concat([prefix, json]));
+  for (let i = 0; i < TENSORS; i++) writeSync(fd, block);
+  closeSync(fd);
+}
+
+/** Real bytes again, and on the disk. */
+function copyAndSync(path: string, copy: string): BenchCommand {
+  const args = ['-c', 'cp --reflink=never "$0" "$1" && sync "$1"', path, copy];
+  const before = (): void => {
+    rmSync(copy, { force: true });
+  };
+  return { command: 'bash', args, before };
+}
+
+const streamed: BenchRow = {
+  id: 'formats-same-size',
+  title: 'same-size edit of 64 MiB in a safetensors file of 1.57 GB, in the file itself, synced; no shared blocks',
+  bar: '< 10 ms per MiB touched beside cp + sync of the file, peak RSS < 120 MiB',
+  diskBytes: 3 * TENSORS * TENSOR_BYTES,
+  prepare: (folder) => {
+    const path = join(folder, 'm.safetensors');
+    writeLargeSafetensors(path);
+    return Promise.resolve({
+      ours: runCase('formats-same-size.js', [path, String(EDITED), 'copy']),
+      yardstick: copyAndSync(path, join(folder, 'copy')),
+      pairs: 8,
+      judge: ({ ours, yardstick }) => {
+        const touchedMib = readOutput(ours[0], 'touchedMib');
+        const toBeside = (name: 'wallMs' | 'cpuMs'): number =>
+          toMedian(yardstick.map((sample, i) => (ours[i][name] - sample[name]) / touchedMib));
+        const [cpu, wall] = [toBeside('cpuMs'), toBeside('wallMs')];
+        const peak = Math.max(...ours.map(({ peakRssMib }) => peakRssMib ?? NaN));
+        const isRight = ours.every(({ output }) => output?.isRight === true && output.way === 'streamed');
+        const figure = `${cpu.toFixed(1)} ms of CPU per MiB touched beside cp, Node's start included (wall ${wall.toFixed(1)} ms; medians of ${ours.length} pairs), ${peak.toFixed(0)} MiB`;
+        return {
+          figure: isRight ? figure : `${figure}, WRONG OUTPUT`,
+          met: isRight && cpu < 10 && wall < 10 && peak < 120,
+        };
+      },
+    });
+  },
+};
+
+/** A reason why blocks cannot be shared in `parent`, or null. */
+function findCloneObstacle(parent: string): string | null {
+  const folder = mkdtempSync(join(parent, 'modelward-probe-'));
+  try {
+    writeFileSync(join(folder, 'a'), 'a');
+    copyFileSync(join(folder, 'a'), join(folder, 'b'), constants.COPYFILE_FICLONE_FORCE);
+    return null;
+  } catch {
+    return 'this file system does not share blocks: --folder on XFS or btrfs';
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const patched: BenchRow = {
+  id: 'formats-same-size-shared',
+  title: 'the same edit on a file system that shares blocks (a clone is patched), against cp + sync without sharing',
+  bar: 'reported: what the edit costs instead of a copy',
+  diskBytes: 3 * TENSORS * TENSOR_BYTES,
+  findObstacle: findCloneObstacle,
+  prepare: (folder) => {
+    const path = join(folder, 'm.safetensors');
+    writeLargeSafetensors(path);
+    return Promise.resolve({
+      ours: runCase('formats-same-size.js', [path, String(EDITED), 'clone']),
+      yardstick: copyAndSync(path, join(folder, 'copy')),
+      pairs: 6,
+      judge: ({ ours, yardstick }) => {
+        const touchedMib = readOutput(ours[0], 'touchedMib');
+        const toInside = (name: 'ms' | 'cpuMs'): number => toMedian(ours.map((sample) => readOutput(sample, name)));
+        const share = toMedian(yardstick.map((sample, i) => ours[i].cpuMs / sample.cpuMs));
+        const peak = Math.max(...ours.map(({ peakRssMib }) => peakRssMib ?? NaN));
+        const isRight = ours.every(({ output }) => output?.isRight === true && output.way === 'patched');
+        const figure = `${(toInside('cpuMs') / touchedMib).toFixed(1)} ms of CPU per MiB touched and nothing for the copy (wall ${(toInside('ms') / touchedMib).toFixed(1)} ms; inside the process), whole process ${share.toFixed(2)} x the CPU of cp, ${peak.toFixed(0)} MiB`;
+        return { figure: isRight ? figure : `${figure}, WRONG OUTPUT`, met: isRight };
+      },
+    });
+  },
+};
+
+export const rows: readonly BenchRow[] = [streamed, patched];
