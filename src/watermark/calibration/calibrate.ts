@@ -28,6 +28,8 @@ export interface CalibrateOptions {
   readonly feeds: CalibrationFeeds;
   /** Where the inputs come from, for reports. */
   readonly words: string;
+  /** True for inputs that were made up; false unless told. */
+  readonly isProbed?: boolean;
   readonly progress?: Progress;
 }
 
@@ -43,7 +45,7 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
   const session = await runtime.load({ ...model, main: exposeValues(model.main, exposed) });
   try {
     const { samples, found } = await observeAll(session, uses, feeds, progress);
-    return { samples, inputs: options.words, layers: found };
+    return { samples, inputs: options.words, isProbed: options.isProbed ?? false, layers: found };
   } finally {
     await session.release();
   }

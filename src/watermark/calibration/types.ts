@@ -22,6 +22,8 @@ export interface Calibration {
   readonly samples: number;
   /** Where they came from, in words: "npz data", "seeded probes". */
   readonly inputs: string;
+  /** True when the inputs were made up: what holds of most layers is then taken into account as well. */
+  readonly isProbed: boolean;
   /** By the name of the weight tensor; layers that could not be observed are missing. */
   readonly layers: ReadonlyMap<string, LayerCalibration>;
 }

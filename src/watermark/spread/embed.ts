@@ -15,8 +15,13 @@ import { combineSums, type LayerScale, type LayerSums, type LayerView, toLayerSu
 import { toShapes } from './shape.ts';
 import { createSlots } from './slots.ts';
 
-/** The one default strength: the margin of every bit in units of a layer's weight deviation. */
+/** The default strength of a calibrated mark: the margin of every bit in units of a layer's weight deviation. */
 export const TAU_DEFAULT = 0.125;
+/**
+ * What noise of the weights does to a bit follows from tau · √(weights per bit) alone. The sample network with the least of
+ * it, 1.68, met every bar of docs/lab.md; a third more is enough where nothing shows what a stronger mark would cost.
+ */
+const BLIND_MARGIN = 2.25;
 export const SCHEME = 'spread/v1';
 /** A margin may fall short by this share after casting. */
 const MARGIN_SHARE = 0.95;
@@ -31,13 +36,15 @@ export interface EmbedMarkOptions {
   readonly ownerId: string;
   /** 32 bytes. */
   readonly originalDigest: Uint8Array;
-  /** Margin in standard deviations of a layer's weights, in (0, 1]; 0.125 by default. */
+  /** Margin in standard deviations of a layer's weights, in (0, 1]; by default what {@link toDefaultTau} says. */
   readonly tau?: number;
+  /** Of the default strength, in (0, 1], where `tau` is not given. */
+  readonly tauShare?: number;
   /** 256 below a million weights, else 1,024. */
   readonly bits?: MarkBits;
   /** Of this model, when it is already known. */
   readonly topology?: Topology;
-  /** What flows through the layers; without it, inputs are only taken to have a mean. */
+  /** What flows through the layers; without it, only what most layers have in common is kept out of. */
   readonly calibration?: Calibration | null;
   readonly progress?: Progress;
 }
@@ -74,6 +81,15 @@ export interface EmbeddedMark {
 }
 
 /**
+ * 0.125; without a calibration less, the more weights there are: as much as stands what the sample networks were shown to
+ * stand.
+ */
+export function toDefaultTau({ sampled, bits }: Pick<Layout, 'sampled' | 'bits'>, isCalibrated: boolean): number {
+  const needed = BLIND_MARGIN / Math.sqrt(sampled / bits);
+  return isCalibrated ? TAU_DEFAULT : Math.min(TAU_DEFAULT, needed);
+}
+
+/**
  * Works out the edits that put the ownership mark into `model`. Reads the chosen tiles only (at most 16 M weights, some
  * passes), in flat memory; the model is written by `model.plan(edits)`.
  * @throws WatermarkError WATERMARK_TOO_SMALL with the size needed
@@ -82,13 +98,16 @@ export interface EmbeddedMark {
  * @throws FormatError | SourceError from the tensors' readers
  */
 export function embedMark(options: EmbedMarkOptions): EmbeddedMark {
-  const { model, tau = TAU_DEFAULT, calibration = null, progress = silentProgress } = options;
-  if (!(tau > 0 && tau <= 1)) throw new TypeError('tau must be in (0, 1]');
+  const { model, tauShare = 1, calibration = null, progress = silentProgress } = options;
+  for (const share of [options.tau ?? 1, tauShare]) {
+    if (!(share > 0 && share <= 1)) throw new TypeError('tau must be in (0, 1]');
+  }
   const topology = options.topology ?? toTopology(model);
   const keys = deriveMarkKeys(options.ownSeed, 'own', options.originalDigest);
   const tensors = new Map(model.tensors.map((tensor) => [tensor.name, tensor]));
   const layers = listMarkableLayers(topology).filter((layer) => isLearned(tensors.get(layer.name)!));
   const layout = toLayout(layers, keys.positions, options.bits);
+  const tau = options.tau ?? Number((tauShare * toDefaultTau(layout, calibration !== null)).toPrecision(3));
   progress.step('ownership mark', PASSES_MAX + 1, 'items');
   const plain = layout.layers.map(({ layer }) => createElementSource(tensors.get(layer.name)!));
   const scales = toScales(layout, plain);

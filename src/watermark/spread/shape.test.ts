@@ -46,7 +46,12 @@ describe('shaping', () => {
       [[30, 12], 1],
     ] as const) {
       const layer = toLayer('w', shape, outAxis);
-      const calibration = { samples: 1, inputs: '', layers: new Map([['w', constantCalibration(30, 1)]]) };
+      const calibration = {
+        samples: 1,
+        inputs: '',
+        isProbed: false,
+        layers: new Map([['w', constantCalibration(30, 1)]]),
+      };
       const [shaped] = toShapes(toLayoutOf([layer]), [scaleOf(1)], calibration)!;
       const change = noise(360);
       shapeChange(shaped, change);
@@ -64,7 +69,7 @@ describe('shaping', () => {
     calibration.directions.fill(0, 27);
     calibration.directions[27] = 1;
     const layers = new Map([['w', calibration]]);
-    const [shaped] = toShapes(toLayoutOf([layer]), [scaleOf(1)], { samples: 1, inputs: '', layers })!;
+    const [shaped] = toShapes(toLayoutOf([layer]), [scaleOf(1)], { samples: 1, inputs: '', isProbed: false, layers })!;
     const change = new Float32Array(216).fill(1);
     shapeChange(shaped, change);
     const sumOf = (row: number): number => change.subarray(row * 27, (row + 1) * 27).reduce((a, b) => a + b, 0);
@@ -85,7 +90,7 @@ describe('shaping', () => {
           toLayoutOf(layers),
           layers.map(() => scaleOf(0.5)),
           {
-            ...{ samples: 1, inputs: '', layers: known },
+            ...{ samples: 1, inputs: '', isProbed: false, layers: known },
           },
         )!;
         let kept = 0;
@@ -109,9 +114,82 @@ describe('shaping', () => {
       ['calm', constantCalibration(16, 1, 1e6)],
       ['tender', constantCalibration(16, 1, 1e-6)],
     ]);
-    const calibration = { samples: 1, inputs: '', layers: known };
+    const calibration = { samples: 1, inputs: '', isProbed: false, layers: known };
     const [calm, tender] = toShapes(toLayoutOf(layers), [scaleOf(1), scaleOf(1)], calibration)!;
     expect(calm.strength / tender.strength).toBeCloseTo(2.5 ** 2, 6);
     expect(toShapes(toLayoutOf(layers, 1e6), [scaleOf(1), scaleOf(1)], calibration)).toBeNull();
+  });
+});
+
+describe('without inputs of the user', () => {
+  const shapesOf = (layers: readonly Layer[]) =>
+    toShapes(
+      toLayoutOf(layers),
+      layers.map(() => scaleOf(1)),
+      null,
+    )!;
+
+  test('a small layer takes less than a large one: by the 0.6th power of its size, within four times the mean', () => {
+    const [large, small, tiny] = shapesOf([
+      toLayer('large', [256, 256], 0),
+      toLayer('small', [128, 256], 0),
+      toLayer('depthwise', [64, 1, 3, 3], 0, 64),
+    ]);
+    expect(large.strength / small.strength).toBeCloseTo(2 ** 0.6, 6);
+    expect(large.strength / tiny.strength).toBeGreaterThan(4);
+    expect(large.strength / tiny.strength).toBeLessThanOrEqual(16);
+  });
+
+  test('the places of a kernel: a change that alternates stays, one of equal signs shrinks, in the order of any format', () => {
+    for (const [shape, outAxis, inAxis, at] of [
+      // ONNX: out, in, kernel; TFLite: out, kernel, in.
+      [[4, 8, 3, 3], 0, 1, (channel: number, place: number) => channel * 9 + place],
+      [[4, 3, 3, 8], 0, 3, (channel: number, place: number) => place * 8 + channel],
+    ] as const) {
+      const [shaped] = shapesOf([{ ...toLayer('w', shape, outAxis), inAxis }]);
+      const lengthAfter = (sign: (channel: number, place: number) => number): number => {
+        const change = new Float32Array(4 * 72);
+        for (let i = 0; i < 72; i++) change[at(Math.floor(i / 9), i % 9)] = sign(Math.floor(i / 9), i % 9);
+        shapeChange({ ...shaped, strength: 1 }, change);
+        return (
+          Math.hypot(...change) / Math.hypot(...Array.from({ length: 72 }, (_, i) => sign(Math.floor(i / 9), i % 9)))
+        );
+      };
+      // Signs of channels cancel, so that the constant direction is not what is measured.
+      const checkered = lengthAfter((channel, place) => (channel % 2 ? 1 : -1) * (place % 2 ? 1 : -1));
+      const even = lengthAfter((channel) => (channel % 2 ? 1 : -1));
+      expect(checkered).toBeGreaterThan(3 * even);
+    }
+  });
+
+  test('a position keeps, in the mean over all layers, the change that was asked for', () => {
+    const shapes = shapesOf([toLayer('a', [8, 4, 3, 3], 0), toLayer('b', [8, 32], 0), toLayer('c', [32, 8], 1)]);
+    let kept = 0;
+    let count = 0;
+    for (const shape of shapes) {
+      const size = shape.outputs * shape.features;
+      for (let i = 0; i < size; i++) {
+        const change = new Float32Array(size);
+        change[i] = 1;
+        shapeChange(shape, change);
+        kept += change[i];
+        count++;
+      }
+    }
+    expect(kept / count).toBeCloseTo(1, 4);
+  });
+
+  test('probes show directions and strengths; what holds of most layers is added', () => {
+    const layers = [toLayer('a', [16, 64], 0), toLayer('b', [16, 16], 0)];
+    const known = new Map([
+      ['a', constantCalibration(64, 1)],
+      ['b', constantCalibration(16, 1, 16 / 64)],
+    ]);
+    const strengthsOf = (isProbed: boolean): number => {
+      const calibration = { samples: 1, inputs: '', isProbed, layers: known };
+      const [a, b] = toShapes(toLayoutOf(layers), [scaleOf(1), scaleOf(1)], calibration)!;
+      return a.strength / b.strength;
+    };
+    expect(strengthsOf(true) / strengthsOf(false)).toBeCloseTo(4 ** 0.6, 4);
   });
 });

@@ -8,6 +8,7 @@ import type { Calibration, LayerCalibration } from '../calibration/types.ts';
 import { needsDither } from '../elements.ts';
 import type { Layout } from './layout.ts';
 import type { LayerScale } from './measure.ts';
+import { findPlaces, mixPlaces, type Places, toSizeStrengths } from './prior.ts';
 
 /** Added to a direction's mean square before comparing, in units of the mean over all: weak directions are left alone. */
 const RIDGE = 0.12;
@@ -31,12 +32,14 @@ export interface LayerShape extends Rows {
   readonly directions: Float32Array;
   /** The share of a change that each direction loses, [groups, rank], in [0, 1). */
   readonly damping: Float64Array;
+  /** Places of the kernel that are mixed first; null when each is left for itself. */
+  readonly places: Places | null;
   /** Multiplies the whole change. */
   readonly strength: number;
 }
 
 /**
- * Shapes of all layers, or null when the mark uses a choice of tiles only: then rows are incomplete, and changes are
+ * Shapes of all layers: from a calibration, or by what is taken for granted without one; or null when the mark uses a choice of tiles only: then rows are incomplete, and changes are
  * left as they are. Strengths are such that the mean change of a position along its own sign is what was asked for.
  */
 export function toShapes(
@@ -46,10 +49,13 @@ export function toShapes(
 ): LayerShape[] | null {
   if (layout.total > WATERMARK_LIMITS.sampleWeightsMax) return null;
   const known = layout.layers.map(({ layer }) => calibration?.layers.get(layer.name) ?? null);
-  const strengths = toStrengths(layout, scales, known);
-  const shapes = layout.layers.map(({ layer, elementCount }, index) =>
-    toLayerShape(layer, elementCount, known[index], strengths[index]),
-  );
+  const isGuessed = calibration?.isProbed ?? true;
+  const sizes = isGuessed ? toSizeStrengths(layout.layers.map(({ elementCount }) => elementCount)) : null;
+  const strengths = toStrengths(layout, scales, known).map((strength, index) => strength * (sizes?.[index] ?? 1));
+  const shapes = layout.layers.map(({ layer, elementCount }, index) => {
+    const shape = toLayerShape(layer, elementCount, known[index], strengths[index]);
+    return isGuessed && shape.features > 0 ? { ...shape, places: findPlaces(layer, shape.features) } : shape;
+  });
   let gain = 0;
   for (const [index, shape] of shapes.entries()) {
     gain += toGain(shape) * strengths[index] * layout.layers[index].elementCount;
@@ -58,9 +64,16 @@ export function toShapes(
   return shapes.map((shape, index) => ({ ...shape, strength: strengths[index] * scale }));
 }
 
-/** Mean share of a position's change that is left along its own sign. */
-function toGain({ damping, groups, features }: LayerShape): number {
-  return features === 0 ? 1 : 1 - damping.reduce((sum, share) => sum + share, 0) / (groups * features);
+/** Mean share of a position's change that is left along its own sign: the mean diagonal of (1 - Σ d u uᵀ) · mixer. */
+function toGain({ damping, directions, groups, features, places }: LayerShape): number {
+  if (features === 0) return 1;
+  const lost = damping.reduce((sum, share, k) => {
+    const direction = directions.subarray(k * features, (k + 1) * features);
+    const mixed = Float64Array.from(direction);
+    if (places !== null) mixPlaces(places, mixed);
+    return sum + share * mixed.reduce((product, value, i) => product + value * direction[i], 0);
+  }, 0);
+  return 1 - lost / (groups * features);
 }
 
 function toLayerShape(
@@ -77,16 +90,16 @@ function toLayerShape(
       const floor = RIDGE * meanPowers[Math.floor(k / rank)];
       return power > 0 ? power / (power + floor) : 0;
     });
-    return { ...rows, rank, directions, damping, strength };
+    return { ...rows, rank, directions, damping, places: null, strength };
   }
   const directions = new Float32Array(rows.groups * rows.features).fill(1 / Math.sqrt(rows.features));
   const damping = new Float64Array(rows.groups).fill(ASSUMED_DAMPING);
-  return { ...rows, rank: 1, directions, damping, strength };
+  return { ...rows, rank: 1, directions, damping, places: null, strength };
 }
 
 const PLAIN = {
   ...{ outputs: 0, features: 0, groups: 1, isOutputLast: false, rank: 0 },
-  ...{ directions: new Float32Array(0), damping: new Float64Array(0) },
+  ...{ directions: new Float32Array(0), damping: new Float64Array(0), places: null },
 } as const;
 
 function toRows({ kind, shape, outAxis, groups }: Layer, elementCount: number): Rows | null {
@@ -125,15 +138,16 @@ function toStrengths(
   return logs.map((log) => (log === null ? 1 : Math.exp(Math.max(-bound, Math.min(bound, log - mean)))));
 }
 
-/** Takes the damped directions out of each row of `change` and scales it, in place. `change` has the tensor's order. */
+/** Mixes places, takes the damped directions out of each row of `change` and scales it, in place. `change` has the tensor's order. */
 export function shapeChange(shape: LayerShape, change: Float32Array): void {
-  const { outputs, features, groups, isOutputLast, rank, directions, damping, strength } = shape;
+  const { outputs, features, groups, isOutputLast, rank, directions, damping, places, strength } = shape;
   const row = new Float64Array(features);
   const step = isOutputLast ? outputs : 1;
   for (let output = 0; output < outputs; output++) {
     const start = isOutputLast ? output : output * features;
     const group = Math.floor((output * groups) / outputs);
     for (let i = 0; i < features; i++) row[i] = change[start + i * step];
+    if (places !== null) mixPlaces(places, row);
     for (let k = group * rank; k < (group + 1) * rank; k++) {
       const at = k * features;
       let along = 0;

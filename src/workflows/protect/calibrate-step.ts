@@ -26,7 +26,8 @@ export async function calibrateOriginal(
     const runtime = await services.openRuntime();
     const files = readRuntimeModel(model);
     const { source, words } = await findInputsOnce(runtime, files, { graph, data, probes: PROBES });
-    return await calibrate({ runtime, model: files, graph, feeds: source, words, progress: services.progress });
+    const { progress } = services;
+    return await calibrate({ runtime, model: files, graph, feeds: source, words, isProbed: data === null, progress });
   } catch (error) {
     if (error instanceof ModelwardError && error.code.startsWith('RUNTIME_')) return null;
     throw error;

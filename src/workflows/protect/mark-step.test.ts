@@ -5,7 +5,7 @@ import { toTopology } from '../../align/index.ts';
 import { openModelPath } from '../../formats/index.ts';
 import type { Model } from '../../model/types.ts';
 import { silentProgress } from '../../core/ports.ts';
-import { TAU_DEFAULT, toOriginalDigest } from '../../watermark/index.ts';
+import { toOriginalDigest } from '../../watermark/index.ts';
 import type { Services } from '../services.ts';
 import { markWithinLimit, toNoiseTolerance } from './mark-step.ts';
 
@@ -61,15 +61,16 @@ const unmeasured: FidelityOutcome = { kind: 'unmeasured', fidelity: null, reason
 describe('mark within the limit', () => {
   test('the default strength is taken when it costs no more than the limit', async () => {
     const { mark, refusedTaus } = await run([toOutcome(false)]);
-    expect(mark.record.tau).toBe(TAU_DEFAULT);
+    // Not calibrated: 2.25 / √(86,016 weights / 256 bits).
+    expect(mark.record.tau).toBe(0.123);
     expect(refusedTaus).toEqual([]);
   });
 
   test('tau is lowered first, step by step, and what robustness is left is lower too', async () => {
     const strong = await run([toOutcome(false)]);
     const { mark, refusedTaus } = await run([toOutcome(true), toOutcome(true), toOutcome(false)]);
-    expect(mark.record.tau).toBeCloseTo(TAU_DEFAULT / 2, 3);
-    expect(refusedTaus).toHaveLength(2);
+    expect(mark.record.tau).toBe(0.0614);
+    expect(refusedTaus).toEqual([0.123, 0.0859]);
     expect(toNoiseTolerance(mark)).toBeLessThan(toNoiseTolerance(strong.mark));
   });
 

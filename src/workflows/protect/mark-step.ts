@@ -4,7 +4,7 @@ import { RuntimeError } from '../../core/errors.ts';
 import { assertFidelity, type FidelityOutcome } from '../../fidelity/index.ts';
 import type { Model } from '../../model/types.ts';
 import type { RewritePlan } from '../../source/rewrite.ts';
-import { type Calibration, type EmbeddedMark, embedMark, TAU_DEFAULT } from '../../watermark/index.ts';
+import { type Calibration, type EmbeddedMark, embedMark } from '../../watermark/index.ts';
 import type { Services } from '../services.ts';
 
 /** Shares of the default strength that are tried in turn when the cost is too high. */
@@ -37,13 +37,12 @@ export interface MarkStepResult {
  * @throws RuntimeError FIDELITY_LOSS_ABOVE_LIMIT when every strength costs too much; FIDELITY_UNMEASURED unless allowed
  */
 export async function markWithinLimit(services: Services, options: MarkStepOptions): Promise<MarkStepResult> {
-  const taus =
-    options.tau === undefined ? TAU_SHARES.map((share) => Number((share * TAU_DEFAULT).toPrecision(3))) : [options.tau];
+  const strengths = options.tau === undefined ? TAU_SHARES.map((tauShare) => ({ tauShare })) : [{ tau: options.tau }];
   const refusedTaus: number[] = [];
-  for (const [index, tau] of taus.entries()) {
+  for (const [index, strength] of strengths.entries()) {
     const { model, topology, ownSeed, ownerId, originalDigest, calibration } = options;
     const given = { model, topology, ownSeed, ownerId, originalDigest, calibration, progress: services.progress };
-    const mark = embedMark({ ...given, tau });
+    const mark = embedMark({ ...given, ...strength });
     const plan = model.plan(mark.edits);
     const fidelity = await options.measure(plan);
     if (fidelity.kind === 'unmeasured' && options.unmeasured) return { mark, plan, fidelity, refusedTaus };
@@ -52,8 +51,8 @@ export async function markWithinLimit(services: Services, options: MarkStepOptio
       return { mark, plan, fidelity, refusedTaus };
     } catch (error) {
       const isTooCostly = error instanceof RuntimeError && error.code === 'FIDELITY_LOSS_ABOVE_LIMIT';
-      if (!isTooCostly || index === taus.length - 1) throw error;
-      refusedTaus.push(tau);
+      if (!isTooCostly || index === strengths.length - 1) throw error;
+      refusedTaus.push(mark.record.tau);
     }
   }
   throw new Error('internal error: no strength was tried');
