@@ -67,6 +67,7 @@ function toFidelityFact({ fidelity }: ProtectReport): Fact {
 function toTimeFact({ commitment }: ProtectReport): Fact {
   if (commitment === null) return { name: 'Time', figure: 'not committed', note: 'see section 5' };
   if (commitment.tsa === null) return { name: 'Time', figure: 'owner only', note: 'no third party attested it' };
+  if (!commitment.tsa.isTrusted) return { name: 'Time', figure: 'stamped', note: 'the authority was not checked' };
   return { name: 'Time', figure: 'attested', note: `by a third party, ${toDateText(commitment.tsa.time)}` };
 }
 

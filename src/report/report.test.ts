@@ -63,15 +63,14 @@ const bare = sampleReport({
   peakRssMib: null,
   files: [],
 });
-const timestamped = sampleReport({
-  commitment: {
-    hash: 'ab'.repeat(32),
-    leafIndex: 3,
-    checkpoint: 'origin\n4\nroot\n\n— origin sig\n',
-    timestamped: true,
-    tsa: { url: 'https://tsa.example', time: '2026-03-14T09:27:00Z' },
-  },
-});
+const committed = {
+  hash: 'ab'.repeat(32),
+  leafIndex: 3,
+  checkpoint: 'origin\n4\nroot\n\n— origin sig\n',
+  timestamped: true,
+};
+const tsa = { url: 'https://tsa.example', time: '2026-03-14T09:27:00Z', isTrusted: true };
+const timestamped = sampleReport({ commitment: { ...committed, tsa } });
 const deep = sampleReport({
   mark: {
     kind: 'embedded',
@@ -163,7 +162,18 @@ describe('report page', () => {
     const attested = toText(toReportHtml(timestamped, { audience: 'public' }));
     expect(attested).not.toContain('Time attested only by the owner');
     expect(attested).toContain('https://tsa.example, RFC 3161 token of 2026-03-14 09:27:00 UTC');
-    expect(attested).toContain(`openssl ts -verify -digest ${timestamped.commitment?.hash ?? ''} -in TIMESTAMP_FILE`);
+    const hash = timestamped.commitment?.hash ?? '';
+    expect(attested).toContain(`openssl ts -verify -digest ${hash} -token_in -in TIMESTAMP_FILE`);
+  });
+
+  test('a token whose authority was not checked is not called an attestation', () => {
+    const unchecked = sampleReport({ commitment: { ...committed, tsa: { ...tsa, isTrusted: false } } });
+    for (const audience of ['owner', 'public'] as const) {
+      const text = toText(toReportHtml(unchecked, { audience }));
+      expect(text).toContain('the authority was not checked');
+      expect(text).toContain('its certificate was not checked');
+      expect(text).not.toContain('by a third party');
+    }
   });
 
   test('a local key is called "same machine: for trial"', () => {

@@ -17,7 +17,8 @@ export function toRecordSection(report: ProtectReport, audience: ReportAudience)
   const ledgerRow =
     ledger === null
       ? row('Ledger', 'not recorded')
-      : row('Ledger', html`${ledger.origin}, ${toCountText(ledger.size)} ${ledger.size === 1 ? 'entry' : 'entries'}`);
+      : html`${row('Ledger', html`${ledger.origin}, ${toCountText(ledger.size)} ${ledger.size === 1 ? 'entry' : 'entries'}`)}
+${row('Key of the ledger', html`<code>${ledger.verifierKey}</code>`)}`;
   const commitmentRows =
     commitment === null
       ? row('Commitment', 'none was made')
@@ -38,7 +39,8 @@ ${commitment === null ? null : toCheckpointBody(commitment)}`,
 
 function toTimeText(commitment: ReportCommitment): Html | string {
   if (commitment.tsa === null) return 'the owner alone, by the clock of the machine that made this report';
-  return html`${commitment.tsa.url}, RFC 3161 token of ${toDateText(commitment.tsa.time)}`;
+  const { url, time, isTrusted } = commitment.tsa;
+  return html`${url}, RFC 3161 token of ${toDateText(time)}${isTrusted ? null : '; its certificate was not checked'}`;
 }
 
 function toKeyText(scheme: string, note: string | null): string {

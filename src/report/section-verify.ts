@@ -1,7 +1,7 @@
 /** Sections 6 and 7: what this promises and what not, and how somebody else verifies it without trusting the owner. */
 import { type Html, html } from './html.ts';
 import { toPromises } from './promises.ts';
-import { toCommandName, toSection } from './section.ts';
+import { toCommandName, toSection, toShellWord } from './section.ts';
 import type { ProtectReport, ReportAudience, ReportFileRole } from './types.ts';
 
 export function toPromisesSection(report: ProtectReport): Html {
@@ -55,7 +55,7 @@ export function toVerifySteps(report: ProtectReport, audience: ReportAudience): 
   if (has('baseline')) {
     steps.push({
       title: 'Nothing was changed since',
-      text: 'The baseline is signed by the owner, whose public key the verifier gets from the owner (modelward keys show). Every stored byte is compared with it, and a change is named with its place.',
+      text: 'The baseline is signed by the owner, whose public key the verifier gets from the owner (modelward keys show > OWNER_KEY_FILE). Every stored byte is compared with it, and a change is named with its place.',
       commands: [
         `modelward verify ${name(has('marked') ? 'marked' : 'sealed')} --baseline ${name('baseline')} --signer OWNER_KEY_FILE`,
       ],
@@ -78,6 +78,13 @@ export function toVerifySteps(report: ProtectReport, audience: ReportAudience): 
   return steps;
 }
 
+function toProofCommands({ ledger }: ProtectReport, entry: number): string[] {
+  const file = `entry-${entry}.tlog-proof`;
+  const check =
+    ledger === null ? [] : [`modelward ledger verify ${file} --ledger-key ${toShellWord(ledger.verifierKey)}`];
+  return [`modelward ledger prove ${entry} > ${file}`, ...check];
+}
+
 function toCommitmentSteps(report: ProtectReport, audience: ReportAudience): VerifyStep[] {
   const entry = report.commitment?.leafIndex ?? null;
   const steps: VerifyStep[] = [
@@ -85,9 +92,9 @@ function toCommitmentSteps(report: ProtectReport, audience: ReportAudience): Ver
       title: 'The secret was fixed before',
       text:
         'The commitment names owner, original and marked file, and holds the seeds as digests only. The owner hands out ' +
-        'the proof that it is an entry of the ledger (c2sp.org/tlog-proof); it is checked offline against the checkpoint ' +
-        'of section 5, with any program that reads this format.',
-      commands: entry === null ? [] : [`modelward ledger prove ${entry} > entry-${entry}.tlog-proof`],
+        'the entry of the ledger with its proof (c2sp.org/tlog-proof, the entry as extra data); it is checked offline with ' +
+        'the key of the ledger in section 5, by Modelward or any program that reads this format.',
+      commands: entry === null ? [] : toProofCommands(report, entry),
     },
   ];
   if (report.commitment?.timestamped === true) {
@@ -95,7 +102,7 @@ function toCommitmentSteps(report: ProtectReport, audience: ReportAudience): Ver
       title: 'The time was attested by somebody else',
       text: 'The token is checked with OpenSSL and the certificate of the time-stamping authority.',
       commands: [
-        `openssl ts -verify -digest ${report.commitment.hash} -in ${toCommandName(report.files, 'timestamp', audience)} -CAfile AUTHORITY_CERTIFICATES`,
+        `openssl ts -verify -digest ${report.commitment.hash} -token_in -in ${toCommandName(report.files, 'timestamp', audience)} -CAfile AUTHORITY_CERTIFICATES`,
       ],
     });
   }

@@ -32,7 +32,7 @@ const ROLE_PURPOSES: Readonly<Record<ReportFileRole, string>> = {
   original: 'the unmarked model; the judge of any later suspect needs it',
   marked: 'the model with the ownership mark, for release',
   sealed: 'the marked model, encrypted',
-  envelope: 'the wrapped key of the sealed file; no use without the key service',
+  envelope: 'the wrapped key of the sealed file; no use without the key that wrapped it',
   baseline: 'signed digests of every part, for finding changes',
   commitment: 'what was fixed before release, without the secret',
   timestamp: 'the RFC 3161 answer of the time-stamping authority for the commitment',

@@ -7,7 +7,7 @@ import { toAttentionPoints } from './attention.ts';
 import { CLAIM_BITS } from './chart-evidence.ts';
 import { toAccuracyText, toSignedText, toSmallPercentText } from './numbers.ts';
 import { ROLE_TITLES } from './section.ts';
-import type { ProtectReport, ReportFidelity } from './types.ts';
+import type { ProtectReport, ReportFidelity, ReportTsa } from './types.ts';
 
 export interface ReportTextOptions {
   /** Columns to fit into; undefined never cuts. */
@@ -37,6 +37,10 @@ export function toReportText(report: ProtectReport, { width, color }: ReportText
   ].join('\n');
 }
 
+function toTsaText({ url, time, isTrusted }: ReportTsa): string {
+  return isTrusted ? `${time} by ${url}` : `${time} by ${url}, whose certificate was not checked`;
+}
+
 function toRows(report: ProtectReport): [string, string][] {
   const { mark, evidence, commitment, key, ledger } = report;
   const rows: [string, string][] = [['mark', toMarkText(mark)]];
@@ -51,10 +55,7 @@ function toRows(report: ProtectReport): [string, string][] {
   if (commitment !== null) {
     const entry = commitment.leafIndex === null ? '' : `, entry ${commitment.leafIndex} of the ledger`;
     rows.push(['commitment', `${commitment.hash.slice(0, 16)}…${entry}`]);
-    rows.push([
-      'time',
-      commitment.tsa === null ? 'attested only by the owner' : `${commitment.tsa.time} by ${commitment.tsa.url}`,
-    ]);
+    rows.push(['time', commitment.tsa === null ? 'attested only by the owner' : toTsaText(commitment.tsa)]);
   }
   if (ledger !== null) rows.push(['ledger', `${ledger.origin}, ${toCountText(ledger.size)} entries`]);
   if (key !== null) rows.push(['key', key.note === null ? key.scheme : `${key.scheme} (${key.note})`]);

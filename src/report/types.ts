@@ -120,6 +120,8 @@ export interface ReportTsa {
   readonly url: string;
   /** Time inside the token, ISO 8601. */
   readonly time: string;
+  /** False when its certificate led to no root that was given: then anyone could have made the token. */
+  readonly isTrusted: boolean;
 }
 
 export interface ReportCommitment {
@@ -128,9 +130,16 @@ export interface ReportCommitment {
   readonly leafIndex: number | null;
   /** Text of the signed checkpoint, as it is to be published. */
   readonly checkpoint: string | null;
-  /** True when a third party attested the time; `tsa` then says who. */
+  /** True when there is a token of an authority; `tsa` then says whose. */
   readonly timestamped: boolean;
   readonly tsa: ReportTsa | null;
+}
+
+export interface ReportLedger {
+  readonly origin: string;
+  readonly size: number;
+  /** Verifier key of its checkpoints (C2SP signed-note), text. */
+  readonly verifierKey: string;
 }
 
 export interface ReportKey {
@@ -164,7 +173,7 @@ export interface ProtectReport {
   /** Null when nothing was sealed. */
   readonly key: ReportKey | null;
   /** Null when nothing was recorded. */
-  readonly ledger: { readonly origin: string; readonly size: number } | null;
+  readonly ledger: ReportLedger | null;
   readonly warnings: readonly ReportWarning[];
   readonly timings: readonly { readonly step: string; readonly seconds: number }[];
   readonly peakRssMib: number | null;

@@ -9,6 +9,7 @@ import {
   createOwner,
   decodeOwner,
   decodeOwnerIdentity,
+  decodeSignerKey,
   encodeOwner,
   encodeOwnerIdentity,
   type Owner,
@@ -117,6 +118,30 @@ describe('owner identity', () => {
         expect(JSON.stringify([stack, message, fields, String(cause)])).not.toContain(canary.slice(0, 12));
       }
     }
+  });
+});
+
+describe('the key of a signer', () => {
+  const { identity } = newOwner();
+  const pem = identity.signKey;
+
+  it.each([
+    ['PEM', pem],
+    ['PEM inside other text', `  owner  acme\n\n${pem}`],
+    ['an identity file', Buffer.from(encodeOwnerIdentity(identity)).toString()],
+    ['JSON around an identity', JSON.stringify({ owner: identity, backedUp: false })],
+  ])('is found in %s', (_name, text) => {
+    expect(decodeSignerKey(utf8(text))).toBe(pem);
+  });
+
+  it.each([
+    ['nothing', '', 'SIGN_SIGNER_MALFORMED'],
+    ['two keys', `${pem}${pem}`, 'SIGN_SIGNER_MALFORMED'],
+    ['a key that is cut off', pem.slice(0, -20), 'SIGN_SIGNER_MALFORMED'],
+    ['a key with other characters', pem.replace('MFkw', 'MF!w'), 'SIGN_KEY_INVALID'],
+    ['a megabyte', 'x'.repeat(2 ** 20), 'SIGN_SIGNER_MALFORMED'],
+  ])('is not found in %s', (_name, text, code) => {
+    expect(() => decodeSignerKey(utf8(text))).toThrow(expect.objectContaining({ code }));
   });
 });
 

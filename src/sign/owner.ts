@@ -112,6 +112,22 @@ export function decodeOwnerIdentity(bytes: Uint8Array): OwnerIdentity {
   return identity;
 }
 
+/**
+ * The public key in what an owner hands out: PEM, alone or inside other text; an identity file; or what
+ * `modelward keys show` prints, as text or as JSON.
+ * @param bytes UTF-8
+ * @returns P-256 SPKI PEM
+ * @throws SignError SIGN_SIGNER_MALFORMED, also for two keys, of which none is "the" signer's; SIGN_KEY_INVALID
+ */
+export function decodeSignerKey(bytes: Uint8Array): string {
+  if (bytes.length > SIGN_LIMITS.ownerFileBytesMax) throw new SignError('SIGN_SIGNER_MALFORMED');
+  // In JSON the line ends of a PEM are spelled out.
+  const text = Buffer.from(bytes).toString('utf8').replaceAll('\\n', '\n');
+  const keys = text.match(/-----BEGIN PUBLIC KEY-----[^-]*-----END PUBLIC KEY-----/g) ?? [];
+  if (keys.length !== 1) throw new SignError('SIGN_SIGNER_MALFORMED');
+  return parseP256PublicKey(`${keys[0]}\n`).pem;
+}
+
 /** UTF-8 JSON of identity and secrets; the caller writes it with mode 0600 and zeroizes the bytes. */
 export function encodeOwner(owner: Owner): Uint8Array {
   return toCanonicalJsonBytes({

@@ -2,6 +2,7 @@
 import { utf8, zeroize } from '../core/bytes.ts';
 import { SourceError, WorkflowError } from '../core/errors.ts';
 import type { Clock, Random } from '../core/ports.ts';
+import { createEd25519Signer, encodeVerifierKey } from '../ledger/index.ts';
 import {
   createBackup,
   createOwner,
@@ -48,6 +49,13 @@ export function ensureOwner(context: OwnerContext, ownerId?: string): Owner {
 /** The stored owner, or undefined when this home has none yet. */
 export function findOwner(context: Pick<OwnerContext, 'storage' | 'home'>): Owner | undefined {
   return context.storage.exists(context.home.ownerSecretsPath) ? readOwner(context.storage, context.home) : undefined;
+}
+
+/** Verifier key of the owner's ledger, text: what outsiders check proofs and checkpoints with. */
+export function toLedgerKey({ identity, secrets }: Owner): string {
+  const signer = createEd25519Signer({ name: identity.ledgerVkeyName, seed: secrets.ledgerSeed });
+  signer.close();
+  return encodeVerifierKey(signer);
 }
 
 function readOwner(storage: Storage, home: Home): Owner {

@@ -5,10 +5,10 @@ import { FormatError, ModelwardError, WorkflowError } from '../core/errors.ts';
 import { sha256 } from '../core/hash.ts';
 import type { Progress } from '../core/ports.ts';
 import type { Model } from '../model/types.ts';
-import { decodeOwnerIdentity } from '../sign/index.ts';
+import { decodeSignerKey } from '../sign/index.ts';
 import { openFileSource } from '../source/index.ts';
-import { type Suspect, verifyBaseline, type VerifyReport } from '../tamper/index.ts';
-import { toOriginalDigest } from '../watermark/index.ts';
+import { type Suspect, verifyBaseline, type VerifyReport } from '../tamper/verify.ts';
+import { toOriginalDigest } from '../watermark/digest.ts';
 import { openAnyModel, type OpenAnyOptions } from './open-model.ts';
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';
@@ -18,7 +18,7 @@ export interface VerifyModelOptions extends OpenAnyOptions {
   readonly baselinePath?: string | undefined;
   /** Absolute path of the original, plain or sealed: then every changed element and bit is listed. */
   readonly referencePath?: string | undefined;
-  /** Absolute path of the signer's public key (SPKI PEM) or identity file; the owner of this home without it. */
+  /** Absolute path of what the signer handed out: public key (SPKI PEM), identity file, or the output of `keys show`; the owner of this home without it. */
   readonly signerPath?: string | undefined;
 }
 
@@ -71,9 +71,7 @@ function findBaselinePath({ storage }: Services, { path, baselinePath }: VerifyM
 
 function readSigner({ storage }: Services, session: Session, signerPath: string | undefined): string {
   if (signerPath === undefined) return session.owner.identity.signKey;
-  const bytes = storage.read(signerPath);
-  const text = Buffer.from(bytes).toString('utf8');
-  return text.startsWith('-----BEGIN') ? text : decodeOwnerIdentity(bytes).signKey;
+  return decodeSignerKey(storage.read(signerPath));
 }
 
 /** A plain file that no longer reads as a model, or lacks a file of its data, is still compared, byte by byte. */

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { readFileSync } from 'node:fs';
@@ -67,6 +67,14 @@ describeWithProgram('protect with a time stamp authority', 'openssl', ['version'
       preimage: Parameters<typeof toCanonicalJsonBytes>[0];
     };
     expect(tsa.verify(token, toCanonicalJsonBytes(preimage))).toContain('OK');
+    // The line that the report prints for a third party, as it stands there.
+    const report = readFileSync(result.report.path, 'utf8');
+    const [line = 'no line'] = /openssl ts -verify [^<]*/.exec(report) ?? [];
+    const checked = spawnSync('/bin/sh', ['-c', line.replace('AUTHORITY_CERTIFICATES', join(tsa.folder, 'root.pem'))], {
+      cwd: join(place.folder, 'out'),
+      encoding: 'utf8',
+    });
+    expect(checked.stdout + checked.stderr).toContain('Verification: OK');
     const { stdout: read } = await runAsync(place, ['detect', 'out/mlp.marked.onnx']);
     expect(JSON.parse(read)).toMatchObject({
       verdict: 'claim',

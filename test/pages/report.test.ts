@@ -107,7 +107,7 @@ describeWithProgram('report page in Chromium', 'chromium', ['--version'], () => 
       files: base.files.map((file) => ({ ...file, path: `/tmp/${hostile}` })),
       warnings: [{ text: hostile, isPublic: true }],
       timings: [{ step: hostile, seconds: 1 }],
-      ledger: { origin: hostile, size: 1 },
+      ledger: { origin: hostile, size: 1, verifierKey: hostile },
     });
     const { page, url } = await openReport(report, 'owner');
     assertQuiet(page, url);

@@ -124,7 +124,11 @@ export function sampleReport(changes: Partial<ProtectReport> = {}): ProtectRepor
       tsa: null,
     },
     key: { scheme: 'local', note: 'same machine: for trial' },
-    ledger: { origin: 'modelward.example/ledger/3f1c', size: 42 },
+    ledger: {
+      origin: 'modelward.example/ledger/3f1c',
+      size: 42,
+      verifierKey: 'modelward.example/ledger/3f1c+66bde4c9+Af3aEaPh7vN3HbQdS4vH0fM2oM1tR6h2v9bq0bqv8g1B',
+    },
     warnings: [
       { text: 'There is no passphrase backup of the owner identity SECRETNAME yet.', isPublic: false },
       { text: 'The clock of this machine was not checked against another one.', isPublic: true },

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { zeroize } from '../../core/bytes.ts';
 import { EXIT } from '../../core/errors.ts';
-import { backUpOwner, ensureOwner, findOwner, isBackedUp, restoreOwner } from '../../workflows/owner.ts';
+import { backUpOwner, ensureOwner, findOwner, isBackedUp, restoreOwner, toLedgerKey } from '../../workflows/owner.ts';
 import { addExamples } from '../command-spec.ts';
 import { type CliContext, type CommandHost, onAction } from '../context.ts';
 import { askSecret, readSecretFd, readSecretFile } from '../ui/secret.ts';
@@ -29,8 +29,7 @@ function addCreate(keys: Command, host: CommandHost): void {
   addExamples(command, [{ command: 'modelward keys create --owner acme', summary: 'once per home' }]);
   onAction<{ owner: string }>(host, command, (context, { owner: ownerId }) => {
     const owner = ensureOwner(context.services, ownerId);
-    zeroize(owner.secrets.signKeyPkcs8, owner.secrets.ledgerSeed, owner.secrets.sealKey);
-    printIdentity(context, owner.identity);
+    printOwner(context, owner);
     return EXIT.ok;
   });
 }
@@ -47,20 +46,23 @@ function addShow(keys: Command, host: CommandHost): void {
       );
       return EXIT.ok;
     }
-    zeroize(owner.secrets.signKeyPkcs8, owner.secrets.ledgerSeed, owner.secrets.sealKey);
-    printIdentity(context, owner.identity);
+    printOwner(context, owner);
     return EXIT.ok;
   });
 }
 
-function printIdentity(context: CliContext, identity: ReturnType<typeof ensureOwner>['identity']): void {
+/** The public part; the secrets are wiped first. */
+function printOwner(context: CliContext, owner: ReturnType<typeof ensureOwner>): void {
+  const ledgerKey = toLedgerKey(owner);
+  zeroize(owner.secrets.signKeyPkcs8, owner.secrets.ledgerSeed, owner.secrets.sealKey);
+  const { identity } = owner;
   const backedUp = isBackedUp(context.services);
-  context.ui.result({ owner: identity, backedUp, home: context.services.home.root }, ({ style }) => {
+  context.ui.result({ owner: identity, ledgerKey, backedUp, home: context.services.home.root }, ({ style }) => {
     const pairs = toPairs(
       [
         ['owner', identity.ownerId],
         ['since', identity.createdAt],
-        ['ledger', identity.ledgerVkeyName],
+        ['ledger', ledgerKey],
         ['home', context.services.home.root],
         ['backup', backedUp ? 'made' : 'none: run "modelward keys backup"'],
       ],

@@ -1,7 +1,7 @@
 /** `modelward ledger`: what was recorded, proofs for outsiders, and a full check. */
 import type { Command } from 'commander';
 import { EXIT } from '../../core/errors.ts';
-import { checkLedger, listEntries, proveEntry } from '../../workflows/ledger.ts';
+import { checkLedger, checkProof, listEntries, proveEntry } from '../../workflows/ledger.ts';
 import { addExamples } from '../command-spec.ts';
 import { type CommandHost, onAction } from '../context.ts';
 import { toPairs, toTable } from '../ui/table.ts';
@@ -10,6 +10,7 @@ import { toNumber } from './protect.ts';
 export function defineLedger(ledger: Command, host: CommandHost): void {
   addShow(ledger, host);
   addProve(ledger, host);
+  addVerify(ledger, host);
   addCheckpoint(ledger, host);
   addFsck(ledger, host);
 }
@@ -53,7 +54,7 @@ function addProve(ledger: Command, host: CommandHost): void {
     .command('prove')
     .summary('print the proof file of one entry')
     .description(
-      'Prints a proof (c2sp.org/tlog-proof) that an entry is in the ledger: with the entry and the ledger key anybody can check it offline.',
+      'Prints the entry with a proof (c2sp.org/tlog-proof) that it is in the ledger: with the ledger key anybody can check it offline.',
     )
     .argument('<entry>', 'number of the entry');
   addExamples(command, [
@@ -62,6 +63,43 @@ function addProve(ledger: Command, host: CommandHost): void {
   onAction<object>(host, command, (context, _flags, words) => {
     const proven = proveEntry(context.services, toNumber(words[0]));
     context.ui.result(proven, () => proven.proof);
+    return EXIT.ok;
+  });
+}
+
+function addVerify(ledger: Command, host: CommandHost): void {
+  const command = ledger
+    .command('verify')
+    .summary('check the proof file of an entry with the key of its ledger')
+    .description(
+      'Checks a file that "ledger prove" printed, as an outsider does: offline, without the ledger and without an owner. Compare the checkpoint that it prints with the one that was published: the date is as good as that copy.',
+    )
+    .argument('<proof>', 'proof file')
+    .requiredOption('--ledger-key <key>', 'verifier key of the ledger, as "keys show" and the report print it');
+  addExamples(command, [
+    {
+      command: "modelward ledger verify entry-3.tlog-proof --ledger-key 'modelward/…+…+…'",
+      summary: 'what was recorded, and under which checkpoint',
+    },
+  ]);
+  onAction<{ ledgerKey: string }>(host, command, (context, { ledgerKey }, words) => {
+    const checked = checkProof(context.services, { path: context.toAbsolute(words[0]), verifierKey: ledgerKey });
+    context.ui.result(checked, ({ style }) => {
+      const { origin, index, size, checkpoint, entry } = checked;
+      const pairs = toPairs(
+        [
+          ['entry', `${index} of ${size} of ${origin}`],
+          ['time', `${entry.ts}, by the clock of the ledger's owner`],
+          ['type', entry.type],
+          ['actor', entry.actor],
+          ['subject', entry.subject],
+          ...Object.entries(entry.digests).map(([name, digest]): [string, string] => [name, digest]),
+          ['detail', JSON.stringify(entry.detail)],
+        ],
+        style,
+      );
+      return `proven\n${pairs}\n${checkpoint}`;
+    });
     return EXIT.ok;
   });
 }
@@ -83,11 +121,15 @@ function addFsck(ledger: Command, host: CommandHost): void {
     .command('fsck')
     .summary('recompute the whole ledger and list what does not fit')
     .description(
-      'Recomputes every hash, tile and signature. Exit 1 when anything was edited, deleted, reordered or inserted.',
-    );
-  addExamples(command, [{ command: 'modelward ledger fsck', summary: 'check the record' }]);
-  onAction<object>(host, command, async (context) => {
-    const report = await checkLedger(context.services);
+      'Recomputes every hash, tile and signature. Exit 1 when anything was edited, deleted, reordered or inserted. A history that its owner rewrote whole shows only against a checkpoint that somebody kept: name it with --known.',
+    )
+    .option('--known <file...>', 'checkpoints that were published or kept: each must be a beginning of this ledger');
+  addExamples(command, [
+    { command: 'modelward ledger fsck', summary: 'check the record' },
+    { command: 'modelward ledger fsck --known checkpoint-of-march.txt', summary: 'also against what was published' },
+  ]);
+  onAction<{ known?: readonly string[] }>(host, command, async (context, { known = [] }) => {
+    const report = await checkLedger(context.services, { knownPaths: known.map((path) => context.toAbsolute(path)) });
     context.ui.result(report, ({ style }) => {
       const pairs: [string, string][] = [
         ['entries', String(report.size ?? 'unknown')],

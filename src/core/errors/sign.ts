@@ -38,6 +38,12 @@ export const signErrors = defineErrors({
     http: 400,
     fix: 'Restore the owner from its passphrase backup.',
   },
+  SIGN_SIGNER_MALFORMED: {
+    message: 'The file of the signer does not hold exactly one public key.',
+    exit: 3,
+    http: 400,
+    fix: 'Give what the signer handed out: the output of "modelward keys show", owner.json, or the key as PEM.',
+  },
   SIGN_OWNER_MISMATCH: {
     message: 'The secret keys of the owner file do not belong to its public identity.',
     exit: 3,

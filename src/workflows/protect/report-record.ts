@@ -2,8 +2,17 @@
 import { basename } from 'node:path';
 import { toHex } from '../../core/bytes.ts';
 import type { FidelityOutcome } from '../../fidelity/index.ts';
-import type { ProtectReport, ReportEvidence, ReportFidelity, ReportFile, ReportMark } from '../../report/index.ts';
+import { encodeVerifierKey } from '../../ledger/index.ts';
+import type {
+  ProtectReport,
+  ReportEvidence,
+  ReportFidelity,
+  ReportFile,
+  ReportMark,
+  ReportTsa,
+} from '../../report/index.ts';
 import type { DetectResult } from '../../watermark/index.ts';
+import type { Attestation } from './attestation.ts';
 import type { Outputs } from './written.ts';
 import type { Protection } from './protection.ts';
 import { toWarnings } from './warnings.ts';
@@ -36,14 +45,18 @@ export function toProtectReport(protection: Protection, outputs: Outputs): Prote
             leafIndex: outputs.leafIndex,
             checkpoint: outputs.checkpoint,
             timestamped: claim.attestation !== null,
-            tsa: claim.attestation === null ? null : { url: claim.attestation.url, time: claim.attestation.time },
+            tsa: claim.attestation === null ? null : toReportTsa(claim.attestation),
           },
     key: keys === null ? null : { scheme: keys.scheme, note: keys.note },
-    ledger: { origin: outputs.origin, size: outputs.ledgerSize },
+    ledger: { origin: outputs.origin, size: outputs.ledgerSize, verifierKey: encodeVerifierKey(session.recorder.key) },
     warnings: toWarnings(protection, outputs),
     timings: timer.timings(),
     peakRssMib: services.peakRssMib(),
   };
+}
+
+function toReportTsa({ url, time, isTrusted }: Attestation): ReportTsa {
+  return { url, time, isTrusted };
 }
 
 function toFiles({ originalFile, options, names }: Protection, outputs: Outputs): ReportFile[] {
