@@ -124,7 +124,9 @@ describe('calibration', () => {
   /** Nothing known and nothing taken for granted: a layer like any other. */
   const EVEN: Calibration = { samples: 0, inputs: 'none', isProbed: false, layers: new Map() };
 
-  test.each(NAMES)('%s: at the same margin, the more is known of the inputs the less the outputs move', async (name) => {
+  test.each(
+    NAMES,
+  )('%s: at the same margin, the more is known of the inputs the less the outputs move', async (name) => {
     const model = openModelPath(join(samples, `${name}.onnx`));
     const ownSeed = deriveSeeds(new Uint8Array(32).fill(3)).own;
     const given = { model, ownSeed, ownerId: 'acme', originalDigest: toOriginalDigest(model), tau: 0.125 };
