@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 interface Layers {
   levels: Record<string, number | undefined>;
   open: string[];
-  stories: string[];
+  byFile: string[];
   portsOnly: Record<string, string[] | undefined>;
   composeOnly: string[];
   forbidden: Record<string, string[] | undefined>;
@@ -54,8 +54,8 @@ export function findExported(folder: string, edges: readonly Edge[]): ReadonlySe
   return exported;
 }
 
-/** One sentence per rule that the edge breaks; `exported` are the files of folders of stories that their doors export. */
-export function findViolations(edge: Edge, exported: ReadonlySet<string> = stories): string[] {
+/** One sentence per rule that the edge breaks; `exported` are the files that doors of `byFile` folders export. */
+export function findViolations(edge: Edge, exported: ReadonlySet<string> = exportedFiles): string[] {
   const [fromFolder = '', fromSub = ''] = edge.from.split('/');
   const [toFolder = '', toSub = ''] = edge.to.split('/');
   const fromLevel = layers.levels[fromFolder];
@@ -69,8 +69,8 @@ export function findViolations(edge: Edge, exported: ReadonlySet<string> = stori
   if (layers.composeOnly.includes(toFolder) && !isCompose) found.push(`${name}: only compose.ts may name an adapter`);
   if (layers.forbidden[fromFolder]?.includes(toFolder) === true) found.push(`${name}: forbidden`);
   const file = edge.to.split('/').slice(1).join('/');
-  const isStory = layers.stories.includes(toFolder) && exported.has(edge.to);
-  const isDoor = file === 'index.ts' || file === 'ports.ts' || isStory;
+  const isExported = layers.byFile.includes(toFolder) && exported.has(edge.to);
+  const isDoor = file === 'index.ts' || file === 'ports.ts' || isExported;
   if (!layers.open.includes(toFolder) && toFolder !== 'adapters' && !isDoor)
     found.push(`${name}: not through the door`);
   if (layers.portsOnly[fromFolder]?.includes(toFolder) === true && file !== 'ports.ts') {
@@ -115,7 +115,7 @@ export function findCircle(edges: readonly Edge[]): string[] {
 
 const files = listSources(join(root, 'src'));
 const edges = files.flatMap((file) => readEdges(file, readFileSync(file, 'utf8')));
-const stories = new Set(layers.stories.flatMap((folder) => [...findExported(folder, edges)]));
+const exportedFiles = new Set(layers.byFile.flatMap((folder) => [...findExported(folder, edges)]));
 
 describe('architecture', () => {
   test('imports go down, through doors, and only compose.ts names adapters', () => {

@@ -4,7 +4,7 @@ import { zeroize } from '../core/bytes.ts';
 import { WorkflowError } from '../core/errors.ts';
 import type { Random } from '../core/ports.ts';
 import { type Owner, ownerSeedBox } from '../sign/index.ts';
-import { type Claim, encodeClaim, parseClaim, toSeedAad } from '../watermark/index.ts';
+import { type Claim, encodeClaim, parseClaim, toSeedAad } from '../watermark/claim.ts';
 
 import type { Services } from './services.ts';
 import { writeBytes } from './write-bytes.ts';

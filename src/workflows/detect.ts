@@ -3,16 +3,9 @@ import { toHex, zeroize } from '../core/bytes.ts';
 import { ModelwardError } from '../core/errors.ts';
 import type { Model } from '../model/types.ts';
 import { ownerSeedBox } from '../sign/index.ts';
-import {
-  type Claim,
-  CLAIM_BITS,
-  detectMark,
-  type DetectResult,
-  FLAG_BITS,
-  openOwnSeed,
-  toOriginalDigest,
-  type Verdict,
-} from '../watermark/index.ts';
+import { type Claim, openOwnSeed } from '../watermark/claim.ts';
+import { CLAIM_BITS, detectMark, type DetectResult, FLAG_BITS, type Verdict } from '../watermark/detect.ts';
+import { toOriginalDigest } from '../watermark/digest.ts';
 import { chooseClaims, type StoredClaim } from './claims.ts';
 import { parseDisclosedSeed } from './disclose.ts';
 import { openAnyModel, type OpenAnyOptions } from './open-model.ts';

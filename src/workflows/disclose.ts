@@ -4,7 +4,7 @@ import { findHexBytes, toHex, utf8, zeroize } from '../core/bytes.ts';
 import { toCanonicalJson } from '../core/canonical-json.ts';
 import { WorkflowError } from '../core/errors.ts';
 import { ownerSeedBox } from '../sign/index.ts';
-import { openOwnSeed } from '../watermark/index.ts';
+import { openOwnSeed } from '../watermark/claim.ts';
 import { readClaim } from './claims.ts';
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';

@@ -1,5 +1,5 @@
 /** Writes a fragile label into a copy of a model, and reads one back. A label identifies an unchanged file, no more. */
-import { embedLabel, LABEL_STATEMENT, readLabel } from '../watermark/index.ts';
+import { embedLabel, LABEL_STATEMENT, readLabel } from '../watermark/label.ts';
 import { openAnyModel, type OpenAnyOptions, openPlainModel } from './open-model.ts';
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';

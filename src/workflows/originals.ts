@@ -2,7 +2,7 @@
 import { dirname } from 'node:path';
 import { ModelwardError } from '../core/errors.ts';
 import { openModelPath } from '../formats/index.ts';
-import { checkReference, isReferenceOf, type Reference, toReference } from '../watermark/index.ts';
+import { checkReference, isReferenceOf, type Reference, toReference } from '../watermark/reference.ts';
 import { findNotes, type StoredClaim } from './claims.ts';
 import type { Services } from './services.ts';
 

@@ -8,7 +8,6 @@ import { type CliContext, type CommandHost, onAction, toPathOption, withLazySess
 import { toPairs, toTable } from '../ui/table.ts';
 import type { TextLook } from '../ui/ui.ts';
 import { toNumber } from './protect.ts';
-import { readRecordings } from './stamp-read.ts';
 
 interface DetectFlags {
   readonly claim?: string;
@@ -81,7 +80,7 @@ export function defineDetect(command: Command, host: CommandHost): void {
 }
 
 /** Exit 0 whenever it could judge, as of every detection; what was found is in the output. */
-function detectInOutput(context: CliContext, flags: DetectFlags, recording: string): ExitCode {
+async function detectInOutput(context: CliContext, flags: DetectFlags, recording: string): Promise<ExitCode> {
   const { output, mark, trials, ...others } = flags;
   const unfit = MODEL_FLAGS.filter((name) => others[name] !== undefined);
   if (output !== true || mark === undefined || unfit.length > 0) {
@@ -89,6 +88,7 @@ function detectInOutput(context: CliContext, flags: DetectFlags, recording: stri
       message: 'To read answers, pass --output and --mark FILE, and no option that is for models.',
     });
   }
+  const { readRecordings } = await import('./stamp-read.ts');
   readRecordings(context, [recording], { mark, trials });
   return EXIT.ok;
 }
