@@ -7,9 +7,10 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createRequire } from 'node:module';
-import { systemClock, systemRandom } from '../adapters/system/index.ts';
+import { systemClock, systemPause, systemRandom } from '../adapters/system/index.ts';
 import { httpTimestampAuthority } from '../adapters/tsa/index.ts';
-import type { Progress } from '../core/ports.ts';
+import type { JobQueue } from '../core/job-queue.ts';
+import type { Pause, Progress } from '../core/ports.ts';
 import type { LedgerLock } from '../ledger/ports.ts';
 import type { SealedRunner } from '../seal/ports.ts';
 import { nodeStorage } from '../source/node-storage.ts';
@@ -25,6 +26,11 @@ export const TOOL_VERSION = (createRequire(import.meta.url)('../../package.json'
 const FLEET_WORKER = fileURLToPath(new URL('./fleet-worker/compose.js', import.meta.url));
 /** The built entry of the child, beside this file. */
 const SEALED_CHILD = fileURLToPath(new URL('./sealed-child/compose.js', import.meta.url));
+
+/** Name of the queue, with the version of docs/spec/fleet-queue.md. */
+const FLEET_QUEUE = 'modelward-fleet-1';
+/** A worker may be ended by chance, two of them hardly; a model that ends three workers ends more. */
+const FLEET_RETRIES = 2;
 
 export interface ComposeOptions {
   /** Absolute path of the home folder. */
@@ -75,11 +81,39 @@ const lazyChildRunner: SealedRunner = {
   },
 };
 
+export const pause: Pause = systemPause;
+
 /** Workers that edit models of a fleet, `count` at a time. */
 export async function openFleetWorkers(count: number): Promise<{ readonly run: FleetRunner; close(): Promise<void> }> {
   const { openWorkerPool } = await import('../adapters/worker-pool/index.ts');
   const pool = openWorkerPool({ scriptPath: FLEET_WORKER, count });
   return { run: async (job) => (await pool.run(job)) as FleetItem, close: () => pool.close() };
+}
+
+export interface OpenQueueOptions {
+  /** Address of the server; secret when it holds a password. */
+  readonly url: string;
+  /** False when `url` came from where others could see it. */
+  readonly isPasswordAllowed: boolean;
+  readonly schema: string;
+  /** Seconds until another worker gets a job of one that is silent; null for a process that only submits. */
+  readonly leaseSeconds: number | null;
+  readonly connectionsMax: number;
+}
+
+/**
+ * The queue of jobs for fleets.
+ * @throws QueueError QUEUE_URL_MALFORMED | QUEUE_PASSWORD_EXPOSED | QUEUE_PACKAGE_MISSING and those of the connection
+ */
+export async function openFleetQueue(options: OpenQueueOptions): Promise<{ queue: JobQueue; server: string }> {
+  const { url, isPasswordAllowed, schema, leaseSeconds, connectionsMax } = options;
+  const { openJobQueue, parseQueueAddress, toServerName } = await import('../adapters/job-queue/index.ts');
+  const address = parseQueueAddress(url, { isPasswordAllowed });
+  // Half a lease: a silent worker's job is found out soon after its lease ended.
+  const maintenanceSeconds = leaseSeconds === null ? null : Math.max(1, Math.min(30, Math.floor(leaseSeconds / 2)));
+  const limits = { retryLimit: FLEET_RETRIES, maintenanceSeconds, connectionsMax };
+  const queue = await openJobQueue({ address, schema, name: FLEET_QUEUE, ...limits });
+  return { queue, server: toServerName(address) };
 }
 
 /** Only local keys exist in this version; `parseKeyUri` refuses every other scheme. */

@@ -20,6 +20,8 @@ export interface CliContext {
   readonly terminal: SecretTerminal;
   /** Absolute form of a path given on the command line. */
   toAbsolute(path: string): string;
+  /** For a command that runs until it is told to stop: the first signal calls `stop`, the second one ends the process. */
+  onStop(stop: () => void): void;
 }
 
 /** Makes the context when a command runs; help and completion never need one. */

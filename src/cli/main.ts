@@ -30,6 +30,9 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
         services: composeServices({ home, progress: ui.progress, cleanups }),
         terminal: createSecretTerminal(process),
         toAbsolute: (path) => resolve(path),
+        onStop: (stop) => {
+          cleanups.stopBy(stop);
+        },
       };
     },
     end(code) {

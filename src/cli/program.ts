@@ -75,6 +75,11 @@ const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./commands/graph/index.ts')).defineGraph,
   },
   {
+    name: 'worker',
+    summary: 'edit models for fleets of several machines, with jobs from a queue',
+    load: async () => (await import('./commands/worker.ts')).defineWorker,
+  },
+  {
     name: 'stamp',
     summary: 'put a mark into what a model answers, read it from recordings, replace or remove it',
     load: async () => (await import('./commands/stamp.ts')).defineStamp,

@@ -1,5 +1,5 @@
 /**
- * Ctrl-C: runs what must be tidied, then ends with 130.
+ * Ctrl-C: runs what must be tidied, then ends with 130. A command whose work is to run until it is told to stop is told.
  *
  * Node delivers signals between turns of the event loop: a long synchronous loop delays them. Nothing depends on the
  * cleanups for safety (outputs get their names by one rename); they only remove staging folders early.
@@ -11,11 +11,25 @@ export interface Cleanups {
   add(cleanup: () => void): () => void;
   /** Runs everything once, newest first; a cleanup that throws does not stop the others. */
   run(): void;
+  /** The first signal calls `stop` and ends nothing: the command ends by itself. */
+  stopBy(stop: () => void): void;
+  /** Calls what `stopBy` was given, once; false when there is nothing to call. */
+  stop(): boolean;
 }
 
 export function createCleanups(): Cleanups {
   const pending = new Set<() => void>();
+  let stopper: (() => void) | undefined;
   return {
+    stopBy(stop) {
+      stopper = stop;
+    },
+    stop() {
+      const stop = stopper;
+      stopper = undefined;
+      stop?.();
+      return stop !== undefined;
+    },
     add(cleanup) {
       // Wrapped, so that the same function may be added twice.
       const entry = (): void => {
@@ -59,6 +73,7 @@ export interface InterruptOptions {
 export function installInterrupt({ process, cleanups, onInterrupt }: InterruptOptions): () => void {
   let isEnding = false;
   const listener = (): void => {
+    if (cleanups.stop()) return;
     if (!isEnding) {
       isEnding = true;
       onInterrupt();

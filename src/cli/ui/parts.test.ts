@@ -187,6 +187,19 @@ describe('interruption', () => {
     expect(fake.exits).toEqual([130, 130]);
   });
 
+  test('a command that ends by itself is told once; the second signal ends it', () => {
+    const fake = createProcess();
+    const cleanups = createCleanups();
+    const ran: string[] = [];
+    cleanups.add(() => ran.push('cleanup'));
+    cleanups.stopBy(() => ran.push('stop'));
+    installInterrupt({ process: fake, cleanups, onInterrupt: () => ran.push('told') });
+    fake.send('SIGTERM');
+    expect([ran, fake.exits]).toEqual([['stop'], []]);
+    fake.send('SIGTERM');
+    expect([ran, fake.exits]).toEqual([['stop', 'told', 'cleanup'], [130]]);
+  });
+
   test('after it is taken off, signals are not heard', () => {
     const fake = createProcess();
     const stop = installInterrupt({ process: fake, cleanups: createCleanups(), onInterrupt: () => undefined });
