@@ -7,7 +7,7 @@ import { addExamples } from '../command-spec.ts';
 import { type CliContext, type CommandHost, onAction, toPathOption, withLazySession, withSession } from '../context.ts';
 import { toPairs, toTable } from '../ui/table.ts';
 import type { TextLook } from '../ui/ui.ts';
-import { toNumber } from './protect.ts';
+import { toNumber } from './values.ts';
 
 interface DetectFlags {
   readonly claim?: string;

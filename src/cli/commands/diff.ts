@@ -1,5 +1,5 @@
 /** `modelward diff`: what differs between two models, and what was done. */
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { EXIT, type ExitCode } from '../../core/errors.ts';
 import { toPercentText } from '../../core/quantities.ts';
 import { diffModelFiles, type DiffModelsReport } from '../../workflows/diff.ts';
@@ -7,7 +7,9 @@ import { addExamples } from '../command-spec.ts';
 import { type CommandHost, onAction, toPathOption, withLazySession } from '../context.ts';
 import { toPairs, toTable } from '../ui/table.ts';
 import type { TextLook } from '../ui/ui.ts';
+import { toCountUpTo } from './values.ts';
 
+const PROBES_MAX = 10_000;
 const BARS = ['benign', 'suspicious'] as const;
 
 interface DiffFlags {
@@ -31,7 +33,7 @@ export function defineDiff(command: Command, host: CommandHost): void {
     .argument('<suspect>', 'the model that may have been changed, plain or sealed')
     .option('--eval <data>', 'labelled data to run both on (npz, npy, csv, idx, folder of images)')
     .addOption(new Option('--label-column <which>', 'label column of CSV data').choices(['auto', 'first', 'last']))
-    .option('--probes <count>', 'how many seeded probes to run both on, without data', toCount, 32)
+    .option('--probes <count>', 'how many seeded probes to run both on, without data', toCountUpTo(PROBES_MAX), 32)
     .option('--no-run', 'do not run the models')
     .option('--key <uri>', 'key that opens sealed models')
     .addOption(new Option('--fail-on <grade>', 'least grade that exits 1').choices([...BARS]).default('benign'))
@@ -63,17 +65,6 @@ export function defineDiff(command: Command, host: CommandHost): void {
     context.ui.result(report, (look) => toText(report, look));
     return toExit(report, flags.failOn);
   });
-}
-
-const PROBES_MAX = 10_000;
-
-/** @throws InvalidArgumentError */
-function toCount(text: string): number {
-  const count = Number(text);
-  if (!Number.isInteger(count) || count < 1 || count > PROBES_MAX) {
-    throw new InvalidArgumentError(`Not a whole number from 1 to ${PROBES_MAX}.`);
-  }
-  return count;
 }
 
 function toExit({ grade, open }: DiffModelsReport, failOn: DiffFlags['failOn']): ExitCode {

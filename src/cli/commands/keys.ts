@@ -7,7 +7,7 @@ import { addExamples } from '../command-spec.ts';
 import { type CliContext, type CommandHost, onAction } from '../context.ts';
 import { askSecret, readSecretFd, readSecretFile } from '../ui/secret.ts';
 import { toPairs } from '../ui/table.ts';
-import { toNumber } from './protect.ts';
+import { toNumber } from './values.ts';
 
 interface PassphraseFlags {
   readonly passphraseFile?: string;

@@ -5,7 +5,7 @@ import { checkLedger, checkProof, listEntries, proveEntry } from '../../workflow
 import { addExamples } from '../command-spec.ts';
 import { type CommandHost, onAction } from '../context.ts';
 import { toPairs, toTable } from '../ui/table.ts';
-import { toNumber } from './protect.ts';
+import { toNumber } from './values.ts';
 
 export function defineLedger(ledger: Command, host: CommandHost): void {
   addShow(ledger, host);

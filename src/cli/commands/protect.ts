@@ -1,5 +1,5 @@
 /** `modelward protect`: everything before a release, in one step. */
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { parse } from 'node:path';
 import { EXIT } from '../../core/errors.ts';
 import { toReportText } from '../../report/index.ts';
@@ -7,6 +7,7 @@ import type { Protected, ProtectOptions } from '../../workflows/protect/options.
 import { protect } from '../../workflows/protect/protect.ts';
 import { addExamples } from '../command-spec.ts';
 import { type CliContext, type CommandHost, onAction, toPathOption } from '../context.ts';
+import { toHttpUrl, toNumber } from './values.ts';
 
 export interface ProtectFlags {
   readonly out?: string;
@@ -96,20 +97,4 @@ export function toProtectOptions(
 export function runProtect(context: CliContext, flags: ProtectFlags, model: string): Promise<Protected> {
   const options = toProtectOptions(context, flags, { model, defaultOut: `${parse(model).name}.protected` });
   return protect(context.services, options);
-}
-
-/** @throws InvalidArgumentError */
-export function toNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value) || value < 0)
-    throw new InvalidArgumentError('Not a number from 0.');
-  return value;
-}
-
-/** @throws InvalidArgumentError for anything but http and https, and for a password, which would end up in logs */
-function toHttpUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:';
-  if (!isHttp || url.username !== '' || url.password !== '') throw new InvalidArgumentError('Not an http(s) URL.');
-  return text;
 }

@@ -15,7 +15,7 @@ import {
   withLazySession,
 } from '../context.ts';
 import { toPairs, toTable } from '../ui/table.ts';
-import { toNumber } from './protect.ts';
+import { toNumber } from './values.ts';
 
 /** Evidence of a flag, as for the ownership mark. */
 const FOUND_BITS = 64;

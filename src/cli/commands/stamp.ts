@@ -1,5 +1,5 @@
 /** `modelward stamp`: marks in what a model answers. They are labels: they identify, and prove no ownership. */
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { parse } from 'node:path';
 import { EXIT } from '../../core/errors.ts';
 import { toByteText, toPercentText } from '../../core/quantities.ts';
@@ -17,7 +17,7 @@ import { addExamples } from '../command-spec.ts';
 import { type CliContext, type CommandHost, onAction, toPathOption } from '../context.ts';
 import { toPairs } from '../ui/table.ts';
 import { addPayloadOptions, type PayloadFlags, toPayload } from './payload.ts';
-import { toNumber } from './protect.ts';
+import { toNumber, toSize } from './values.ts';
 import { addStampList, addStampRead, addStampRemove } from './stamp-read.ts';
 
 interface StampFlags {
@@ -338,11 +338,4 @@ function addChecksum(stamp: Command, host: CommandHost): void {
       step: flags.step,
     }),
   );
-}
-
-/** "640x480". @throws InvalidArgumentError */
-function toSize(text: string): { width: number; height: number } {
-  const match = /^(\d{1,6})x(\d{1,6})$/.exec(text);
-  if (match === null) throw new InvalidArgumentError('Not a size such as 640x480.');
-  return { width: Number(match[1]), height: Number(match[2]) };
 }

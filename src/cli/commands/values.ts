@@ -1,0 +1,39 @@
+/** What values of options have to be; commander tells the refusal together with the option. */
+import { InvalidArgumentError } from 'commander';
+
+/** @throws InvalidArgumentError */
+export function toNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value) || value < 0)
+    throw new InvalidArgumentError('Not a number from 0.');
+  return value;
+}
+
+/** Takes whole numbers from 1 to `max`. */
+export function toCountUpTo(max: number): (text: string) => number {
+  return (text) => {
+    const count = Number(text);
+    if (Number.isInteger(count) && count >= 1 && count <= max) return count;
+    throw new InvalidArgumentError(`Not a whole number from 1 to ${max}.`);
+  };
+}
+
+export interface PictureSize {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** "640x480". @throws InvalidArgumentError */
+export function toSize(text: string): PictureSize {
+  const match = /^(\d{1,6})x(\d{1,6})$/.exec(text);
+  if (match === null) throw new InvalidArgumentError('Not a size such as 640x480.');
+  return { width: Number(match[1]), height: Number(match[2]) };
+}
+
+/** @throws InvalidArgumentError for anything but http and https, and for a password, which would end up in logs */
+export function toHttpUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:';
+  if (!isHttp || url.username !== '' || url.password !== '') throw new InvalidArgumentError('Not an http(s) URL.');
+  return text;
+}
