@@ -42,7 +42,8 @@ ${rows}
 function drawCell(value: number | undefined, x: number, top: number, step: number): Html | null {
   if (value === undefined) return null;
   const strength = value === 0 ? 0 : Math.min(1, Math.max(0.08, 1 + Math.log10(value) / DECADES));
-  const width = Math.min(34, step - 8);
+  // The figure beside it has up to five characters.
+  const width = Math.min(34, 0.38 * step);
   return html`<rect class="bar-back" x="${round(x)}" y="${top}" width="${round(width)}" height="15"/>
 <rect class="bar-bad" x="${round(x)}" y="${top}" width="${round(width)}" height="15" fill-opacity="${round(strength)}"/>
 <text class="label" x="${round(x + width + 4)}" y="${top + 12}">${value === 0 ? '0' : toSmallPercentText(value).replace(' ', '')}</text>`;

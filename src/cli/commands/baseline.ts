@@ -142,7 +142,9 @@ function toText(report: VerifyModelReport, { style, widthColumns }: TextLook): s
       { title: 'element', align: 'right' },
       { title: 'bit', align: 'right' },
     ],
+    // The worst first: an edit of the graph moves every tensor behind it, and those lines are many.
     rows: report.changes
+      .toSorted((a, b) => SEVERITIES.indexOf(b.severity) - SEVERITIES.indexOf(a.severity))
       .slice(0, ROWS_SHOWN)
       .map((change) => [
         change.severity,
