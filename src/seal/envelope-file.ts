@@ -1,43 +1,68 @@
 /** The key envelope's file: schema, encoding and MAC (docs/spec/key-envelope.md sections 2 and 3). */
-import { z } from 'zod';
 import { findBase64Bytes, findHexBytes, isEqualConstantTime, toHex, utf8, zeroize } from '../core/bytes.ts';
 import { toCanonicalJsonBytes } from '../core/canonical-json.ts';
 import { SealError } from '../core/errors.ts';
 import { hkdfSha256, hmacSha256 } from '../core/hash.ts';
 import { SEAL_LIMITS } from '../core/limits/seal.ts';
-import { sealIdSchema, textSchema, timeSchema } from './header.ts';
+import { findFaults, freeText, hexOf, integer, listOf, objectOf, sealIdText, textThat, timeText } from './shape.ts';
 
-const hex32 = z.string().regex(/^[0-9a-f]{64}$/);
-const wrapped = z.string().refine((value) => {
-  const length = findBase64Bytes(value)?.length ?? 0;
+/** What a provider binds to a wrapped key. */
+export type RecipientContext = Readonly<{
+  sealId: string;
+  model: string;
+  purpose: string;
+}>;
+
+/** One way to the data key. */
+export type Recipient = Readonly<{
+  type: string;
+  keyRef: string;
+  keyVersion: string;
+  ctx: RecipientContext;
+  /** Standard base64. */
+  wrapped: string;
+  createdAt: string;
+  expiresAt?: string | undefined;
+}>;
+
+/** The key envelope: who can open a seal. It lies with the keys' service, never with the weights. */
+export type KeyEnvelope = Readonly<{
+  v: 1;
+  sealId: string;
+  model: string;
+  dekCheck: string;
+  seq: number;
+  recipients: readonly Recipient[];
+  mac: string;
+}>;
+
+const wrappedText = textThat((text) => {
+  const length = findBase64Bytes(text)?.length ?? 0;
   return length > 0 && length <= SEAL_LIMITS.wrappedBytesMax;
 });
 
-const recipientSchema = z.strictObject({
-  type: textSchema,
-  keyRef: textSchema,
-  keyVersion: textSchema,
-  ctx: z.strictObject({ sealId: sealIdSchema, model: textSchema, purpose: textSchema }),
-  wrapped,
-  createdAt: timeSchema,
-  expiresAt: timeSchema.optional(),
+const recipientShape = objectOf<Recipient>(
+  {
+    type: freeText,
+    keyRef: freeText,
+    keyVersion: freeText,
+    ctx: objectOf<RecipientContext>({ sealId: sealIdText, model: freeText, purpose: freeText }),
+    wrapped: wrappedText,
+    createdAt: timeText,
+    expiresAt: timeText,
+  },
+  ['expiresAt'],
+);
+
+const envelopeShape = objectOf<KeyEnvelope>({
+  v: integer(1, 1),
+  sealId: sealIdText,
+  model: freeText,
+  dekCheck: hexOf(32),
+  seq: integer(1),
+  recipients: listOf(recipientShape, SEAL_LIMITS.recipientsMax),
+  mac: hexOf(32),
 });
-
-const envelopeSchema = z.strictObject({
-  v: z.literal(1),
-  sealId: sealIdSchema,
-  model: textSchema,
-  dekCheck: hex32,
-  seq: z.int().min(1),
-  recipients: z.array(recipientSchema).min(1).max(SEAL_LIMITS.recipientsMax),
-  mac: hex32,
-});
-
-/** One way to the data key. */
-export type Recipient = z.infer<typeof recipientSchema>;
-
-/** The key envelope: who can open a seal. It lies with the keys' service, never with the weights. */
-export type KeyEnvelope = z.infer<typeof envelopeSchema>;
 
 export type EnvelopeBody = Omit<KeyEnvelope, 'mac'>;
 
@@ -52,9 +77,10 @@ export function encodeEnvelope(envelope: KeyEnvelope): Uint8Array {
  */
 export function parseEnvelope(bytes: Uint8Array): KeyEnvelope {
   if (bytes.length > SEAL_LIMITS.envelopeBytesMax) throw invalid(['length']);
-  const parsed = envelopeSchema.safeParse(parseJson(bytes));
-  if (!parsed.success) throw invalid(parsed.error.issues.map((issue) => issue.path.join('.') || 'envelope'));
-  const envelope = parsed.data;
+  const value = parseJson(bytes);
+  const members = findFaults(envelopeShape, value, 'envelope');
+  if (members.length > 0) throw invalid(members);
+  const envelope = value as KeyEnvelope;
   const isBound = envelope.recipients.every(
     ({ ctx }) => ctx.sealId === envelope.sealId && ctx.model === envelope.model,
   );
@@ -71,7 +97,7 @@ function parseJson(bytes: Uint8Array): unknown {
 }
 
 function invalid(members: readonly string[]): SealError {
-  return new SealError('ENVELOPE_INVALID', { fields: { members: [...new Set(members)] } });
+  return new SealError('ENVELOPE_INVALID', { fields: { members } });
 }
 
 /** The envelope with its MAC under `dek`: HMAC-SHA-256(HKDF-SHA-256(dek, "envelope"), RFC 8785(body)). */

@@ -1,5 +1,4 @@
 /** The preamble of a sealed file: magic, version, length, canonical JSON header (docs/spec/sealed-model.md section 2). */
-import { z } from 'zod';
 import { concatBytes, toHex, u32be, utf8 } from '../core/bytes.ts';
 import { toCanonicalJsonBytes } from '../core/canonical-json.ts';
 import { SealError } from '../core/errors.ts';
@@ -8,43 +7,53 @@ import { SEAL_LIMITS } from '../core/limits/seal.ts';
 import type { ByteSource } from '../source/ports.ts';
 import { type FloeParams, toFloeBytes, toFloeHeaderBytes, toFloeParams } from './floe-params.ts';
 import { findNameFault, hasNameClash } from './names.ts';
-import { UUID_V7 } from './uuid.ts';
+import { findFaults, freeText, hexOf, integer, isText, listOf, objectOf, sealIdText, timeText } from './shape.ts';
 
 /** "MWSEAL", a line feed (a transfer in text mode shows), the version. */
 const MAGIC = utf8('MWSEAL\n');
 const VERSION = 1;
 const FIXED_BYTES = 12;
 
-/** Free text; a lone surrogate has no UTF-8 form, and so no canonical JSON. */
-export const textSchema = z
-  .string()
-  .min(1)
-  .max(SEAL_LIMITS.textCharsMax)
-  .refine((value) => !/\p{Cs}/u.test(value));
-const size = z.int().min(0);
-const hex = (bytes: number): z.ZodString => z.string().regex(new RegExp(`^[0-9a-f]{${bytes * 2}}$`));
-
-export const sealIdSchema = z.string().regex(UUID_V7);
-export const timeSchema = z.iso.datetime({ precision: 3 });
-
-const headerSchema = z.strictObject({
-  v: z.literal(VERSION),
-  sealId: sealIdSchema,
-  model: z.strictObject({ name: textSchema, version: textSchema.optional() }),
-  format: textSchema,
-  files: z
-    .array(z.strictObject({ name: z.string(), size }))
-    .min(1)
-    .max(SEAL_LIMITS.filesMax),
-  ptSize: size,
-  ptSha256: hex(32).optional(),
-  segLen: z.int().min(SEAL_LIMITS.segmentBytesMin).max(SEAL_LIMITS.segmentBytesMax),
-  createdAt: timeSchema,
-  dekId: hex(16),
-});
-
 /** What a sealed file says about itself, readable without a key; authentic only once the seal is open. */
-export type SealHeader = z.infer<typeof headerSchema>;
+export type SealHeader = Readonly<{
+  v: typeof VERSION;
+  sealId: string;
+  model: SealedModel;
+  format: string;
+  files: readonly SealedFileEntry[];
+  /** Bytes of all files together. */
+  ptSize: number;
+  ptSha256?: string | undefined;
+  segLen: number;
+  createdAt: string;
+  dekId: string;
+}>;
+
+export type SealedModel = Readonly<{
+  name: string;
+  version?: string | undefined;
+}>;
+
+export type SealedFileEntry = Readonly<{
+  name: string;
+  size: number;
+}>;
+
+const headerShape = objectOf<SealHeader>(
+  {
+    v: integer(VERSION, VERSION),
+    sealId: sealIdText,
+    model: objectOf<SealedModel>({ name: freeText, version: freeText }, ['version']),
+    format: freeText,
+    files: listOf(objectOf<SealedFileEntry>({ name: isText, size: integer(0) }), SEAL_LIMITS.filesMax),
+    ptSize: integer(0),
+    ptSha256: hexOf(32),
+    segLen: integer(SEAL_LIMITS.segmentBytesMin, SEAL_LIMITS.segmentBytesMax),
+    createdAt: timeText,
+    dekId: hexOf(16),
+  },
+  ['ptSha256'],
+);
 
 /** A header read from a file whose size fits it. Nothing in it is authenticated yet. */
 export interface SealInfo {
@@ -114,12 +123,9 @@ export function readSealHeader(source: ByteSource): SealInfo {
 
 function parseHeader(source: ByteSource, bytes: Uint8Array): SealHeader {
   const value = parseJson(source, bytes);
-  const parsed = headerSchema.safeParse(value);
-  if (!parsed.success) {
-    const where = parsed.error.issues.map((issue) => issue.path.join('.') || 'header');
-    throw new SealError('SEAL_HEADER_INVALID', { fields: { file: source.label, members: [...new Set(where)] } });
-  }
-  const header = parsed.data;
+  const members = findFaults(headerShape, value, 'header');
+  if (members.length > 0) throw new SealError('SEAL_HEADER_INVALID', { fields: { file: source.label, members } });
+  const header = value as SealHeader;
   const names = header.files.map((file) => file.name);
   if (names.some((name) => findNameFault(name) !== undefined) || hasNameClash(names)) {
     throw headerError(source, 'files', names.length);
