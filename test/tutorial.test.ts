@@ -60,7 +60,6 @@ function runCommands(lines: readonly (readonly string[])[]): Run[] {
   const args = ['--input-type=module', '-e', DRIVER, entry, JSON.stringify(lines)];
   const env = { ...process.env, MODELWARD_HOME: place.home, NO_COLOR: '1', ORT_DISABLE_TELEMETRY: '1' };
   const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: place.folder, env, encoding: 'utf8' });
-  // eslint-disable-next-line no-control-regex -- texts never hold the end mark: the command spells control characters out
   const [out, problems] = [stdout, stderr].map((text) => text.split(/\0(\d+)\0/));
   if (out.length !== 2 * lines.length + 1) throw new TypeError(`the driver ended early: ${stdout}${stderr}`);
   return lines.map((_, index) => {
