@@ -23,6 +23,8 @@ export interface OpensslTsaOptions {
   readonly extensions?: readonly string[];
   /** Puts an intermediate CA between root and authority. */
   readonly intermediate?: boolean;
+  /** Extensions of the intermediate; those of a CA by default. */
+  readonly intermediateExtensions?: readonly string[];
   readonly settings?: Readonly<Record<string, string>>;
   /** Days that the authority's certificate is valid. */
   readonly days?: number;
@@ -69,7 +71,7 @@ export function createOpensslTsa(options: OpensslTsaOptions = {}): OpensslTsa {
   };
   issue('root', 'root', CA, EC, 3650);
   const issuer = options.intermediate === true ? 'middle' : 'root';
-  if (issuer === 'middle') issue('middle', 'root', CA, EC, 3650);
+  if (issuer === 'middle') issue('middle', 'root', options.intermediateExtensions ?? CA, EC, 3650);
   const usual = [
     'basicConstraints=CA:FALSE',
     'keyUsage=critical,digitalSignature',

@@ -16,4 +16,4 @@ export { findNpyTensor, type NpyTensor } from './npy-tensor.ts';
 export { readNpyDType, readNpyValue, toNpyBytes } from './npy-value.ts';
 export { readRuntimeModel } from './runtime-model.ts';
 export { addRun, createTally, type OutputKind, type OutputTally, toAgreement, toRelativeL2 } from './tally.ts';
-export { toValues } from './values.ts';
+export { encodeValues, toValues } from './values.ts';

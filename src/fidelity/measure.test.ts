@@ -88,6 +88,16 @@ describe('with labels', () => {
     assertFidelity({ kind: 'measured', fidelity: lenient });
   });
 
+  test('what decides is the lower bound: a loss above the limit that the samples do not show passes', async () => {
+    const options = { original: linear(IDENTITY), marked: linear([0, 1, 1, 0]), data: makeData(1000) };
+    const within = await measure({ ...options, limitPoints: 79 });
+    expect(within.lossPoints).toMatchObject({ estimate: expect.closeTo(80, 9) as number });
+    expect(within.lossPoints!.low).toBeLessThan(79);
+    expect(within.isOverLimit).toBe(false);
+    const beyond = await measure({ ...options, limitPoints: within.lossPoints!.low - 0.01 });
+    expect(beyond.isOverLimit).toBe(true);
+  });
+
   test('batches, fixed batches and single samples count alike, partial last batches included', async () => {
     const records = await Promise.all(
       (['n', 1, 7, null] as const).map((batch) =>

@@ -193,6 +193,35 @@ describe('ledger', () => {
     expect(fsck()).toMatchObject({ size: 2, findings: [] });
   });
 
+  test('a writer that is replaced while it writes its tiles signs nothing', async () => {
+    const lock = testLock();
+    let isStolen = false;
+    const place: Storage = {
+      ...storage,
+      syncFolder: (path) => {
+        if (isStolen) lock.steal();
+        storage.syncFolder(path);
+      },
+    };
+    const ledger = await openTestLedger(place, { lock });
+    ledger.append([testEntry(0)]);
+    const before = [storage.read(`${LEDGER_FOLDER}/signed`), storage.read(`${LEDGER_FOLDER}/checkpoint`)];
+    isStolen = true;
+    expect(() => ledger.append([testEntry(1)])).toThrow(expect.objectContaining({ code: 'LEDGER_LOCK_LOST' }));
+    expect([storage.read(`${LEDGER_FOLDER}/signed`), storage.read(`${LEDGER_FOLDER}/checkpoint`)]).toEqual(before);
+  });
+
+  test('a writer waits ten seconds for the lock unless told otherwise', async () => {
+    const asked: number[] = [];
+    const acquire = ({ waitMs }: { waitMs: number }) => {
+      asked.push(waitMs);
+      return Promise.resolve({ isHeld: () => true, release: () => undefined });
+    };
+    (await openTestLedger(storage, { lock: { acquire } })).close();
+    (await openTestLedger(storage, { lock: { acquire }, lockWaitMs: 5 })).close();
+    expect(asked).toEqual([10_000, 5]);
+  });
+
   test('even with a lock that never notices, the stored head keeps a replaced writer from signing', async () => {
     const blind = { acquire: () => Promise.resolve({ isHeld: () => true, release: () => undefined }) };
     const first = await openTestLedger(storage, { lock: blind });

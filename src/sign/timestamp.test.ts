@@ -210,6 +210,15 @@ describeWithProgram('timestamps by openssl ts', 'openssl', ['version'], () => {
     expect(verifyTimestamp({ token, digest, roots: null }).isTrusted).toBe(false);
   });
 
+  it('are refused when the certificate was issued by one that is no CA', async () => {
+    // Anybody whom the root gave any certificate could otherwise make an authority of his own.
+    const tsa = create({ intermediate: true, intermediateExtensions: ['basicConstraints=critical,CA:FALSE'] });
+    const token = parseTimestampResponse(tsa.answer(createTimestampRequest({ digest, random }).der));
+    expect(verifyTimestamp({ token, digest, roots: null }).isTrusted).toBe(false);
+    const failure = await failureOf(() => verifyTimestamp({ token, digest, roots: [tsa.rootPem] }));
+    expect(failure.code).toBe('SIGN_TIMESTAMP_UNTRUSTED');
+  });
+
   it('are refused from certificates that are not for timestamps alone', async () => {
     const { content } = parseTimestampToken((await stamp(create())).token);
     const usual = ['basicConstraints=CA:FALSE', 'keyUsage=critical,digitalSignature'];

@@ -74,7 +74,30 @@ describe('protect', () => {
         (entry) => entry.type === 'key-use-outcome' && entry.detail.useId === detail.useId,
       );
       expect(outcomes.map((entry) => entry.detail.outcome)).toEqual(['done']);
+      const intent = intents.find((entry) => entry.detail.useId === detail.useId);
+      expect(outcomes[0].seq).toBeGreaterThan(intent?.seq ?? Number.POSITIVE_INFINITY);
     }
+  });
+
+  test('protect, detect, verify, seal and open each write an entry', () => {
+    const count = (): Record<string, number> => {
+      const { entries } = place.json<LedgerSummary>(['ledger', 'show', '--last', '1000']);
+      const counts: Record<string, number> = {};
+      for (const { type } of entries) counts[type] = (counts[type] ?? 0) + 1;
+      return counts;
+    };
+    const before = count();
+    place.json(['protect', mlp, '--eval', evalData, '--out', 'recorded']);
+    place.json(['detect', 'recorded/mlp.marked.onnx']);
+    place.json(['verify', 'recorded/mlp.marked.onnx']);
+    place.json(['seal', mlp, '--out', 'resealed/mlp.seal']);
+    place.json(['open', 'resealed/mlp.seal', '--out', 'recorded-opened']);
+    const after = count();
+    const added = { mark: 1, commit: 1, baseline: 1, seal: 2, detect: 1, verify: 1, open: 1 };
+    for (const [type, times] of Object.entries(added)) expect(after[type] - (before[type] ?? 0), type).toBe(times);
+    // Sealing twice wraps twice, opening unwraps once: two entries each.
+    expect(after['key-use-intent'] - before['key-use-intent']).toBe(3);
+    expect(after['key-use-outcome'] - before['key-use-outcome']).toBe(3);
   });
 
   test('the claim opens with the owner key only: the key that opens weights does not open the seed', () => {
