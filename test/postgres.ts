@@ -18,6 +18,9 @@ export interface Postgres {
   url(options?: { readonly password?: string | null; readonly query?: string }): string;
   /** Runs a statement as the owner; fields apart by "|", rows by line ends. */
   query(sql: string): string;
+  stop(): void;
+  /** Starts it again after `stop`, on the same port. */
+  start(): void;
   remove(): void;
 }
 
@@ -71,18 +74,18 @@ export async function createPostgres(options: { readonly isTls?: boolean } = {})
       ? ['ssl=on', `ssl_cert_file=${certificatePath}`, `ssl_key_file=${folder}/server.key`]
       : []),
   ];
-  run('pg_ctl', [
-    '-D',
-    data,
-    '-w',
-    '-l',
-    join(folder, 'log'),
-    '-o',
-    settings.map((one) => `-c ${one}`).join(' '),
-    'start',
-  ]);
+  const control = (...args: readonly string[]): void => {
+    run('pg_ctl', ['-D', data, '-w', ...args]);
+  };
+  const start = (): void => {
+    control('-l', join(folder, 'log'), '-o', settings.map((one) => `-c ${one}`).join(' '), 'start');
+  };
+  const stop = (): void => {
+    control('-m', 'immediate', 'stop');
+  };
+  start();
   return {
-    ...{ port, password, folder, certificatePath },
+    ...{ port, password, folder, certificatePath, start, stop },
     url({ password: secret = password, query = '' } = {}) {
       return `postgres://${USER}${secret === null ? '' : `:${secret}`}@127.0.0.1:${port}/postgres${query}`;
     },
@@ -106,7 +109,7 @@ export async function createPostgres(options: { readonly isTls?: boolean } = {})
     },
     remove() {
       try {
-        run('pg_ctl', ['-D', data, '-w', '-m', 'immediate', 'stop']);
+        stop();
       } finally {
         rmSync(folder, { recursive: true, force: true });
       }

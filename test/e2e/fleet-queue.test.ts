@@ -226,6 +226,17 @@ describeWithPostgres('a fleet on several machines', () => {
     expect((await outcomes(apply)).sort()).toEqual(['edited', 'edited', 'present']);
   });
 
+  test('a server that goes away: a new call is told so, and the worker goes on when it is back', async () => {
+    const worker = startWorker();
+    await worker.saying('taking jobs');
+    server.stop();
+    await worker.saying('the queue does not answer');
+    const away = await startApply(put(1)).ended;
+    expect([away.code, away.stdout]).toEqual([6, expect.stringContaining('QUEUE_UNREACHABLE')]);
+    server.start();
+    expect(await outcomes(startApply(put(2)))).toEqual(['edited', 'edited']);
+  });
+
   test('jobs that others wrote into the queue reach nothing outside the root, and no file is replaced', async () => {
     const [name] = put(1);
     await startWorker('--drain').ended;
@@ -319,6 +330,11 @@ describeWithPostgres('a fleet on several machines', () => {
         expect([end.code, code(end)], end.stderr).toEqual([2, expected]);
       });
       await Promise.all(ends);
+    });
+
+    test('a root that is not there', async () => {
+      const end = await start(['worker', '--root', 'nosuch', '--json', ...queued()]).ended;
+      expect([end.code, code(end)]).toEqual([6, 'SOURCE_NOT_FOUND']);
     });
 
     test('without pg-boss, only the queue is missing', async () => {

@@ -1,6 +1,6 @@
 /** `modelward worker`: edits models for fleets of other machines, until it is told to stop. */
 import { type Command, InvalidArgumentError } from 'commander';
-import { EXIT } from '../../core/errors.ts';
+import { EXIT, SourceError } from '../../core/errors.ts';
 import { toPrintable } from '../../core/printable.ts';
 import { type WorkEvent, workOnQueue } from '../../workflows/graph/queue/work.ts';
 import { addExamples } from '../command-spec.ts';
@@ -54,6 +54,13 @@ async function work(context: CliContext, flags: WorkerFlags): Promise<0> {
   const { ui, services } = context;
   const { concurrency, lease, grace, maxJobs, drain = false, allowReplace = false } = flags;
   const root = context.toAbsolute(flags.root);
+  // A share that is not mounted must not make every model of a fleet fail.
+  if (!services.isFolder(root)) {
+    throw new SourceError('SOURCE_NOT_FOUND', {
+      message: 'The folder of --root does not exist.',
+      fields: { path: flags.root },
+    });
+  }
   const stop = new AbortController();
   context.onStop(() => {
     ui.note('stopping: no more jobs are taken; again to end at once');

@@ -29,6 +29,8 @@ interface Post {
 }
 
 const LOOK_EVERY_MS = 500;
+/** A look at many jobs costs the server something: at 100,000 there is one in ten seconds. */
+const LOOK_MS_PER_JOB = 0.1;
 const NO_WORKER_AFTER_LOOKS = 20;
 
 /**
@@ -96,7 +98,7 @@ async function follow(
     isMoving ||= [...states.values()].some(({ state }) => state !== 'waiting');
     if (!isMoving && looks === NO_WORKER_AFTER_LOOKS) onNoWorker();
     open = open.filter(isOpen);
-    if (open.length > 0) await pause(LOOK_EVERY_MS);
+    if (open.length > 0) await pause(Math.max(LOOK_EVERY_MS, LOOK_MS_PER_JOB * open.length));
   }
 }
 

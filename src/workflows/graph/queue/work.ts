@@ -55,7 +55,9 @@ interface Shift {
 }
 
 const LOOK_EVERY_MS = 1000;
-const UNREACHABLE_PAUSE_MS = 10_000;
+/** The first pause of a worker that does not reach the queue; each is twice as long as the one before. */
+const UNREACHABLE_PAUSE_MS = 1000;
+const UNREACHABLE_PAUSE_MS_MAX = 30_000;
 /** Signs of life per lease: two may get lost. */
 const SIGNS_PER_LEASE = 3;
 
@@ -97,10 +99,12 @@ async function takeJobs(shift: Shift): Promise<void> {
   const { pause, stop } = shift.ports;
   const { jobsMax, isDrain } = shift.options;
   const isStopped = (): boolean => stop.aborted;
+  let unreachableMs = UNREACHABLE_PAUSE_MS;
   while (!isStopped() && (jobsMax === null || shift.jobs < jobsMax)) {
     // Counted before it is taken: several of these loops run at the same time.
     shift.jobs += 1;
     const job = await takeJob(shift);
+    if (job !== 'unreachable') unreachableMs = UNREACHABLE_PAUSE_MS;
     if (job !== null && job !== 'unreachable') {
       if (isStopped()) await job.giveBack();
       else await workOn(shift, job);
@@ -108,7 +112,8 @@ async function takeJobs(shift: Shift): Promise<void> {
     }
     shift.jobs -= 1;
     if (job === null && isDrain) return;
-    await pause(job === null ? LOOK_EVERY_MS : UNREACHABLE_PAUSE_MS, stop);
+    await pause(job === null ? LOOK_EVERY_MS : unreachableMs, stop);
+    if (job === 'unreachable') unreachableMs = Math.min(2 * unreachableMs, UNREACHABLE_PAUSE_MS_MAX);
   }
 }
 
@@ -180,11 +185,20 @@ async function edit(shift: Shift, taken: TakenJob, job: FleetJob): Promise<void>
       shift.tally.crashed += 1;
       tell({ kind: 'crashed', path, error });
     }
-    // What ran the job is gone, so what it had begun to write belongs to nobody.
-    cleanLeftovers(storage, out);
+    removeHalf(storage, out);
     return;
   }
   await answer(shift, taken, path, toResultMessage(job, item));
+}
+
+/** What ran the job is gone, so what it had begun to write belongs to nobody. */
+function removeHalf(storage: Storage, out: string): void {
+  try {
+    cleanLeftovers(storage, out);
+  } catch (error) {
+    // The next run on this machine removes it as well.
+    if (!(error instanceof ModelwardError)) throw error;
+  }
 }
 
 async function answer(shift: Shift, taken: TakenJob, path: string | null, result: ResultMessage): Promise<void> {
