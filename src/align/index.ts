@@ -1,6 +1,8 @@
 /** Topology of a model, and alignment of a suspect to the unmarked original. */
 export * from './ports.ts';
 export { type ElementOrder, listOrders } from './element-order.ts';
+export { findLlamaName } from './llama-names.ts';
+export { listRotaryOrders } from './rotary-order.ts';
 export { toTopology } from './topology.ts';
 export { listLayerUses } from './uses.ts';
 export type { WeightUse } from './weights.ts';

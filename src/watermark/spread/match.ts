@@ -1,5 +1,13 @@
-/** Finds the suspect's tensors for the claim's layers: by name, then by shape in order, then by trying (docs/spec/watermark.md §6.3). */
-import { type ElementOrder, type Layer, listOrders, type Topology, toTopology } from '../../align/index.ts';
+/** Finds the suspect's tensors for the claim's layers: by name (also as llama.cpp gives it), then by shape in order, then by trying (docs/spec/watermark.md §6.3). */
+import {
+  type ElementOrder,
+  findLlamaName,
+  type Layer,
+  listOrders,
+  listRotaryOrders,
+  type Topology,
+  toTopology,
+} from '../../align/index.ts';
 import type { Model, TensorRef } from '../../model/types.ts';
 import { isMarkable } from '../elements.ts';
 
@@ -23,8 +31,11 @@ const CANDIDATES_MAX = 8;
 /** Candidates for each layer of `layers`. */
 export function matchLayers(layers: readonly Layer[], suspect: Model): LayerMatch[] {
   const pool = listPool(toTopology(suspect), suspect);
-  const fits = layers.map((layer) => listFits(layer, pool));
-  const named = layers.map((layer, i) => fits[i].find(({ tensor }) => tensor.name === layer.name));
+  const fits = layers.map((layer) => listFits(layer, pool, suspect));
+  const named = layers.map((layer, i) => {
+    const isSame = ({ tensor }: Fit): boolean => tensor.name === layer.name;
+    return fits[i].find(isSame) ?? fits[i].find(({ tensor }) => isRenamed(layer.name, tensor.name));
+  });
   const taken = new Set(named.map((fit) => fit?.tensor));
   const open = fits.map((own) => own.filter(({ tensor }) => !taken.has(tensor)));
   // Unnamed layers that fit the same free tensors are told apart by their order, when there are as many of both.
@@ -67,15 +78,32 @@ interface Fit {
   readonly orders: readonly ElementOrder[];
 }
 
-function listFits(layer: Layer, pool: readonly PoolTensor[]): Fit[] {
+/** True for one tensor under its name in a checkpoint and under the one that llama.cpp's converter gives it. */
+function isRenamed(ours: string, theirs: string): boolean {
+  if (ours === theirs) return false;
+  const common = findLlamaName(ours);
+  return common !== null && common === findLlamaName(theirs);
+}
+
+function listFits(layer: Layer, pool: readonly PoolTensor[], suspect: Model): Fit[] {
   const count = layer.storedShape.reduce((product, dim) => product * dim, 1);
   return pool.flatMap(({ tensor, layer: own }) => {
     if (tensor.elementCount !== count) return [];
-    const orders = listOrders(layer, own, tensor.shape);
+    const orders = listAllOrders(layer, { tensor, layer: own }, suspect);
     // Same name and same number of elements: a reshape that a converter folded.
     if (orders.length === 0 && layer.name !== tensor.name) return [];
     return [{ tensor, orders: orders.length === 0 ? [[]] : orders }];
   });
+}
+
+/** The usual orders; and those that llama.cpp's converter may have given, instead of them where the file says so. */
+function listAllOrders(layer: Layer, { tensor, layer: own }: PoolTensor, suspect: Model): readonly ElementOrder[] {
+  const orders = listOrders(layer, own, tensor.shape);
+  const isMaybeMoved = layer.kind === 'plain' && own === null && isRenamed(layer.name, tensor.name);
+  if (!isMaybeMoved || !layer.shape.every((dim, axis) => dim === tensor.shape[axis])) return orders;
+  const { shape } = tensor;
+  const rotary = listRotaryOrders({ ours: layer.name, theirs: tensor.name, shape, metadata: suspect.metadata });
+  return rotary.isCertain ? rotary.orders : [...orders, ...rotary.orders];
 }
 
 function toCandidates(fits: readonly Fit[]): Candidate[] {
