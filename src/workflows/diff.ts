@@ -100,8 +100,11 @@ async function findBehaviour(
     const runtime = await services.openRuntime();
     data = openEvalData(services, options);
     const files = { before: readRuntimeModel(before), after: readRuntimeModel(after) };
-    const { progress } = services;
-    return await compareBehaviour({ runtime, ...files, graph: before.graph, data, probes: options.probes, progress });
+    const { classShift } = diff;
+    return await compareBehaviour({
+      ...{ runtime, ...files, graph: before.graph, data, probes: options.probes, progress: services.progress },
+      ...{ classShift, parameters: diff.before.parameters },
+    });
   } catch (error) {
     // A machine without an engine, or a model above its limit, is still compared.
     if (!(error instanceof ModelwardError) || !error.code.startsWith('RUNTIME_')) throw error;

@@ -6,7 +6,7 @@ import { edited } from '../../../test/surgery/graphs.ts';
 import { readTarGz } from '../../../test/tar.ts';
 import { readRuntimeModel } from '../../../src/fidelity/index.ts';
 import { readOutput, runCase, toMedian } from '../samples.ts';
-import type { BenchCase, BenchRow } from '../types.ts';
+import type { BenchCase, BenchRow, BenchSample } from '../types.ts';
 
 const samples = join(import.meta.dirname, '../../../samples');
 const model = (name: string): string => sharedData('models', name);
@@ -26,6 +26,18 @@ function toCase(paths: readonly string[]): BenchCase['ours'] {
   return { command: process.execPath, args: ['--import', 'tsx', script, ...paths] };
 }
 
+/** What was done, what was said how often, the most frequent first: "fp16: fp16-cast 128; one row edited: row-edit 90, pruned 3". */
+function toTableText({ output }: BenchSample): string {
+  const table = (output?.table ?? {}) as Readonly<Record<string, Readonly<Record<string, number>>>>;
+  return Object.entries(table)
+    .map(([done, said]) => {
+      const [[kind, most], ...others] = Object.entries(said).sort(([, a], [, b]) => b - a);
+      const rest = others.map(([other, count]) => `${other} ${count}`).join(', ');
+      return `${done}: ${kind} ${most}${rest === '' ? '' : `, ${rest}`}`;
+    })
+    .join('; ');
+}
+
 const classesRow: BenchRow = {
   id: 'diff-classes',
   title: 'class of 17 changes of 12 classes on every f32 tensor of at least 16 elements of ten real models',
@@ -39,9 +51,10 @@ const classesRow: BenchRow = {
       judge: ({ ours, yardstick }) => {
         const [held, drawn] = [ours[0], yardstick[0]].map((sample) => {
           const [right, total] = [readOutput(sample, 'right'), readOutput(sample, 'total')];
-          return { share: right / total, text: `${right} of ${total} (${((100 * right) / total).toFixed(1)} %)` };
+          const share = `${right} of ${total} (${((100 * right) / total).toFixed(1)} %)`;
+          return { share: right / total, text: `${share}: ${toTableText(sample)}` };
         });
-        return { figure: `held out ${held.text}, development ${drawn.text}`, met: held.share >= 0.95 };
+        return { figure: `held out ${held.text}; development ${drawn.text}`, met: held.share >= 0.95 };
       },
     }),
 };

@@ -24,6 +24,18 @@ export const DIFF_LIMITS = {
   likenessPairsMax: 200_000,
   /** Elements of a matrix that is read whole because the other side stores it turned. */
   turnedElementsMax: 4_194_304,
+  /** Fewest classes of a last layer in which one that stands out means something. */
+  classesMin: 4,
+  /** Elements of a last layer that is read whole: four copies of numbers take 128 MiB. */
+  lastLayerElementsMax: 4_194_304,
+  /** Products of its rows with each other: two seconds at most. */
+  lastLayerProductsMax: 2 ** 31,
+  /** Classes that prototypes are searched for, twelve each. */
+  prototypeClassesMax: 32,
+  /** Values of one made-up input: 128 x 128 in three colours. */
+  prototypeElementsMax: 49_152,
+  /** Parameters times values of an input, above what a run costs: some ten thousand runs stay below a minute. */
+  prototypeCostMax: 100_000_000,
   /** Changes of the graph listed one by one; the counts go on. */
   graphChangesMax: 10_000,
   /** Scopes inside scopes; the readers allow no more. */

@@ -6,18 +6,34 @@ import { openData, readRuntimeModel } from '../../fidelity/index.ts';
 import { createModelSpec, fineTune, generateGlyphs, openNetwork, readWeights } from '../../lab/index.ts';
 import { openModelPath } from '../../formats/index.ts';
 import { openFolder } from '../../source/index.ts';
-import { type Behaviour, compareBehaviour } from './behaviour.ts';
+import { type Behaviour, type BehaviourOptions, compareBehaviour } from './behaviour.ts';
+import { diffModels } from './diff-models.ts';
+import type { Hint } from './types.ts';
 
 const samples = join(import.meta.dirname, '../../../samples');
 const spec = createModelSpec('mlp');
 const weights = readWeights(openModelPath(join(samples, 'mlp.onnx')));
 
-async function run(after: ReadonlyMap<string, Float32Array>, hasData: boolean): Promise<Behaviour> {
+const diffWeights = (after: ReadonlyMap<string, Float32Array>) =>
+  diffModels({ before: openNetwork(spec, weights), after: openNetwork(spec, after) });
+
+/** What is found without data, with what the weights say. */
+async function findHints(after: ReadonlyMap<string, Float32Array>): Promise<readonly Hint[]> {
+  const { classShift, before } = diffWeights(after);
+  const behaviour = await run(after, false, { classShift, parameters: before.parameters });
+  return behaviour.kind === 'measured' ? behaviour.hints : [];
+}
+
+async function run(
+  after: ReadonlyMap<string, Float32Array>,
+  hasData: boolean,
+  more: Pick<BehaviourOptions, 'classShift' | 'parameters'> = {},
+): Promise<Behaviour> {
   const runtime = await findRuntime();
   const [a, b] = [openNetwork(spec, weights), openNetwork(spec, after)];
   const data = hasData ? openData({ folder: openFolder(samples), names: ['eval.npz'], file: 'eval.npz' }) : null;
   const files = { before: readRuntimeModel(a), after: readRuntimeModel(b) };
-  const behaviour = await compareBehaviour({ runtime, ...files, graph: a.graph, data, probes: 8 });
+  const behaviour = await compareBehaviour({ runtime, ...files, graph: a.graph, data, probes: 8, ...more });
   data?.close();
   return behaviour;
 }
@@ -51,6 +67,18 @@ describe('what a change does to the answers', () => {
     if (behaviour.kind !== 'measured') throw new TypeError(behaviour.reason);
     expect(behaviour.flows[0]).toMatchObject({ from: 4, to: 1 });
     expect(behaviour.hints).toMatchObject([{ id: 'class-flow', grade: 'suspicious' }]);
+  });
+
+  it('shows flipped labels without any data, also where the weights hide them', async () => {
+    const images = generateGlyphs({ task: 'digits', stream: 'prototypes', count: 3000 });
+    const options = { optimizer: 'adam', epochs: 1, batch: 64, learningRate: 0.003, schedule: 'constant' } as const;
+    const train = (of: typeof images) =>
+      fineTune(spec, weights, { ...options, weightDecay: 0.01, seed: 'p', samples: of });
+    const poisoned = train(flipLabels(images, { from: 4, to: 3, share: 0.8 }));
+    expect(diffWeights(poisoned).verdict.grade).toBe('benign');
+    expect(await findHints(poisoned)).toMatchObject([{ id: 'class-prototypes', grade: 'suspicious' }]);
+    expect((await findHints(poisoned))[0].text).toContain('class 4 gives way to class 3');
+    expect(await findHints(train(images))).toEqual([]);
   });
 
   it('is told as not measured, with the reason, when the later model does not load', async () => {

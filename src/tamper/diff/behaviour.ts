@@ -14,12 +14,18 @@ import {
   toValues,
 } from '../../fidelity/index.ts';
 import type { Runtime, RuntimeModel, RuntimeSession, RuntimeTensor } from '../../model/runtime.ts';
-import type { Hint } from './types.ts';
+import { comparePrototypes, toPrototypeHints } from './prototype-shift.ts';
+import { findScorePort } from './prototypes.ts';
+import type { ClassShift, Hint } from './types.ts';
 
 export interface BehaviourOptions extends InputOptions {
   readonly runtime: Runtime;
   readonly before: RuntimeModel;
   readonly after: RuntimeModel;
+  /** What the weights of the last layer say; null when nothing, or unknown. */
+  readonly classShift?: ClassShift | null;
+  /** Of the earlier model: prototypes are made for small models only. None are made without it. */
+  readonly parameters?: number;
   readonly progress?: Progress;
 }
 
@@ -120,8 +126,29 @@ async function compareSessions(
     ...{ kind: 'measured', runtime: `${runtime.id} ${runtime.version}`, inputs: words, samples: source.samples },
     outputs: sums.map(toOutputChange),
     flows: listed.slice(0, FLOWS_MAX),
-    hints: options.data === null ? [] : findFlowHints(listed),
+    hints: options.data === null ? await findMadeUpHints(before, after, sums, options) : findFlowHints(listed),
   };
+}
+
+/** Without data: inputs that are made up for each class. */
+async function findMadeUpHints(
+  before: RuntimeSession,
+  after: RuntimeSession,
+  sums: readonly Sums[],
+  { parameters, classShift = null, progress = silentProgress }: BehaviourOptions,
+): Promise<Hint[]> {
+  const decider = findDecider(sums);
+  if (parameters === undefined || decider?.tally.kind !== 'classes' || toRelativeL2(decider.tally) === 0) return [];
+  const { name, classCount } = decider.tally;
+  const port = findScorePort(before, { name, classes: classCount }, parameters);
+  if (port === null || decider.other !== name || !hasSameInput(before, after)) return [];
+  const shift = await comparePrototypes(before, after, port, progress);
+  return shift === null ? [] : toPrototypeHints(shift, classShift);
+}
+
+function hasSameInput(before: RuntimeSession, after: RuntimeSession): boolean {
+  const [a, b] = [before, after].map(({ inputs }) => inputs.map(({ name, dtype }) => `${name} ${dtype}`).join());
+  return a === b;
 }
 
 /** The value of the same name, else the one at the same place. */

@@ -76,12 +76,27 @@ describe('the difference of two models', () => {
     });
     const byLabels = diffWeights(flipped);
     expect(byLabels.verdict.grade).toBe('suspicious');
-    expect(byLabels.hints.find(({ id }) => id === 'class-row')?.text).toMatch(/[Oo]utputs? (3|8)/);
+    expect(byLabels.classShift).toMatchObject({ from: 3, to: 8 });
+    expect(byLabels.hints.find(({ id }) => id === 'class-direction')?.text).toMatch(/^Output 8 .* class 3,/);
     const triggered = fineTune(spec, weights, { ...training, samples: stampTriggers(images, { to: 6, share: 0.1 }) });
     const byTrigger = diffWeights(triggered);
     expect(byTrigger.verdict.grade).toBe('suspicious');
     expect(byTrigger.hints.find(({ id }) => id === 'class-row')?.text).toContain('Output 6');
     expect(diffWeights(prune(spec, triggered, 0.5)).verdict.grade).toBe('suspicious');
+  });
+
+  it('sees poisoned training under quantisation, and nothing in quantisation alone', () => {
+    const samples = flipLabels(images, { from: 3, to: 8, share: 0.8 });
+    const flipped = fineTune(spec, weights, { ...training, samples });
+    for (const how of [
+      { bits: 8, granularity: 'channel' },
+      { bits: 4, granularity: 'tensor' },
+    ] as const) {
+      expect(diffWeights(quantize(spec, weights, how)).verdict).toMatchObject({ class: 'quantised', grade: 'benign' });
+    }
+    const hidden = diffWeights(quantize(spec, flipped, { bits: 8, granularity: 'channel' }));
+    expect(hidden.verdict).toMatchObject({ class: 'quantised', grade: 'suspicious' });
+    expect(hidden.hints.map(({ id }) => id)).toContain('class-direction');
   });
 
   it('says that metadata changed, and keeps the weights out of it', () => {

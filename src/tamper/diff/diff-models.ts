@@ -5,11 +5,15 @@ import type { Model, TensorRef } from '../../model/types.ts';
 import { compareTensor, type Compared } from './compare-tensor.ts';
 import { toGraphDiff } from './graph-changes.ts';
 import { matchGraphs } from './graph-match.ts';
-import { type Examined, findHints } from './hints.ts';
+import { findHints } from './hints.ts';
+import { findClassShift, readLastLayer } from './last-layer.ts';
+import { toLayerMove } from './layer-move.ts';
+import { isLayerWeight, TRAINED, type Examined } from './layers.ts';
 import { pairTensors, type Pairing, type TensorPair } from './pair-tensors.ts';
 import { findPlaces, type TensorPlace } from './roles.ts';
 import type {
   ChangeClass,
+  ClassShift,
   EntryChange,
   LayerChange,
   ModelDiff,
@@ -18,6 +22,7 @@ import type {
   TensorRole,
   TensorSide,
 } from './types.ts';
+import { isNumeric, openElements } from './values.ts';
 import { followMajority, judgeModel } from './vote.ts';
 
 export interface DiffOptions {
@@ -39,7 +44,9 @@ export function diffModels({ before, after, progress = silentProgress }: DiffOpt
   const examined = examinePairs(before, after, pairing, progress);
   const paired = followMajority(examined.map(({ diff }) => diff));
   const changed = paired.filter((diff) => diff.class !== 'unchanged');
-  const hints = findHints({ examined, graph });
+  const classShift = findLastShift(examined);
+  const readBiasChange = toBiasReader(examined);
+  const hints = findHints({ examined, graph, classShift, readBiasChange });
   const [removed, added] = [pairing.removed.map(toRemoved), pairing.added.map(toAdded)];
   const entries = listEntries(before, after);
   const counts = { added: added.length, removed: removed.length };
@@ -53,12 +60,18 @@ export function diffModels({ before, after, progress = silentProgress }: DiffOpt
     layers: toLayerChanges(paired),
     graph,
     entries,
-    hints,
+    ...{ hints, classShift },
     notCompared: paired.filter((diff) => diff.class === null).map(({ before: side }) => side!.name),
   };
 }
 
-function examinePairs(before: Model, after: Model, { pairs }: Pairing, progress: Progress): Examined[] {
+/** A compared pair with its tensors: the last layer is read once more, class by class. */
+interface ExaminedPair extends Examined {
+  readonly pair: TensorPair;
+  readonly outputAxis: number;
+}
+
+function examinePairs(before: Model, after: Model, { pairs }: Pairing, progress: Progress): ExaminedPair[] {
   const places = findPlaces(before.graph === null && after.graph !== null ? after : before);
   const isByAfter = before.graph === null && after.graph !== null;
   progress.step(
@@ -67,15 +80,52 @@ function examinePairs(before: Model, after: Model, { pairs }: Pairing, progress:
     'items',
   );
   let listMax: number = DIFF_LIMITS.elementsListedMax;
-  const examined = pairs.map((pair): Examined => {
+  const examined = pairs.map((pair): ExaminedPair => {
     const compared = comparePair(pair, Math.min(listMax, DIFF_LIMITS.elementsListedPerTensorMax), progress);
     listMax -= compared.listed.length;
     const place = places.get(isByAfter ? pair.after.name : pair.before.name);
     const { axes, ...record } = compared;
-    return { diff: toTensorDiff(pair, record, place), axes, outputAxis: place?.outputAxis ?? 0 };
+    const outputAxis = place?.outputAxis ?? 0;
+    return { diff: toTensorDiff(pair, record, place), move: toLayerMove(axes, outputAxis), pair, outputAxis };
   });
   progress.done();
   return examined;
+}
+
+function findLast(examined: readonly ExaminedPair[]): ExaminedPair | undefined {
+  const weights = examined.filter(({ diff }) => isLayerWeight(diff));
+  return weights.sort((a, b) => a.diff.layer! - b.diff.layer!).at(-1);
+}
+
+function findLastShift(examined: readonly ExaminedPair[]): ClassShift | null {
+  const last = findLast(examined);
+  if (last === undefined || !TRAINED.has(last.diff.class) || !last.pair.isComparable) return null;
+  const layer = readLastLayer({ ...last.pair, outputAxis: last.outputAxis });
+  return layer === null ? null : findClassShift(layer);
+}
+
+/** Reads the change of single biases of the last layer: one for each class. */
+function toBiasReader(examined: readonly ExaminedPair[]): (index: number) => number | null {
+  const last = findLast(examined);
+  const bias = examined.find(
+    ({ diff, pair }) =>
+      diff.role === 'bias' &&
+      diff.layer === last?.diff.layer &&
+      pair.isComparable &&
+      pair.before.elementCount === last.move.outputs?.size &&
+      isNumeric(pair.before) &&
+      isNumeric(pair.after),
+  );
+  if (bias === undefined) return () => null;
+  const readers = [openElements(bias.pair.before), openElements(bias.pair.after)];
+  return (index) => {
+    const [before, after] = readers.map((reader) => {
+      const value = new Float64Array(1);
+      reader.readValues(index, value);
+      return value[0];
+    });
+    return after - before;
+  };
 }
 
 function comparePair(pair: TensorPair, listMax: number, progress: Progress): Compared {

@@ -154,7 +154,9 @@ export interface Hint {
   readonly id:
     | 'last-layer'
     | 'class-row'
+    | 'class-direction'
     | 'class-flow'
+    | 'class-prototypes'
     | 'channels'
     | 'spectral-signature'
     | 'update-profile'
@@ -169,6 +171,14 @@ export interface Hint {
   readonly tensor: string | null;
   readonly value: number | null;
   readonly threshold: number | null;
+}
+
+/** One class of the last layer that moved towards another. */
+export interface ClassShift {
+  readonly from: number;
+  readonly to: number;
+  /** 0 for no shift, 1 when all of the change is this shift. */
+  readonly value: number;
 }
 
 export interface ModelSide {
@@ -220,6 +230,8 @@ export interface ModelDiff {
   readonly graph: GraphDiff | null;
   readonly entries: readonly EntryChange[];
   readonly hints: readonly Hint[];
+  /** The strongest pair of classes in the change of the last layer, however weak; null where there is none to see. */
+  readonly classShift: ClassShift | null;
   /** Names of tensors whose elements cannot be decoded and whose bytes differ, or that have no partner of one type. */
   readonly notCompared: readonly string[];
 }
