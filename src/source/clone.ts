@@ -19,7 +19,7 @@ export function cloneDescriptor(from: number, to: number): boolean {
     ftruncateSync(to, 0);
     return false;
   } finally {
-    // The copy gave it the permission bits of the original.
-    fchmodSync(to, mode & 0o777);
+    // The copy gave it the permission bits of the original. Some file systems have none, and refuse to set them.
+    if (fstatSync(to).mode !== mode) fchmodSync(to, mode & 0o777);
   }
 }

@@ -108,11 +108,7 @@ function toStorageFile(path: string, fd: number): StorageFile {
     },
     takeAttributes(source) {
       const from = findPlainFile(source);
-      if (from !== undefined) {
-        writing(path, () => {
-          copyAttributes(from.fd, fd);
-        });
-      }
+      if (from !== undefined) copyAttributes(from.fd, fd);
     },
     truncate(size) {
       writing(path, () => {
@@ -140,11 +136,13 @@ function copyAttributes(from: number, to: number): void {
     tryTo(() => {
       fchownSync(to, -1, gid);
     });
-  // Bits that were meant for one group must not serve another.
-  fchmodSync(to, mode & (isOfGroup ? 0o777 : 0o707));
+  // Bits that were meant for one group must not serve another. Some file systems have no bits to set.
+  tryTo(() => {
+    fchmodSync(to, mode & (isOfGroup ? 0o777 : 0o707));
+  });
 }
 
-/** Only root may give a file away; others keep what they can. */
+/** Only root may give a file away; others keep what they can. True when it worked. */
 function tryTo(act: () => void): boolean {
   try {
     act();
