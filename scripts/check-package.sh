@@ -23,3 +23,6 @@ node -e '
   const result = JSON.parse(require("node:fs").readFileSync("detect.json", "utf8"));
   if (result.verdict !== "claim") throw new Error(`verdict ${result.verdict}`);
 '
+status=0
+npx --no-install modelward worker --root . --queue postgres://user@127.0.0.1/none --json > worker.json 2>/dev/null || status=$?
+[ "$status" = 6 ] && grep -q QUEUE_PACKAGE_MISSING worker.json || { echo 'the queue package came along, or is not asked for'; exit 1; }

@@ -1,20 +1,27 @@
 /** The queue on a real server: who gets which job, what a silent worker loses, what is said when it cannot be reached. */
 import { randomUUID } from 'node:crypto';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type QueueUnderTest, runJobQueueSuite } from '../../../test/conformance/job-queue.ts';
 import { createPostgres, describeWithPostgres, type Postgres } from '../../../test/postgres.ts';
 import { describeWithProgram, hasProgram } from '../../../test/shared-data.ts';
 import type { JobQueue } from '../../core/job-queue.ts';
+import { toFailure } from '../../workflows/graph/queue/messages.ts';
 import { parseQueueAddress } from './address.ts';
 import { loadBoss } from './load.ts';
 import { openJobQueue, type OpenQueueOptions } from './queue.ts';
 
+const { peerDependencies } = createRequire(import.meta.url)('../../../package.json') as {
+  peerDependencies: Record<string, string>;
+};
+
 describe('the package of the queue', () => {
   test('that is not there, or has another major version, is told with the command that installs it', async () => {
+    const pinned = peerDependencies['pg-boss'];
     const missing = await loadBoss('pg-boss-that-nobody-installed').catch((error: unknown) => error);
     expect(missing).toMatchObject({ code: 'QUEUE_PACKAGE_MISSING', exit: 6, fields: { found: 'nothing' } });
-    expect((missing as { row: { fix: string } }).row.fix).toContain('npm install pg-boss@10.4.2');
+    expect((missing as { row: { fix: string } }).row.fix).toContain(`npm install pg-boss@${pinned}`);
     await expect(loadBoss('zod')).rejects.toMatchObject({
       code: 'QUEUE_PACKAGE_MISSING',
       fields: { found: expect.stringMatching(/^4\./) },
@@ -66,6 +73,15 @@ describeWithPostgres('a queue on PostgreSQL', () => {
     expect(job?.data).toEqual({ text });
     await job?.finish({ text: 'x'.repeat(1024 * 1024) });
     expect((await queue.look(ids)).get(job?.id ?? '')).toEqual({ state: 'done', result: null });
+  });
+
+  test('the answer for a model with names that no database takes', async () => {
+    const { queue } = await openFresh();
+    const id = randomUUID();
+    await queue.submit([{ id, data: {} }]);
+    const result = toFailure('ONNX_WIRE', 'a\0b\ud800c');
+    await (await queue.take())?.finish(result);
+    expect((await queue.look([id])).get(id)).toEqual({ state: 'done', result });
   });
 
   describe('that cannot be used', () => {

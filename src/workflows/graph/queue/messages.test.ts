@@ -124,6 +124,12 @@ describe('a result', () => {
     expect(back).toMatchObject({ warnings: [{ name: 'x'.repeat(1024) }] });
   });
 
+  test('holds no text that the database refuses', () => {
+    const odd = `a\0b\ud800c😀${'x'.repeat(1016)}😀`;
+    const back = acceptResult(toResultMessage(job(), { ...edited(), warnings: [{ ...problem, name: odd }] }), job());
+    expect(back).toMatchObject({ warnings: [{ name: `a\ufffdb\ufffdc😀${'x'.repeat(1016)}\ufffd` }] });
+  });
+
   test.each<[string, object | null]>([
     ['nothing', null],
     ['a version to come', { version: 2 }],

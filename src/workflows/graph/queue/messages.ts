@@ -146,12 +146,17 @@ export function toResultMessage(job: FleetJob, item: FleetItem): ResultMessage {
 
 /** The answer to a job that was not done. */
 export function toFailure(code: string, message: string): ResultMessage {
-  return { ...RESULT, outcome: 'failed', code, message: message.slice(0, QUEUE_LIMITS.messageCharsMax) };
+  return { ...RESULT, outcome: 'failed', code, message: toStorable(message, QUEUE_LIMITS.messageCharsMax) };
 }
 
 function toShortProblem({ rule, severity, scope, name: value, node }: Problem): Problem {
-  const cut = (text: string): string => text.slice(0, QUEUE_LIMITS.nameCharsMax);
-  return { rule, severity, scope: cut(scope), name: cut(value), node: cut(node) };
+  const short = (text: string): string => toStorable(text, QUEUE_LIMITS.nameCharsMax);
+  return { rule, severity, scope: short(scope), name: short(value), node: short(node) };
+}
+
+/** Names come from models: NUL and lone surrogates, which jsonb refuses, must not end the worker that met them. */
+function toStorable(text: string, charsMax: number): string {
+  return text.slice(0, charsMax).replace(/[\0\p{Surrogate}]/gu, '\ufffd');
 }
 
 /**
