@@ -81,6 +81,10 @@ export interface TinyModel {
   readonly dataAlignBytes?: number;
 }
 
+/** A model of these tensors and no operators. */
+export const toTensorRoot = (tensors: readonly TinyTensor[], more: Partial<TinyModel> = {}): FlatTable =>
+  toTfliteRoot({ subgraphs: [{ tensors, inputs: [], outputs: [], operators: [] }], ...more });
+
 /** The root table of a model. */
 export function toTfliteRoot(model: TinyModel): FlatTable {
   const buffers: FlatTable[] = [table({})];
