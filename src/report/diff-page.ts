@@ -57,13 +57,8 @@ ${sections.filter((section) => section !== null).map(({ title, content }, at) =>
 function toHead({ names, diff, grade, open }: DiffPage): Html {
   const changed = diff.tensors.filter(({ class: kind }) => kind !== 're-encoded').length;
   const nodes = diff.graph === null ? null : diff.graph.changes.filter(({ kind }) => kind !== 'renamed').length;
-  const isSame = diff.verdict.class === 'unchanged';
   const facts: readonly (readonly [string, string, string])[] = [
-    [
-      'Weights',
-      diff.verdict.class,
-      isSame ? 'as they were' : `${toPercentText(diff.verdict.share, 0)} of what changed`,
-    ],
+    ['Weights', diff.verdict.class, toVerdictNote(diff.verdict)],
     ['Grade', grade, GRADE_WORDS[grade]],
     ['Tensors', toCountText(changed), `of ${toCountText(diff.before.tensors)} differ`],
     ['Graph', nodes === null ? '–' : toCountText(nodes), nodes === null ? 'not compared' : 'changes'],
@@ -81,6 +76,11 @@ ${
     : html`<div class="attention" role="note" aria-labelledby="attention"><h2 id="attention">Not compared</h2><ul>${open.map((text) => html`<li>${text}</li>`)}</ul></div>`
 }
 </header>`;
+}
+
+function toVerdictNote({ class: kind, share }: ModelDiff['verdict']): string {
+  if (kind === 'unchanged') return 'as they were';
+  return kind === 'other-model' ? 'little in common' : `${toPercentText(share, 0)} of what changed`;
 }
 
 const part = (title: string, content: HtmlValue): Part => ({ title, content });

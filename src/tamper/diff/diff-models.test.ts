@@ -109,6 +109,15 @@ describe('the difference of two models', () => {
     expect(diff.verdict).toMatchObject({ class: 'unchanged', grade: 'benign' });
   });
 
+  it('calls another model another model, not a change of this one', () => {
+    const { verdict } = diffModels({
+      before: openModelPath(join(samples, 'cnn.onnx')),
+      after: openModelPath(join(samples, 'mlp.safetensors')),
+    });
+    expect(verdict).toMatchObject({ class: 'other-model', grade: 'suspicious' });
+    expect(verdict.reasons[0]).toMatch(/^Another model/);
+  });
+
   it('is JSON through and through', () => {
     const broken = new Map(weights);
     broken.set(

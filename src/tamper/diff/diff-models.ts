@@ -50,10 +50,11 @@ export function diffModels({ before, after, progress = silentProgress }: DiffOpt
   const [removed, added] = [pairing.removed.map(toRemoved), pairing.added.map(toAdded)];
   const entries = listEntries(before, after);
   const counts = { added: added.length, removed: removed.length };
+  const shared = findShared(before, after, pairing);
   return {
     before: toModelSide(before),
     after: toModelSide(after),
-    verdict: judgeModel({ tensors: changed, graph, hints, entries: entries.length, ...counts }),
+    verdict: judgeModel({ tensors: changed, graph, hints, entries: entries.length, ...counts, shared }),
     classes: countClasses(paired),
     ...counts,
     tensors: [...changed, ...removed, ...added],
@@ -90,6 +91,19 @@ function examinePairs(before: Model, after: Model, { pairs }: Pairing, progress:
   });
   progress.done();
   return examined;
+}
+
+function findShared(before: Model, after: Model, { pairs }: Pairing): { before: number; after: number } {
+  const common = countElements(pairs.filter(({ isComparable }) => isComparable).map((pair) => pair.before));
+  const toShare = ({ tensors }: Model): number => {
+    const all = countElements(tensors);
+    return all === 0 ? 1 : common / all;
+  };
+  return { before: toShare(before), after: toShare(after) };
+}
+
+function countElements(tensors: readonly TensorRef[]): number {
+  return tensors.reduce((sum, { elementCount }) => sum + elementCount, 0);
 }
 
 function findLast(examined: readonly ExaminedPair[]): ExaminedPair | undefined {
@@ -194,8 +208,7 @@ function toAdded(tensor: TensorRef): TensorDiff {
 }
 
 function toModelSide({ format, tensors, graph }: Model): ModelSide {
-  const parameters = tensors.reduce((sum, tensor) => sum + tensor.elementCount, 0);
-  return { format, tensors: tensors.length, parameters, nodes: graph?.nodes.length ?? null };
+  return { format, tensors: tensors.length, parameters: countElements(tensors), nodes: graph?.nodes.length ?? null };
 }
 
 function countClasses(tensors: readonly TensorDiff[]): Partial<Record<ChangeClass, number>> {

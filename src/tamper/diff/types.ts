@@ -190,7 +190,8 @@ export interface ModelSide {
 }
 
 export interface ModelVerdict {
-  readonly class: ChangeClass;
+  /** `other-model`: less than half of either model has a counterpart in the other, so no change of weights was judged. */
+  readonly class: ChangeClass | 'other-model';
   /** Weight of the tensors that say so, of all changed ones; 1 when nothing changed. */
   readonly share: number;
   /** Other classes with a tenth of the weight or more. */

@@ -49,18 +49,28 @@ export interface VoteOptions {
   readonly removed: number;
   /** Changed metadata entries and operator sets. */
   readonly entries: number;
+  /** Of the parameters of the model before and of the one after, the parts that have a counterpart; 1 without any. */
+  readonly shared: { readonly before: number; readonly after: number };
 }
+
+/** Below, on both sides, the files are not versions of one model. */
+const SHARED_MIN = 0.5;
 
 /** Class, grade and reasons of the whole. */
 export function judgeModel(options: VoteOptions): ModelVerdict {
-  const { tensors, graph, hints, added, removed, entries } = options;
+  const { tensors, graph, hints, added, removed, entries, shared } = options;
   const { class: winner, shares } = countVotes(tensors);
+  const isOther = shared.before < SHARED_MIN && shared.after < SHARED_MIN;
   const share = shares.get(winner) ?? 1;
   const besides = [...shares].filter(([name, part]) => name !== winner && part >= BESIDES_SHARE).map(([name]) => name);
   const isFolded = graph?.changes.some(({ kind, before }) => kind === 'deleted' && before?.op === 'BatchNormalization');
   const reasons: string[] = [];
   const grades: Grade[] = [winner === 'scaled' && isFolded ? 'benign' : CLASS_GRADES[winner]];
-  if (shares.size > 0) reasons.push(`${toPercentText(share, 0)} of the changed weight reads ${winner}.`);
+  if (isOther) {
+    const [a, b] = [shared.before, shared.after].map((part) => toPercentText(part));
+    reasons.push(`Another model, or one built anew: ${a} of its parameters before and ${b} after have a counterpart.`);
+    grades.push('suspicious');
+  } else if (shares.size > 0) reasons.push(`${toPercentText(share, 0)} of the changed weight reads ${winner}.`);
   for (const kind of ALWAYS_SUSPICIOUS) {
     const count = tensors.filter((tensor) => tensor.class === kind).length;
     if (count > 0 && kind !== winner)
@@ -80,7 +90,10 @@ export function judgeModel(options: VoteOptions): ModelVerdict {
     grades.push(grade);
     if (grade === 'suspicious') reasons.push(text);
   }
-  return { class: winner, share, besides, grade: toWorst(grades), reasons };
+  const verdict = { grade: toWorst(grades), reasons };
+  return isOther
+    ? { class: 'other-model', share: 1, besides: [], ...verdict }
+    : { class: winner, share, besides, ...verdict };
 }
 
 function addGraph({ changes }: GraphDiff, grades: Grade[], reasons: string[]): void {
