@@ -59,6 +59,7 @@ export function composeServices({ home: root, progress, cleanups }: ComposeOptio
     isFolder: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true,
     ledgerLock: toLazyLock(async () => (await import('../adapters/ledger-lock/index.ts')).createLedgerLock()),
     openRuntime: async () => (await import('../adapters/runtime/index.ts')).findRuntime(),
+    openSvgRenderer: async () => (await import('../adapters/svg/index.ts')).openSvgRenderer(),
     openProfiler: async () => (await import('../adapters/runtime/index.ts')).openProfiler(),
     openKeys: (options) => openLocalKeys(join(home.keysFolder, 'model.kek.json'), options),
     openTsa: httpTimestampAuthority,

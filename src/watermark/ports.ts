@@ -11,3 +11,16 @@ export interface SeedBox {
   /** The sealed bytes; the caller zeroes them. */
   openSeed(box: Json, aad: Uint8Array): Uint8Array;
 }
+
+/**
+ * Draws SVG. An implementer must read no file and open no connection for what the SVG names, must bound time and memory, and
+ * is only given text that `toDrawableSvg` has passed.
+ */
+export interface SvgRenderer {
+  /**
+   * @param sideMax pixels of the longer side of the picture
+   * @returns a PNG with alpha
+   * @throws WatermarkError WATERMARK_SVG_FAILED when it cannot be drawn, or not within its limits
+   */
+  render(svg: string, options: { readonly sideMax: number }): Promise<Uint8Array>;
+}

@@ -5,6 +5,7 @@ import type { Profiler, Runtime } from '../model/runtime.ts';
 import type { SealedRunner } from '../seal/ports.ts';
 import type { TimestampAuthority } from '../sign/ports.ts';
 import type { Storage } from '../source/ports.ts';
+import type { SvgRenderer } from '../watermark/ports.ts';
 import type { Home } from './home.ts';
 import type { KeyProvider } from './logged-key.ts';
 
@@ -41,6 +42,8 @@ export interface Services {
   readonly ledgerLock: LedgerLock;
   /** @throws RuntimeError RUNTIME_UNAVAILABLE */
   openRuntime(): Promise<Runtime>;
+  /** @throws WatermarkError SVG_RENDERER_MISSING */
+  openSvgRenderer(): Promise<SvgRenderer>;
   /** @throws RuntimeError RUNTIME_PROFILE_UNAVAILABLE without the native runtime */
   openProfiler(): Promise<Profiler>;
   /** @throws SealError KEY_NOT_APART before a key is made; others for the URI or the key store */

@@ -6,6 +6,9 @@ import { findRuntime } from '../../src/adapters/runtime/index.ts';
 import { toNpyBytes } from '../../src/fidelity/index.ts';
 import type { RuntimeTensor } from '../../src/model/runtime.ts';
 import type { StampResult } from '../../src/workflows/index.ts';
+import { PNG } from 'pngjs';
+import { imageModel } from '../fakes/image-model.ts';
+import { importable } from '../importable.ts';
 import { describeWithShared, sharedData } from '../shared-data.ts';
 import { createWorkplace, samples, type Workplace } from './command.ts';
 
@@ -130,6 +133,53 @@ describe('recorded answers', () => {
     for (const flags of [['--output'], ['--mark', 'e.json'], ['--output', '--mark', 'e.json', '--expect', 'claim']]) {
       expect(place.run(['detect', 'other.json', ...flags]).status).toBe(2);
     }
+  });
+});
+
+describe.runIf(await importable('@resvg/resvg-wasm'))('stamp image with an SVG logo', () => {
+  const NS = 'xmlns="http://www.w3.org/2000/svg"';
+
+  test('is drawn at the size that it has in the picture, seen in the answers, and kept as PNG', async () => {
+    writeFileSync(
+      at('up.onnx'),
+      imageModel({ output: 'image', layout: 'nchw', dtype: 'f32', channels: 3, height: 96, width: 128 }),
+    );
+    writeFileSync(
+      at('logo.svg'),
+      `<svg ${NS} viewBox="0 0 4 4"><path d="M0 0h2v2h-2zM2 2h2v2h-2z" fill="#fff"/><path d="M2 0h2v2h-2zM0 2h2v2h-2z"/></svg>`,
+    );
+    place.json([
+      'stamp',
+      'image',
+      'up.onnx',
+      '--logo',
+      'logo.svg',
+      '--size',
+      '0.5',
+      '--opacity',
+      '1',
+      '--out',
+      'v.onnx',
+    ]);
+    const mark = JSON.parse(readFileSync(at('v.onnx.mark.json'), 'utf8')) as { payload: { data: string } };
+    const png = PNG.sync.read(Buffer.from(mark.payload.data, 'base64'));
+    expect([png.width, png.height]).toEqual([64, 64]);
+    const answers = await answer('v.onnx', toFeed([1, 3, 96, 128]));
+    writeFileSync(at('picture.npy'), toNpyBytes(answers.get('image')!));
+    expect(place.run(['stamp', 'read', 'picture.npy', '--mark', 'v.onnx.mark.json']).stdout).toContain('yes');
+  });
+
+  test('is refused with text or clones, by name and with what to do', () => {
+    writeFileSync(at('text.svg'), `<svg ${NS}><text>Acme</text></svg>`);
+    const refused = place.run(['stamp', 'image', 'up.onnx', '--logo', 'text.svg', '--json']);
+    expect(refused.status).toBe(3);
+    expect(JSON.parse(refused.stdout)).toMatchObject({
+      error: {
+        code: 'WATERMARK_SVG_REFUSED',
+        fields: { element: 'text' },
+        fix: expect.stringContaining('convert text to paths'),
+      },
+    });
   });
 });
 

@@ -20,7 +20,7 @@ export function addPayloadOptions(command: Command): Command {
     .option('--licence <statement>', 'it says a licence or copyright statement')
     .option('--uuid [uuid]', 'it says a UUID; without one a fresh one')
     .option('--checksum <hex>', 'it says a digest')
-    .option('--logo <file>', 'it is a picture file: PNG or JPEG where it is drawn');
+    .option('--logo <file>', 'it is a picture file: PNG, JPEG or SVG where it is drawn');
 }
 
 /** @throws CliError CLI_USAGE; WatermarkError WATERMARK_PAYLOAD_MALFORMED; SourceError */

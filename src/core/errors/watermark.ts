@@ -66,6 +66,24 @@ export const watermarkErrors = defineErrors({
     exit: EXIT.usage,
     http: 400,
   },
+  WATERMARK_SVG_REFUSED: {
+    message: 'the SVG logo has what is not drawn from untrusted files',
+    exit: EXIT.malformed,
+    http: 422,
+    fix: 'convert text to paths, unlink clones, flatten effects; or save the logo as PNG',
+  },
+  WATERMARK_SVG_FAILED: {
+    message: 'the SVG logo could not be drawn',
+    exit: EXIT.cannotTell,
+    http: 422,
+    fix: 'save the logo as PNG',
+  },
+  SVG_RENDERER_MISSING: {
+    message: 'SVG logos need a package that is not installed',
+    exit: EXIT.environment,
+    http: 503,
+    fix: 'run "npm install @resvg/resvg-wasm@2.6.2", or save the logo as PNG',
+  },
   WATERMARK_OUTPUT_UNFIT: {
     message: 'the output is not of the kind that this mark needs',
     exit: EXIT.cannotTell,

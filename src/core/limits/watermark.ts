@@ -33,6 +33,16 @@ export const WATERMARK_LIMITS = {
   labelChannelsMax: 1024,
   /** Elements of an output that gets a mark with a constant for each: a 4K image of three channels. */
   markElementsMax: 32 * 1024 * 1024,
+  /** Bytes of an SVG logo: ten times what logos have. */
+  svgBytesMax: 256 * 1024,
+  /** Elements of an SVG logo. */
+  svgElementsMax: 2000,
+  /** Groups in groups: each may need a canvas of its own, 4 MiB of the largest. */
+  svgDepthMax: 32,
+  /** Pixels of the longer side that an SVG logo is drawn at. */
+  svgSideMax: 1024,
+  /** Milliseconds that drawing may take; logos take some ten. */
+  svgMsMax: 10_000,
   /** Values of a recording of outputs that is read for a mark. */
   recordingElementsMax: 64 * 1024 * 1024,
   /** Outputs of a recording that is a folder: more than any model that is run has. */

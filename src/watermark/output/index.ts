@@ -24,6 +24,7 @@ export { IMAGE_LAYOUTS, type ImageLayout, type ImageType, toImageType } from './
 export * from './mark.ts';
 export { findOutputType, type OutputType } from './outputs.ts';
 export { toBoxes } from './box-code.ts';
+export { isSvg, toDrawableSvg } from './svg.ts';
 export type { ScoresParams } from './scores.ts';
 export type { SignatureParams } from './signature.ts';
 export { type Recording, toNumbers as toRecordedNumbers } from './values.ts';

@@ -23,6 +23,7 @@ import type { Services } from '../services.ts';
 import { makeParent, writeBytes, writeOutput } from '../write-bytes.ts';
 import { writeCopy, type WrittenCopy } from '../write-copy.ts';
 import { type Effect, type EffectOutcome, measureEffect, type Shown } from './effect.ts';
+import { drawLogo } from './logo.ts';
 import { toPictures } from './pictures.ts';
 import { type MarkWish, toMarkSpec } from './specs.ts';
 
@@ -61,11 +62,11 @@ export interface StampResult {
   readonly statement: string;
 }
 
-/** @throws WorkflowError MODEL_SEALED; WatermarkError WATERMARK_OUTPUT_…; SurgeryError; FormatError | SourceError; RuntimeError DATA_… */
+/** @throws WorkflowError MODEL_SEALED; WatermarkError WATERMARK_OUTPUT_… | WATERMARK_SVG_… | SVG_RENDERER_MISSING; SurgeryError; FormatError | SourceError; RuntimeError DATA_… */
 export async function stampOutputs(services: Services, options: StampOptions): Promise<StampResult> {
   const model = openPlainModel(options.path, options.dataRoot);
   try {
-    const mark = toOutputMark(toMarkSpec(model, options.wish));
+    const mark = toOutputMark(await drawLogo(services, toMarkSpec(model, options.wish)));
     const old = options.replacePath === null ? null : parseOutputMark(services.storage.read(options.replacePath));
     const edit = old === null ? editOutputMark(model, mark) : editOutputMarkRemoval(model, old, mark);
     const plan = edit.toRewrite();

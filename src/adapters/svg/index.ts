@@ -1,0 +1,2 @@
+/** Draws SVG logos. */
+export { openSvgRenderer } from './resvg.ts';
