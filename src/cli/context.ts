@@ -1,7 +1,6 @@
 /** What a command gets to work with, and how its outcome becomes an exit code. */
 import type { Command } from 'commander';
 import type { ExitCode } from '../core/errors.ts';
-import type { OpenAnyOptions } from '../workflows/open-model.ts';
 import type { Services } from '../workflows/services.ts';
 import type { Session } from '../workflows/session.ts';
 import type { SecretTerminal } from './ui/secret.ts';
@@ -73,22 +72,6 @@ export async function withLazySession<T>(
   } finally {
     session?.close();
   }
-}
-
-/** Options of commands that read a model, plain or sealed. */
-export interface OpenFlags {
-  readonly envelope?: string;
-  readonly key?: string;
-  readonly dataRoot?: string;
-}
-
-export function toOpenOptions(context: CliContext, flags: OpenFlags, path: string): OpenAnyOptions {
-  return {
-    path: context.toAbsolute(path),
-    keyUri: flags.key ?? null,
-    ...toPathOption(context, 'envelopePath', flags.envelope),
-    ...toPathOption(context, 'dataRoot', flags.dataRoot),
-  };
 }
 
 /** `{ key: absolute path }` when a path was given, else `{}`: for options that may be left out. */

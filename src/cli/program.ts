@@ -22,7 +22,7 @@ const COMMANDS: readonly CommandRow[] = [
   {
     name: 'disclose',
     summary: 'write the seed of a claim in the clear, for a judge',
-    load: async () => (await import('./commands/detect.ts')).defineDisclose,
+    load: async () => (await import('./commands/disclose.ts')).defineDisclose,
   },
   {
     name: 'baseline',
@@ -32,7 +32,7 @@ const COMMANDS: readonly CommandRow[] = [
   {
     name: 'verify',
     summary: 'compare a model with its signed baseline',
-    load: async () => (await import('./commands/baseline.ts')).defineVerify,
+    load: async () => (await import('./commands/verify.ts')).defineVerify,
   },
   {
     name: 'diff',
@@ -52,7 +52,7 @@ const COMMANDS: readonly CommandRow[] = [
   {
     name: 'open',
     summary: 'decrypt a sealed model into a new folder',
-    load: async () => (await import('./commands/seal.ts')).defineOpen,
+    load: async () => (await import('./commands/open.ts')).defineOpen,
   },
   {
     name: 'run',
@@ -67,7 +67,7 @@ const COMMANDS: readonly CommandRow[] = [
   {
     name: 'label',
     summary: 'write or read a fragile label: it identifies an unchanged file, and is no watermark',
-    load: async () => (await import('./commands/label.ts')).defineLabel,
+    load: async () => (await import('./commands/label/index.ts')).defineLabel,
   },
   {
     name: 'graph',
@@ -82,7 +82,7 @@ const COMMANDS: readonly CommandRow[] = [
   {
     name: 'stamp',
     summary: 'put a mark into what a model answers, read it from recordings, replace or remove it',
-    load: async () => (await import('./commands/stamp.ts')).defineStamp,
+    load: async () => (await import('./commands/stamp/index.ts')).defineStamp,
   },
   {
     name: 'ledger',

@@ -2,21 +2,18 @@
 import { type Command, Option } from 'commander';
 import { CliError, EXIT, type ExitCode } from '../../core/errors.ts';
 import { detect, type DetectReport } from '../../workflows/detect.ts';
-import { discloseSeed } from '../../workflows/disclose.ts';
 import { addExamples } from '../command-spec.ts';
-import { type CliContext, type CommandHost, onAction, toPathOption, withLazySession, withSession } from '../context.ts';
+import { type CliContext, type CommandHost, onAction, toPathOption, withLazySession } from '../context.ts';
 import { toPairs, toTable } from '../ui/table.ts';
 import type { TextLook } from '../ui/ui.ts';
+import { addOpenOptions, type OpenFlags, toOpenOptions } from './model-options.ts';
 import { toNumber } from './values.ts';
 
-interface DetectFlags {
+interface DetectFlags extends OpenFlags {
   readonly claim?: string;
   readonly original?: string;
   readonly seed?: string;
-  readonly envelope?: string;
-  readonly key?: string;
   readonly expect?: DetectReport['verdict'];
-  readonly dataRoot?: string;
   /** The suspect is a recording of answers. */
   readonly output?: boolean;
   readonly mark?: readonly string[];
@@ -32,8 +29,6 @@ export function defineDetect(command: Command, host: CommandHost): void {
     .option('--claim <file>', 'claim to read with (default: every claim of the home; each is one more trial)')
     .option('--original <file>', 'the unmarked original (default: where it was when the claim was made)')
     .option('--seed <file>', 'seed that the owner disclosed for the claim: reads without the owner key')
-    .option('--envelope <file>', 'key envelope of a sealed suspect')
-    .option('--key <uri>', 'key that opens a sealed suspect')
     .addOption(
       new Option('--expect <verdict>', 'exit 1 when the verdict is another one').choices([
         'claim',
@@ -42,10 +37,10 @@ export function defineDetect(command: Command, host: CommandHost): void {
         'inconclusive',
       ]),
     )
-    .option('--data-root <dir>', 'follow links that stay below this folder')
     .option('--output', 'read output marks in recorded answers instead of the ownership mark in a model')
     .option('--mark <files...>', 'with --output: mark files, as "modelward stamp" wrote them')
     .option('--trials <number>', 'with --output: keys and recordings that were tried before', toNumber, 0);
+  addOpenOptions(command);
   addExamples(command, [
     { command: 'modelward detect suspect.onnx', summary: 'try every claim of this home' },
     {
@@ -65,13 +60,10 @@ export function defineDetect(command: Command, host: CommandHost): void {
     }
     const report = await withLazySession(context, (open) =>
       detect(context.services, open, {
-        path: context.toAbsolute(words[0]),
-        keyUri: flags.key ?? null,
+        ...toOpenOptions(context, flags, words[0]),
         ...toPathOption(context, 'claimPath', flags.claim),
         ...toPathOption(context, 'originalPath', flags.original),
         ...toPathOption(context, 'seedPath', flags.seed),
-        ...toPathOption(context, 'envelopePath', flags.envelope),
-        ...toPathOption(context, 'dataRoot', flags.dataRoot),
       }),
     );
     context.ui.result(report, (look) => toText(report, look));
@@ -88,7 +80,7 @@ async function detectInOutput(context: CliContext, flags: DetectFlags, recording
       message: 'To read answers, pass --output and --mark FILE, and no option that is for models.',
     });
   }
-  const { readRecordings } = await import('./stamp-read.ts');
+  const { readRecordings } = await import('./stamp/read.ts');
   readRecordings(context, [recording], { mark, trials });
   return EXIT.ok;
 }
@@ -124,7 +116,7 @@ function toText(report: DetectReport, { style, widthColumns }: TextLook): string
       scheme.aligned ? 'yes' : 'no',
     ]),
     style,
-    ...(widthColumns === undefined ? {} : { widthColumns }),
+    widthColumns,
   });
   const recorded =
     report.leafIndex === null ? `not recorded (${report.notRecorded ?? ''})` : `entry ${report.leafIndex}`;
@@ -137,37 +129,4 @@ function toText(report: DetectReport, { style, widthColumns }: TextLook): string
   if (report.reason !== null) pairs.unshift(['reason', report.reason]);
   const notes = report.notes.map((note) => `  note: ${note}\n`).join('');
   return `${style.bold(`verdict: ${report.verdict}`)}  ${VERDICT_WORDS[report.verdict]}\n${toPairs(pairs, style)}\n${schemes}${notes}`;
-}
-
-export function defineDisclose(command: Command, host: CommandHost): void {
-  command
-    .description(
-      'Writes the ownership seed of a claim in the clear: with it and the claim, anybody reads suspects alone (detect --seed). No other seed is shown. Whoever has it can find this mark and remove it, so disclose late and to few.',
-    )
-    .argument('<claim>', 'claim of this home')
-    .requiredOption('-o, --out <file>', 'where to write; it must not exist');
-  addExamples(command, [
-    { command: 'modelward disclose my.claim.json --out seed-for-the-court.json', summary: 'hand out with the claim' },
-  ]);
-  onAction<{ out: string }>(host, command, async (context, { out }, words) => {
-    const done = await withSession(context, (session) =>
-      Promise.resolve(
-        discloseSeed(context.services, session, {
-          claimPath: context.toAbsolute(words[0]),
-          out: context.toAbsolute(out),
-        }),
-      ),
-    );
-    context.ui.warn('whoever has this file can find the mark and remove it');
-    context.ui.result(done, ({ style }) =>
-      toPairs(
-        [
-          ['seed', done.path],
-          ['commitment', done.commitment],
-        ],
-        style,
-      ),
-    );
-    return EXIT.ok;
-  });
 }

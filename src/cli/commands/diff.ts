@@ -91,7 +91,7 @@ function toSummary(report: DiffModelsReport): [string, string][] {
   const pairs: [string, string][] = [
     ['original', `${names.before} (${before.format}, ${before.tensors} tensors)`],
     ['suspect', `${names.after} (${after.format}, ${after.tensors} tensors)`],
-    ['tensors', [...counts, ...toAloneText(report)].join(', ')],
+    ['tensors', [...counts, ...toAloneText(report)].join(', ') || 'none'],
     ['graph', graph === null ? 'not compared' : toGraphText(graph.counts, graph.matched)],
   ];
   if (verdict.besides.length > 0) pairs.push(['besides', verdict.besides.join(', ')]);
@@ -145,7 +145,7 @@ function toTensorTable({ tensors }: DiffModelsReport, { style, widthColumns }: T
         kind === 'bit-flips' ? reasons.slice(1).join(' ') : (reasons[0] ?? ''),
       ]),
     style,
-    ...(widthColumns === undefined ? {} : { widthColumns }),
+    widthColumns,
   });
   return table + toRest(tensors.length - ROWS_SHOWN);
 }
@@ -160,7 +160,7 @@ function toGraphTable({ graph }: DiffModelsReport, { style, widthColumns }: Text
       return [grade, kind, scope === '' ? node : `${node} in ${scope}`, detail];
     }),
     style,
-    ...(widthColumns === undefined ? {} : { widthColumns }),
+    widthColumns,
   });
   return table + toRest(changes.length - ROWS_SHOWN);
 }

@@ -1,5 +1,7 @@
 /** What `modelward inspect` is asked for. */
-export interface InspectFlags {
+import type { OpenFlags } from './model-options.ts';
+
+export interface InspectFlags extends OpenFlags {
   readonly all?: boolean;
   readonly nodes?: boolean;
   readonly dim?: readonly string[];
@@ -10,7 +12,4 @@ export interface InspectFlags {
   readonly extract?: string;
   readonly out?: string;
   readonly force?: boolean;
-  readonly envelope?: string;
-  readonly key?: string;
-  readonly dataRoot?: string;
 }

@@ -56,7 +56,7 @@ function toActivationText({ values, samples, inputs, runtime }: ActivationReport
       ];
     }),
     style,
-    ...(widthColumns === undefined ? {} : { widthColumns }),
+    widthColumns,
   });
   return table + toPairs([['run on', `${toCountText(samples)} samples of ${inputs}, ${runtime}`]], style);
 }
@@ -91,7 +91,7 @@ function toProfileText({ nodes, runs, totalUs, version, inputs }: ProfileReport,
       toPercentText(inNodes === 0 ? 0 : node.totalUs / inNodes),
     ]),
     style,
-    ...(widthColumns === undefined ? {} : { widthColumns }),
+    widthColumns,
   });
   const pairs: [string, string][] = [
     ['in nodes', `${(inNodes / runs).toFixed(1)} µs of ${(totalUs / runs).toFixed(1)} µs a run`],

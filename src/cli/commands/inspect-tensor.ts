@@ -1,9 +1,10 @@
 /** `modelward inspect --extract`: one tensor as an npy file. */
 import { extractTensor, type ExtractTensorResult } from '../../workflows/extract-tensor.ts';
-import { type CliContext, toPathOption, withLazySession } from '../context.ts';
+import { type CliContext, withLazySession } from '../context.ts';
 import { toPairs } from '../ui/table.ts';
 import type { TextLook } from '../ui/ui.ts';
 import type { InspectFlags } from './inspect-flags.ts';
+import { toOpenOptions } from './model-options.ts';
 
 export async function writeTensor(
   context: CliContext,
@@ -13,14 +14,11 @@ export async function writeTensor(
 ): Promise<void> {
   const result = await withLazySession(context, (open) =>
     extractTensor(context.services, open, {
-      path: context.toAbsolute(path),
+      ...toOpenOptions(context, flags, path),
       tensor,
       // Names of tensors come from the file and may hold anything, folders too.
       out: context.toAbsolute(flags.out ?? `${tensor.replace(/[^\w.-]+/g, '_').replace(/^\.+/, '_')}.npy`),
       force: flags.force ?? false,
-      keyUri: flags.key ?? null,
-      ...toPathOption(context, 'envelopePath', flags.envelope),
-      ...toPathOption(context, 'dataRoot', flags.dataRoot),
     }),
   );
   context.ui.result(result, (look) => toText(result, look));

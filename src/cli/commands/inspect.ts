@@ -5,11 +5,12 @@ import { toByteText, toCountText } from '../../core/quantities.ts';
 import { inspectModel, type InspectReport } from '../../workflows/inspect.ts';
 import { openSession } from '../../workflows/session.ts';
 import { addExamples } from '../command-spec.ts';
-import { type CliContext, type CommandHost, onAction, toPathOption } from '../context.ts';
+import { type CliContext, type CommandHost, onAction } from '../context.ts';
 import { toPairs, toTable } from '../ui/table.ts';
 import { toDimLengths } from './graph/words.ts';
 import type { InspectFlags } from './inspect-flags.ts';
 import { showActivations, showProfile } from './inspect-run.ts';
+import { addOpenOptions, toOpenOptions } from './model-options.ts';
 import { writeTensor } from './inspect-tensor.ts';
 import type { TextLook } from '../ui/ui.ts';
 
@@ -28,10 +29,8 @@ export function defineInspect(command: Command, host: CommandHost): void {
     .option('--eval <data>', 'inputs for --activations and --profile (default: seeded probes)')
     .option('--extract <tensor>', 'write one tensor as an npy file')
     .option('-o, --out <file>', 'the npy file (default: TENSOR.npy in the current folder)')
-    .option('--force', 'replace an existing npy file')
-    .option('--envelope <file>', 'key envelope of a sealed model')
-    .option('--key <uri>', 'key that opens a sealed model')
-    .option('--data-root <dir>', 'follow links that stay below this folder');
+    .option('--force', 'replace an existing npy file');
+  addOpenOptions(command);
   addExamples(command, [
     { command: 'modelward inspect model.onnx --all', summary: 'every tensor with its place in the file' },
     { command: 'modelward inspect model.onnx --nodes', summary: 'types, shapes and cost of every node' },
@@ -58,11 +57,8 @@ export function defineInspect(command: Command, host: CommandHost): void {
 
 async function showModel(context: CliContext, path: string, flags: InspectFlags): Promise<void> {
   const report = await inspectModel(context.services, () => openSession(context.services), {
-    path: context.toAbsolute(path),
-    keyUri: flags.key ?? null,
+    ...toOpenOptions(context, flags, path),
     dims: toDimLengths(flags.dim),
-    ...toPathOption(context, 'envelopePath', flags.envelope),
-    ...toPathOption(context, 'dataRoot', flags.dataRoot),
   });
   context.ui.result(report, (look) => toText(report, look, flags));
 }
@@ -100,7 +96,7 @@ function toText(report: InspectReport, look: TextLook, { all: isAll, nodes: list
       String(tensor.end),
     ]),
     style,
-    ...(widthColumns === undefined ? {} : { widthColumns }),
+    widthColumns,
   });
   const rest = report.tensors.length - shown.length;
   return `${toPairs(pairs, style)}\n${table}${rest > 0 ? `  … and ${rest} more (--all lists them)\n` : ''}`;
@@ -152,6 +148,6 @@ function toNodeTable({ cost }: InspectReport, { style, widthColumns }: TextLook)
       macs === null ? '?' : macs === 0 ? '' : toCountText(macs),
     ]),
     style,
-    ...(widthColumns === undefined ? {} : { widthColumns }),
+    widthColumns,
   });
 }

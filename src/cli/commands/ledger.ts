@@ -42,7 +42,7 @@ function addShow(ledger: Command, host: CommandHost): void {
           JSON.stringify(entry.detail),
         ]),
         style,
-        ...(widthColumns === undefined ? {} : { widthColumns }),
+        widthColumns,
       }),
     );
     return EXIT.ok;

@@ -8,16 +8,14 @@ import { addExamples } from '../command-spec.ts';
 import { type CommandHost, onAction, toPathOption, withLazySession } from '../context.ts';
 import { toPairs, toTable } from '../ui/table.ts';
 import type { TextLook } from '../ui/ui.ts';
+import { addOpenOptions, type OpenFlags, toOpenOptions } from './model-options.ts';
 
-interface ScanFlags {
+interface ScanFlags extends OpenFlags {
   readonly sarif?: string;
   readonly html?: string;
   readonly weights: boolean;
   readonly all?: boolean;
   readonly failOn: 'benign' | 'suspicious' | 'high';
-  readonly envelope?: string;
-  readonly key?: string;
-  readonly dataRoot?: string;
 }
 
 const SEVERITIES: readonly ScanSeverity[] = ['benign', 'suspicious', 'high'];
@@ -34,10 +32,8 @@ export function defineScan(command: Command, host: CommandHost): void {
     .option('--all', 'list what is only told, too')
     .addOption(
       new Option('--fail-on <severity>', 'least severity that exits 1').choices([...SEVERITIES]).default('suspicious'),
-    )
-    .option('--envelope <file>', 'key envelope of a sealed model')
-    .option('--key <uri>', 'key that opens a sealed model')
-    .option('--data-root <dir>', 'follow links that stay below this folder');
+    );
+  addOpenOptions(command);
   addExamples(command, [
     { command: 'modelward scan model.onnx', summary: 'what reads like an attack, and what was not looked at' },
     {
@@ -48,13 +44,10 @@ export function defineScan(command: Command, host: CommandHost): void {
   onAction<ScanFlags>(host, command, async (context, flags, words) => {
     const report = await withLazySession(context, (open) =>
       scanFile(context.services, open, {
-        path: context.toAbsolute(words[0]),
-        keyUri: flags.key ?? null,
+        ...toOpenOptions(context, flags, words[0]),
         weights: flags.weights,
         ...toPathOption(context, 'sarifPath', flags.sarif),
         ...toPathOption(context, 'htmlPath', flags.html),
-        ...toPathOption(context, 'envelopePath', flags.envelope),
-        ...toPathOption(context, 'dataRoot', flags.dataRoot),
       }),
     );
     context.ui.result(report, (look) => toText(report, look, flags.all ?? false));
@@ -88,7 +81,7 @@ function toText(report: ScanFileReport, look: TextLook, isAll: boolean): string 
     columns: [{ title: 'severity' }, { title: 'rule' }, { title: 'finding', isFlexible: true }],
     rows: shown.map(({ severity, rule, message }) => [toPainted(severity, look), rule, toPrintable(message)]),
     style,
-    ...(widthColumns === undefined ? {} : { widthColumns }),
+    widthColumns,
   });
   const paths = shown
     .filter(({ severity, path }) => severity === 'high' && path.length > 0)

@@ -1,13 +1,13 @@
-/** `modelward seal` and `modelward open`: encrypt a model, and get it back. */
+/** `modelward seal`: a model encrypted. */
 import type { Command } from 'commander';
 import { parse } from 'node:path';
 import { EXIT } from '../../core/errors.ts';
 import { toByteText } from '../../core/quantities.ts';
-import { openSealed } from '../../workflows/open-sealed.ts';
 import { sealModel } from '../../workflows/seal-model.ts';
 import { addExamples } from '../command-spec.ts';
 import { type CommandHost, onAction, toPathOption, withSession } from '../context.ts';
 import { toPairs } from '../ui/table.ts';
+import { addDataRootOption } from './model-options.ts';
 
 interface SealFlags {
   readonly out?: string;
@@ -24,8 +24,8 @@ export function defineSeal(command: Command, host: CommandHost): void {
     .argument('<file>', 'model, or any other file')
     .option('-o, --out <file>', 'sealed file (default: NAME.seal in the current folder)')
     .option('--key <uri>', 'key that wraps the data key, such as local:PATH (default: a key in the home)')
-    .option('--force', 'replace an existing file')
-    .option('--data-root <dir>', 'follow links that stay below this folder');
+    .option('--force', 'replace an existing file');
+  addDataRootOption(command);
   addExamples(command, [
     { command: 'modelward seal model.onnx --out release/model.seal', summary: 'seal for shipping' },
   ]);
@@ -48,49 +48,6 @@ export function defineSeal(command: Command, host: CommandHost): void {
           ['key', result.key.note === null ? result.key.scheme : `${result.key.scheme} (${result.key.note})`],
           ['ledger', `entry ${result.leafIndex}`],
           ['plaintext left', result.plaintextLeft.join(', ')],
-        ],
-        style,
-      ),
-    );
-    return EXIT.ok;
-  });
-}
-
-interface OpenFlags {
-  readonly out?: string;
-  readonly envelope?: string;
-  readonly key?: string;
-  readonly force?: boolean;
-}
-
-export function defineOpen(command: Command, host: CommandHost): void {
-  command
-    .description(
-      'Opens a sealed model into plain files. The key use is recorded before the key is handed out; a damaged segment ends the run and leaves nothing under the final name.',
-    )
-    .argument('<sealed>', 'sealed file')
-    .option('-o, --out <dir>', 'folder to make (default: NAME.opened in the current folder)')
-    .option('--envelope <file>', 'key envelope (default: the one in the home)')
-    .option('--key <uri>', 'key that unwraps the data key')
-    .option('--force', 'replace an existing folder');
-  addExamples(command, [{ command: 'modelward open model.seal --out plain', summary: 'get the model back' }]);
-  onAction<OpenFlags>(host, command, async (context, flags, words) => {
-    const path = context.toAbsolute(words[0]);
-    const result = await withSession(context, (session) =>
-      openSealed(context.services, session, {
-        path,
-        out: context.toAbsolute(flags.out ?? `${parse(path).name}.opened`),
-        keyUri: flags.key ?? null,
-        force: flags.force ?? false,
-        ...toPathOption(context, 'envelopePath', flags.envelope),
-      }),
-    );
-    context.ui.result(result, ({ style }) =>
-      toPairs(
-        [
-          ...result.files.map((file): [string, string] => ['opened', `${file.path} (${toByteText(file.sizeBytes)})`]),
-          ['seal', result.sealId],
-          ['ledger', `entry ${result.leafIndex}`],
         ],
         style,
       ),

@@ -16,7 +16,7 @@ export interface TableOptions {
   readonly rows: readonly (readonly string[])[];
   readonly style: Style;
   /** Columns of the terminal; undefined never cuts (output goes to a file). */
-  readonly widthColumns?: number;
+  readonly widthColumns?: number | undefined;
 }
 
 const GAP = '  ';

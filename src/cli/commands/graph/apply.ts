@@ -98,7 +98,7 @@ function tell({ ui }: CliContext, items: readonly FleetItem[]): ExitCode {
       columns: [{ title: 'model', isFlexible: true }, { title: 'outcome' }, { title: 'detail', isFlexible: true }],
       rows: items.map((item) => [item.path, item.outcome, toDetail(item)]),
       style,
-      ...(widthColumns === undefined ? {} : { widthColumns }),
+      widthColumns,
     }),
   );
   return items.some(({ outcome }) => outcome === 'failed') ? EXIT.malformed : EXIT.ok;

@@ -4,15 +4,15 @@ import { EXIT } from '../../../core/errors.ts';
 import { toCountText } from '../../../core/quantities.ts';
 import { inferFile, type InferFileReport } from '../../../workflows/graph/infer-file.ts';
 import { addExamples } from '../../command-spec.ts';
-import { type CommandHost, onAction, toPathOption } from '../../context.ts';
+import { type CommandHost, onAction } from '../../context.ts';
 import { toPairs, toTable } from '../../ui/table.ts';
 import type { TextLook } from '../../ui/ui.ts';
+import { addDataRootOption, type DataRootFlags, toLookOptions } from '../model-options.ts';
 import { toDimLengths } from './words.ts';
 
-interface InferFlags {
+interface InferFlags extends DataRootFlags {
   readonly dim?: readonly string[];
   readonly trust?: boolean;
-  readonly dataRoot?: string;
 }
 
 export function defineInfer(command: Command, host: CommandHost): void {
@@ -22,18 +22,17 @@ export function defineInfer(command: Command, host: CommandHost): void {
     )
     .argument('<model>', 'ONNX model')
     .option('--dim <name=length...>', 'lengths of symbolic dimensions of inputs')
-    .option('--no-trust', 'take from the file the types of inputs alone, not what it says of inner values')
-    .option('--data-root <dir>', 'follow links that stay below this folder');
+    .option('--no-trust', 'take from the file the types of inputs alone, not what it says of inner values');
+  addDataRootOption(command);
   addExamples(command, [
     { command: 'modelward graph infer model.onnx', summary: 'every value with its type and shape' },
     { command: 'modelward graph infer model.onnx --dim batch=8 --json', summary: 'for one batch size, for a script' },
   ]);
   onAction<InferFlags>(host, command, (context, flags, [path]) => {
     const report = inferFile({
-      path: context.toAbsolute(path),
+      ...toLookOptions(context, flags, path),
       dims: toDimLengths(flags.dim),
       trustsDeclared: flags.trust ?? true,
-      ...toPathOption(context, 'dataRoot', flags.dataRoot),
     });
     context.ui.result(report, (look) => toText(report, look));
     return report.findingCount > 0 ? EXIT.findings : EXIT.ok;

@@ -3,15 +3,11 @@ import type { Command } from 'commander';
 import { EXIT } from '../../../core/errors.ts';
 import { explainNode, findGraphNodes, validateFile } from '../../../workflows/graph/look.ts';
 import { addExamples } from '../../command-spec.ts';
-import { type CommandHost, onAction, toPathOption } from '../../context.ts';
+import { type CommandHost, onAction } from '../../context.ts';
 import { toPairs, toTable } from '../../ui/table.ts';
+import { addDataRootOption, type DataRootFlags, toLookOptions } from '../model-options.ts';
 import { type FindFlags, toNode, toQuery, type WordFlags } from './words.ts';
 
-interface DataFlags {
-  readonly dataRoot?: string;
-}
-
-const DATA_ROOT = ['--data-root <dir>', 'follow links that stay below this folder'] as const;
 const SCOPE = ['--scope <path>', 'path of a subgraph or function (default: all, or the main graph)'] as const;
 
 export function defineFind(command: Command, host: CommandHost): void {
@@ -22,15 +18,14 @@ export function defineFind(command: Command, host: CommandHost): void {
     .option('--domain <domain>', 'domain of the operator')
     .option('--reads <value>', 'reads this value')
     .option('--makes <value>', 'makes this value')
-    .option(...SCOPE)
-    .option(...DATA_ROOT);
+    .option(...SCOPE);
+  addDataRootOption(command);
   addExamples(command, [
     { command: 'modelward graph find model.onnx --op Conv Gemm', summary: 'all nodes with weights' },
     { command: 'modelward graph find model.onnx --name "/attn/"', summary: 'by an expression' },
   ]);
-  onAction<FindFlags & DataFlags>(host, command, (context, flags, [path]) => {
-    const options = { path: context.toAbsolute(path), ...toPathOption(context, 'dataRoot', flags.dataRoot) };
-    const nodes = findGraphNodes(options, toQuery(flags));
+  onAction<FindFlags & DataRootFlags>(host, command, (context, flags, [path]) => {
+    const nodes = findGraphNodes(toLookOptions(context, flags, path), toQuery(flags));
     context.ui.result({ nodes }, ({ style, widthColumns }) =>
       toTable({
         columns: [{ title: 'op' }, { title: 'name', isFlexible: true }, { title: 'reads' }, { title: 'makes' }],
@@ -41,7 +36,7 @@ export function defineFind(command: Command, host: CommandHost): void {
           outputs.join(' '),
         ]),
         style,
-        ...(widthColumns === undefined ? {} : { widthColumns }),
+        widthColumns,
       }),
     );
     return EXIT.ok;
@@ -52,14 +47,13 @@ export function defineExplain(command: Command, host: CommandHost): void {
   command
     .argument('<model>', 'ONNX model')
     .argument('<node>', 'node, by its name or a value that it makes')
-    .option(...SCOPE)
-    .option(...DATA_ROOT);
+    .option(...SCOPE);
+  addDataRootOption(command);
   addExamples(command, [
     { command: 'modelward graph explain model.onnx logits', summary: 'where do the logits come from?' },
   ]);
-  onAction<WordFlags & DataFlags>(host, command, (context, flags, [path, word]) => {
-    const options = { path: context.toAbsolute(path), ...toPathOption(context, 'dataRoot', flags.dataRoot) };
-    const node = explainNode(options, (tx) => toNode(tx, word, flags));
+  onAction<WordFlags & DataRootFlags>(host, command, (context, flags, [path, word]) => {
+    const node = explainNode(toLookOptions(context, flags, path), (tx) => toNode(tx, word, flags));
     context.ui.result(node, ({ style }) =>
       toPairs(
         [
@@ -80,13 +74,13 @@ export function defineExplain(command: Command, host: CommandHost): void {
 }
 
 export function defineValidate(command: Command, host: CommandHost): void {
-  command.argument('<model>', 'ONNX model').option(...DATA_ROOT);
+  command.argument('<model>', 'ONNX model');
+  addDataRootOption(command);
   addExamples(command, [
     { command: 'modelward graph validate model.onnx', summary: 'exit code 1 when a rule is broken' },
   ]);
-  onAction<DataFlags>(host, command, (context, flags, [path]) => {
-    const options = { path: context.toAbsolute(path), ...toPathOption(context, 'dataRoot', flags.dataRoot) };
-    const { problems, count } = validateFile(options);
+  onAction<DataRootFlags>(host, command, (context, flags, [path]) => {
+    const { problems, count } = validateFile(toLookOptions(context, flags, path));
     context.ui.result({ problems, count }, ({ style, widthColumns }) =>
       count === 0
         ? 'no rule is broken\n'
@@ -99,7 +93,7 @@ export function defineValidate(command: Command, host: CommandHost): void {
             ],
             rows: problems.map(({ severity, rule, scope, name }) => [severity, rule, scope, name]),
             style,
-            ...(widthColumns === undefined ? {} : { widthColumns }),
+            widthColumns,
           }),
     );
     return problems.some(({ severity }) => severity === 'error') ? EXIT.findings : EXIT.ok;

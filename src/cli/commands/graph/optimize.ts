@@ -80,7 +80,7 @@ function toText(result: OptimizeFileResult, look: TextLook): string {
       ]),
     ],
     style,
-    ...(look.widthColumns === undefined ? {} : { widthColumns: look.widthColumns }),
+    widthColumns: look.widthColumns,
   });
   const pairs: [string, string][] = [
     ['nodes', `${toCountText(before.nodes)} → ${toCountText(after.nodes)}`],

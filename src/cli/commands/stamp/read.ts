@@ -1,29 +1,19 @@
-/** `modelward stamp read | list | remove`: marks in recordings and files of models. */
-import { type Command } from 'commander';
+/** `modelward stamp read`: marks in recorded answers. */
+import type { Command } from 'commander';
 import { parse } from 'node:path';
-import { EXIT } from '../../core/errors.ts';
-import { type OutputReading, toShownPayload } from '../../watermark/index.ts';
-import { listMarks, type MarkReading, readMarks, removeOutputMark } from '../../workflows/index.ts';
-import { addExamples } from '../command-spec.ts';
-import {
-  type CliContext,
-  type CommandHost,
-  onAction,
-  type OpenFlags,
-  toOpenOptions,
-  toPathOption,
-  withLazySession,
-} from '../context.ts';
-import { toPairs, toTable } from '../ui/table.ts';
-import { toNumber } from './values.ts';
+import { EXIT } from '../../../core/errors.ts';
+import { type OutputReading, toShownPayload } from '../../../watermark/index.ts';
+import { type MarkReading, readMarks } from '../../../workflows/output-mark/read.ts';
+import { addExamples } from '../../command-spec.ts';
+import { type CliContext, type CommandHost, onAction } from '../../context.ts';
+import { toTable } from '../../ui/table.ts';
+import { toNumber } from '../values.ts';
 
 /** Evidence of a flag, as for the ownership mark. */
 const FOUND_BITS = 64;
 
-export function addStampRead(stamp: Command, host: CommandHost): void {
-  const command = stamp
-    .command('read')
-    .summary('look for marks in recorded outputs')
+export function defineRead(command: Command, host: CommandHost): void {
+  command
     .description(
       'Reads marks from what a model answered, recorded as npz, npy, JSON ({"output": [[…]]}), or a folder of npy files as "modelward run" writes them. Every mark is tried in every recording; each pair is one trial, and more trials made elsewhere are added. Exit 1 when a mark is not found, or a checksum is wrong.',
     )
@@ -69,7 +59,7 @@ export function readRecordings(
         toWords(reading),
       ]),
       style,
-      ...(widthColumns === undefined ? {} : { widthColumns }),
+      widthColumns,
     }),
   );
   return readings.every(({ reading }) => isGood(reading));
@@ -107,54 +97,4 @@ function toWords(reading: OutputReading): string {
         ? `all ${reading.rows} rows agree`
         : `wrong rows: ${reading.wrong.slice(0, 20).join(', ')}`;
   }
-}
-
-export function addStampList(stamp: Command, host: CommandHost): void {
-  const command = stamp
-    .command('list')
-    .summary('list the output marks in a model file, by the names of their nodes')
-    .argument('<model>', 'ONNX model, plain or sealed')
-    .option('--envelope <file>', 'key envelope of a sealed model')
-    .option('--key <uri>', 'key that opens a sealed model')
-    .option('--data-root <dir>', 'follow links that stay below this folder');
-  addExamples(command, [{ command: 'modelward stamp list model.onnx', summary: 'kinds and ids' }]);
-  onAction<OpenFlags>(host, command, async (context, flags, words) => {
-    const marks = await withLazySession(context, (open) =>
-      listMarks(context.services, open, toOpenOptions(context, flags, words[0])),
-    );
-    context.ui.result({ marks }, ({ style }) =>
-      toTable({ columns: [{ title: 'kind' }, { title: 'id' }], rows: marks.map(({ kind, id }) => [kind, id]), style }),
-    );
-    return EXIT.ok;
-  });
-}
-
-export function addStampRemove(stamp: Command, host: CommandHost): void {
-  const command = stamp
-    .command('remove')
-    .summary('take a mark of yours out of a copy')
-    .argument('<model>', 'ONNX model')
-    .requiredOption('--mark <file>', 'its mark file')
-    .option('-o, --out <file>', 'copy without the mark (default: NAME.unstamped.EXT in the current folder)')
-    .option('--force', 'replace an existing output')
-    .option('--data-root <dir>', 'follow links that stay below this folder');
-  addExamples(command, [
-    { command: 'modelward stamp remove model.onnx --mark model.onnx.mark.json', summary: 'as it was before' },
-  ]);
-  onAction<{ readonly mark: string; readonly out?: string; readonly force?: boolean; readonly dataRoot?: string }>(
-    host,
-    command,
-    (context, flags, words) => {
-      const { ext, name } = parse(words[0]);
-      const removed = removeOutputMark(context.services, {
-        path: context.toAbsolute(words[0]),
-        markPath: context.toAbsolute(flags.mark),
-        out: context.toAbsolute(flags.out ?? `${name}.unstamped${ext}`),
-        force: flags.force ?? false,
-        ...toPathOption(context, 'dataRoot', flags.dataRoot),
-      });
-      context.ui.result(removed, ({ style }) => toPairs([['written', removed.path]], style));
-      return EXIT.ok;
-    },
-  );
 }

@@ -1,44 +1,36 @@
 /** `modelward label graph`: labels in the graph of an ONNX model. */
 import { type Command, Option } from 'commander';
-import { parse } from 'node:path';
-import { EXIT } from '../../core/errors.ts';
-import { GRAPH_LABEL_KINDS, type GraphLabelKind, toShownPayload } from '../../watermark/index.ts';
-import { readGraphLabels, removeGraphLabel, writeGraphLabel } from '../../workflows/index.ts';
-import { addExamples } from '../command-spec.ts';
+import { EXIT } from '../../../core/errors.ts';
+import { GRAPH_LABEL_KINDS, type GraphLabelKind, toShownPayload } from '../../../watermark/index.ts';
+import { readGraphLabels, removeGraphLabel, writeGraphLabel } from '../../../workflows/output-mark/graph-labels.ts';
+import { addExamples } from '../../command-spec.ts';
+import { type CommandHost, onAction, withLazySession } from '../../context.ts';
+import { toPairs, toTable } from '../../ui/table.ts';
 import {
-  type CommandHost,
-  onAction,
+  addCopyOptions,
+  addOpenOptions,
+  type CopyFlags,
   type OpenFlags,
+  toCopyOptions,
   toOpenOptions,
-  toPathOption,
-  withLazySession,
-} from '../context.ts';
-import { toPairs, toTable } from '../ui/table.ts';
-import { addPayloadOptions, type PayloadFlags, toPayload } from './payload.ts';
+} from '../model-options.ts';
+import { addPayloadOptions, type PayloadFlags, toPayload } from '../payload.ts';
 
-interface CopyFlags {
+interface KindFlags extends CopyFlags {
   readonly kind: GraphLabelKind;
-  readonly out?: string;
-  readonly force?: boolean;
-  readonly dataRoot?: string;
 }
 
-export function addLabelGraph(label: Command, host: CommandHost): void {
-  const graph = label
-    .command('graph')
-    .summary('write, read or remove a label in the graph: metadata, names, attributes, split tensors, copied channels');
+export function defineGraphLabel(graph: Command, host: CommandHost): void {
   addWrite(graph, host);
   addRead(graph, host);
   addRemove(graph, host);
 }
 
-function addCopyOptions(command: Command, ending: string): Command {
-  return command
+function addKindOptions(command: Command, ending: string): Command {
+  command
     .argument('<model>', 'ONNX model')
-    .addOption(new Option('--kind <kind>', 'where the label is').choices(GRAPH_LABEL_KINDS).default('metadata'))
-    .option('-o, --out <file>', `copy (default: NAME.${ending}.EXT in the current folder)`)
-    .option('--force', 'replace an existing output')
-    .option('--data-root <dir>', 'follow links that stay below this folder');
+    .addOption(new Option('--kind <kind>', 'where the label is').choices(GRAPH_LABEL_KINDS).default('metadata'));
+  return addCopyOptions(command, ending);
 }
 
 function addWrite(graph: Command, host: CommandHost): void {
@@ -48,21 +40,17 @@ function addWrite(graph: Command, host: CommandHost): void {
     .description(
       'Writes a label into a copy: metadata and doc (texts of the file), identity (names of Identity nodes), seed (attributes of Dropout nodes), split (a weight tensor in parts), channels (copies of hidden channels). onnxruntime drops identity, seed and split when it optimises. A label identifies a file and proves nothing.',
     );
-  addPayloadOptions(addCopyOptions(command, 'labelled'));
+  addPayloadOptions(addKindOptions(command, 'labelled'));
   addExamples(command, [
     { command: 'modelward label graph write model.onnx --licence "(c) Acme, licence 7"', summary: 'in the metadata' },
     { command: 'modelward label graph write model.onnx --uuid --kind channels', summary: 'where a runtime keeps it' },
   ]);
-  onAction<CopyFlags & PayloadFlags>(host, command, (context, flags, words) => {
+  onAction<KindFlags & PayloadFlags>(host, command, (context, flags, words) => {
     const payload = toPayload(context, flags);
-    const { ext, name } = parse(words[0]);
     const result = writeGraphLabel(context.services, {
-      path: context.toAbsolute(words[0]),
-      out: context.toAbsolute(flags.out ?? `${name}.labelled${ext}`),
+      ...toCopyOptions(context, flags, { model: words[0], ending: 'labelled' }),
       kind: flags.kind,
       payload,
-      force: flags.force ?? false,
-      ...toPathOption(context, 'dataRoot', flags.dataRoot),
     });
     const says = toShownPayload(payload);
     context.ui.result({ ...result, says }, ({ style }) =>
@@ -87,10 +75,8 @@ function addRead(graph: Command, host: CommandHost): void {
   const command = graph
     .command('read')
     .summary('read every label in the graph of a model')
-    .argument('<model>', 'model, plain or sealed; labels of copied channels are found in any format')
-    .option('--envelope <file>', 'key envelope of a sealed model')
-    .option('--key <uri>', 'key that opens a sealed model')
-    .option('--data-root <dir>', 'follow links that stay below this folder');
+    .argument('<model>', 'model, plain or sealed; labels of copied channels are found in any format');
+  addOpenOptions(command);
   addExamples(command, [{ command: 'modelward label graph read model.onnx', summary: 'all kinds' }]);
   onAction<OpenFlags>(host, command, async (context, flags, words) => {
     const labels = await withLazySession(context, (open) =>
@@ -101,7 +87,7 @@ function addRead(graph: Command, host: CommandHost): void {
         columns: [{ title: 'kind' }, { title: 'of' }, { title: 'it says', isFlexible: true }],
         rows: labels.map(({ kind, payload, says }) => [kind, payload, says]),
         style,
-        ...(widthColumns === undefined ? {} : { widthColumns }),
+        widthColumns,
       }),
     );
     return labels.length === 0 ? EXIT.findings : EXIT.ok;
@@ -109,21 +95,17 @@ function addRead(graph: Command, host: CommandHost): void {
 }
 
 function addRemove(graph: Command, host: CommandHost): void {
-  const command = addCopyOptions(
+  const command = addKindOptions(
     graph.command('remove').summary('take a label out of a copy; the weights are what they were'),
     'unlabelled',
   );
   addExamples(command, [
     { command: 'modelward label graph remove model.onnx --kind split', summary: 'join the tensor' },
   ]);
-  onAction<CopyFlags>(host, command, (context, flags, words) => {
-    const { ext, name } = parse(words[0]);
+  onAction<KindFlags>(host, command, (context, flags, words) => {
     const written = removeGraphLabel(context.services, {
-      path: context.toAbsolute(words[0]),
-      out: context.toAbsolute(flags.out ?? `${name}.unlabelled${ext}`),
+      ...toCopyOptions(context, flags, { model: words[0], ending: 'unlabelled' }),
       kind: flags.kind,
-      force: flags.force ?? false,
-      ...toPathOption(context, 'dataRoot', flags.dataRoot),
     });
     context.ui.result(written, ({ style }) => toPairs([['written', written.path]], style));
     return EXIT.ok;
