@@ -4,8 +4,13 @@ import type { ErrorCode } from '../../core/errors.ts';
 
 /** SQLSTATE of a failed login: invalid_authorization_specification, invalid_password. */
 const LOGIN = '28';
-/** Connection exceptions, insufficient resources, operator intervention: all of them pass. */
-const PASSING = /^(08|53|57)/;
+/** Connection exceptions, rollbacks, insufficient resources, operator intervention: all of them pass. */
+const PASSING = /^(08|40|53|57)/;
+
+/** True when the server undid a statement for the sake of another one (deadlock, serialization): it can be tried again. */
+export function wasRolledBack(error: unknown): boolean {
+  return String((error as { code?: unknown }).code).startsWith('40');
+}
 
 /**
  * @param server for the message, such as "db.example:5432"

@@ -64,6 +64,16 @@ describeWithPostgres('a queue on PostgreSQL', () => {
   };
   runJobQueueSuite({ name: 'PostgreSQL', make: openFresh });
 
+  test('is made once by processes that come at the same time', async () => {
+    for (let round = 0; round < 4; round++) {
+      const options = { schema: `race_${round}`, maintenanceSeconds: 60 };
+      const queues = await Promise.all(Array.from({ length: 4 }, () => open(undefined, options)));
+      const id = randomUUID();
+      await queues[0].submit([{ id, data: {} }]);
+      expect((await queues[3].take())?.id).toBe(id);
+    }
+  });
+
   test('a result longer than is read, and jobs of many megabytes', async () => {
     const { queue } = await openFresh();
     const text = 'x'.repeat(3 * 1024 * 1024);

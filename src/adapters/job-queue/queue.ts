@@ -3,7 +3,7 @@ import { QueueError } from '../../core/errors.ts';
 import type { JobQueue, JobState } from '../../core/job-queue.ts';
 import { QUEUE_LIMITS } from '../../core/limits/queue.ts';
 import { type QueueAddress, toServerName } from './address.ts';
-import { toQueueError } from './failures.ts';
+import { toQueueError, wasRolledBack } from './failures.ts';
 import { type Boss, BOSS_SCHEMA_VERSION, type BossJob, loadBoss, type SqlRows } from './load.ts';
 import { toStatements } from './statements.ts';
 import { readTls } from './tls.ts';
@@ -24,6 +24,8 @@ export interface OpenQueueOptions {
 
 /** Seconds until a job that was taken but never extended is given out again. */
 const FIRST_LEASE_SECONDS = 60;
+/** Of a call that the server rolls back, for the sake of one other call each time. */
+const TRIES_MAX = 5;
 const CONNECT_TIMEOUT_MS = 10_000;
 /** A statement that takes longer hangs; the largest is an insertion of some MiB. */
 const QUERY_TIMEOUT_MS = 60_000;
@@ -42,30 +44,42 @@ export function assertSchemaName(schema: string): void {
 export async function openJobQueue(options: OpenQueueOptions): Promise<JobQueue> {
   const { address, schema, name, retryLimit, maintenanceSeconds } = options;
   assertSchemaName(schema);
-  const server = toServerName(address);
   const BossClass = await loadBoss();
-  const boss = new BossClass(toBossOptions(options));
-  // Idle connections that break and maintenance that fails: the next call meets the same and tells it.
-  boss.on('error', () => undefined);
-  const attempt = async <T>(work: () => Promise<T>): Promise<T> => {
+  const attempt = toAttempt(toServerName(address));
+  return attempt(async () => {
+    const boss = new BossClass(toBossOptions(options));
+    // Idle connections that break and maintenance that fails: the next call meets the same and tells it.
+    boss.on('error', () => undefined);
     try {
-      return await work();
-    } catch (error) {
-      throw toQueueError(error, server);
-    }
-  };
-  try {
-    await attempt(async () => {
       await boss.start();
       await assertOwnSchema(boss, schema);
       await boss.createQueue(name, { retryLimit, expireInSeconds: FIRST_LEASE_SECONDS });
       if (maintenanceSeconds !== null) await boss.expire();
-    });
-  } catch (error) {
-    await closeBoss(boss);
-    throw error;
-  }
-  return toQueue({ boss, schema, name, attempt });
+      return toQueue({ boss, schema, name, attempt });
+    } catch (error) {
+      await closeBoss(boss);
+      throw error;
+    }
+  });
+}
+
+/** Runs what speaks to the database; what it throws becomes a coded error. */
+type Attempt = <T>(work: () => Promise<T>) => Promise<T>;
+
+/**
+ * Tries again what the server rolled back: processes that make the schema at the same time can lock each other out, and
+ * so can statements about the same jobs. Each call is one statement, or is repeated whole.
+ */
+function toAttempt(server: string): Attempt {
+  return async (work) => {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await work();
+      } catch (error) {
+        if (tries === TRIES_MAX || !wasRolledBack(error)) throw toQueueError(error, server);
+      }
+    }
+  };
 }
 
 function toBossOptions({ address, schema, maintenanceSeconds, connectionsMax }: OpenQueueOptions): object {
@@ -96,8 +110,7 @@ interface OpenedQueue {
   readonly boss: Boss;
   readonly schema: string;
   readonly name: string;
-  /** Runs `work`; what the database throws becomes a coded error. */
-  readonly attempt: <T>(work: () => Promise<T>) => Promise<T>;
+  readonly attempt: Attempt;
 }
 
 function toQueue(opened: OpenedQueue): JobQueue {
@@ -145,20 +158,23 @@ function toQueue(opened: OpenedQueue): JobQueue {
 }
 
 /** pg-boss swallows what goes wrong while it fetches; an unreachable database must not look like an empty queue. */
-async function takeNext({ boss, name, attempt }: OpenedQueue): Promise<BossJob | undefined> {
-  let failure: unknown;
-  const db = {
-    executeSql: async (text: string, values?: readonly unknown[]): Promise<SqlRows> => {
-      try {
-        return await boss.getDb().executeSql(text, values);
-      } catch (error) {
-        failure = error;
-        throw error;
-      }
-    },
-  };
-  const jobs = await attempt(() => boss.fetch(name, { db, includeMetadata: true }));
-  return attempt(() => (failure === undefined ? Promise.resolve(jobs.at(0)) : Promise.reject(failure as Error)));
+function takeNext({ boss, name, attempt }: OpenedQueue): Promise<BossJob | undefined> {
+  return attempt(async () => {
+    let failure: { readonly error: Error } | undefined;
+    const db = {
+      executeSql: async (text: string, values?: readonly unknown[]): Promise<SqlRows> => {
+        try {
+          return await boss.getDb().executeSql(text, values);
+        } catch (error) {
+          failure = { error: error as Error };
+          throw error;
+        }
+      },
+    };
+    const jobs = await boss.fetch(name, { db, includeMetadata: true });
+    if (failure !== undefined) throw failure.error;
+    return jobs.at(0);
+  });
 }
 
 async function closeBoss(boss: Boss): Promise<void> {

@@ -57,7 +57,8 @@ export async function applyPlanByQueue(
     if (!job.force && storage.exists(job.out)) end(id, { path: job.path, outcome: 'present', out: job.out });
   }
   const open = posts.filter(({ id }) => !items.has(id));
-  await ports.queue.submit(open.map(({ id, data }) => ({ id, data })));
+  const jobs = open.map(({ id, data }) => ({ id, data }));
+  await withPatience(ports.pause, () => ports.queue.submit(jobs));
   await follow(open, ports, (post, state) => {
     end(post.id, toItem(storage, post.job, state));
   });
