@@ -39,6 +39,7 @@ describe('a TFLite model', () => {
     const result = place.json<ProtectResult>(['protect', 'cnn.tflite', '--out', 'p', '--unmeasured']);
     expect(result.fidelity).toBeNull();
     expect(result.fidelityReason).toBe('No runtime here runs this format.');
+    expect(result.warnings.join(' ')).toContain('chosen by the number of weights alone: tau 0.125 for');
     expect(place.json(['detect', 'p/cnn.marked.tflite'])).toMatchObject({ verdict: 'claim' });
     expect(place.json(['verify', 'p/cnn.marked.tflite'])).toMatchObject({ verdict: 'unchanged' });
     place.json(['open', 'p/cnn.seal', '--out', 'opened']);

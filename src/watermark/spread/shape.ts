@@ -68,9 +68,10 @@ export function toShapes(
 function toGain({ damping, directions, groups, features, places }: LayerShape): number {
   if (features === 0) return 1;
   const lost = damping.reduce((sum, share, k) => {
+    if (places === null) return sum + share;
     const direction = directions.subarray(k * features, (k + 1) * features);
     const mixed = Float64Array.from(direction);
-    if (places !== null) mixPlaces(places, mixed);
+    mixPlaces(places, mixed);
     return sum + share * mixed.reduce((product, value, i) => product + value * direction[i], 0);
   }, 0);
   return 1 - lost / (groups * features);

@@ -1,6 +1,6 @@
 /** What must be said beside the result of a protection. */
 import { isBackedUp } from '../owner.ts';
-import { toNoiseTolerance } from './mark-step.ts';
+import { type MarkStepResult, toNoiseTolerance } from './mark-step.ts';
 import type { Protection } from './protection.ts';
 import type { Outputs } from './written.ts';
 
@@ -23,6 +23,14 @@ export function toAllWarnings(protection: Protection, outputs: Outputs): string[
   return [...known, ...toWarnings(protection, outputs).map(({ text }) => text)];
 }
 
+/** Nothing showed what flows through the layers: the strength is the default for so many weights. */
+function toBlindWarning({ mark }: MarkStepResult): Warning {
+  const { tau, weights } = mark.record;
+  return say(
+    `The strength was chosen by the number of weights alone: tau ${tau} for ${weights}, expected to stand weight noise up to ${toNoiseTolerance(mark).toFixed(2)} of the weights' deviation. Run the marked model on your data before release; --tau chooses another strength.`,
+  );
+}
+
 /** Those that the report cannot tell from its own fields. */
 export function toWarnings(protection: Protection, outputs: Outputs): Warning[] {
   const { services, marked, fidelity, options } = protection;
@@ -41,6 +49,7 @@ export function toWarnings(protection: Protection, outputs: Outputs): Warning[] 
   }
   if (fidelity.kind === 'unmeasured' && marked !== null) {
     warnings.push(say(`What the mark costs was not measured: ${fidelity.reason.replace(/\.$/, '')}.`));
+    if (marked.mark.record.calibration === null && options.tau === undefined) warnings.push(toBlindWarning(marked));
   }
   if (fidelity.kind === 'measured') warnings.push(...fidelity.fidelity.warnings.map((text) => say(text)));
   if (outputs.claim?.attestation?.isTrusted === false) {
