@@ -22,7 +22,7 @@ export interface WriteCopyOptions {
 
 export interface WrittenCopy {
   readonly path: string;
-  /** Null for a model of several files that are written as a folder. */
+  /** Null for a folder, and for an edit in place: hashing would take longer than all else, and read what is kept. */
   readonly sha256: string | null;
 }
 
@@ -67,14 +67,14 @@ function writeFile(
   const staged = stageFile({ storage, path: out, mode: 0o644, replace: force, ...replaced });
   try {
     progress.step('write', toRewriteSize(ops), 'bytes');
-    const tap = toHashingSink();
+    const tap = edited === undefined ? toHashingSink() : undefined;
     const onBytes = (count: number): void => {
       progress.advance(count);
     };
-    staged.rewrite(ops, { tap, onBytes });
+    staged.rewrite(ops, tap === undefined ? { onBytes } : { tap, onBytes });
     staged.commit();
     progress.done();
-    return { path: out, sha256: tap.sha256() };
+    return { path: out, sha256: tap?.sha256() ?? null };
   } catch (error) {
     staged.abort();
     throw error;

@@ -136,7 +136,7 @@ describe('editing', () => {
     chmodSync(at('own.onnx'), 0o600);
     edit('copy.onnx', 'rename-node', 'Gemm_18', 'Gemm_19');
     const verb = ['graph', 'rename-node', 'own.onnx', 'Gemm_18', 'Gemm_19', '--in-place'];
-    expect(place.json(verb)).toMatchObject({ edited: { path: at('own.onnx'), sha256: sha256('copy.onnx') } });
+    expect(place.json(verb)).toMatchObject({ edited: { path: at('own.onnx'), sha256: null } });
     expect(sha256('own.onnx')).toBe(sha256('copy.onnx'));
     expect(statSync(at('own.onnx')).mode & 0o777).toBe(0o600);
     expect(place.run([...verb, '--out', 'other.onnx']).status).toBe(2);
