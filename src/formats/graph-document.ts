@@ -9,19 +9,14 @@ import { toDocumentRewrite } from './onnx/rewrite-document.ts';
 
 export { planDocString, readDocString } from './onnx/doc-string.ts';
 
-const documents = new WeakMap<Model, GraphDocument>();
-
 /**
  * The graph of an opened ONNX model as records. Read once per model, since records do not change.
  * @throws FormatError FORMAT_GRAPH_UNSUPPORTED for other formats, training graphs, and messages in several parts
  */
 export function readGraphDocument(model: Model): GraphDocument {
-  const known = documents.get(model);
-  if (known !== undefined) return known;
   const layout = toLayout(model);
-  const document = readOnnxDocument(layout, model.graph!, model.functions);
-  documents.set(model, document);
-  return document;
+  layout.document ??= readOnnxDocument(layout, model.graph!, model.functions);
+  return layout.document;
 }
 
 /**

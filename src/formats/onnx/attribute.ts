@@ -2,6 +2,7 @@
 import type { Attribute, Graph } from '../../model/types.ts';
 import { isBytes, isVarint, type OnnxContext } from './context.ts';
 import type { TypedField } from './dtypes.ts';
+import type { ScopeDraft } from './scope-draft.ts';
 import { append, NOTHING } from './short-list.ts';
 import { readSparseTensor, readTensor } from './tensor.ts';
 import { toInt64 } from './varint.ts';
@@ -155,16 +156,17 @@ function isPresent(draft: AttributeDraft, number: number): boolean {
 
 /** Where an attribute stands. */
 export interface AttributePlace {
-  /** What the path of the attribute is before its name. */
-  readonly prefix: string;
-  /** Path of the value that the node defines by its attribute; null for all nodes but Constant. */
-  readonly constant: string | null;
+  readonly scope: ScopeDraft;
+  /** Name of the node; "" for a default of a function. */
+  readonly node: string;
+  /** The value that the node defines by its attribute; "" for all nodes but Constant. */
+  readonly constant: string;
   readonly readGraph: (context: OnnxContext, parts: readonly Frame[], path: string) => Graph;
 }
 
 /** Reads the content of an attribute, with the tensors and graphs in it. @throws FormatError */
 export function readAttribute(context: OnnxContext, draft: AttributeDraft, place: AttributePlace): Attribute {
-  const { messages, name, type } = draft;
+  const { messages, type } = draft;
   if (draft.reference !== '') return { kind: 'other', type, reference: draft.reference };
   switch (type) {
     case TYPE.float:
@@ -184,11 +186,10 @@ export function readAttribute(context: OnnxContext, draft: AttributeDraft, place
       return { kind: 'tensor', tensor: readTensor(context, messages, toTensorPath(draft, place)) };
     case TYPE.graph:
       assertSomeMessage(context, draft);
-      return { kind: 'graph', graph: place.readGraph(context, messages, `${place.prefix}${name}`) };
+      return { kind: 'graph', graph: place.readGraph(context, messages, toPath(draft, place)) };
     case TYPE.graphs: {
-      const readOne = (part: Frame, i: number): Graph =>
-        place.readGraph(context, [part], `${place.prefix}${name}[${i}]`);
-      return { kind: 'graphs', graphs: messages.map(readOne) };
+      const path = toPath(draft, place);
+      return { kind: 'graphs', graphs: messages.map((part, i) => place.readGraph(context, [part], `${path}[${i}]`)) };
     }
     default:
       readOther(context, draft, place);
@@ -196,14 +197,18 @@ export function readAttribute(context: OnnxContext, draft: AttributeDraft, place
   }
 }
 
-function toTensorPath(draft: AttributeDraft, { prefix, constant }: AttributePlace): string {
-  return constant ?? `${prefix}${draft.name}`;
+function toPath({ name }: AttributeDraft, { scope, node }: AttributePlace): string {
+  return node === '' ? name : scope.toPath(`${node}.${name}`);
+}
+
+function toTensorPath(draft: AttributeDraft, place: AttributePlace): string {
+  return place.constant === '' ? toPath(draft, place) : place.scope.toPath(place.constant);
 }
 
 /** Kinds that the graph does not interpret, whose tensors are nevertheless tensors of the model. */
 function readOther(context: OnnxContext, draft: AttributeDraft, place: AttributePlace): void {
   const { messages } = draft;
-  const path = `${place.prefix}${draft.name}`;
+  const path = toPath(draft, place);
   if (isPresent(draft, 10)) messages.forEach((part, i) => readTensor(context, [part], `${path}[${i}]`));
   if (isPresent(draft, 22)) readSparseTensor(context, messages, () => toTensorPath(draft, place));
   if (isPresent(draft, 23)) {

@@ -5,6 +5,7 @@ import type { ByteSource, SourceFolder } from '../../source/ports.ts';
 import { NameSet } from '../name-set.ts';
 import type { TensorPlace } from '../span-tensor.ts';
 import type { ScopeDraft } from './scope-draft.ts';
+import { TensorDraft } from './tensor-draft.ts';
 import { type Field, type Fields, type Frame, WIRE, WireReader } from './wire.ts';
 
 /** The files of the model; the first is the main one. Opened once each, closed with the model. */
@@ -29,6 +30,7 @@ export class OnnxContext {
   readonly folder: SourceFolder | null;
   /** Where raw data of the main file is. */
   readonly mainPlace: TensorPlace;
+  readonly tensorDraft = new TensorDraft();
   readonly placed: PlacedTensor[] = [];
   /** What was read of each graph beyond the graph itself. */
   readonly scopes = new Map<Graph, ScopeDraft>();

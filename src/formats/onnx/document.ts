@@ -18,8 +18,8 @@ import { isBytes, isVarint, OnnxContext } from './context.ts';
 import { readGraph, toDomain } from './graph.ts';
 import type { OnnxLayout } from './layout.ts';
 import { withPlace } from './place.ts';
-import type { ScopeDraft } from './scope-draft.ts';
-import { readEntry } from './tensor.ts';
+import { ScopeDraft } from './scope-draft.ts';
+import { readEntry } from './entry.ts';
 import { findSafeInt } from './varint.ts';
 import type { Field, Fields, Frame } from './wire.ts';
 
@@ -217,7 +217,7 @@ function readFunctionRecord(context: OnnxContext, graph: Graph, field: Fields): 
 
 function readDefault(context: OnnxContext, frame: Frame, into: Map<string, AttributeRecord>): void {
   const draft = readAttributeDraft(context, context.reader.walk(frame));
-  const attribute = readAttribute(context, draft, { prefix: '', constant: null, readGraph });
+  const attribute = readAttribute(context, draft, { scope: new ScopeDraft(''), node: '', constant: '', readGraph });
   into.set(draft.name, toAttributeRecord(context, attribute, context.reader.walk(frame)));
 }
 

@@ -10,7 +10,8 @@ import {
 import { isBytes, type OnnxContext } from './context.ts';
 import { ScopeDraft } from './scope-draft.ts';
 import { append, NOTHING } from './short-list.ts';
-import { readSparseTensor, readTensorDraft, toTensor } from './tensor.ts';
+import { readSparseTensor, toTensor } from './tensor.ts';
+import { readTensorDraft } from './tensor-fields.ts';
 import { TypedValues } from './typed.ts';
 import { TypedTensor } from './typed-tensor.ts';
 import { readValueInfo } from './value-info.ts';
@@ -77,7 +78,7 @@ function claimInitializer(context: OnnxContext, scope: ScopeDraft, name: string,
     throw context.reader.fail('ONNX_DUPLICATE_NAME', at, { tensor: name });
   }
   scope.initialized.add(name);
-  return `${scope.prefix}${name}`;
+  return scope.toPath(name);
 }
 
 /** What most nodes have, shared. */
@@ -119,11 +120,7 @@ function readAttributes(
   const attributes = new Map<string, Attribute>();
   const key = node.name !== '' ? node.name : (node.outputs.find((name) => name !== '') ?? `#${scope.nodes.length}`);
   const output = node.op === 'Constant' && node.domain === '' ? (node.outputs.at(0) ?? '') : '';
-  const place: AttributePlace = {
-    prefix: `${scope.prefix}${key}.`,
-    constant: output === '' ? null : `${scope.prefix}${output}`,
-    readGraph,
-  };
+  const place: AttributePlace = { scope, node: key, constant: output, readGraph };
   for (const draft of drafts) {
     if (attributes.has(draft.name)) {
       throw context.reader.fail('ONNX_DUPLICATE_NAME', draft.at, { attribute: draft.name });
@@ -171,7 +168,7 @@ function findNumberTensor(
   }
   if (values.segments.length === 0) return undefined;
   const tensor = new TypedTensor({
-    name: context.claimName(`${scope.prefix}${output}`),
+    name: context.claimName(scope.toPath(output)),
     dtype,
     shape: isScalar ? [] : [values.count],
     elementCount: values.count,

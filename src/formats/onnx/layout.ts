@@ -1,6 +1,6 @@
 /** What is kept of an opened ONNX model beside its graph: where its messages lie. */
-import type { Place } from '../../model/document.ts';
-import type { Model, TensorRef } from '../../model/types.ts';
+import type { GraphDocument, Place } from '../../model/document.ts';
+import type { Graph, Model, ModelFile, TensorRef } from '../../model/types.ts';
 import type { OnnxContext } from './context.ts';
 import type { Frame } from './wire.ts';
 
@@ -9,27 +9,59 @@ export interface OnnxLayout {
   readonly root: Frame;
   /** How many training graphs there are. */
   readonly trainings: number;
+  /** The graph as records; read when it is first asked for. */
+  document: GraphDocument | null;
+  /** See {@link listTensorPlaces}. */
+  tensorPlaces: ReadonlyMap<TensorRef, Place> | null;
 }
 
-const layouts = new WeakMap<Model, OnnxLayout>();
+/**
+ * An opened model that knows its layout. Not by a WeakMap from models to layouts: what such a map holds outlives its
+ * key until the engine's next full collection, so that every model that is opened and closed was copied and kept twice
+ * (a third of the time of a small edit).
+ */
+export class OnnxModel implements Model {
+  readonly format = 'onnx';
+  readonly files: readonly ModelFile[];
+  readonly tensors: readonly TensorRef[];
+  readonly graph: Graph;
+  readonly functions: ReadonlyMap<string, Graph>;
+  readonly opsets: ReadonlyMap<string, number>;
+  readonly metadata: ReadonlyMap<string, string>;
+  readonly plan: Model['plan'];
+  readonly #layout: OnnxLayout;
 
-export function setOnnxLayout(model: Model, layout: OnnxLayout): void {
-  layouts.set(model, layout);
+  constructor(model: Omit<Model, 'close' | 'format' | 'graph'> & { readonly graph: Graph }, layout: OnnxLayout) {
+    this.files = model.files;
+    this.tensors = model.tensors;
+    this.graph = model.graph;
+    this.functions = model.functions;
+    this.opsets = model.opsets;
+    this.metadata = model.metadata;
+    this.plan = model.plan;
+    this.#layout = layout;
+  }
+
+  readonly close = (): void => {
+    for (const { source } of this.files) source.close();
+  };
+
+  /** Undefined for models that this reader did not open. */
+  static findLayout(model: Model): OnnxLayout | undefined {
+    return #layout in model ? model.#layout : undefined;
+  }
 }
 
 /** Undefined for models that this reader did not open. */
 export function findOnnxLayout(model: Model): OnnxLayout | undefined {
-  return layouts.get(model);
+  return OnnxModel.findLayout(model);
 }
-
-const messages = new WeakMap<OnnxLayout, ReadonlyMap<TensorRef, Place>>();
 
 /** The TensorProto of each tensor that has one of its own, in one part. Made when it is first asked for. */
 export function listTensorPlaces(layout: OnnxLayout): ReadonlyMap<TensorRef, Place> {
-  let places = messages.get(layout);
-  if (places === undefined) {
+  if (layout.tensorPlaces === null) {
     const { source } = layout.context.reader;
-    places = new Map(
+    layout.tensorPlaces = new Map(
       layout.context.placed
         .filter(({ isWholeMessage }) => isWholeMessage)
         .map(({ tensor, frame }) => {
@@ -37,7 +69,6 @@ export function listTensorPlaces(layout: OnnxLayout): ReadonlyMap<TensorRef, Pla
           return [tensor, { source, number: 0, tagStart: lengthStart, lengthStart, start, end, record: tensor }];
         }),
     );
-    messages.set(layout, places);
   }
-  return places;
+  return layout.tensorPlaces;
 }

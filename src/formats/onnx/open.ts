@@ -6,9 +6,9 @@ import type { ModelFormat } from '../ports.ts';
 import { type ExternalFiles, isBytes, isVarint, OnnxContext } from './context.ts';
 import { assertNoRecursion, type FunctionTable, readFunction, toFunctionTable } from './functions.ts';
 import { readGraph, toDomain } from './graph.ts';
-import { setOnnxLayout } from './layout.ts';
+import { OnnxModel } from './layout.ts';
 import { METADATA_NUMBER, type MetadataEntry, toOnnxPlan } from './plan.ts';
-import { readEntry } from './tensor.ts';
+import { readEntry } from './entry.ts';
 
 export const onnxFormat: ModelFormat = {
   id: 'onnx',
@@ -56,21 +56,18 @@ function readModel(context: OnnxContext): Model {
   const placed = context.placed.sort((a, b) => a.at - b.at);
   const tensors = placed.map(({ tensor }) => tensor);
   const { metadata } = draft;
-  const model: Model = {
-    format: 'onnx',
-    files,
-    tensors,
-    graph,
-    functions: draft.functions.graphs,
-    opsets: draft.opsets,
-    metadata: new Map(metadata.map(({ key, value }) => [key, value])),
-    plan: (edits) => toOnnxPlan({ files, root, tensors, placed, metadata }, edits),
-    close() {
-      for (const { source } of files) source.close();
+  return new OnnxModel(
+    {
+      files,
+      tensors,
+      graph,
+      functions: draft.functions.graphs,
+      opsets: draft.opsets,
+      metadata: new Map(metadata.map(({ key, value }) => [key, value])),
+      plan: (edits) => toOnnxPlan({ files, root, tensors, placed, metadata }, edits),
     },
-  };
-  setOnnxLayout(model, { context, root, trainings: draft.trainings });
-  return model;
+    { context, root, trainings: draft.trainings, document: null, tensorPlaces: null },
+  );
 }
 
 function readModelFields(context: OnnxContext, root: Frame, draft: ModelDraft): void {

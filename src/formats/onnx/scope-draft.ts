@@ -22,6 +22,12 @@ export class ScopeDraft {
     this.prefix = prefix;
   }
 
+  /** Path of a value of this scope. */
+  toPath(name: string): string {
+    // Not by joining with "": the engine keeps a joined string as its two parts.
+    return this.prefix === '' ? name : `${this.prefix}${name}`;
+  }
+
   toGraph(): Graph {
     const { name, nodes, outputs, tensors, values } = this;
     // Files older than IR 4 list initializers among the inputs.

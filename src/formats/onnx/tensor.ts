@@ -1,38 +1,16 @@
 /** TensorProto and SparseTensorProto: which storage holds the data, and whether it is as long as it must be. */
 import { type DType, findElementCount, findPackedByteLength } from '../../model/dtype.ts';
 import type { TensorRef } from '../../model/types.ts';
-import { FORMAT_LIMITS } from '../../core/limits/formats.ts';
 import { SpanTensor } from '../span-tensor.ts';
-import { isBytes, isVarint, type OnnxContext } from './context.ts';
-import { findOnnxDType, findTypedField, STRING_DATA_NUMBER, toTypedField } from './dtypes.ts';
+import { isBytes, type OnnxContext } from './context.ts';
+import { findOnnxDType, toTypedField } from './dtypes.ts';
 import { toExternalSpan } from './external.ts';
-import { append, NOTHING } from './short-list.ts';
 import { StringTensor } from './string-tensor.ts';
+import type { TensorDraft } from './tensor-draft.ts';
+import { readTensorDraft } from './tensor-fields.ts';
 import { TypedValues } from './typed.ts';
 import { toEntryBytes, TypedTensor } from './typed-tensor.ts';
-import { findSafeInt } from './varint.ts';
-import { type Fields, type Frame, WIRE } from './wire.ts';
-
-/** TensorProto as it lies in the file, before it is judged. */
-export interface TensorDraft {
-  readonly at: number;
-  readonly parts: readonly Frame[];
-  name: string;
-  dtypeCode: number;
-  dataLocation: number;
-  shape: number[];
-  /** Span of the raw data; -1 for none. */
-  rawStart: number;
-  rawEnd: number;
-  rawFrame: Frame | null;
-  /** One per typed field that occurs; most tensors have none. */
-  typed: TypedValues[];
-  /** Frame of the first typed entry. */
-  typedFrame: Frame | null;
-  /** Spans of the strings, start and end in turn. */
-  strings: number[];
-  external: (readonly [string, string])[];
-}
+import type { Frame } from './wire.ts';
 
 /**
  * Reads a tensor.
@@ -92,7 +70,7 @@ function toStoredTensor(context: OnnxContext, draft: TensorDraft, base: TensorBa
     return new SpanTensor({ name, dtype, shape, elementCount, start, end }, context.mainPlace);
   }
   const field = toTypedField(dtype);
-  const values = findTyped(draft, field.number) ?? new TypedValues(reader, field);
+  const values = draft.findTyped(field.number) ?? new TypedValues(reader, field);
   assertSize(context, draft, base.byteLength / toEntryBytes(dtype), values.count);
   return new TypedTensor({ name, dtype, shape, elementCount, byteLength: base.byteLength, values });
 }
@@ -104,14 +82,19 @@ function assertSize(context: OnnxContext, draft: TensorDraft, expected: number, 
   throw context.reader.fail('ONNX_TENSOR_SIZE', draft.at, { tensor: draft.name, expected, actual });
 }
 
+/** Raw data alone, or one typed field alone, and that of the element type. */
+function hasUsualStorage({ dataLocation, rawFrame, strings, typed }: TensorDraft, dtype: DType): boolean {
+  if (dataLocation === EXTERNAL || strings.length > 0 || dtype === 'string') return false;
+  if (rawFrame !== null) return typed.length === 0;
+  return typed.length === 1 && typed[0].field.number === toTypedField(dtype).number;
+}
+
 /**
  * A second storage beside the one that runtimes read can carry hidden weights past checkers that look at the other.
  * A typed field that the element type does not use is such a storage too.
  */
 function assertOneStorage(context: OnnxContext, draft: TensorDraft, dtype: DType): void {
-  // The usual tensor: raw data alone.
-  const isPlain = draft.rawFrame !== null && draft.typed.length === 0 && draft.strings.length === 0;
-  if (isPlain && draft.dataLocation !== EXTERNAL && dtype !== 'string') return;
+  if (hasUsualStorage(draft, dtype)) return;
   const typed = draft.typed.filter(({ count }) => count > 0);
   const used: string[] = typed.map(({ field }) => `field ${field.number}`);
   if (draft.strings.length > 0) used.push('string_data');
@@ -122,93 +105,6 @@ function assertOneStorage(context: OnnxContext, draft: TensorDraft, dtype: DType
     (draft.strings.length > 0 && dtype !== 'string') ||
     (dtype === 'string' && used.includes('raw_data'));
   if (used.length > 1 || isMisfit) throw context.reader.fail('ONNX_STORAGE', draft.at, { tensor: draft.name, used });
-}
-
-/**
- * Reads a TensorProto; its data is not looked at.
- * @param parts the message, in as many parts as it occurs
- * @throws FormatError ONNX_DIMENSIONS | ONNX_SEGMENT | ONNX_WIRE
- */
-export function readTensorDraft(context: OnnxContext, parts: readonly Frame[]): TensorDraft {
-  const draft: TensorDraft = {
-    at: parts[0].start,
-    parts,
-    name: '',
-    dtypeCode: 0,
-    dataLocation: 0,
-    shape: NOTHING,
-    rawStart: -1,
-    rawEnd: -1,
-    rawFrame: null,
-    typed: NOTHING,
-    typedFrame: null,
-    strings: NOTHING,
-    external: NOTHING,
-  };
-  for (const frame of parts) {
-    const fields = context.reader.walk(frame);
-    while (fields.next()) {
-      if (fields.number === 1) readDims(context, draft, fields);
-      else readTensorField(context, draft, frame, fields);
-    }
-  }
-  return draft;
-}
-
-/** Adds the dimensions of one field, packed or not. @throws FormatError ONNX_DIMENSIONS */
-function readDims(context: OnnxContext, draft: TensorDraft, fields: Fields): void {
-  const { reader } = context;
-  if (fields.wire === WIRE.varint) addDimension(context, draft, fields.low, fields.high, fields.tagStart);
-  else if (fields.wire === WIRE.bytes) {
-    for (let at = fields.start; at < fields.end; ) {
-      at = reader.varint(at, fields.end);
-      addDimension(context, draft, reader.low, reader.high, fields.tagStart);
-    }
-  }
-}
-
-function addDimension(context: OnnxContext, draft: TensorDraft, low: number, high: number, at: number): void {
-  draft.shape = append(draft.shape, findSafeInt(low, high) ?? -1);
-  if (draft.shape.length > FORMAT_LIMITS.dimensionsMax) {
-    throw context.reader.fail('ONNX_DIMENSIONS', at, { rankMax: FORMAT_LIMITS.dimensionsMax });
-  }
-}
-
-function findTyped(draft: TensorDraft, number: number): TypedValues | undefined {
-  return draft.typed.find(({ field }) => field.number === number);
-}
-
-function readTensorField(context: OnnxContext, draft: TensorDraft, frame: Frame, fields: Fields): void {
-  const typedField = findTypedField(fields.number);
-  if (typedField !== undefined) {
-    let values = findTyped(draft, fields.number);
-    if (values === undefined) draft.typed = append(draft.typed, (values = new TypedValues(context.reader, typedField)));
-    values.add(fields, context.spend);
-    draft.typedFrame ??= frame;
-  } else if (isVarint(fields, 2)) draft.dtypeCode = fields.low | 0;
-  else if (isBytes(fields, 3)) throw context.reader.fail('ONNX_SEGMENT', fields.tagStart);
-  else if (isBytes(fields, STRING_DATA_NUMBER)) {
-    context.spend(64, fields.tagStart);
-    draft.strings = append(append(draft.strings, fields.start), fields.end);
-  } else if (isBytes(fields, 8)) draft.name = context.text(fields);
-  else if (isBytes(fields, 9)) {
-    draft.rawStart = fields.start;
-    draft.rawEnd = fields.end;
-    draft.rawFrame = frame;
-  } else if (isBytes(fields, 13)) draft.external = append(draft.external, readEntry(context, context.enter(fields)));
-  else if (isVarint(fields, 14)) draft.dataLocation = fields.low | 0;
-}
-
-/** StringStringEntryProto. */
-export function readEntry(context: OnnxContext, fields: Fields): readonly [string, string] {
-  context.spend(160, fields.end);
-  let key = '';
-  let value = '';
-  while (fields.next()) {
-    if (isBytes(fields, 1)) key = context.text(fields);
-    else if (isBytes(fields, 2)) value = context.text(fields);
-  }
-  return [key, value];
 }
 
 /**
@@ -234,9 +130,10 @@ export function readSparseTensor(
   const at = frames[0].start;
   if (values.length === 0 || indices.length === 0) throw context.reader.fail('ONNX_SPARSE', at);
   const draft = readTensorDraft(context, values);
-  const path = toName(draft.name, draft.at);
+  const { name } = draft;
+  const path = toName(name, draft.at);
   toTensor(context, draft, `${path}.values`);
   const dense = readTensor(context, indices, `${path}.indices`);
   if (dense.dtype !== 'i64') throw context.reader.fail('ONNX_SPARSE', at, { indices: dense.dtype });
-  return draft.name;
+  return name;
 }

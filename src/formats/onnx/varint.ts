@@ -7,6 +7,7 @@ export function toInt64(low: number, high: number): bigint {
 
 /** The signed 64-bit value as a number, or undefined outside ±2^53. */
 export function findSafeInt(low: number, high: number): number | undefined {
+  if (high === 0) return low;
   const value = (high | 0) * 2 ** 32 + low;
   return Number.isSafeInteger(value) ? value : undefined;
 }

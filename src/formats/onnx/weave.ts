@@ -22,7 +22,7 @@ export interface FieldItem {
   /** True when the bytes at the place are still right. */
   readonly isSame: boolean;
   /** Appends the content without tag and length, or `whole` fields. Called when it is not the same. */
-  readonly write: (out: OpList) => void;
+  write(out: OpList): void;
   readonly whole?: true;
 }
 
@@ -42,11 +42,11 @@ export function weaveMessage(
   plans: readonly FieldPlan[],
   out: OpList,
 ): void {
-  const weaves = plans.map((plan) => ({ ...plan, next: 0, left: 0, at: toPositions(place, plan.items) }));
   if (place === null) {
-    for (const weave of weaves) for (const item of weave.items) writeItem(item, weave.number, out);
+    for (const { items, number } of plans) for (const item of items) writeItem(item, number, out);
     return;
   }
+  const weaves = plans.map((plan): Weave => ({ ...plan, next: 0, left: 0, positions: null }));
   const byNumber = new Map(weaves.map((weave) => [weave.number, weave]));
   const found = listFields(findReader(place.source), place, byNumber);
   for (const { number } of found) byNumber.get(number)!.left++;
@@ -54,7 +54,7 @@ export function weaveMessage(
   for (const { number, tagStart, end } of found) {
     const weave = byNumber.get(number)!;
     weave.left--;
-    const position = weave.at.get(tagStart);
+    const position = findPosition(weave, place, tagStart);
     const until = weave.left === 0 ? weave.items.length : position === undefined ? weave.next : position + 1;
     out.keep(place.source, kept, tagStart);
     kept = end;
@@ -64,6 +64,15 @@ export function weaveMessage(
   for (const weave of weaves) {
     for (; weave.next < weave.items.length; weave.next++) writeItem(weave.items[weave.next], weave.number, out);
   }
+}
+
+/** A plan while its items are written. */
+interface Weave extends FieldPlan {
+  /** Index of the next item. */
+  next: number;
+  /** How many fields of the message are still to come. */
+  left: number;
+  positions: ReadonlyMap<number, number> | null;
 }
 
 interface FoundField {
@@ -83,10 +92,22 @@ function listFields(reader: WireReader, place: Place, plans: ReadonlyMap<number,
   return found;
 }
 
+/** Position of the item that was the field with its tag at `tagStart`. */
+function findPosition(weave: Weave, place: Place, tagStart: number): number | undefined {
+  if (weave.positions === null) {
+    // Usually it is the next item, or the next but for new ones.
+    let next = weave.next;
+    while (weave.items.at(next)?.place === null) next++;
+    const at = weave.items.at(next)?.place;
+    if (at?.source === place.source && at.tagStart === tagStart) return next;
+    weave.positions = toPositions(place, weave.items);
+  }
+  return weave.positions.get(tagStart);
+}
+
 /** Position of each item that comes from this very message, by the offset of its tag. */
-function toPositions(place: Place | null, items: readonly FieldItem[]): ReadonlyMap<number, number> {
+function toPositions(place: Place, items: readonly FieldItem[]): ReadonlyMap<number, number> {
   const positions = new Map<number, number>();
-  if (place === null) return positions;
   items.forEach((item, i) => {
     const at = item.place;
     if (at?.source !== place.source || at.tagStart < place.start || at.end > place.end) return;

@@ -285,7 +285,7 @@ export class WireReader {
       case WIRE.bytes:
         field.lengthStart = after;
         field.start = this.varint(after, limit);
-        field.end = field.start + this.high * 2 ** 32 + this.low;
+        field.end = field.start + this.#toLength();
         break;
       case WIRE.groupStart:
         field.end = this.#skipGroup(field.number, after, limit, field.depth + 1);
@@ -294,6 +294,12 @@ export class WireReader {
         throw this.fail('ONNX_WIRE', at, { problem: 'unknown wire type', wire: field.wire });
     }
     this.#assertInside(field);
+  }
+
+  /** The varint that was read last as a length. */
+  #toLength(): number {
+    // The engine keeps a product as a heap number, 16 bytes more for each offset of an index; a sum of small numbers not.
+    return this.high === 0 ? this.low : this.high * 2 ** 32 + this.low;
   }
 
   #assertInside({ tagStart, number, end, limit }: Fields): void {

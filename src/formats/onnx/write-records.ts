@@ -31,17 +31,26 @@ export function toRecordsPlan<T extends Record>(
   records: readonly T[],
   write: (record: T, out: OpList) => void,
 ): FieldPlan {
-  const items = records.map((record): FieldItem => {
-    const { place } = record;
-    return {
-      place,
-      isSame: place?.record === record,
-      write: (out) => {
-        write(record, out);
-      },
-    };
-  });
-  return { number, items };
+  return { number, items: records.map((record) => new RecordItem(record, write)) };
+}
+
+/** A class, so that a graph of thousands of nodes, all but one the same, shares one `write`. */
+class RecordItem<T extends Record> implements FieldItem {
+  readonly place: Place | null;
+  readonly isSame: boolean;
+  readonly #record: T;
+  readonly #write: (record: T, out: OpList) => void;
+
+  constructor(record: T, write: (record: T, out: OpList) => void) {
+    this.place = record.place;
+    this.isSame = record.place?.record === record;
+    this.#record = record;
+    this.#write = write;
+  }
+
+  write(out: OpList): void {
+    this.#write(this.#record, out);
+  }
 }
 
 /** What the record was when it was read. */

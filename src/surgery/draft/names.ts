@@ -1,13 +1,17 @@
 /** Names for what an edit adds: from a base and a counter, so that replays agree, and free in every scope of the model. */
 import type { Scope } from './scope.ts';
 
+/** A set of the names of a graph costs as much as some twenty walks, and a small edit asks for a name or two. */
+const WALKS_MAX = 8;
+
 export class Names {
   /** Names that were given out or taken by an edit: none is given again, even when its value is gone. */
   readonly #given = new Set<string>();
   readonly #next = new Map<string, number>();
   readonly #scopes: () => Iterable<Scope>;
-  /** Names of nodes; collected when the first name is asked for, since scopes know values by name but not nodes. */
-  #nodeNames: Set<string> | null = null;
+  /** Names of nodes, which scopes do not know by name; collected when the first name is asked for. */
+  #nodeNames: readonly string[] | ReadonlySet<string> | null = null;
+  #walks = 0;
 
   /** @param scopes all scopes of the model, as they are when asked */
   constructor(scopes: () => Iterable<Scope>) {
@@ -31,8 +35,13 @@ export class Names {
   }
 
   #isTaken(scopes: readonly Scope[], name: string): boolean {
-    this.#nodeNames ??= new Set(scopes.flatMap((scope) => scope.nodes.toArray().map((node) => node.name)));
-    if (this.#given.has(name) || this.#nodeNames.has(name)) return true;
-    return scopes.some((scope) => scope.mentions(name));
+    return this.#given.has(name) || this.#isNodeName(scopes, name) || scopes.some((scope) => scope.mentions(name));
+  }
+
+  #isNodeName(scopes: readonly Scope[], name: string): boolean {
+    let names = this.#nodeNames ?? scopes.flatMap((scope) => scope.nodes.toArray().map((node) => node.name));
+    if (Array.isArray(names) && ++this.#walks > WALKS_MAX) names = new Set(names);
+    this.#nodeNames = names;
+    return names instanceof Set ? names.has(name) : (names as readonly string[]).includes(name);
   }
 }

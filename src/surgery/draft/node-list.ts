@@ -23,8 +23,9 @@ export class NodeList<Node extends Linked<Node>> {
   /** In order. The array does not change when the list does. */
   toArray(): readonly Node[] {
     if (this.#array === null) {
-      const array: Node[] = [];
-      for (let node = this.#first; node !== null; node = node.next) array.push(node);
+      const array = new Array<Node>(this.#size);
+      let at = 0;
+      for (let node = this.#first; node !== null; node = node.next) array[at++] = node;
       this.#array = array;
     }
     return this.#array;

@@ -25,11 +25,12 @@ interface ScopeOfNode {
   toRecord(): ScopeRecord;
 }
 
+const NO_SUBSCOPES: ReadonlyMap<string, never> = new Map<string, never>();
+
 export class ScopedNode<S extends ScopeOfNode> implements NodeView {
   readonly scope: S;
   record: NodeRecord;
-  /** The scopes inside its attributes. */
-  readonly subscopes: Map<string, readonly S[]>;
+  #subscopes: Map<string, readonly S[]> | null = null;
   previous: this | null = null;
   next: this | null = null;
   /** Grows along the scope's list. */
@@ -38,7 +39,17 @@ export class ScopedNode<S extends ScopeOfNode> implements NodeView {
   constructor(scope: S, record: NodeRecord) {
     this.scope = scope;
     this.record = record;
-    this.subscopes = new Map();
+  }
+
+  /** The scopes inside its attributes; of most nodes none, so that these have no map. */
+  get subscopes(): ReadonlyMap<string, readonly S[]> {
+    return this.#subscopes ?? NO_SUBSCOPES;
+  }
+
+  /** Takes other scopes for an attribute; null for none. */
+  setSubscopes(attribute: string, scopes: readonly S[] | null): void {
+    if (scopes !== null) (this.#subscopes ??= new Map<string, readonly S[]>()).set(attribute, scopes);
+    else this.#subscopes?.delete(attribute);
   }
 
   get name(): string {

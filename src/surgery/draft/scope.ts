@@ -63,10 +63,7 @@ export class Scope {
     const node = new Node(this, record);
     this.nodes.insertAfter(after, node);
     this.#link(node);
-    for (const [name, attribute] of record.attributes) {
-      if (attribute.kind === 'graph') this.#hold(node, name, [attribute.graph]);
-      else if (attribute.kind === 'graphs') this.#hold(node, name, attribute.graphs);
-    }
+    if (record.attributes.size > 0) this.#holdGraphs(node);
     return node;
   }
 
@@ -89,7 +86,7 @@ export class Scope {
 
   /** Takes other graphs for an attribute that holds some, or holds some from now on; null when it no longer does. */
   setSubgraphs(node: Node, attribute: string, graphs: readonly ScopeRecord[] | null): void {
-    node.subscopes.delete(attribute);
+    node.setSubscopes(attribute, null);
     if (graphs !== null) this.#hold(node, attribute, graphs);
     else if (node.subscopes.size === 0) this.#holders.delete(node);
   }
@@ -155,13 +152,20 @@ export class Scope {
     return (Object.keys(now) as (keyof ScopeRecord)[]).every((key) => now[key] === record[key]) ? record : now;
   }
 
+  #holdGraphs(node: Node): void {
+    for (const [name, attribute] of node.attributes) {
+      if (attribute.kind === 'graph') this.#hold(node, name, [attribute.graph]);
+      else if (attribute.kind === 'graphs') this.#hold(node, name, attribute.graphs);
+    }
+  }
+
   #hold(node: Node, attribute: string, graphs: readonly ScopeRecord[]): void {
     const { register, toPath } = this.#init;
     const scopes = graphs.map((record) => {
       const path = toPath(record, node, attribute);
       return new Scope({ path, kind: 'subgraph', parent: this, record, register, toPath });
     });
-    node.subscopes.set(attribute, scopes);
+    node.setSubscopes(attribute, scopes);
     this.#holders.add(node);
   }
 

@@ -2,7 +2,7 @@
 import type { NodeRecord, ScopeRecord } from '../../model/document.ts';
 import type { Findings } from './findings.ts';
 
-const CONSTANT_VALUES = [
+const CONSTANT_VALUES: ReadonlySet<string> = new Set([
   'value',
   'sparse_value',
   'value_float',
@@ -11,7 +11,7 @@ const CONSTANT_VALUES = [
   'value_ints',
   'value_string',
   'value_strings',
-];
+]);
 
 /** How many inputs and outputs a subgraph must have, by what its node has; null where it may have any. */
 interface SubgraphRule {
@@ -47,9 +47,9 @@ const CONTROL: ReadonlyMap<string, readonly SubgraphRule[]> = new Map([
 export function checkNode(findings: Findings, node: NodeRecord, path: string): void {
   if (node.domain !== '') return;
   if (node.op === 'Constant') {
-    const values = [...node.attributes.keys()].filter((name) => CONSTANT_VALUES.includes(name));
-    if (values.length !== 1 || node.outputs.length !== 1)
-      findings.add('constant-value', path, node.outputs[0] ?? '', node);
+    let values = 0;
+    for (const name of node.attributes.keys()) if (CONSTANT_VALUES.has(name)) values++;
+    if (values !== 1 || node.outputs.length !== 1) findings.add('constant-value', path, node.outputs[0] ?? '', node);
     return;
   }
   for (const rule of CONTROL.get(node.op) ?? []) checkSubgraph(findings, node, rule, path);

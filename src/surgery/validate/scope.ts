@@ -1,6 +1,12 @@
 /** Rules of one scope and those inside it: names, order, interfaces, attributes. */
 import { FORMAT_LIMITS } from '../../core/limits/formats.ts';
-import type { AttributeRecord, FunctionRecord, NodeRecord, ScopeRecord } from '../../model/document.ts';
+import type {
+  AttributeRecord,
+  FunctionRecord,
+  InitializerRecord,
+  NodeRecord,
+  ScopeRecord,
+} from '../../model/document.ts';
 import { findCycle } from './cycle.ts';
 import type { Findings } from './findings.ts';
 import { checkNode } from './node.ts';
@@ -31,37 +37,44 @@ export function checkScope(context: TreeContext, scope: ScopeRecord, path: strin
     findings.add('depth', path, scope.name);
     return;
   }
-  const defined = collectInterface(context, scope, path, outer);
-  const walk: Walk = { context, scope, path, outer, defined, made: null, isLate: false };
+  const defined = new Set<string>();
+  const initializers = collectInterface(context, scope, path, outer, defined);
+  const walk: Walk = { context, scope, path, outer, defined, nodeNames: new Set(), made: null, isLate: false };
   for (const node of scope.nodes) checkNodeInScope(walk, node);
   // Reading ahead is an order to mend, unless it goes round.
   if (walk.isLate) for (const node of findCycle(scope)) findings.add('cycle', path, node.outputs[0] ?? '', node);
   for (const { name } of scope.outputs) {
     if (name === '') findings.add('empty-name', path, '');
     else if (defined.has(name)) continue;
-    else if (outer.some((names) => names.has(name))) findings.add('captured-output', path, name);
+    else if (isSeen(outer, name)) findings.add('captured-output', path, name);
     else findings.add('undefined-output', path, name);
   }
-  checkTypes(findings, scope, path);
+  checkTypes(findings, scope, path, initializers);
 }
 
-/** Names that are there before the first node. */
-function collectInterface(context: TreeContext, scope: ScopeRecord, path: string, outer: Outer): Set<string> {
+/** Adds the names that are there before the first node to `defined`. @returns the initializers by name */
+function collectInterface(
+  context: TreeContext,
+  scope: ScopeRecord,
+  path: string,
+  outer: Outer,
+  defined: Set<string>,
+): ReadonlyMap<string, InitializerRecord> {
   const { findings, irVersion } = context;
-  const inputs = new Set<string>();
-  for (const { name } of scope.inputs) define(context, path, outer, inputs, name, null);
-  const initialized = new Set<string>();
-  for (const { name } of scope.initializers) {
+  for (const { name } of scope.inputs) define(context, path, outer, defined, name, null);
+  const initializers = new Map<string, InitializerRecord>();
+  for (const initializer of scope.initializers) {
+    const { name } = initializer;
     if (name === '') findings.add('empty-name', path, '');
-    else if (initialized.has(name)) findings.add('duplicate-value', path, name);
-    else if (!inputs.has(name) && outer.some((names) => names.has(name))) findings.add('shadowed-value', path, name);
-    if (irVersion > 0 && irVersion < 4 && name !== '' && !inputs.has(name)) {
+    else if (initializers.has(name)) findings.add('duplicate-value', path, name);
+    else if (!defined.has(name) && isSeen(outer, name)) findings.add('shadowed-value', path, name);
+    if (irVersion > 0 && irVersion < 4 && name !== '' && !defined.has(name)) {
       findings.add('initializer-not-input', path, name);
     }
-    initialized.add(name);
+    initializers.set(name, initializer);
   }
-  for (const name of initialized) inputs.add(name);
-  return inputs;
+  for (const name of initializers.keys()) defined.add(name);
+  return initializers;
 }
 
 function define(
@@ -75,7 +88,7 @@ function define(
   const { findings } = context;
   if (name === '') findings.add('empty-name', path, '', node);
   else if (into.has(name)) findings.add('duplicate-value', path, name, node);
-  else if (outer.some((names) => names.has(name))) findings.add('shadowed-value', path, name, node);
+  else if (isSeen(outer, name)) findings.add('shadowed-value', path, name, node);
   into.add(name);
 }
 
@@ -85,23 +98,36 @@ interface Walk {
   readonly path: string;
   readonly outer: Outer;
   readonly defined: Set<string>;
+  /** Names of the nodes before. */
+  readonly nodeNames: Set<string>;
   /** All that nodes of the scope make; collected when a value is read that is not there yet. */
   made: ReadonlySet<string> | null;
   isLate: boolean;
 }
 
 function checkNodeInScope(walk: Walk, node: NodeRecord): void {
-  const { context, path, outer, defined } = walk;
+  const { context, path, outer, defined, nodeNames } = walk;
   const { findings } = context;
+  if (node.name !== '') {
+    if (nodeNames.has(node.name)) findings.add('duplicate-node-name', path, node.name, node);
+    nodeNames.add(node.name);
+  }
   for (const input of node.inputs) {
-    if (input === '' || defined.has(input) || outer.some((names) => names.has(input))) continue;
+    if (input === '' || defined.has(input) || isSeen(outer, input)) continue;
     if (isMadeLater(walk, input)) findings.add('use-before-definition', path, input, node);
     else findings.add('undefined-value', path, input, node);
   }
   if (!context.domains.has(node.domain)) findings.add('opset-missing', path, node.domain, node);
   checkNode(findings, node, path);
-  for (const [name, attribute] of node.attributes) checkAttribute(walk, node, name, attribute);
+  if (node.attributes.size > 0) {
+    for (const [name, attribute] of node.attributes) checkAttribute(walk, node, name, attribute);
+  }
   for (const output of node.outputs) if (output !== '') define(context, path, outer, defined, output, node);
+}
+
+function isSeen(outer: Outer, name: string): boolean {
+  for (const names of outer) if (names.has(name)) return true;
+  return false;
 }
 
 function isMadeLater(walk: Walk, value: string): boolean {
@@ -121,8 +147,8 @@ function checkAttribute(walk: Walk, node: NodeRecord, name: string, attribute: A
     }
     return;
   }
-  const graphs = attribute.kind === 'graph' ? [attribute.graph] : attribute.kind === 'graphs' ? attribute.graphs : [];
-  for (const graph of graphs) {
+  if (attribute.kind !== 'graph' && attribute.kind !== 'graphs') return;
+  for (const graph of attribute.kind === 'graph' ? [attribute.graph] : attribute.graphs) {
     const inner = graph.path !== '' ? graph.path : `${path === '' ? '' : `${path}/`}${node.name}.${name}`;
     checkScope(context, graph, inner, [...outer, defined]);
   }

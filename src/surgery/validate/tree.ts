@@ -1,6 +1,5 @@
 /** What is asked of a scope with all scopes inside it. */
 import { type ScopeRecord, toFunctionId } from '../../model/document.ts';
-import type { Findings } from './findings.ts';
 
 /** `scope` and all inside it; outer ones first. */
 export function* eachScopeRecord(scope: ScopeRecord): Generator<ScopeRecord> {
@@ -20,17 +19,4 @@ export function listCalls(scope: ScopeRecord): ReadonlySet<string> {
     for (const { domain, op, overload } of inner.nodes) calls.add(toFunctionId({ domain, name: op, overload }));
   }
   return calls;
-}
-
-/** Names of nodes should be unique in their scope. */
-export function checkNodeNames(findings: Findings, root: ScopeRecord, path: string): void {
-  for (const scope of eachScopeRecord(root)) {
-    const seen = new Set<string>();
-    for (const node of scope.nodes) {
-      if (node.name !== '' && seen.has(node.name)) {
-        findings.add('duplicate-node-name', scope === root ? path : scope.path, node.name, node);
-      }
-      seen.add(node.name);
-    }
-  }
 }

@@ -1,14 +1,19 @@
 /** Declared types against the constants that they are declared for. Types between nodes take operator schemas. */
-import type { ScopeRecord, ValueRecord } from '../../model/document.ts';
+import type { InitializerRecord, ScopeRecord, ValueRecord } from '../../model/document.ts';
 import type { TensorRef } from '../../model/types.ts';
 import type { Findings } from './findings.ts';
 
-export function checkTypes(findings: Findings, scope: ScopeRecord, path: string): void {
-  if (scope.initializers.length === 0) return;
-  const tensors = new Map(scope.initializers.map(({ name, tensor }) => [name, tensor]));
+/** @param initializers those of the scope, by name */
+export function checkTypes(
+  findings: Findings,
+  scope: ScopeRecord,
+  path: string,
+  initializers: ReadonlyMap<string, InitializerRecord>,
+): void {
+  if (initializers.size === 0) return;
   for (const list of [scope.inputs, scope.values, scope.outputs]) {
     for (const value of list) {
-      const tensor = tensors.get(value.name) ?? null;
+      const tensor = initializers.get(value.name)?.tensor ?? null;
       if (tensor !== null && !fits(value, tensor)) findings.add('type-mismatch', path, value.name);
     }
   }

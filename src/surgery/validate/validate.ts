@@ -3,7 +3,7 @@ import { type FunctionRecord, type GraphDocument, type OpsetRecord, toFunctionId
 import { Findings } from './findings.ts';
 import type { Problem } from './rules.ts';
 import { checkScope } from './scope.ts';
-import { checkNodeNames, listCalls } from './tree.ts';
+import { listCalls } from './tree.ts';
 
 export interface Validation {
   /** The first problems, in the order of the document. */
@@ -21,7 +21,6 @@ export function validateDocument(document: GraphDocument, known: GraphDocument |
   const { irVersion } = document;
   if (known?.graph !== document.graph || known.opsets !== document.opsets) {
     const domains = collectDomains(findings, document.opsets, '');
-    checkNodeNames(findings, document.graph, '');
     checkScope({ findings, irVersion, domains, function: null }, document.graph, '', []);
   }
   const knownFunctions = new Set(known?.functions);
@@ -44,7 +43,6 @@ function collectDomains(findings: Findings, opsets: readonly OpsetRecord[], path
 function checkFunction(findings: Findings, irVersion: number, record: FunctionRecord): void {
   const { path } = record.body;
   const domains = collectDomains(findings, record.opsets, path);
-  checkNodeNames(findings, record.body, path);
   checkScope({ findings, irVersion, domains, function: record }, record.body, path, []);
 }
 
