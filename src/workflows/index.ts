@@ -10,12 +10,20 @@ export { extractTensor, type ExtractTensorResult } from './extract-tensor.ts';
 export { inspectModel, type InspectReport } from './inspect.ts';
 export { type ActivationReport, inspectActivations, profileModel, type ProfileReport } from './inspect-run.ts';
 export { findLabel, writeLabel, type WriteLabelOptions, type WriteLabelResult } from './label.ts';
-export { checkLedger, type LedgerCheck, type LedgerSummary, listEntries, proveEntry } from './ledger.ts';
+export {
+  type CheckedProof,
+  checkLedger,
+  checkProof,
+  type LedgerCheck,
+  type LedgerSummary,
+  listEntries,
+  proveEntry,
+} from './ledger.ts';
 export { type KeyProvider, withKeyLog } from './logged-key.ts';
 export { isSealedPath, openAnyModel, type OpenAnyOptions, type OpenedModel } from './open-model.ts';
 export * from './output-mark/index.ts';
 export { openSealed, type OpenSealedOptions, type OpenSealedResult } from './open-sealed.ts';
-export { backUpOwner, ensureOwner, findOwner, isBackedUp, restoreOwner } from './owner.ts';
+export { backUpOwner, ensureOwner, findOwner, isBackedUp, restoreOwner, toLedgerKey } from './owner.ts';
 export type { FidelityResult, FileRecord, Protected, ProtectOptions, ProtectResult } from './protect/options.ts';
 export { embedModel, type EmbedResult } from './protect/embed.ts';
 export { protect } from './protect/protect.ts';

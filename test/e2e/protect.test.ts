@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openModelPath, toSafetensors } from '../../src/formats/index.ts';
 import { applyRewrite } from '../../src/source/rewrite.ts';
-import type { EmbedResult, LedgerSummary, OpenSealedResult, ProtectResult } from '../../src/workflows/index.ts';
+import type {
+  DetectReport,
+  EmbedResult,
+  LedgerSummary,
+  OpenSealedResult,
+  ProtectResult,
+} from '../../src/workflows/index.ts';
 import { createWorkplace, samples, type Workplace } from './command.ts';
 
 const mlp = join(samples, 'mlp.onnx');
@@ -79,6 +85,15 @@ describe('protect', () => {
     }
   });
 
+  test('protect warns until the owner has a backup', () => {
+    const warn = (out: string): string =>
+      place.json<ProtectResult>(['protect', mlp, '--no-mark', '--out', out]).warnings.join(' ');
+    expect(warn('before-backup')).toContain('no backup');
+    writeFileSync(join(place.folder, 'pass'), 'correct horse battery staple\n', { mode: 0o600 });
+    place.json(['keys', 'backup', '--out', 'owner.backup', '--passphrase-file', 'pass']);
+    expect(warn('after-backup')).not.toContain('no backup');
+  });
+
   test('protect, detect, verify, seal and open each write an entry', () => {
     const count = (): Record<string, number> => {
       const { entries } = place.json<LedgerSummary>(['ledger', 'show', '--last', '1000']);
@@ -98,6 +113,17 @@ describe('protect', () => {
     // Sealing twice wraps twice, opening unwraps once: two entries each.
     expect(after['key-use-intent'] - before['key-use-intent']).toBe(3);
     expect(after['key-use-outcome'] - before['key-use-outcome']).toBe(3);
+  });
+
+  test('every claim of the home that is tried is one trial more', () => {
+    const suspect = 'out/mlp.marked.onnx';
+    place.json(['embed', mlp, '--eval', evalData, '--tau', '0.1', '--out', 'weaker']);
+    const all = place.json<DetectReport>(['detect', suspect]);
+    expect(all.claims).toBeGreaterThan(1);
+    const alone = place.json<DetectReport>(['detect', suspect, '--claim', all.claim.path]);
+    expect(alone.claims).toBe(1);
+    expect(all.trials).toBe(alone.trials * all.claims);
+    expect(alone.evidenceBits - all.evidenceBits).toBeCloseTo(Math.log2(all.claims), 6);
   });
 
   test('the claim opens with the owner key only: the key that opens weights does not open the seed', () => {
