@@ -32,9 +32,8 @@ const CANDIDATES_MAX = 8;
 export function matchLayers(layers: readonly Layer[], suspect: Model): LayerMatch[] {
   const pool = listPool(toTopology(suspect), suspect);
   const fits = layers.map((layer) => listFits(layer, pool, suspect));
-  const named = layers.map((layer, i) => {
-    const isSame = ({ tensor }: Fit): boolean => tensor.name === layer.name;
-    return fits[i].find(isSame) ?? fits[i].find(({ tensor }) => isRenamed(layer.name, tensor.name));
+  const named = layers.map(({ name }, i) => {
+    return fits[i].find(({ tensor }) => tensor.name === name) ?? fits[i].find(({ isRenamed }) => isRenamed);
   });
   const taken = new Set(named.map((fit) => fit?.tensor));
   const open = fits.map((own) => own.filter(({ tensor }) => !taken.has(tensor)));
@@ -60,6 +59,8 @@ interface PoolTensor {
   readonly tensor: TensorRef;
   /** From the suspect's own graph; null without one. */
   readonly layer: Layer | null;
+  /** Its name at llama.cpp; null for a name that is in no checkpoint. */
+  readonly common: string | null;
 }
 
 /** Tensors that can be layers: those of the suspect's graph, else all of rank 2 or more; in order. */
@@ -69,41 +70,44 @@ function listPool(topology: Topology, suspect: Model): PoolTensor[] {
     suspect.graph === null
       ? suspect.tensors.filter(({ shape }) => shape.length >= 2).map((tensor) => ({ tensor, layer: null }))
       : topology.layers.map((layer) => ({ tensor: tensors.get(layer.name)!, layer }));
-  return pool.filter(({ tensor }) => isMarkable(tensor.dtype));
+  return pool
+    .filter(({ tensor }) => isMarkable(tensor.dtype))
+    .map((item) => ({ ...item, common: findLlamaName(item.tensor.name) }));
 }
 
 /** A tensor that holds as many elements as a layer, and the orders in which it can hold them. */
 interface Fit {
   readonly tensor: TensorRef;
+  /** True when one of the two has the other's name as llama.cpp's converter gives it. */
+  readonly isRenamed: boolean;
   readonly orders: readonly ElementOrder[];
-}
-
-/** True for one tensor under its name in a checkpoint and under the one that llama.cpp's converter gives it. */
-function isRenamed(ours: string, theirs: string): boolean {
-  if (ours === theirs) return false;
-  const common = findLlamaName(ours);
-  return common !== null && common === findLlamaName(theirs);
 }
 
 function listFits(layer: Layer, pool: readonly PoolTensor[], suspect: Model): Fit[] {
   const count = layer.storedShape.reduce((product, dim) => product * dim, 1);
-  return pool.flatMap(({ tensor, layer: own }) => {
+  const common = findLlamaName(layer.name);
+  return pool.flatMap(({ tensor, layer: own, common: theirs }) => {
     if (tensor.elementCount !== count) return [];
-    const orders = listAllOrders(layer, { tensor, layer: own }, suspect);
+    const isRenamed = common !== null && common === theirs && layer.name !== tensor.name;
+    const usual = listOrders(layer, own, tensor.shape);
+    const isPlain = layer.kind === 'plain' && own === null;
+    const orders = isRenamed && isPlain ? addRotaryOrders(layer, tensor, usual, suspect) : usual;
     // Same name and same number of elements: a reshape that a converter folded.
     if (orders.length === 0 && layer.name !== tensor.name) return [];
-    return [{ tensor, orders: orders.length === 0 ? [[]] : orders }];
+    return [{ tensor, isRenamed, orders: orders.length === 0 ? [[]] : orders }];
   });
 }
 
-/** The usual orders; and those that llama.cpp's converter may have given, instead of them where the file says so. */
-function listAllOrders(layer: Layer, { tensor, layer: own }: PoolTensor, suspect: Model): readonly ElementOrder[] {
-  const orders = listOrders(layer, own, tensor.shape);
-  const isMaybeMoved = layer.kind === 'plain' && own === null && isRenamed(layer.name, tensor.name);
-  if (!isMaybeMoved || !layer.shape.every((dim, axis) => dim === tensor.shape[axis])) return orders;
-  const { shape } = tensor;
-  const rotary = listRotaryOrders({ ours: layer.name, theirs: tensor.name, shape, metadata: suspect.metadata });
-  return rotary.isCertain ? rotary.orders : [...orders, ...rotary.orders];
+/** With the orders that llama.cpp's converter may have given; these alone where the file says so. */
+function addRotaryOrders(
+  layer: Layer,
+  { name, shape }: TensorRef,
+  usual: readonly ElementOrder[],
+  { metadata }: Model,
+): readonly ElementOrder[] {
+  if (!layer.shape.every((dim, axis) => dim === shape[axis])) return usual;
+  const { orders, isCertain } = listRotaryOrders({ ours: layer.name, theirs: name, shape, metadata });
+  return isCertain ? orders : [...usual, ...orders];
 }
 
 function toCandidates(fits: readonly Fit[]): Candidate[] {
