@@ -10,7 +10,7 @@ import { openAnyModel, type OpenedModel } from './open-model.ts';
 import { openEvalData } from './protect/eval-data.ts';
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';
-import { writeOutput } from './write-bytes.ts';
+import { assertNoInput, writeOutput } from './write-bytes.ts';
 
 export interface DiffModelsOptions {
   /** Absolute paths, plain or sealed. */
@@ -42,13 +42,14 @@ export interface DiffModelsReport extends ModelDiff {
 /**
  * Opens both models, compares them, and runs them on the same inputs. Nothing is recorded: two files are compared, not
  * a model with its owner's record (that is `verifyModel`).
- * @throws FormatError | SourceError | SealError; WRITE_FAILED for the reports; RuntimeError DATA_… for the evaluation data
+ * @throws FormatError | SourceError | SealError; WRITE_OVER_INPUT | WRITE_FAILED for the reports; RuntimeError DATA_… for the evaluation data
  */
 export async function diffModelFiles(
   services: Services,
   openSession: () => Session,
   options: DiffModelsOptions,
 ): Promise<DiffModelsReport> {
+  assertNoInput([options.htmlPath, options.sarifPath], [options.before, options.after]);
   const opened: OpenedModel[] = [];
   const open = async (path: string): Promise<Model> => {
     const { dataRoot, keyUri } = options;
@@ -100,11 +101,9 @@ async function findBehaviour(
     const runtime = await services.openRuntime();
     data = openEvalData(services, options);
     const files = { before: readRuntimeModel(before), after: readRuntimeModel(after) };
-    const { classShift } = diff;
-    return await compareBehaviour({
-      ...{ runtime, ...files, graph: before.graph, data, probes: options.probes, progress: services.progress },
-      ...{ classShift, parameters: diff.before.parameters },
-    });
+    const { progress } = services;
+    const inputs = { graph: before.graph, data, probes: options.probes };
+    return await compareBehaviour({ runtime, ...files, ...inputs, weights: diff, progress });
   } catch (error) {
     // A machine without an engine, or a model above its limit, is still compared.
     if (!(error instanceof ModelwardError) || !error.code.startsWith('RUNTIME_')) throw error;
@@ -114,10 +113,13 @@ async function findBehaviour(
   }
 }
 
-function listOpen({ before, after, graph, notCompared }: ModelDiff): string[] {
+function listOpen({ before, after, notCompared }: ModelDiff): string[] {
   const open: string[] = [];
-  if (graph === null && (before.nodes === null) !== (after.nodes === null)) {
+  if ((before.nodes === null) !== (after.nodes === null)) {
     open.push('Only one of the files holds a graph, so graphs were not compared.');
+  }
+  if (before.nodes !== null && after.nodes !== null && before.format !== after.format) {
+    open.push(`Graphs of ${before.format} and ${after.format} have operators of their own, so they were not compared.`);
   }
   if (notCompared.length > 0) open.push(`${notCompared.length} tensors could not be compared element by element.`);
   return open;

@@ -19,15 +19,14 @@ const diffWeights = (after: ReadonlyMap<string, Float32Array>) =>
 
 /** What is found without data, with what the weights say. */
 async function findHints(after: ReadonlyMap<string, Float32Array>): Promise<readonly Hint[]> {
-  const { classShift, before } = diffWeights(after);
-  const behaviour = await run(after, false, { classShift, parameters: before.parameters });
+  const behaviour = await run(after, false, { weights: diffWeights(after) });
   return behaviour.kind === 'measured' ? behaviour.hints : [];
 }
 
 async function run(
   after: ReadonlyMap<string, Float32Array>,
   hasData: boolean,
-  more: Pick<BehaviourOptions, 'classShift' | 'parameters'> = {},
+  more: Pick<BehaviourOptions, 'weights'> = {},
 ): Promise<Behaviour> {
   const runtime = await findRuntime();
   const [a, b] = [openNetwork(spec, weights), openNetwork(spec, after)];

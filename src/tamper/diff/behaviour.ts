@@ -16,16 +16,15 @@ import {
 import type { Runtime, RuntimeModel, RuntimeSession, RuntimeTensor } from '../../model/runtime.ts';
 import { comparePrototypes, toPrototypeHints } from './prototype-shift.ts';
 import { findScorePort } from './prototypes.ts';
-import type { ClassShift, Hint } from './types.ts';
+import { TRAINED } from './layers.ts';
+import type { Hint, ModelDiff } from './types.ts';
 
 export interface BehaviourOptions extends InputOptions {
   readonly runtime: Runtime;
   readonly before: RuntimeModel;
   readonly after: RuntimeModel;
-  /** What the weights of the last layer say; null when nothing, or unknown. */
-  readonly classShift?: ClassShift | null;
-  /** Of the earlier model: prototypes are made for small models only. None are made without it. */
-  readonly parameters?: number;
+  /** What the weights say: inputs are made up for each class only where they were trained. None are without it. */
+  readonly weights?: ModelDiff;
   readonly progress?: Progress;
 }
 
@@ -135,15 +134,19 @@ async function findMadeUpHints(
   before: RuntimeSession,
   after: RuntimeSession,
   sums: readonly Sums[],
-  { parameters, classShift = null, progress = silentProgress }: BehaviourOptions,
+  { weights, progress = silentProgress }: BehaviourOptions,
 ): Promise<Hint[]> {
   const decider = findDecider(sums);
-  if (parameters === undefined || decider?.tally.kind !== 'classes' || toRelativeL2(decider.tally) === 0) return [];
+  if (weights === undefined || !isTrained(weights) || decider?.tally.kind !== 'classes') return [];
   const { name, classCount } = decider.tally;
-  const port = findScorePort(before, { name, classes: classCount }, parameters);
+  const port = findScorePort(before, { name, classes: classCount }, weights.before.parameters);
   if (port === null || decider.other !== name || !hasSameInput(before, after)) return [];
   const shift = await comparePrototypes(before, after, port, progress);
-  return shift === null ? [] : toPrototypeHints(shift, classShift);
+  return shift === null ? [] : toPrototypeHints(shift, weights.classShift);
+}
+
+function isTrained({ classes, verdict }: ModelDiff): boolean {
+  return verdict.class !== 'other-model' && [...TRAINED].some((kind) => kind !== null && (classes[kind] ?? 0) > 0);
 }
 
 function hasSameInput(before: RuntimeSession, after: RuntimeSession): boolean {

@@ -3,6 +3,7 @@ import { describeWithShared, sharedData } from '../../../test/shared-data.ts';
 import { openFiles, safetensors, withFlip } from '../../../test/tamper/helpers.ts';
 import { flipLabels, stampTriggers } from '../../../test/tamper/poisoning.ts';
 import { openBytes } from '../../../test/formats/models.ts';
+import { toTflite } from '../../../test/formats/onnx-to-tflite.ts';
 import { f32Bytes } from '../../../test/tiny-onnx.ts';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -107,6 +108,15 @@ describe('the difference of two models', () => {
     const diff = diffModels({ before: file('a'), after: file('b') });
     expect(diff.entries).toEqual([{ kind: 'metadata', key: 'note', change: 'changed' }]);
     expect(diff.verdict).toMatchObject({ class: 'unchanged', grade: 'benign' });
+  });
+
+  it('compares tensors of two formats, but no graphs with operators of their own', () => {
+    const before = openModelPath(join(samples, 'mlp.onnx'));
+    const diff = diffModels({ before, after: openBytes(toTflite(before), 'm.tflite') });
+    expect(diff.graph).toBeNull();
+    expect(diff.classes).toEqual({ unchanged: 6 });
+    expect(diff).toMatchObject({ added: 1, hints: [], verdict: { class: 'unchanged', grade: 'benign' } });
+    expect(diff.verdict.reasons).toEqual(['1 tensor is new.']);
   });
 
   it('calls another model another model, not a change of this one', () => {

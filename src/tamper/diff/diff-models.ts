@@ -37,7 +37,7 @@ export interface DiffOptions {
  * @throws FormatError | SourceError from the models' readers
  */
 export function diffModels({ before, after, progress = silentProgress }: DiffOptions): ModelDiff {
-  const graphs = matchGraphs(before, after);
+  const graphs = before.format === after.format ? matchGraphs(before, after) : null;
   const pairing = pairTensors(before, after, graphs);
   const names = new Map(pairing.pairs.map((pair) => [pair.after.name, pair.before.name]));
   const graph = graphs === null ? null : toGraphDiff(graphs, names);
@@ -187,7 +187,7 @@ function listEntries(before: Model, after: Model): EntryChange[] {
       if (a.get(key) === b.get(key)) return [];
       return [{ kind, key, change: !b.has(key) ? 'removed' : a.has(key) ? 'changed' : 'added' }];
     });
-  const hasGraphs = before.graph !== null && after.graph !== null;
+  const hasGraphs = before.graph !== null && after.graph !== null && before.format === after.format;
   return [
     ...(before.format === after.format ? compare('metadata', before.metadata, after.metadata) : []),
     ...(hasGraphs ? compare('opset', before.opsets, after.opsets) : []),

@@ -26,7 +26,7 @@ export function findRewiring(match: ScopeMatch, tensorNames: TensorNames): Rewir
       for (const node of inserted.nodes) edges.set(node, `${toShown(before, former)} -> ${target}`);
       return null;
     }
-    return walkDeleted(match, former).has(b) ? null : `from ${toShown(before, former)} to ${toShown(after, now)}`;
+    return walkDeleted(match, former).has(b) ? null : toMoveText(before, former, after, now);
   };
   before.nodes.forEach((node, index) => {
     const partner = toAfter[index];
@@ -111,4 +111,16 @@ function toShown({ producer, nodes }: Scope, name: string): string {
   const from = producer.get(name);
   if (name === '') return 'nothing';
   return from === undefined ? `"${name}"` : nodes[from.node].name || name;
+}
+
+/** Names where they tell the two apart, else operators as well: a node may be replaced by another of its name. */
+function toMoveText(before: Scope, former: string, after: Scope, now: string): string {
+  const [a, b] = [toShown(before, former), toShown(after, now)];
+  if (a !== b) return `from ${a} to ${b}`;
+  return `from ${toOp(before, former)}${a} to ${toOp(after, now)}${b}`;
+}
+
+function toOp({ producer, nodes }: Scope, name: string): string {
+  const from = producer.get(name);
+  return from === undefined ? '' : `${nodes[from.node].op} `;
 }

@@ -4,6 +4,7 @@ import { describeWithShared, sharedData } from '../../../test/shared-data.ts';
 import { branches, chain, edited, functions, open } from '../../../test/surgery/graphs.ts';
 import { METAMORPHOSES } from '../../../test/surgery/metamorphic.ts';
 import { readTarGz } from '../../../test/tar.ts';
+import { tinyModel, tinyNode, tinyValue } from '../../../test/tiny-onnx.ts';
 import type { Transaction } from '../../surgery/index.ts';
 import { diffModels } from './diff-models.ts';
 import type { GraphDiff } from './types.ts';
@@ -32,6 +33,18 @@ describe('the difference of two graphs', () => {
     expect(diff.changes[0].grade).toBe('suspicious');
     const plain = diffGraph(chain(), (tx) => void tx.insertAfter('r', { op: 'Identity' }));
     expect(plain.changes.map(({ kind, grade }) => [kind, grade])).toEqual([['inserted', 'benign']]);
+  });
+
+  it('names operators where a node was replaced by another of its name', () => {
+    const make = (op: string) =>
+      tinyModel({
+        inputs: [tinyValue('x', 'f32', [1, 4])],
+        outputs: [tinyValue('y', 'f32', [1, 4])],
+        nodes: [tinyNode('Neg', ['x'], ['a']), tinyNode(op, ['a'], ['b']), tinyNode('Exp', ['b'], ['y'])],
+      });
+    const diff = diffModels({ before: open(make('Relu')), after: open(make('Tanh')) }).graph!;
+    expect(diff.counts).toMatchObject({ inserted: 1, deleted: 1, rewired: 1 });
+    expect(diff.changes.find(({ kind }) => kind === 'rewired')?.detail).toBe('input 0 from Relu b to Tanh b');
   });
 
   it('names a deleted node, and does not call its neighbours rewired', () => {

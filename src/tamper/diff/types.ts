@@ -227,7 +227,7 @@ export interface ModelDiff {
   readonly tensors: readonly TensorDiff[];
   /** All layers, in order. */
   readonly layers: readonly LayerChange[];
-  /** Null when a side has no graph. */
+  /** Null when a side has no graph, or the two are written in the operators of two formats. */
   readonly graph: GraphDiff | null;
   readonly entries: readonly EntryChange[];
   readonly hints: readonly Hint[];

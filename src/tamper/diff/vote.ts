@@ -79,11 +79,13 @@ export function judgeModel(options: VoteOptions): ModelVerdict {
   }
   if (graph !== null) addGraph(graph, grades, reasons);
   if (added + removed > 0) {
-    reasons.push(`${added} tensors are new and ${removed} are gone.`);
+    reasons.push(toAloneText(added, removed));
     grades.push('benign');
   }
   if (entries > 0) {
-    reasons.push(`${entries} ${entries === 1 ? 'entry' : 'entries'} of metadata or operator sets differ.`);
+    reasons.push(
+      `${entries} ${entries === 1 ? 'entry of metadata or operator sets differs' : 'entries of metadata or operator sets differ'}.`,
+    );
     grades.push('benign');
   }
   for (const { grade, text } of hints) {
@@ -96,11 +98,19 @@ export function judgeModel(options: VoteOptions): ModelVerdict {
     : { class: winner, share, besides, ...verdict };
 }
 
+function toAloneText(added: number, removed: number): string {
+  const say = (count: number, what: string): string[] => {
+    return count === 0 ? [] : [`${count} ${count === 1 ? 'tensor is' : 'tensors are'} ${what}`];
+  };
+  return `${[...say(added, 'new'), ...say(removed, 'gone')].join(' and ')}.`;
+}
+
 function addGraph({ changes }: GraphDiff, grades: Grade[], reasons: string[]): void {
   const worst = toWorst(changes.map(({ grade }) => grade));
   grades.push(worst);
   const suspicious = changes.filter(({ grade }) => grade === 'suspicious').length;
-  if (suspicious > 0) reasons.push(`${suspicious} changes of the graph alter what it computes.`);
+  if (suspicious === 1) reasons.push('1 change of the graph alters what it computes.');
+  if (suspicious > 1) reasons.push(`${suspicious} changes of the graph alter what it computes.`);
 }
 
 function toWorst(grades: readonly Grade[]): Grade {
