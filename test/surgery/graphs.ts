@@ -15,6 +15,11 @@ export function edited(bytes: Uint8Array, act: (tx: Transaction) => void): Model
   return reopen(editGraph(open(bytes), act));
 }
 
+/** The main graph after an edit, as {@link toLines} shows it. */
+export function toEditedLines(bytes: Uint8Array, act: (tx: Transaction) => unknown): string[] {
+  return toLines(edited(bytes, (tx) => void act(tx)).graph);
+}
+
 /** One line for each node: "y = Add(a,b)". */
 export function toLines(graph: Graph | null | undefined): string[] {
   return (graph?.nodes ?? []).map(({ op, inputs, outputs }) => `${outputs.join()} = ${op}(${inputs.join()})`);
