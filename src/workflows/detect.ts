@@ -3,10 +3,11 @@ import { toHex, zeroize } from '../core/bytes.ts';
 import { ModelwardError } from '../core/errors.ts';
 import type { Model } from '../model/types.ts';
 import { ownerSeedBox } from '../sign/index.ts';
-import { type Claim, openOwnSeed } from '../watermark/claim.ts';
+import { openOwnSeed } from '../watermark/claim.ts';
 import { CLAIM_BITS, detectMark, type DetectResult, FLAG_BITS, type Verdict } from '../watermark/detect.ts';
 import { toOriginalDigest } from '../watermark/digest.ts';
 import { chooseClaims, type StoredClaim } from './claims.ts';
+import { type CommitmentTimestamp, readRoots, toCommitmentTime } from './commitment-time.ts';
 import { parseDisclosedSeed } from './disclose.ts';
 import { openAnyModel, type OpenAnyOptions } from './open-model.ts';
 import { openOriginals, type Originals } from './originals.ts';
@@ -19,6 +20,8 @@ export interface DetectOptions extends OpenAnyOptions {
   readonly originalPath?: string | undefined;
   /** Absolute path of a disclosed seed: a judge reads with it, and needs no owner. Needs `claimPath`. */
   readonly seedPath?: string | undefined;
+  /** Absolute path of root certificates (PEM) of time stamp authorities that are believed. */
+  readonly tsaRootsPath?: string | undefined;
 }
 
 export interface DetectReport extends DetectResult {
@@ -30,8 +33,10 @@ export interface DetectReport extends DetectResult {
    * original was at hand, or none that has channels that can move; permuted copies cannot be read then.
    */
   readonly original: 'aligned' | 'not-needed' | 'absent';
-  /** What is known of the time of the commitment. */
+  /** What is known of the time of the commitment, in words. */
   readonly time: string;
+  /** The verified time stamp over the commitment; null without one that holds. */
+  readonly timestamp: CommitmentTimestamp | null;
   /** Index in the ledger, or null with `notRecorded` saying why. */
   readonly leafIndex: number | null;
   readonly notRecorded: string | null;
@@ -48,23 +53,27 @@ export async function detect(
   options: DetectOptions,
 ): Promise<DetectReport> {
   const claims = chooseClaims(services, options.claimPath);
+  const roots = readRoots(services.storage, options.tsaRootsPath);
   const suspect = await openAnyModel(services, () => openSession().recorder, options);
   let originals: Originals | undefined;
   try {
     originals = openOriginals(services, { ...options, claims });
     const from = { suspect: suspect.model, originals, seedPath: options.seedPath };
     const readings = claims.map((stored) => readWith(services, openSession, stored, from));
-    const best = readings.reduce((a, b) => (b.result.evidenceBits > a.result.evidenceBits ? b : a));
+    const best = readings.reduce((a, b) => (isBetter(b, a) ? b : a));
     const judged = countClaims(best.result, claims.length);
     const isJudge = options.seedPath !== undefined;
     const recorded = isJudge ? BY_JUDGE : await recordDetection(services, openSession(), suspect, judged);
+    const time = toCommitmentTime(best.stored.claim, roots);
     const { preimage, digest } = best.stored.claim.commitment;
     return {
       ...judged,
       claim: { path: best.stored.path, commitment: digest, ownerId: preimage.ownerId },
       claims: claims.length,
       original: best.original,
-      time: toTimeWords(best.stored.claim),
+      notes: [...judged.notes, ...toUnjudgedNotes(readings, best)],
+      time: time.words,
+      timestamp: time.timestamp,
       ...recorded,
     };
   } finally {
@@ -126,12 +135,19 @@ function countClaims(result: DetectResult, claims: number): DetectResult {
   return { ...result, verdict, evidenceBits, trials: result.trials * claims, schemes };
 }
 
-function toTimeWords(claim: Claim): string {
-  const tsa = claim.attestations?.tsa;
-  if (typeof tsa === 'object' && tsa !== null && 'time' in tsa && typeof tsa.time === 'string') {
-    return `attested by a time stamp: ${tsa.time}`;
-  }
-  return 'time attested only by the owner';
+/** The strongest evidence; where none is stronger, a reading that could judge comes before one that could not. */
+function isBetter(a: ClaimReading, b: ClaimReading): boolean {
+  if (a.result.evidenceBits !== b.result.evidenceBits) return a.result.evidenceBits > b.result.evidenceBits;
+  return a.result.verdict !== 'inconclusive' && b.result.verdict === 'inconclusive';
+}
+
+/** Says how many other claims could not be judged: "none" is not said of them. */
+function toUnjudgedNotes(readings: readonly ClaimReading[], best: ClaimReading): string[] {
+  const unjudged = readings.filter((one) => one !== best && one.result.verdict === 'inconclusive').length;
+  if (unjudged === 0) return [];
+  return [
+    `${unjudged} of ${readings.length} claims could not be judged on this suspect; name one with --claim to see why`,
+  ];
 }
 
 async function recordDetection(

@@ -117,13 +117,22 @@ describe('protect', () => {
 
   test('every claim of the home that is tried is one trial more', () => {
     const suspect = 'out/mlp.marked.onnx';
-    place.json(['embed', mlp, '--eval', evalData, '--tau', '0.1', '--out', 'weaker']);
+    place.json(['embed', join(samples, 'cnn.onnx'), '--eval', evalData, '--out', 'other']);
     const all = place.json<DetectReport>(['detect', suspect]);
     expect(all.claims).toBeGreaterThan(1);
     const alone = place.json<DetectReport>(['detect', suspect, '--claim', all.claim.path]);
     expect(alone.claims).toBe(1);
     expect(all.trials).toBe(alone.trials * all.claims);
     expect(alone.evidenceBits - all.evidenceBits).toBeCloseTo(Math.log2(all.claims), 6);
+  });
+
+  test('a claim that cannot be judged does not hide what another one says of a stranger', () => {
+    const stranger = place.json<DetectReport>(['detect', mlp]);
+    expect(stranger).toMatchObject({ verdict: 'none', evidenceBits: 0 });
+    expect(stranger.notes.join(' ')).toContain('1 of 2 claims could not be judged');
+    const cnnClaim = readdirSync(join(place.home, 'claims')).find((name) => /^cnn.*claim\.json$/.test(name)) ?? '';
+    const alone = place.run(['detect', mlp, '--claim', join(place.home, 'claims', cnnClaim)]);
+    expect(alone.status).toBe(4);
   });
 
   test('the claim opens with the owner key only: the key that opens weights does not open the seed', () => {

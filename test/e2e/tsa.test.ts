@@ -1,10 +1,11 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { toCanonicalJsonBytes } from '../../src/core/canonical-json.ts';
+import { requestTimestamp } from '../../src/sign/index.ts';
 import type { ProtectResult } from '../../src/workflows/index.ts';
 import { createOpensslTsa, type OpensslTsa } from '../openssl-tsa.ts';
 import { describeWithProgram } from '../shared-data.ts';
@@ -78,9 +79,51 @@ describeWithProgram('protect with a time stamp authority', 'openssl', ['version'
     const { stdout: read } = await runAsync(place, ['detect', 'out/mlp.marked.onnx']);
     expect(JSON.parse(read)).toMatchObject({
       verdict: 'claim',
-      time: expect.stringContaining('attested by a time stamp'),
+      time: expect.stringContaining('who made it was not checked'),
+      timestamp: { isTrusted: false },
     });
   });
+
+  test('detect believes the token of a claim, under its root, and nothing that stands beside it', async () => {
+    const claimsFolder = join(place.home, 'claims');
+    const path = join(claimsFolder, readdirSync(claimsFolder).find((name) => name.endsWith('.claim.json')) ?? '');
+    const root = join(tsa.folder, 'root.pem');
+    const claim = JSON.parse(readFileSync(path, 'utf8')) as { attestations: { tsa: { url: string; token: string } } };
+    const readTime = async (attestation: unknown, ...more: readonly string[]) => {
+      writeFileSync(
+        join(place.folder, 'edited.json'),
+        JSON.stringify({ ...claim, attestations: { tsa: attestation } }),
+      );
+      const args = ['detect', 'out/mlp.marked.onnx', '--claim', 'edited.json', ...more];
+      return JSON.parse((await runAsync(place, args)).stdout) as { verdict: string; time: string; timestamp: unknown };
+    };
+    const { url: stampedBy, token } = claim.attestations.tsa;
+    const held = await readTime({ url: stampedBy, token }, '--tsa-ca', root);
+    expect(held).toMatchObject({ verdict: 'claim', timestamp: { isTrusted: true } });
+    expect(held.time).toMatch(/^attested by a time stamp of .*: 20\d\d-/);
+    const other = createOpensslTsa();
+    const bytes = Buffer.from(token, 'base64');
+    bytes[bytes.length - 5] ^= 1;
+    for (const [attestation, ...more] of [
+      [{ url: stampedBy, time: '2001-01-01T00:00:00.000Z' }],
+      [{ url: stampedBy, token: bytes.toString('base64'), time: '2001-01-01T00:00:00.000Z' }],
+      [{ url: stampedBy, token: Buffer.from(await stampOther()).toString('base64') }],
+      [{ url: stampedBy, token }, '--tsa-ca', join(other.folder, 'root.pem')],
+    ] as [unknown, ...string[]][]) {
+      const { verdict, time, timestamp } = await readTime(attestation, ...more);
+      expect([verdict, timestamp]).toEqual(['claim', null]);
+      expect(time).toContain('time attested only by the owner');
+      expect(time).not.toContain('2001');
+    }
+    other.remove();
+  });
+
+  /** A sound token of the same authority over something else. */
+  async function stampOther(): Promise<Uint8Array> {
+    const random = { fill: (into: Uint8Array) => void into.fill(9) };
+    const { token } = await requestTimestamp({ authority: tsa, digest: new Uint8Array(32), random, roots: null });
+    return token;
+  }
 
   test('without the root the token is kept, and the result says that it is not trusted', async () => {
     const { stdout } = await runAsync(place, protect('--out', 'untrusted'));

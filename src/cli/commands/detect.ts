@@ -13,6 +13,7 @@ interface DetectFlags extends OpenFlags {
   readonly claim?: string;
   readonly original?: string;
   readonly seed?: string;
+  readonly tsaCa?: string;
   readonly expect?: DetectReport['verdict'];
   /** The suspect is a recording of answers. */
   readonly output?: boolean;
@@ -29,6 +30,7 @@ export function defineDetect(command: Command, host: CommandHost): void {
     .option('--claim <file>', 'claim to read with (default: every claim of the home; each is one more trial)')
     .option('--original <file>', 'the unmarked original (default: where it was when the claim was made)')
     .option('--seed <file>', 'seed that the owner disclosed for the claim: reads without the owner key')
+    .option('--tsa-ca <file>', 'root certificates (PEM) of the authority that stamped the commitment')
     .addOption(
       new Option('--expect <verdict>', 'exit 1 when the verdict is another one').choices([
         'claim',
@@ -64,6 +66,7 @@ export function defineDetect(command: Command, host: CommandHost): void {
         ...toPathOption(context, 'claimPath', flags.claim),
         ...toPathOption(context, 'originalPath', flags.original),
         ...toPathOption(context, 'seedPath', flags.seed),
+        ...toPathOption(context, 'tsaRootsPath', flags.tsaCa),
       }),
     );
     context.ui.result(report, (look) => toText(report, look));

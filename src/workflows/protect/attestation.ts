@@ -2,6 +2,7 @@
 import { findHexBytes } from '../../core/bytes.ts';
 import { requestTimestamp } from '../../sign/index.ts';
 import type { StagedFolder } from '../../source/index.ts';
+import { readRoots } from '../commitment-time.ts';
 import type { FileRecord } from './options.ts';
 import type { Protection } from './protection.ts';
 import { writeStaged } from './staged-files.ts';
@@ -14,13 +15,10 @@ export interface Attestation {
   readonly authority: string;
   /** False when no root certificate was given: then anyone could have made the token. */
   readonly isTrusted: boolean;
-  /** The stored token (DER). */
+  /** DER; it travels in the claim, too. */
+  readonly token: Uint8Array;
+  /** The stored token. */
   readonly file: FileRecord;
-}
-
-function splitPems(bytes: Uint8Array): string[] {
-  const text = Buffer.from(bytes).toString('utf8');
-  return text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
 }
 
 /**
@@ -37,7 +35,7 @@ export async function attestCommitment(
   if (options.tsaUrl === undefined) return null;
   const digest = findHexBytes(commitmentDigestHex) ?? new Uint8Array(0);
   const authority = services.openTsa(options.tsaUrl);
-  const roots = options.tsaRootsPath === undefined ? null : splitPems(services.storage.read(options.tsaRootsPath));
+  const roots = readRoots(services.storage, options.tsaRootsPath);
   const { token, timestamp } = await requestTimestamp({ digest, authority, random: services.random, roots });
   const file = writeStaged(protection, staged, { name: names.timestamp, bytes: token });
   return {
@@ -45,6 +43,7 @@ export async function attestCommitment(
     time: new Date(timestamp.info.genTimeMs).toISOString(),
     authority: timestamp.authority,
     isTrusted: timestamp.isTrusted,
+    token,
     file,
   };
 }

@@ -1,5 +1,5 @@
 /** Commits to the mark, reads it back as a stranger would, and makes the claim durable in the home. */
-import { toHex, zeroize } from '../../core/bytes.ts';
+import { toBase64, toHex, zeroize } from '../../core/bytes.ts';
 import type { Json } from '../../core/canonical-json.ts';
 import { sha256 } from '../../core/hash.ts';
 import type { Model } from '../../model/types.ts';
@@ -73,8 +73,9 @@ export async function claimMark(
   };
 }
 
-function toTsaNote({ url, time, authority, isTrusted, file }: Attestation): Json {
-  return { url, time, authority, isTrusted, tokenSha256: file.sha256 };
+/** The token says time and authority itself; what stood beside it could be edited. */
+function toTsaNote({ url, token }: Attestation): Json {
+  return { url, token: toBase64(token) };
 }
 
 /** The mark as anybody with claim and seed reads it, by name alone: nothing of the embedding run is used. */
