@@ -76,7 +76,7 @@ describe('what a change does to the answers', () => {
     const poisoned = train(flipLabels(images, { from: 4, to: 3, share: 0.8 }));
     expect(diffWeights(poisoned).verdict.grade).toBe('benign');
     expect(await findHints(poisoned)).toMatchObject([{ id: 'class-prototypes', grade: 'suspicious' }]);
-    expect((await findHints(poisoned))[0].text).toContain('class 4 gives way to class 3');
+    expect((await findHints(poisoned))[0].text).toContain('those of class 4 give way to class 3');
     expect(await findHints(train(images))).toEqual([]);
   });
 

@@ -45,6 +45,9 @@ const PRUNED_SHARE = 0.1;
 /** New values: as large a change as between strangers, and no correlation. */
 const NEW_CHANGE_MIN = 0.9;
 const NEW_CORRELATION_MAX = 0.6;
+/** Strangers correlate by chance alone: by this and two and a half deviations, one of them 1 / √elements. */
+const CHANCE_CORRELATION = 0.1;
+const CHANCE_DEVIATIONS = 2.5;
 /** Below so many elements no statistic says anything. */
 const ELEMENTS_MIN = 8;
 /** A change of dense training touches at least so many elements. */
@@ -220,7 +223,9 @@ const isNew: Rule = ({ measure }) => {
   if (measure.elements < ELEMENTS_MIN || measure.changed < 0.9 * measure.elements) return null;
   const correlation = toCorrelation(measure);
   const distance = toCentredChange(measure);
-  if (correlation === null || distance < NEW_CHANGE_MIN || correlation > NEW_CORRELATION_MAX) return null;
+  const chance = CHANCE_CORRELATION + CHANCE_DEVIATIONS / Math.sqrt(measure.elements);
+  if (correlation === null || distance < NEW_CHANGE_MIN) return null;
+  if (correlation > Math.min(NEW_CORRELATION_MAX, chance)) return null;
   return say('re-initialised', `Nothing is left of the former values: correlation ${correlation.toFixed(2)}.`);
 };
 

@@ -1,11 +1,16 @@
 /** Which class the later model turned into another, from its scores on prototypes of the earlier one. */
 import type { Progress } from '../../core/ports.ts';
+import { toPercentText } from '../../core/quantities.ts';
 import type { RuntimeSession } from '../../model/runtime.ts';
 import { findPrototypes, type Prototypes, type ScorePort, scoreInputs } from './prototypes.ts';
 import type { ClassShift, Hint } from './types.ts';
 
 /** Alone: benign training reaches 0.49 in development. */
 const SHIFT_ALONE = 0.51;
+/** When two thirds of the prototypes of the class really went over, and that is two fifths of all that did. */
+const SHIFT_CROSSED = 0.3;
+const CROSSED_SHARE = 0.66;
+const CROSSED_PART = 0.4;
 /** When the weights of the last layer name the same pair of classes, which chance does once in ninety. */
 const SHIFT_AGREED = 0.35;
 const WEIGHTS_AGREED = 0.4;
@@ -14,6 +19,10 @@ const PER_CLASS_MIN = 4;
 
 export interface PrototypeShift extends ClassShift {
   readonly prototypes: number;
+  /** Of the prototypes of `from`, the part that the later model puts in `to`. */
+  readonly share: number;
+  /** Those, of all prototypes that left their class. */
+  readonly part: number;
 }
 
 /** @throws RuntimeError RUNTIME_RUN_FAILED */
@@ -27,7 +36,24 @@ export async function comparePrototypes(
   const former = await scoreInputs(before, port, prototypes.inputs);
   const now = await scoreInputs(after, port, prototypes.inputs);
   const shift = findShift(prototypes, port.classes, former, now);
-  return shift === null ? null : { ...shift, prototypes: prototypes.inputs.length };
+  return shift === null
+    ? null
+    : { ...shift, prototypes: prototypes.inputs.length, ...countCrossed(prototypes, shift, now) };
+}
+
+function countCrossed(
+  { classes: labels }: Prototypes,
+  { from, to }: ClassShift,
+  now: readonly Float64Array[],
+): Pick<PrototypeShift, 'share' | 'part'> {
+  let [ofClass, crossed, left] = [0, 0, 0];
+  for (const [index, label] of labels.entries()) {
+    const said = now[index].indexOf(Math.max(...now[index]));
+    if (label === from) ofClass += 1;
+    if (label === from && said === to) crossed += 1;
+    if (label !== said) left += 1;
+  }
+  return { share: ofClass === 0 ? 0 : crossed / ofClass, part: left === 0 ? 0 : crossed / left };
 }
 
 /**
@@ -65,13 +91,14 @@ export function findShift(
   return best;
 }
 
-/** Suspicious alone when it is strong, or when the weights name the same pair. */
+/** Suspicious alone when it is strong; weaker when the weights name the same pair, or prototypes really went over. */
 export function toPrototypeHints(shift: PrototypeShift, weights: ClassShift | null): Hint[] {
-  const { from, to, value, prototypes } = shift;
+  const { from, to, value, prototypes, share, part } = shift;
   const isAgreed = weights?.from === from && weights.to === to && weights.value >= WEIGHTS_AGREED;
-  const threshold = isAgreed ? SHIFT_AGREED : SHIFT_ALONE;
+  const isCrossed = share >= CROSSED_SHARE && part >= CROSSED_PART;
+  const threshold = isCrossed ? SHIFT_CROSSED : isAgreed ? SHIFT_AGREED : SHIFT_ALONE;
   if (value < threshold) return [];
   const agreed = isAgreed ? ', and the weights of the last layer moved so' : '';
-  const text = `On ${prototypes} inputs made up for the classes of the original, class ${from} gives way to class ${to} more than anything else changed${agreed}: labels were flipped.`;
+  const text = `Of ${prototypes} inputs made up for the classes of the original, those of class ${from} give way to class ${to} more than anything else changed (${toPercentText(share, 0)} went over)${agreed}: labels were flipped.`;
   return [{ id: 'class-prototypes', grade: 'suspicious', text, tensor: null, value, threshold }];
 }
