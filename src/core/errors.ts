@@ -75,7 +75,6 @@ export class WatermarkError extends ModelwardError {}
 export class TamperError extends ModelwardError {}
 export class SealError extends ModelwardError {}
 export class LedgerError extends ModelwardError {}
-export class LabError extends ModelwardError {}
 export class RuntimeError extends ModelwardError {}
 export class QueueError extends ModelwardError {}
 export class WorkflowError extends ModelwardError {}

@@ -145,18 +145,6 @@ function findRoot(low: number, high: number, falling: (x: number) => number): nu
   return (low + high) / 2;
 }
 
-/**
- * Exact interval of a proportion after `hits` of `trials`; it covers the true one with at least `confidence`.
- * @see C. J. Clopper and E. S. Pearson, Biometrika 26 (1934)
- */
-export function toProportionInterval(hits: number, trials: number, confidence: number): Interval {
-  if (trials < 1 || hits < 0 || hits > trials) throw new TypeError('hits must be in 0..trials, trials ≥ 1');
-  const log2Side = Math.log2((1 - confidence) / 2);
-  const low = hits === 0 ? 0 : findRoot(0, 1, (p) => log2Side - toLog2BinomialTail(trials, hits, p));
-  const high = hits === trials ? 1 : findRoot(0, 1, (p) => toLog2BinomialTail(trials, trials - hits, 1 - p) - log2Side);
-  return { low, high };
-}
-
 export interface PairedCounts {
   /** Samples judged by both models. */
   readonly samples: number;

@@ -21,7 +21,7 @@ export const RECIPES: Readonly<Record<ModelName, Recipe>> = {
 };
 
 /** The training set of a model: the same for every seed of it, so that independent models share their data. */
-export function createTrainingSet(name: ModelName, task: GlyphTask = 'digits'): Samples {
+function createTrainingSet(name: ModelName, task: GlyphTask = 'digits'): Samples {
   return generateGlyphs({ task, stream: 'train', count: RECIPES[name].trainCount });
 }
 

@@ -77,7 +77,7 @@ export function inferLogits(network: Network, samples: Samples): Float32Array {
 }
 
 /** Index of the largest logit of each row; the first of equal ones. */
-export function toClasses(logits: Float32Array, classes: number): Uint8Array {
+function toClasses(logits: Float32Array, classes: number): Uint8Array {
   const picked = new Uint8Array(logits.length / classes);
   for (let item = 0; item < picked.length; item += 1) {
     let best = 0;

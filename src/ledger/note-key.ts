@@ -25,7 +25,7 @@ export function isKeyName(name: string): boolean {
 }
 
 /** SHA-256(name ‖ 0x0A ‖ 0x01 ‖ public key), the first four bytes as u32 big-endian. */
-export function toKeyId(name: string, publicKey: Uint8Array): number {
+function toKeyId(name: string, publicKey: Uint8Array): number {
   const digest = sha256(utf8(name), new Uint8Array([0x0a, ED25519]), publicKey);
   return new DataView(digest.buffer, digest.byteOffset).getUint32(0);
 }

@@ -42,7 +42,7 @@ ${toVerifySteps(report, audience).map(
 }
 
 /** The steps that apply to what was made, in the order in which a verifier takes them. */
-export function toVerifySteps(report: ProtectReport, audience: ReportAudience): VerifyStep[] {
+function toVerifySteps(report: ProtectReport, audience: ReportAudience): VerifyStep[] {
   const has = (role: ReportFileRole): boolean => report.files.some((file) => file.role === role);
   const name = (role: ReportFileRole): string => toCommandName(report.files, role, audience);
   const steps: VerifyStep[] = [

@@ -1,6 +1,7 @@
 /** `modelward ledger`: what was recorded, proofs for outsiders, and a full check. */
 import type { Command } from 'commander';
 import { EXIT } from '../../core/errors.ts';
+import { toPrintable } from '../../core/printable.ts';
 import { checkLedger, checkProof, listEntries, proveEntry } from '../../workflows/ledger.ts';
 import { addExamples } from '../command-spec.ts';
 import { type CommandHost, onAction } from '../context.ts';
@@ -98,7 +99,9 @@ function addVerify(ledger: Command, host: CommandHost): void {
         ],
         style,
       );
-      return `proven\n${pairs}\n${checkpoint}`;
+      // It comes from elsewhere: lines stay, nothing else of it moves the cursor.
+      const lines = checkpoint.trimEnd().split('\n').map(toPrintable);
+      return `proven\n${pairs}\n${lines.join('\n')}\n`;
     });
     return EXIT.ok;
   });

@@ -33,7 +33,7 @@ export interface Layer {
   backward(gradient: Tensor): Tensor;
 }
 
-export function createParameter(
+function createParameter(
   name: string,
   shape: readonly number[],
   options: { readonly isDecayed: boolean; readonly fill: (index: number) => number },
