@@ -51,6 +51,11 @@ export function findLlamaName(name: string): string | null {
   return whole === undefined ? null : `${whole}${own.slice(cut)}`;
 }
 
+/** Whether the name is that of the layer that makes the logits. */
+export function isOutputName(name: string): boolean {
+  return findLlamaName(name) === 'output.weight';
+}
+
 /** Whether the name is one that llama.cpp gives. */
 export function isLlamaName(name: string): boolean {
   return COMMON.test(name);

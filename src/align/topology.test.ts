@@ -193,4 +193,13 @@ describe('topology', () => {
       ['k', [64, 10], 1],
     ]);
   });
+
+  test('without a graph, the layer that makes the logits is known by its name, at either converter', () => {
+    for (const name of ['lm_head.weight', 'model.language_model.lm_head.weight', 'embed_out.weight', 'output.weight']) {
+      const { layers } = toTopology(memoryModel([zeros('model.layers.0.mlp.up_proj.weight', 8, 4), zeros(name, 9, 4)]));
+      expect(layers.map(({ isOutput }) => isOutput)).toEqual([false, true]);
+    }
+    const { layers } = toTopology(memoryModel([zeros('fc1.weight', 8, 4), zeros('blk.0.attn_output.weight', 4, 4)]));
+    expect(layers.map(({ isOutput }) => isOutput)).toEqual([false, false]);
+  });
 });

@@ -2,6 +2,7 @@
 import { isDecodableBlock } from '../model/blocks.ts';
 import { DTYPES } from '../model/dtype.ts';
 import type { Graph, GraphNode, Model, TensorRef } from '../model/types.ts';
+import { isOutputName } from './llama-names.ts';
 import { toOutputNodes } from './outputs.ts';
 import type { ChannelVector, Layer, Space, Topology } from './ports.ts';
 import { type ChannelMap, toChannels } from './spaces.ts';
@@ -10,7 +11,7 @@ import { listScopes, listWeightUses, type WeightUse } from './weights.ts';
 /**
  * The layers of a model. With a graph: every constant that an operator uses as a weight, in graph order, with the
  * channel sets that neurons can be permuted in. Without one: every float or quantised tensor of rank 2 or more, in file
- * order; a 2-D one is read as [out, in], and no channels are known.
+ * order; a 2-D one is read as [out, in], no channels are known, and an output layer is known by its name alone.
  */
 export function toTopology(model: Model): Topology {
   return model.graph === null ? toPlainTopology(model.tensors) : toGraphTopology(model.graph);
@@ -33,7 +34,7 @@ function toPlainTopology(tensors: readonly TensorRef[]): Topology {
       outAxis: 0,
       inAxis: 1,
       groups: 1,
-      isOutput: false,
+      isOutput: isOutputName(tensor.name),
       out: null,
       in: null,
     }),
