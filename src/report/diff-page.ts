@@ -55,12 +55,12 @@ ${sections.filter((section) => section !== null).map(({ title, content }, at) =>
 }
 
 function toHead({ names, diff, grade, open }: DiffPage): Html {
-  const changed = diff.tensors.filter(({ class: kind }) => kind !== 're-encoded').length;
+  const changed = diff.tensors.filter(isChanged).length;
   const nodes = diff.graph === null ? null : diff.graph.changes.filter(({ kind }) => kind !== 'renamed').length;
   const facts: readonly (readonly [string, string, string])[] = [
     ['Weights', diff.verdict.class, toVerdictNote(diff.verdict)],
     ['Grade', grade, GRADE_WORDS[grade]],
-    ['Tensors', toCountText(changed), `of ${toCountText(diff.before.tensors)} differ`],
+    ['Tensors', toCountText(changed), `of ${toCountText(diff.before.tensors)} differ${toAloneText(diff)}`],
     ['Graph', nodes === null ? '–' : toCountText(nodes), nodes === null ? 'not compared' : 'changes'],
   ];
   return html`<header>
@@ -76,6 +76,15 @@ ${
     : html`<div class="attention" role="note" aria-labelledby="attention"><h2 id="attention">Not compared</h2><ul>${open.map((text) => html`<li>${text}</li>`)}</ul></div>`
 }
 </header>`;
+}
+
+/** Compared, and not the same. */
+function isChanged({ before, after, class: kind }: TensorDiff): boolean {
+  return before !== null && after !== null && kind !== 're-encoded';
+}
+
+function toAloneText({ added, removed }: ModelDiff): string {
+  return `${added > 0 ? `, ${toCountText(added)} new` : ''}${removed > 0 ? `, ${toCountText(removed)} gone` : ''}`;
 }
 
 function toVerdictNote({ class: kind, share }: ModelDiff['verdict']): string {
@@ -148,9 +157,9 @@ function toAnswersSection(behaviour: Behaviour): Part {
     'What it does to the answers',
     html`<p>${toCountText(behaviour.samples)} samples (${behaviour.inputs}) went through both models on ${behaviour.runtime}.</p>
 <table class="wide"><thead><tr><th scope="col">Output</th><th scope="col">Mean change</th><th scope="col">Largest change</th><th scope="col">Relative</th><th scope="col">Same class</th></tr></thead><tbody>
-${behaviour.outputs.map(({ name, meanChange, maxChange, relativeL2, agreement }) => html`<tr><th scope="row">${name}</th><td>${toFigure(meanChange)}</td><td>${toFigure(maxChange)}</td><td>${toSmallPercentText(relativeL2)}</td><td>${agreement === null ? '–' : toPercentText(agreement)}</td></tr>`)}
+${behaviour.outputs.map(({ name, meanChange, maxChange, relativeL2, agreement }) => html`<tr><th scope="row">${name}</th><td data-label="Mean change">${toFigure(meanChange)}</td><td data-label="Largest change">${toFigure(maxChange)}</td><td data-label="Relative">${toSmallPercentText(relativeL2)}</td><td data-label="Same class">${agreement === null ? '–' : toPercentText(agreement)}</td></tr>`)}
 </tbody></table>
-${behaviour.flows.length === 0 ? null : html`<p>Most frequent changes of class: ${behaviour.flows.map(({ from, to, samples, share }) => `${from} to ${to} (${samples} samples, ${toPercentText(share, 0)} of class ${from})`).join('; ')}.</p>`}`,
+${behaviour.flows.length === 0 ? null : html`<p>Most frequent changes of class: ${behaviour.flows.map(({ from, to, samples, share }) => `${from} to ${to} (${samples} ${samples === 1 ? 'sample' : 'samples'}, ${toPercentText(share, 0)} of class ${from})`).join('; ')}.</p>`}`,
   );
 }
 
@@ -172,5 +181,5 @@ function toTensorRow({ before, after, class: kind, figures, reasons }: TensorDif
   const name = before?.name ?? after?.name ?? '';
   const state = kind ?? (before === null ? 'added' : after === null ? 'removed' : 'not compared');
   const changed = figures === null ? '–' : `${toCountText(figures.changed)} of ${toCountText(figures.elements)}`;
-  return html`<tr><th scope="row">${name}</th><td>${state}</td><td>${changed}</td><td>${reasons.join(' ')}</td></tr>`;
+  return html`<tr><th scope="row">${name}</th><td>${state}</td><td data-label="Changed">${changed}</td><td>${reasons.join(' ')}</td></tr>`;
 }

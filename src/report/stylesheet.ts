@@ -96,7 +96,8 @@ footer p { border-top: 1px solid var(--line); padding-top: 14px; max-width: none
   .facts { grid-template-columns: repeat(2, 1fr); }
   .facts > div:nth-child(3) { border-left: 0; } .facts > div:nth-child(n+3) { border-top: 1px solid var(--line); }
   table.wide, table.wide tbody, table.wide tr, table.wide td, table.wide tbody th { display: block; } table.wide thead { display: none; }
-  table.wide tbody th { border: 0; padding-bottom: 0; } table.wide td { padding-top: 4px; } .number-cell { text-align: left; }
+  table.wide tbody th { border: 0; padding-bottom: 0; } table.wide td { padding-top: 4px; }
+  table.wide td[data-label]::before { content: attr(data-label) ": "; color: var(--muted); } .number-cell { text-align: left; }
 }
 @page { size: A4; margin: 18mm 16mm 18mm; @bottom-right { content: counter(page) " / " counter(pages); font: 9pt sans-serif; color: #59636e; } }
 @media print {
