@@ -2,6 +2,7 @@
 
 /** Signed 64-bit value of two halves. */
 export function toInt64(low: number, high: number): bigint {
+  if (high === 0) return BigInt(low);
   return (BigInt(high | 0) << 32n) | BigInt(low);
 }
 

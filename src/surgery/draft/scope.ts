@@ -63,7 +63,7 @@ export class Scope {
     const node = new Node(this, record);
     this.nodes.insertAfter(after, node);
     this.#link(node);
-    if (record.attributes.size > 0) this.#holdGraphs(node);
+    if (hasGraphs(record)) this.#holdGraphs(node);
     return node;
   }
 
@@ -190,4 +190,9 @@ export class Scope {
       } else if (readers === node) this.#uses.delete(input);
     }
   }
+}
+
+function hasGraphs({ attributes }: NodeRecord): boolean {
+  for (const { kind } of attributes.values()) if (kind === 'graph' || kind === 'graphs') return true;
+  return false;
 }

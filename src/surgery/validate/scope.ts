@@ -119,9 +119,7 @@ function checkNodeInScope(walk: Walk, node: NodeRecord): void {
   }
   if (!context.domains.has(node.domain)) findings.add('opset-missing', path, node.domain, node);
   checkNode(findings, node, path);
-  if (node.attributes.size > 0) {
-    for (const [name, attribute] of node.attributes) checkAttribute(walk, node, name, attribute);
-  }
+  if (hasInner(node)) for (const [name, attribute] of node.attributes) checkAttribute(walk, node, name, attribute);
   for (const output of node.outputs) if (output !== '') define(context, path, outer, defined, output, node);
 }
 
@@ -135,6 +133,13 @@ function isMadeLater(walk: Walk, value: string): boolean {
   if (!walk.made.has(value)) return false;
   walk.isLate = true;
   return true;
+}
+
+/** True when attributes have rules of their own: asked first, since most nodes have none of these. */
+function hasInner({ attributes }: NodeRecord): boolean {
+  for (const { kind } of attributes.values())
+    if (kind === 'graph' || kind === 'graphs' || kind === 'other') return true;
+  return false;
 }
 
 function checkAttribute(walk: Walk, node: NodeRecord, name: string, attribute: AttributeRecord): void {
