@@ -112,7 +112,7 @@ function toRulesSection({ findings }: ScanReport): Html | null {
     3,
     'What the rules mean',
     html`<table class="wide"><thead><tr><th scope="col">Rule</th><th scope="col">It sees</th><th scope="col">It alarms without reason on</th></tr></thead><tbody>
-${ids.map((id) => html`<tr><th scope="row">${id}</th><td>${SCAN_RULES[id].summary}</td><td>${SCAN_RULES[id].falseAlarms}</td></tr>`)}
+${ids.map((id) => html`<tr><th scope="row">${id}</th><td>${SCAN_RULES[id].summary}</td><td data-label="Alarms without reason on">${SCAN_RULES[id].falseAlarms}</td></tr>`)}
 </tbody></table>`,
   );
 }
