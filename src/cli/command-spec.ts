@@ -58,7 +58,7 @@ export function toCommandSpecs(program: Command): CommandSpec[] {
 }
 
 function walk(command: Command, words: readonly string[]): CommandSpec[] {
-  const children = toVisibleCommands(command);
+  const children = listVisibleCommands(command);
   const spec: CommandSpec = {
     name: words.join(' '),
     summary: command.summary() || command.description(),
@@ -72,7 +72,7 @@ function walk(command: Command, words: readonly string[]): CommandSpec[] {
 }
 
 /** Commands that help shows, without the built-in "help" command. */
-function toVisibleCommands(command: Command): Command[] {
+export function listVisibleCommands(command: Command): Command[] {
   const registered = new Set(command.commands);
   return command
     .createHelp()

@@ -27,6 +27,12 @@ export function addCommands(parent: Command, rows: readonly CommandRow[], host: 
     });
   }
   parent.hook('preSubcommand', (_parent, command) => define(command));
+  // Help was asked for, but of what? Commander would show the help of the parent.
+  parent.on('beforeHelp', () => {
+    const word = parent.args.at(0);
+    const isKnown = word === undefined || word.startsWith('-') || parent.commands.some((one) => one.name() === word);
+    if (!isKnown) throw toUnknownCommand(word, parent);
+  });
   // The built-in one would show commands as they are before they are defined.
   parent.helpCommand(false);
   parent

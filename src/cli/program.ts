@@ -124,5 +124,6 @@ export function createProgram(host: CommandHost, version: string): Command {
 }
 
 const EXIT_CODES = `
-Exit codes: 0 done · 1 findings · 2 wrong usage · 3 input malformed or refused · 4 not analysed or cannot tell ·
-5 no key · 6 environment · 70 internal error · 130 interrupted`;
+Exit codes: 0 done · 1 findings · 2 wrong usage · 3 input malformed or refused ·
+4 not analysed or cannot tell · 5 no key · 6 environment · 70 internal error ·
+130 interrupted`;

@@ -46,6 +46,12 @@ export function isAtPath(source: ByteSource, path: string): boolean {
   return found?.dev === file.opened.dev && found.ino === file.opened.ino;
 }
 
+/** True when both paths, links followed, name one file that exists. */
+export function isSameFile(a: string, b: string): boolean {
+  const [first, second] = [findStat(a), findStat(b)];
+  return first !== undefined && first.dev === second?.dev && first.ino === second.ino;
+}
+
 function findStat(path: string): BigIntStats | undefined {
   try {
     return statSync(path, { bigint: true, throwIfNoEntry: false });

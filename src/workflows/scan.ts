@@ -14,7 +14,7 @@ import {
 import { openAnyModel, type OpenAnyOptions } from './open-model.ts';
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';
-import { writeOutput } from './write-bytes.ts';
+import { assertNoInput, writeOutput } from './write-bytes.ts';
 
 export interface ScanFileOptions extends OpenAnyOptions {
   /** False leaves the weights unread. */
@@ -38,6 +38,7 @@ export async function scanFile(
   options: ScanFileOptions,
 ): Promise<ScanFileReport> {
   const name = basename(options.path);
+  assertNoInput([options.sarifPath, options.htmlPath], [options.path]);
   const subject = await openSubject(services, openSession, options);
   try {
     const { progress } = services;

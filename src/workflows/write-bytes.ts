@@ -1,6 +1,8 @@
 /** Writes a small file in one step, and makes the folders that an output is to lie in. */
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
+import { SourceError } from '../core/errors.ts';
 import { writeFileAtomic } from '../source/atomic.ts';
+import { isSameFile } from '../source/plain-file.ts';
 import type { Storage } from '../source/ports.ts';
 
 /**
@@ -27,6 +29,19 @@ export function writeBytes(
 export function makeParent(storage: Storage, path: string): void {
   const folder = dirname(path);
   if (!storage.exists(folder)) storage.makeFolder(folder, 0o755);
+}
+
+/**
+ * Reports replace older reports without being asked to, so a slip of the hand could replace the model itself: to be
+ * called before the work.
+ * @throws SourceError WRITE_OVER_INPUT
+ */
+export function assertNoInput(outputs: readonly (string | null | undefined)[], inputs: readonly string[]): void {
+  for (const output of outputs) {
+    if (typeof output === 'string' && inputs.some((input) => isSameFile(input, output))) {
+      throw new SourceError('WRITE_OVER_INPUT', { fields: { file: basename(output) } });
+    }
+  }
 }
 
 /** Writes a result file with its folders, replacing an older one. @throws SourceError WRITE_FAILED */

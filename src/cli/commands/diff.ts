@@ -132,7 +132,7 @@ function toTensorTable({ tensors }: DiffModelsReport, { style, widthColumns }: T
       { title: 'changed', align: 'right' },
       { title: 'bits', align: 'right' },
       { title: 'relative', align: 'right' },
-      { title: 'why' },
+      { title: 'why', isFlexible: true },
     ],
     rows: tensors
       .slice(0, ROWS_SHOWN)
@@ -153,7 +153,12 @@ function toTensorTable({ tensors }: DiffModelsReport, { style, widthColumns }: T
 function toGraphTable({ graph }: DiffModelsReport, { style, widthColumns }: TextLook): string {
   const changes = graph!.changes.filter(({ kind }) => kind !== 'renamed');
   const table = toTable({
-    columns: [{ title: 'grade' }, { title: 'graph' }, { title: 'node', isFlexible: true }, { title: 'how' }],
+    columns: [
+      { title: 'grade' },
+      { title: 'graph' },
+      { title: 'node', isFlexible: true },
+      { title: 'how', isFlexible: true },
+    ],
     rows: changes.slice(0, ROWS_SHOWN).map(({ grade, kind, before, after, detail, scope }) => {
       const side = after ?? before;
       const node = side === null ? '-' : `${side.op} ${side.name}`;

@@ -16,11 +16,11 @@ export interface PayloadFlags {
 
 export function addPayloadOptions(command: Command): Command {
   return command
-    .option('--text <text>', 'it says a text')
-    .option('--licence <statement>', 'it says a licence or copyright statement')
-    .option('--uuid [uuid]', 'it says a UUID; without one a fresh one')
-    .option('--checksum <hex>', 'it says a digest')
-    .option('--logo <file>', 'it is a picture file: PNG, JPEG or SVG where it is drawn');
+    .option('--text <text>', 'what it says: a text')
+    .option('--licence <statement>', 'what it says: a licence or copyright statement')
+    .option('--uuid [uuid]', 'what it says: this UUID, or a fresh one')
+    .option('--checksum <hex>', 'what it says: a digest')
+    .option('--logo <file>', 'what it shows: a picture file; PNG, JPEG or SVG where it is drawn');
 }
 
 /** @throws CliError CLI_USAGE; WatermarkError WATERMARK_PAYLOAD_MALFORMED; SourceError */

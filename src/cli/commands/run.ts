@@ -5,7 +5,7 @@ import { EXIT } from '../../core/errors.ts';
 import { toNpyBytes } from '../../fidelity/index.ts';
 import { isSealedPath } from '../../workflows/open-model.ts';
 import { loadPlain, loadSealed, readFeeds } from '../../workflows/run-model.ts';
-import { writeOutput } from '../../workflows/write-bytes.ts';
+import { assertNoInput, writeOutput } from '../../workflows/write-bytes.ts';
 import { addExamples } from '../command-spec.ts';
 import { type CliContext, type CommandHost, onAction, toPathOption, withSession } from '../context.ts';
 import { toPairs } from '../ui/table.ts';
@@ -79,12 +79,11 @@ async function run(
 ): Promise<RunResult> {
   const loaded = await loading;
   try {
-    const feeds = readFeeds(
-      loaded,
-      input.map((path) => context.toAbsolute(path)),
-    );
+    const inputs = input.map((path) => context.toAbsolute(path));
+    const feeds = readFeeds(loaded, inputs);
     const outputs = [...(await loaded.run(feeds))].map(([name, value]) => {
       const path = join(context.toAbsolute(out), `${name.replace(/[^A-Za-z0-9_.-]/g, '_')}.npy`);
+      assertNoInput([path], inputs);
       writeOutput(context.services, path, toNpyBytes(value));
       return { name, path, dtype: value.dtype, shape: value.shape };
     });

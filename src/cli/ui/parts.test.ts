@@ -30,6 +30,18 @@ describe('tables', () => {
     for (const line of table.trimEnd().split('\n')) expect(toColumns(line)).toBeLessThanOrEqual(24);
   });
 
+  test('of several flexible columns the widest is cut first; a narrow one stays as it is', () => {
+    const columns = [
+      { title: 'tensor', isFlexible: true },
+      { title: 'why', isFlexible: true },
+    ];
+    const rows = [['layer.weight', 'the later model has no such tensor']];
+    const fit = (widthColumns: number): string => toTable({ columns, rows, style: createStyle(false), widthColumns });
+    expect(fit(40)).toBe('tensor        why\nlayer.weight  the later mod… such tensor\n');
+    expect(fit(24)).toBe('tensor       why\nlayer…eight  the l…ensor\n');
+    expect(fit(8)).toBe('tensor    why\nlaye…ght  the …sor\n');
+  });
+
   test('a hostile cell stays in its row', () => {
     const table = toTable({ columns: [{ title: 'name' }], rows: [['x\n\u001b[31my']], style: createStyle(false) });
     expect(table).toBe('name\nx\\u{a}\\u{1b}[31my\n');

@@ -1,4 +1,4 @@
-/** Tables for a terminal: aligned columns, cells from files made harmless, one flexible column cut to fit. */
+/** Tables for a terminal: aligned columns, cells from files made harmless, flexible columns cut to fit. */
 import { toPrintable } from '../../core/printable.ts';
 import type { Style } from '../../core/style.ts';
 import { toColumns, toFitting, toPadded } from '../../core/columns.ts';
@@ -6,7 +6,7 @@ import { toColumns, toFitting, toPadded } from '../../core/columns.ts';
 export interface TableColumn {
   readonly title: string;
   readonly align?: 'left' | 'right';
-  /** May be cut when the table is too wide; at most one column should say so. */
+  /** May be cut when the table is too wide; of several, the widest is cut first. */
   readonly isFlexible?: boolean;
 }
 
@@ -45,12 +45,23 @@ function toWidths(options: TableOptions, rows: readonly (readonly string[])[]): 
   const widths = options.columns.map((column, index) =>
     rows.reduce((width, row) => Math.max(width, toColumns(row[index])), toColumns(column.title)),
   );
-  const flexible = options.columns.findIndex((column) => column.isFlexible === true);
-  if (flexible < 0 || options.widthColumns === undefined) return widths;
+  if (options.widthColumns === undefined) return widths;
   const total = widths.reduce((sum, width) => sum + width, 0) + GAP.length * (widths.length - 1);
-  const excess = Math.max(0, total - options.widthColumns);
-  // A column that is narrow by nature is not widened to the minimum.
-  const least = Math.min(widths[flexible], FLEXIBLE_COLUMNS_MIN);
-  widths[flexible] = Math.max(least, widths[flexible] - excess);
+  cutWidest(options.columns, widths, total - options.widthColumns);
   return widths;
+}
+
+/** Takes `excess` columns off, always where the most are left; a column that is narrow by nature stays as it is. */
+function cutWidest(columns: readonly TableColumn[], widths: number[], excess: number): void {
+  const flexible = columns.flatMap(({ isFlexible }, index) => (isFlexible === true ? [index] : []));
+  for (let left = excess; left > 0; ) {
+    const ordered = [...flexible].sort((a, b) => widths[b] - widths[a]);
+    const widest = ordered.at(0);
+    if (widest === undefined || widths[widest] <= FLEXIBLE_COLUMNS_MIN) return;
+    const second = ordered.length > 1 ? widths[ordered[1]] : 0;
+    // Down to the second, and one further, so that two of a width take turns.
+    const step = Math.min(left, widths[widest] - Math.max(FLEXIBLE_COLUMNS_MIN, Math.min(second, widths[widest] - 1)));
+    widths[widest] -= step;
+    left -= step;
+  }
 }

@@ -1,11 +1,12 @@
 /** Commander's refusals as errors of ours, with "did you mean", and without option values, which may be secrets. */
 import { type Command, CommanderError } from 'commander';
 import { CliError } from '../../core/errors.ts';
+import { listVisibleCommands } from '../command-spec.ts';
 import { findClosest } from './closest.ts';
 
 /**
  * What a thrown value means for the command line.
- * @returns "shown" when help or the version was asked for, an error when the usage was wrong, and undefined when the
+ * @returns "shown" when help or the version was asked for, an error when the usage was wrong or a command is missing, and undefined when the
  *   value is not commander's
  */
 export function toUsageError(
@@ -14,8 +15,9 @@ export function toUsageError(
   argv: readonly string[],
 ): CliError | 'shown' | undefined {
   if (!(error instanceof CommanderError)) return undefined;
-  if (error.exitCode === 0 || error.code === 'commander.help') return 'shown';
+  if (error.exitCode === 0) return 'shown';
   const command = findCommand(program, argv);
+  if (error.code === 'commander.help') return command.parent === null ? 'shown' : toMissingCommand(command);
   const quoted = /'([^']*)'/.exec(error.message)?.[1] ?? '';
   if (error.code === 'commander.unknownCommand') return toUnknownCommand(quoted, command);
   if (error.code === 'commander.unknownOption') {
@@ -34,6 +36,14 @@ export function toUsageError(
 export function toUnknownCommand(word: string, parent: Command): CliError {
   const names = parent.commands.map((child) => child.name());
   return new CliError('CLI_UNKNOWN_COMMAND', { fields: { command: word, didYouMean: findClosest(word, names) } });
+}
+
+function toMissingCommand(parent: Command): CliError {
+  const names = listVisibleCommands(parent).map((child) => child.name());
+  return new CliError('CLI_USAGE', {
+    message: `A command is missing after "${toPath(parent)}".`,
+    fields: { commands: names.join(', ') },
+  });
 }
 
 /** Makes commander throw instead of ending the process, and leaves the telling of errors to the `Ui`. */

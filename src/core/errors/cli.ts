@@ -12,7 +12,7 @@ export const cliErrors = defineErrors({
     message: 'There is no such command.',
     exit: EXIT.usage,
     http: 400,
-    fix: 'Run modelward --help for the list of commands.',
+    fix: 'Put --help in its place for the list of commands.',
   },
   CLI_UNKNOWN_OPTION: {
     message: 'The command has no such option.',

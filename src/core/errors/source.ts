@@ -39,6 +39,12 @@ export const sourceErrors = defineErrors({
     http: 409,
     fix: 'Give the edited copy of the whole model another place: --out DIR.',
   },
+  WRITE_OVER_INPUT: {
+    message: 'The output would replace a file that it is made from.',
+    exit: EXIT.usage,
+    http: 409,
+    fix: 'Give the output another name.',
+  },
   WRITE_EXISTS: {
     message: 'The output already exists.',
     exit: EXIT.usage,

@@ -102,10 +102,11 @@ export function listMarkIds(tx: Transaction): MarkId[] {
  * Takes a mark out: an output that it changed is what the model made again, one that it added is gone.
  * @throws WatermarkError WATERMARK_OUTPUT_ABSENT; WATERMARK_LABEL_DAMAGED when its parts do not hang together
  */
-export function removeMark(tx: Transaction, id: MarkId): void {
-  const prefix = toPrefix(id);
+export function removeMark(tx: Transaction, { kind, id }: MarkId): void {
+  const prefix = toPrefix({ kind, id });
   const nodes = tx.scope().nodes.filter(({ name }) => name.startsWith(prefix));
-  if (nodes.length === 0) throw new WatermarkError('WATERMARK_OUTPUT_ABSENT', { fields: { ...id } });
+  // Callers pass whole marks, which hold the key: only these two may be told.
+  if (nodes.length === 0) throw new WatermarkError('WATERMARK_OUTPUT_ABSENT', { fields: { kind, id } });
   const last = nodes.filter(({ name }) => name.startsWith(`${prefix}out/`));
   const bridges = last.map((node) => ({ node, source: findSource(tx, node, nodes, prefix) }));
   const added = new Set(nodes.filter(({ name }) => name.startsWith(`${prefix}end/`)).flatMap(({ outputs }) => outputs));

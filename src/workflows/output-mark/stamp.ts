@@ -4,7 +4,7 @@ import { utf8 } from '../../core/bytes.ts';
 import { readArrays, readRuntimeModel } from '../../fidelity/index.ts';
 import type { Model } from '../../model/types.ts';
 import { type OutputMarkPage, toOutputMarkHtml } from '../../report/index.ts';
-import { openFileSource } from '../../source/index.ts';
+import { assertAbsent, openFileSource } from '../../source/index.ts';
 import { type RewritePlan, toRewriteSize } from '../../source/rewrite.ts';
 import {
   CHECKSUM_STATEMENT,
@@ -20,7 +20,7 @@ import {
 import { openEvalData } from '../protect/eval-data.ts';
 import { openPlainModel } from '../open-model.ts';
 import type { Services } from '../services.ts';
-import { makeParent, writeBytes, writeOutput } from '../write-bytes.ts';
+import { assertNoInput, makeParent, writeBytes, writeOutput } from '../write-bytes.ts';
 import { writeCopy, type WrittenCopy } from '../write-copy.ts';
 import { type Effect, type EffectOutcome, measureEffect, type Shown } from './effect.ts';
 import { drawLogo } from './logo.ts';
@@ -64,6 +64,7 @@ export interface StampResult {
 
 /** @throws WorkflowError MODEL_SEALED; WatermarkError WATERMARK_OUTPUT_… | WATERMARK_SVG_… | SVG_RENDERER_MISSING; SurgeryError; FormatError | SourceError; RuntimeError DATA_… */
 export async function stampOutputs(services: Services, options: StampOptions): Promise<StampResult> {
+  assertOutputs(services, options);
   const model = openPlainModel(options.path, options.dataRoot);
   try {
     const mark = toOutputMark(await drawLogo(services, toMarkSpec(model, options.wish)));
@@ -86,6 +87,14 @@ export async function stampOutputs(services: Services, options: StampOptions): P
   } finally {
     model.close();
   }
+}
+
+/** What cannot be written is told before the measurement, which takes long. */
+function assertOutputs({ storage }: Services, { path, out, markPath, reportPath, force }: StampOptions): void {
+  assertNoInput([markPath, reportPath], [path]);
+  if (force) return;
+  assertAbsent(storage, out);
+  assertAbsent(storage, markPath);
 }
 
 async function measure(

@@ -27,17 +27,24 @@ export function defineFind(command: Command, host: CommandHost): void {
   onAction<FindFlags & DataRootFlags>(host, command, (context, flags, [path]) => {
     const nodes = findGraphNodes(toLookOptions(context, flags, path), toQuery(flags));
     context.ui.result({ nodes }, ({ style, widthColumns }) =>
-      toTable({
-        columns: [{ title: 'op' }, { title: 'name', isFlexible: true }, { title: 'reads' }, { title: 'makes' }],
-        rows: nodes.map(({ scope, name, op, domain, inputs, outputs }) => [
-          domain === '' ? op : `${domain}.${op}`,
-          scope === '' ? name : `${scope}: ${name}`,
-          inputs.join(' '),
-          outputs.join(' '),
-        ]),
-        style,
-        widthColumns,
-      }),
+      nodes.length === 0
+        ? 'no node fits\n'
+        : toTable({
+            columns: [
+              { title: 'op' },
+              { title: 'name', isFlexible: true },
+              { title: 'reads', isFlexible: true },
+              { title: 'makes', isFlexible: true },
+            ],
+            rows: nodes.map(({ scope, name, op, domain, inputs, outputs }) => [
+              domain === '' ? op : `${domain}.${op}`,
+              scope === '' ? name : `${scope}: ${name}`,
+              inputs.join(' '),
+              outputs.join(' '),
+            ]),
+            style,
+            widthColumns,
+          }),
     );
     return EXIT.ok;
   });

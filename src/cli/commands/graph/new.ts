@@ -29,7 +29,7 @@ export function defineNew(command: Command, host: CommandHost): void {
   onAction<NewFlags>(host, command, (context, flags, [file]) => {
     const { services, ui } = context;
     const plan = flags.plan === undefined ? null : services.storage.read(context.toAbsolute(flags.plan));
-    const pairs = (flags.import ?? []).map((word) => toPair(word));
+    const pairs = (flags.import ?? []).map((word) => toPair(word, 'DOMAIN=VERSION'));
     const result = createGraphFile(services, {
       out: context.toAbsolute(file),
       force: flags.force ?? false,

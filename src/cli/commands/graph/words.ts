@@ -64,16 +64,16 @@ export function toAttribute(word: string): readonly [string, AttributeJson] {
 }
 
 /** NAME=NAME. */
-export function toPair(word: string): readonly [string, string] {
+export function toPair(word: string, form = 'NAME=NAME'): readonly [string, string] {
   const at = word.indexOf('=');
-  return at < 1 ? refuse(`${word} is not NAME=NAME.`) : [word.slice(0, at), word.slice(at + 1)];
+  return at < 1 ? refuse(`${word} is not ${form}.`) : [word.slice(0, at), word.slice(at + 1)];
 }
 
 /** NAME=LENGTH of symbolic dimensions. */
 export function toDimLengths(words: readonly string[] = []): Readonly<Record<string, number>> {
   return Object.fromEntries(
     words.map((word) => {
-      const [name, length] = toPair(word);
+      const [name, length] = toPair(word, 'NAME=LENGTH');
       return [name, toIndex(length)];
     }),
   );

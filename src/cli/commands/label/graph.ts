@@ -83,12 +83,14 @@ function addRead(graph: Command, host: CommandHost): void {
       readGraphLabels(context.services, open, toOpenOptions(context, flags, words[0])),
     );
     context.ui.result({ labels }, ({ style, widthColumns }) =>
-      toTable({
-        columns: [{ title: 'kind' }, { title: 'of' }, { title: 'it says', isFlexible: true }],
-        rows: labels.map(({ kind, payload, says }) => [kind, payload, says]),
-        style,
-        widthColumns,
-      }),
+      labels.length === 0
+        ? 'no label is in the graph\n'
+        : toTable({
+            columns: [{ title: 'kind' }, { title: 'of' }, { title: 'it says', isFlexible: true }],
+            rows: labels.map(({ kind, payload, says }) => [kind, payload, says]),
+            style,
+            widthColumns,
+          }),
     );
     return labels.length === 0 ? EXIT.findings : EXIT.ok;
   });

@@ -22,5 +22,8 @@ const COMMANDS: readonly CommandRow[] = [
 ];
 
 export function defineLabel(label: Command, host: CommandHost): void {
+  label.description(
+    'Labels say which copy a file is: in the least significant bits of its weights, or in its graph. They identify a file that nobody changed, and prove no ownership; that is what "protect" and "detect" are for.',
+  );
   addCommands(label, COMMANDS, host);
 }

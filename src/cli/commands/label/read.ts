@@ -1,8 +1,8 @@
 /** `modelward label read`: what the least significant bits say. */
-import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { EXIT } from '../../../core/errors.ts';
 import { findLabel } from '../../../workflows/label.ts';
+import { writeBytes } from '../../../workflows/write-bytes.ts';
 import { addExamples } from '../../command-spec.ts';
 import { type CommandHost, onAction, withLazySession } from '../../context.ts';
 import { addOpenOptions, type OpenFlags, toOpenOptions } from '../model-options.ts';
@@ -21,7 +21,10 @@ export function defineRead(command: Command, host: CommandHost): void {
     const payload = await withLazySession(context, (open) =>
       findLabel(context.services, open, toOpenOptions(context, flags, words[0])),
     );
-    if (flags.out !== undefined) writeFileSync(context.toAbsolute(flags.out), payload, { flag: 'wx' });
+    if (flags.out !== undefined) {
+      const path = context.toAbsolute(flags.out);
+      writeBytes(context.services.storage, { path, mode: 0o644, bytes: payload, replace: false });
+    }
     const text = toText(payload);
     context.ui.result({ label: text, bytes: payload.length, base64: Buffer.from(payload).toString('base64') }, () =>
       text === null ? `${payload.length} bytes that are not text (--out FILE writes them)\n` : `${text}\n`,

@@ -17,7 +17,7 @@ interface VisibleFlags extends ImageFlags {
 
 export function defineImage(command: Command, host: CommandHost): void {
   command.description(
-    'Draws a text, UUID or checksum in a built-in font, or a PNG or JPEG logo, into every image that the model makes. SVG is not read: save it as PNG.',
+    'Draws a text, UUID or checksum in a built-in font, or a logo, into every image that the model makes. Logos are PNG, JPEG, or SVG of shapes, colours and gradients (with the package @resvg/resvg-wasm).',
   );
   addImageOptions(command)
     .addOption(new Option('--position <where>', 'where it stands').choices(POSITIONS).default('bottom-right'))

@@ -52,5 +52,8 @@ const COMMANDS: readonly CommandRow[] = [
 ];
 
 export function defineStamp(stamp: Command, host: CommandHost): void {
+  stamp.description(
+    'Marks what a model answers: boxes, scores, images, a further output. The marks are put into the graph, and are read from recorded answers with the mark file. They are labels: they show that this graph ran unchanged, and prove no ownership.',
+  );
   addCommands(stamp, COMMANDS, host);
 }

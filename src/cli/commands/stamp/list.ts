@@ -15,7 +15,13 @@ export function defineList(command: Command, host: CommandHost): void {
       listMarks(context.services, open, toOpenOptions(context, flags, words[0])),
     );
     context.ui.result({ marks }, ({ style }) =>
-      toTable({ columns: [{ title: 'kind' }, { title: 'id' }], rows: marks.map(({ kind, id }) => [kind, id]), style }),
+      marks.length === 0
+        ? 'no output mark is in the graph\n'
+        : toTable({
+            columns: [{ title: 'kind' }, { title: 'id' }],
+            rows: marks.map(({ kind, id }) => [kind, id]),
+            style,
+          }),
     );
     return EXIT.ok;
   });

@@ -50,7 +50,7 @@ export function readRecordings(
         { title: 'recording', isFlexible: true },
         { title: 'mark' },
         { title: 'found' },
-        { title: 'what was read' },
+        { title: 'what was read', isFlexible: true },
       ],
       rows: readings.map(({ recording, reading, id }) => [
         parse(recording).base,

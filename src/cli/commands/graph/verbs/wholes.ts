@@ -96,7 +96,7 @@ export const WHOLES: readonly VerbRow[] = [
     example: ['merge backbone.onnx head.onnx --connect x=features --prefix head_', 'one model out of two'],
     act: (tx, [other], { connect = [], prefix, keepOutputs }) => {
       tx.merge(other, {
-        connect: Object.fromEntries(connect.map(toPair)),
+        connect: Object.fromEntries(connect.map((word) => toPair(word, 'INPUT=VALUE'))),
         ...(prefix !== undefined && { prefix }),
         ...(keepOutputs === true && { keepOutputs }),
       });
