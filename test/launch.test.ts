@@ -72,3 +72,18 @@ test('the lock file pins versions and digests, and no host', () => {
     expect(entry.integrity, path).toMatch(/^sha512-/);
   }
 });
+
+test('no package runs a script when it is installed; the native runtime is optional, and its download is off twice', () => {
+  const npmrc = readFileSync(join(root, '.npmrc'), 'utf8').split('\n');
+  expect(npmrc).toContain('ignore-scripts=true');
+  expect(npmrc).toContain('onnxruntime-node-install=skip');
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    allowScripts: Record<string, boolean>;
+    dependencies: object;
+    peerDependenciesMeta: Record<string, { optional: boolean }>;
+  };
+  expect(Object.values(manifest.allowScripts)).not.toContain(true);
+  expect(manifest.allowScripts).toHaveProperty('onnxruntime-node', false);
+  expect(manifest.dependencies).not.toHaveProperty('onnxruntime-node');
+  expect(manifest.peerDependenciesMeta['onnxruntime-node'].optional).toBe(true);
+});
