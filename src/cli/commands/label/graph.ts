@@ -77,7 +77,7 @@ function addRead(graph: Command, host: CommandHost): void {
     .summary('read every label in the graph of a model')
     .argument('<model>', 'model, plain or sealed; labels of copied channels are found in any format');
   addOpenOptions(command);
-  addExamples(command, [{ command: 'modelward label graph read model.onnx', summary: 'all kinds' }]);
+  addExamples(command, [{ command: 'modelward label graph read model.labelled.onnx', summary: 'all kinds' }]);
   onAction<OpenFlags>(host, command, async (context, flags, words) => {
     const labels = await withLazySession(context, (open) =>
       readGraphLabels(context.services, open, toOpenOptions(context, flags, words[0])),
@@ -102,7 +102,7 @@ function addRemove(graph: Command, host: CommandHost): void {
     'unlabelled',
   );
   addExamples(command, [
-    { command: 'modelward label graph remove model.onnx --kind split', summary: 'join the tensor' },
+    { command: 'modelward label graph remove model.labelled.onnx --kind split', summary: 'join the tensor' },
   ]);
   onAction<KindFlags>(host, command, (context, flags, words) => {
     const written = removeGraphLabel(context.services, {

@@ -16,7 +16,7 @@ export function defineRead(command: Command, host: CommandHost): void {
     .argument('<model>', 'model, plain or sealed')
     .option('-o, --out <file>', 'write the bytes of the label to a new file');
   addOpenOptions(command);
-  addExamples(command, [{ command: 'modelward label read model.onnx', summary: 'which copy is this?' }]);
+  addExamples(command, [{ command: 'modelward label read model.labelled.onnx', summary: 'which copy is this?' }]);
   onAction<ReadFlags>(host, command, async (context, flags, words) => {
     const payload = await withLazySession(context, (open) =>
       findLabel(context.services, open, toOpenOptions(context, flags, words[0])),

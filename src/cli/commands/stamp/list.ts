@@ -9,7 +9,7 @@ import { addOpenOptions, type OpenFlags, toOpenOptions } from '../model-options.
 
 export function defineList(command: Command, host: CommandHost): void {
   addOpenOptions(command.argument('<model>', 'ONNX model, plain or sealed'));
-  addExamples(command, [{ command: 'modelward stamp list model.onnx', summary: 'kinds and ids' }]);
+  addExamples(command, [{ command: 'modelward stamp list model.stamped.onnx', summary: 'kinds and ids' }]);
   onAction<OpenFlags>(host, command, async (context, flags, words) => {
     const marks = await withLazySession(context, (open) =>
       listMarks(context.services, open, toOpenOptions(context, flags, words[0])),

@@ -17,7 +17,10 @@ export function defineRemove(command: Command, host: CommandHost): void {
   command.argument('<model>', 'ONNX model').requiredOption('--mark <file>', 'its mark file');
   addCopyOptions(command, ENDING);
   addExamples(command, [
-    { command: 'modelward stamp remove model.onnx --mark model.onnx.mark.json', summary: 'as it was before' },
+    {
+      command: 'modelward stamp remove model.stamped.onnx --mark model.stamped.onnx.mark.json',
+      summary: 'as it was before',
+    },
   ]);
   onAction<RemoveFlags>(host, command, (context, flags, words) => {
     const removed = removeOutputMark(context.services, {

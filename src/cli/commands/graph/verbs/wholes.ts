@@ -10,7 +10,7 @@ export const WHOLES: readonly VerbRow[] = [
     summary: 'add an input to the graph',
     words: [['<value>', 'NAME:TYPE[SHAPE], such as mask:f32[1,n]']],
     options: [],
-    example: ['add-input model.onnx mask:f32[1,n]', ''],
+    example: ['add-input model.onnx "mask:f32[1,n]"', ''],
     act: (tx, [value], flags) => {
       tx.addInput(toTypedValue(value), flags.scope);
     },
@@ -20,7 +20,7 @@ export const WHOLES: readonly VerbRow[] = [
     summary: 'declare another type or shape for a value',
     words: [['<value>', 'NAME:TYPE[SHAPE], such as image:f32[batch,3,224,224]; NAME alone forgets what was declared']],
     options: [],
-    example: ['set-type model.onnx image:f32[batch,3,224,224]', 'any batch'],
+    example: ['set-type model.onnx "image:f32[batch,3,224,224]"', 'any batch'],
     act: (tx, [word], flags) => {
       const { name, ...type } = toTypedValue(word);
       tx.setType(toValue(name, flags), Object.keys(type).length === 0 ? null : type);
@@ -78,7 +78,7 @@ export const WHOLES: readonly VerbRow[] = [
       ['--inputs <value...>', 'values that are fed: NAME, or NAME:TYPE[SHAPE]'],
       ['--outputs <value...>', 'values that come out'],
     ],
-    example: ['extract model.onnx --inputs x:f32[1,64] --outputs logits', 'the head as a model of its own'],
+    example: ['extract model.onnx --inputs "x:f32[1,64]" --outputs logits', 'the head as a model of its own'],
     act: (tx, _words, { inputs = [], outputs }) => {
       tx.extract(inputs.map(toTypedValue), need(outputs, '--outputs').map(toTypedValue));
     },
