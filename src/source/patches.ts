@@ -33,16 +33,22 @@ const BLOCK_BYTES = 64 * 1024;
  */
 const TOUCHED_SHARE_MAX = 0.5;
 
+/** Of each patch, on average: with less to read between two of them, a disk looks for pieces longer than it reads. */
+const BASE_BYTES_PER_PATCH_MIN = LIMITS.streamChunkBytes;
+
 /**
  * The patches that turn a copy of a source into the output of `ops`, or null when it is to be streamed: bytes move, two
- * sources are kept, the size changes, most of the file is touched, or the file is so small that streaming it is one write.
+ * sources are kept, the size changes, most of the file or very many places of it are touched, or the file is so small
+ * that streaming it is one write.
  */
 export function findPatchPlan(ops: readonly RewriteOp[]): PatchPlan | null {
   const base = findBase(ops);
   if (base === undefined || base.size <= LIMITS.streamChunkBytes) return null;
   const ranges = toTouchedRanges(ops, base.size);
   const touchedBytes = ranges.reduce((sum, { start, end }) => sum + end - start, 0);
-  return touchedBytes > base.size * TOUCHED_SHARE_MAX ? null : { base, patches: toPatches(ops, ranges) };
+  const isWorth =
+    touchedBytes <= base.size * TOUCHED_SHARE_MAX && ranges.length * BASE_BYTES_PER_PATCH_MIN <= base.size;
+  return isWorth ? { base, patches: toPatches(ops, ranges) } : null;
 }
 
 /** True when the output of `ops` is a source as it is. */

@@ -2,7 +2,7 @@
 import { findPatchPlan, type PatchPlan } from './patches.ts';
 import { assertUnchanged } from './plain-file.ts';
 import type { ByteSink, ByteSource, StorageFile } from './ports.ts';
-import { applyRewrite, type RewriteOp } from './rewrite.ts';
+import { applyRewrite, createRewriteMemory, type RewriteOp } from './rewrite.ts';
 
 export interface RewriteObserver {
   /** Progress: how many more bytes of the output are done. */
@@ -74,8 +74,9 @@ function patch(
   ops: readonly RewriteOp[],
   { onBytes, tap }: RewriteObserver,
 ): void {
-  for (const { at, ops: inside } of patches) applyRewrite(inside, toSinkAt(file, at));
+  const memory = createRewriteMemory();
+  for (const { at, ops: inside } of patches) applyRewrite(inside, toSinkAt(file, at), undefined, memory);
   // From the source, whose pages are at hand, and not from the clone, which the system would fetch from the disk.
-  if (tap !== undefined) applyRewrite(ops, tap, onBytes);
+  if (tap !== undefined) applyRewrite(ops, tap, onBytes, memory);
   else onBytes?.(base.size);
 }

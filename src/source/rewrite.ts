@@ -36,10 +36,16 @@ export function toRewriteSize(ops: readonly RewriteOp[]): number {
 /**
  * Streams `ops` into `sink`; memory is one chunk whatever the size. Small pieces are gathered, so that a file of many
  * edits takes few writes. The sink must not keep a chunk: its memory is used again.
+ * @param memory for callers of many small rewrites; its content is of no use afterwards
  * @throws SourceError SOURCE_SHORT_READ when a source ends early
  */
-export function applyRewrite(ops: readonly RewriteOp[], sink: ByteSink, onBytes?: (count: number) => void): void {
-  const chunk = new Chunk(sink, onBytes);
+export function applyRewrite(
+  ops: readonly RewriteOp[],
+  sink: ByteSink,
+  onBytes?: (count: number) => void,
+  memory = createRewriteMemory(),
+): void {
+  const chunk = new Chunk(sink, onBytes, memory);
   for (const op of ops) {
     if (op.kind === 'bytes') chunk.add(op.bytes);
     else {
@@ -55,14 +61,20 @@ export function applyRewrite(ops: readonly RewriteOp[], sink: ByteSink, onBytes?
   chunk.flush();
 }
 
+/** What {@link applyRewrite} works in: one chunk. */
+export function createRewriteMemory(): Uint8Array {
+  return new Uint8Array(LIMITS.streamChunkBytes);
+}
+
 /** The bytes that wait for the next write. */
 class Chunk {
-  readonly #buffer = new Uint8Array(LIMITS.streamChunkBytes);
+  readonly #buffer: Uint8Array;
   readonly #sink: ByteSink;
   readonly #onBytes: ((count: number) => void) | undefined;
   #used = 0;
 
-  constructor(sink: ByteSink, onBytes: ((count: number) => void) | undefined) {
+  constructor(sink: ByteSink, onBytes: ((count: number) => void) | undefined, buffer: Uint8Array) {
+    this.#buffer = buffer;
     this.#sink = sink;
     this.#onBytes = onBytes;
   }
