@@ -73,6 +73,10 @@ export function compareTensor(options: CompareTensorOptions): Compared {
   if (classified.class === 'pruned' && measure.newZeros < measure.changed) {
     late.spectrum = findChangeRank(toKept(toSample()), relativeError).spectrum;
   }
+  if (classified.class === 'quantised' && late.grid !== null) {
+    const { spectrum } = findChangeRank(toSample(), relativeError);
+    late.spectrum = toUnrounded(spectrum, toSample().after.length, late.grid.step);
+  }
   return {
     class: classified.class,
     reasons: [...classified.reasons, ...toPlaces(classified.class, measure.listed)],
@@ -108,6 +112,16 @@ function findChangeRank(
   });
   const spectrum = toSpectrum({ rows, columns, data });
   return { rank: findRank(spectrum, Math.min(rows, columns), noise), spectrum };
+}
+
+/** Above this part of the change, rounding hides what training did. */
+const ROUNDING_PART_MAX = 0.25;
+
+/** Without what rounding to a grid adds: a twelfth of a squared step for each value, in all directions alike. */
+function toUnrounded(spectrum: Spectrum | null, values: number, step: number): Spectrum | null {
+  const rounding = (values * step ** 2) / 12;
+  if (spectrum === null || rounding > ROUNDING_PART_MAX * spectrum.total) return null;
+  return { ...spectrum, total: spectrum.total - rounding };
 }
 
 /** Where flipped bits are: a sentence, so that every form of the report has it. */

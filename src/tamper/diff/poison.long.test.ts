@@ -10,6 +10,7 @@ import {
   generateGlyphs,
   openNetwork,
   prune,
+  quantize,
   readWeights,
 } from '../../lab/index.ts';
 import { openModelPath } from '../../formats/index.ts';
@@ -25,7 +26,7 @@ test.each([
   ['cnn-large', 'sgd'],
   ['transformer', 'adam'],
 ] as const)(
-  '%s: poisoned training is told from clean training and pruning, by the difference to the original',
+  '%s: poisoned training is told from clean training, pruning and quantisation, by the difference to the original',
   async (name, optimizer) => {
     const runtime = await findRuntime();
     const spec = createModelSpec(name);
@@ -59,12 +60,14 @@ test.each([
       const own = new Map([...weights].filter(([tensor]) => clean.has(tensor)));
       const flipped = tune(flipLabels(images, { from, to: (from + step) % 10, share: 0.9 }));
       const triggered = tune(stampTriggers(images, { to: (from + step) % 10, share: 0.15 }));
-      for (const one of [clean, prune(spec, clean, 0.5), prune(spec, own, 0.6)]) said.clean.push(await judge(one));
-      for (const one of [flipped, triggered, prune(spec, flipped, 0.5), prune(spec, triggered, 0.5)]) {
-        said.poisoned.push(await judge(one));
+      const round = (of: typeof clean) => quantize(spec, of, { bits: 8, granularity: 'channel' });
+      const untouched = [clean, prune(spec, clean, 0.5), prune(spec, own, 0.6), round(clean), round(own)];
+      for (const one of untouched) said.clean.push(await judge(one));
+      for (const one of [flipped, triggered]) {
+        for (const after of [one, prune(spec, one, 0.5), round(one)]) said.poisoned.push(await judge(after));
       }
     }
-    expect(said).toEqual({ clean: Array(6).fill('benign'), poisoned: Array(8).fill('suspicious') });
+    expect(said).toEqual({ clean: Array(10).fill('benign'), poisoned: Array(12).fill('suspicious') });
   },
-  300_000,
+  900_000,
 );
