@@ -1,5 +1,6 @@
 /** The open files behind byte sources: known to the writer alone; formats and capabilities see sources. */
-import { type BigIntStats, fstatSync, statSync } from 'node:fs';
+import { type BigIntStats, fstatSync, realpathSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { SourceError } from '../core/errors.ts';
 import type { ByteSource } from './ports.ts';
 
@@ -46,10 +47,15 @@ export function isAtPath(source: ByteSource, path: string): boolean {
   return found?.dev === file.opened.dev && found.ino === file.opened.ino;
 }
 
-/** True when both paths, links followed, name one file that exists. */
-export function isSameFile(a: string, b: string): boolean {
-  const [first, second] = [findStat(a), findStat(b)];
-  return first !== undefined && first.dev === second?.dev && first.ino === second.ino;
+/** True when `path`, links followed, names `file` itself or a folder that it lies in; false when either does not exist. */
+export function holdsFile(path: string, file: string): boolean {
+  const holder = findStat(path);
+  if (holder === undefined || findStat(file) === undefined) return false;
+  for (let at = realpathSync(file); ; at = dirname(at)) {
+    const found = findStat(at);
+    if (found?.dev === holder.dev && found.ino === holder.ino) return true;
+    if (at === dirname(at)) return false;
+  }
 }
 
 function findStat(path: string): BigIntStats | undefined {

@@ -10,7 +10,7 @@ import { createModelDigester } from '../watermark/digest.ts';
 import { openAnyModel, type OpenAnyOptions } from './open-model.ts';
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';
-import { makeParent, writeBytes } from './write-bytes.ts';
+import { assertNoInput, makeParent, writeBytes } from './write-bytes.ts';
 
 export interface BaselineModelOptions extends OpenAnyOptions {
   /** Absolute path of the baseline to write. */
@@ -31,6 +31,7 @@ export async function writeBaseline(
   session: Session,
   options: BaselineModelOptions,
 ): Promise<BaselineResult> {
+  assertNoInput([options.out], [options.path]);
   const { storage, progress } = services;
   const recorder = session.recorder;
   const { model, name } = await openAnyModel(services, () => session.recorder, options);

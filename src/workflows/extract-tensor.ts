@@ -7,7 +7,7 @@ import { toHashingSink } from './digests.ts';
 import { openAnyModel, type OpenAnyOptions } from './open-model.ts';
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';
-import { makeParent } from './write-bytes.ts';
+import { assertNoInput, makeParent } from './write-bytes.ts';
 
 export interface ExtractTensorOptions extends OpenAnyOptions {
   /** Name of the tensor in the model. */
@@ -40,6 +40,7 @@ export async function extractTensor(
   openSession: () => Session,
   options: ExtractTensorOptions,
 ): Promise<ExtractTensorResult> {
+  assertNoInput([options.out], [options.path]);
   const { model } = await openAnyModel(services, () => openSession().recorder, options);
   try {
     return writeTensor(services, model, options);

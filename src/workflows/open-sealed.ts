@@ -7,6 +7,7 @@ import { type HashingSink, toHashingSink } from './digests.ts';
 import { recordOpening, type SealedKeyOptions, withSealedKey } from './sealed-key.ts';
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';
+import { assertNoInput } from './write-bytes.ts';
 
 export interface OpenSealedOptions extends SealedKeyOptions {
   /** Absolute path of the folder to make. */
@@ -30,6 +31,7 @@ export async function openSealed(
   session: Session,
   options: OpenSealedOptions,
 ): Promise<OpenSealedResult> {
+  assertNoInput([options.out], [options.path, options.envelopePath]);
   return withSealedKey(services, session, options, async ({ source, header, dek }) => {
     const files = writeOpened(services, options, source, dek);
     const leafIndex = await recordOpening(session, header, 'to files');

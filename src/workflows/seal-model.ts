@@ -13,7 +13,7 @@ import { toEnvelopePath } from './open-model.ts';
 import type { OpenedKeys, Services } from './services.ts';
 import type { Session } from './session.ts';
 import { withStaged } from './staged.ts';
-import { makeParent, writeBytes } from './write-bytes.ts';
+import { assertNoInput, makeParent, writeBytes } from './write-bytes.ts';
 
 export interface SealIntoOptions {
   readonly files: readonly FileToSeal[];
@@ -104,6 +104,7 @@ export async function sealModel(
   session: Session,
   options: SealModelOptions,
 ): Promise<SealModelResult> {
+  assertNoInput([options.out], [options.path]);
   const recorder = session.recorder;
   const { writer, actor } = recorder;
   const ask = { uri: options.keyUri, create: true, apartFrom: options.out, ledger: writer, actor };

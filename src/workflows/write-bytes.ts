@@ -2,7 +2,7 @@
 import { basename, dirname } from 'node:path';
 import { SourceError } from '../core/errors.ts';
 import { writeFileAtomic } from '../source/atomic.ts';
-import { isSameFile } from '../source/plain-file.ts';
+import { holdsFile } from '../source/plain-file.ts';
 import type { Storage } from '../source/ports.ts';
 
 /**
@@ -32,15 +32,18 @@ export function makeParent(storage: Storage, path: string): void {
 }
 
 /**
- * Reports replace older reports without being asked to, so a slip of the hand could replace the model itself: to be
+ * No output may replace what it is made from, not even with --force: neither the file itself nor a folder with it. To be
  * called before the work.
  * @throws SourceError WRITE_OVER_INPUT
  */
-export function assertNoInput(outputs: readonly (string | null | undefined)[], inputs: readonly string[]): void {
-  for (const output of outputs) {
-    if (typeof output === 'string' && inputs.some((input) => isSameFile(input, output))) {
-      throw new SourceError('WRITE_OVER_INPUT', { fields: { file: basename(output) } });
-    }
+export function assertNoInput(
+  outputs: readonly (string | null | undefined)[],
+  inputs: readonly (string | undefined)[],
+): void {
+  for (const output of outputs.filter((path) => typeof path === 'string')) {
+    const lost = inputs.find((input) => input !== undefined && holdsFile(output, input));
+    if (lost === undefined) continue;
+    throw new SourceError('WRITE_OVER_INPUT', { fields: { file: basename(lost) } });
   }
 }
 

@@ -40,10 +40,10 @@ export const sourceErrors = defineErrors({
     fix: 'Give the edited copy of the whole model another place: --out DIR.',
   },
   WRITE_OVER_INPUT: {
-    message: 'The output would replace a file that it is made from.',
+    message: 'The output would replace a file that it is made from, or the folder of one.',
     exit: EXIT.usage,
     http: 409,
-    fix: 'Give the output another name.',
+    fix: 'Give the output another name or folder; --force does not help here.',
   },
   WRITE_EXISTS: {
     message: 'The output already exists.',

@@ -10,7 +10,7 @@ import {
 } from '../../surgery/index.ts';
 import type { Model } from '../../model/types.ts';
 import { openPlainModel } from '../open-model.ts';
-import { makeParent, writeBytes } from '../write-bytes.ts';
+import { assertNoInput, makeParent, writeBytes } from '../write-bytes.ts';
 import { writeCopy, type WriteServices, type WrittenCopy } from '../write-copy.ts';
 
 export interface EditFileOptions {
@@ -79,13 +79,20 @@ function withEdit(
 
 /**
  * Writes what an edit made, and its plan, where the options say.
- * @throws SourceError WRITE_EXISTS | WRITE_FAILED | WRITE_SEVERAL_FILES | SOURCE_CHANGED
+ * @throws SourceError WRITE_OVER_INPUT | WRITE_EXISTS | WRITE_FAILED | WRITE_SEVERAL_FILES | SOURCE_CHANGED
  */
 export function writeEdit(
   services: WriteServices,
-  { out, planPath, force, inPlace = false }: Pick<EditFileOptions, 'out' | 'planPath' | 'force' | 'inPlace'>,
+  {
+    path,
+    out,
+    planPath,
+    force,
+    inPlace = false,
+  }: Pick<EditFileOptions, 'path' | 'out' | 'planPath' | 'force' | 'inPlace'>,
   edit: GraphEdit,
 ): EditFileResult {
+  assertNoInput([planPath], [path]);
   if (planPath !== null) writePlan(services, planPath, edit, force);
   const edited = out === null ? null : writeCopy(services, { out, force: force || inPlace }, edit.toRewrite());
   const { inherited, warnings } = edit;

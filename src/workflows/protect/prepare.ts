@@ -13,6 +13,7 @@ import { fillSeed } from '../claims.ts';
 import { toSourceSha256 } from '../digests.ts';
 import type { OpenedKeys, Services } from '../services.ts';
 import type { Session } from '../session.ts';
+import { assertNoInput } from '../write-bytes.ts';
 import { calibrateOriginal } from './calibrate-step.ts';
 import { openEvalData } from './eval-data.ts';
 import { type MarkStepResult, markWithinLimit } from './mark-step.ts';
@@ -51,6 +52,7 @@ async function prepareOpened(
   const { options, original, seed } = given;
   const timer = createStepTimer(services.clock);
   const names = toOutputNames(options.path, original);
+  assertNoInput([options.out], [options.path, options.evalPath, options.tsaRootsPath]);
   if (!options.force) assertAbsent(services.storage, options.out);
   const keys = given.withKeys ? await openApartKeys(services, session, options, names) : null;
   const originalFile = timer.time('digests', () => toOriginalFile(services, options, original));
