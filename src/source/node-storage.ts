@@ -11,7 +11,6 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
-  readFileSync,
   renameSync,
   rmdirSync,
   unlinkSync,
@@ -19,7 +18,9 @@ import {
 } from 'node:fs';
 import { basename } from 'node:path';
 import { SourceError } from '../core/errors.ts';
+import { LIMITS } from '../core/limits.ts';
 import { toErrno } from './errno.ts';
+import { openDescriptor, toDescriptorSource } from './file.ts';
 import { cloneDescriptor } from './clone.ts';
 import { findPlainFile } from './plain-file.ts';
 import type { Storage, StorageFile } from './ports.ts';
@@ -40,11 +41,20 @@ export const nodeStorage: Storage = {
     }
   },
   read(path) {
+    const label = basename(path);
+    // Devices and pipes are refused: they may have no end.
+    const source = toDescriptorSource(openDescriptor(path, label), label);
     try {
-      return new Uint8Array(readFileSync(path));
-    } catch (cause) {
-      const code = toErrno(cause) === 'ENOENT' ? 'SOURCE_NOT_FOUND' : 'SOURCE_UNREADABLE';
-      throw new SourceError(code, { fields: toFields(path, cause), cause });
+      const { size } = source;
+      if (size > LIMITS.wholeFileBytesMax) {
+        const fields = { file: label, sizeBytes: size, bytesMax: LIMITS.wholeFileBytesMax };
+        throw new SourceError('SOURCE_UNREADABLE', { message: 'The file is too large to be read whole.', fields });
+      }
+      const bytes = new Uint8Array(size);
+      source.read(0, bytes);
+      return bytes;
+    } finally {
+      source.close();
     }
   },
   makeFolder(path, mode) {

@@ -48,7 +48,7 @@ export interface Storage {
   exists(path: string): boolean;
   /** Entries of a folder, sorted; [] when it does not exist. */
   list(path: string): readonly string[];
-  /** Whole content. @throws SourceError SOURCE_NOT_FOUND | SOURCE_UNREADABLE */
+  /** Whole content of a plain file of bounded size. @throws SourceError SOURCE_NOT_FOUND | SOURCE_NOT_A_FILE | SOURCE_UNREADABLE */
   read(path: string): Uint8Array;
   makeFolder(path: string, mode: number): void;
   /** Opens a new file for writing; it must not exist. */

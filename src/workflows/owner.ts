@@ -105,14 +105,16 @@ export function isBackedUp({ storage, home }: Pick<OwnerContext, 'storage' | 'ho
 
 /**
  * Writes the passphrase backup to `path`, and a marker into the home so that the warning ends.
- * @throws SignError SIGN_PASSPHRASE_SHORT
+ * @throws SignError SIGN_PASSPHRASE_SHORT; SourceError WRITE_EXISTS
  */
 export async function backUpOwner(context: OwnerContext, options: { path: string; passphrase: string }): Promise<void> {
   const owner = ensureOwner(context);
   try {
     const backup = await createBackup({ owner, passphrase: options.passphrase, random: context.random });
     makeParent(context.storage, options.path);
-    writeBytes(context.storage, { path: options.path, mode: SECRET_MODE, bytes: backup });
+    // Only the place in the home is ours to replace.
+    const replace = options.path === context.home.ownerBackupPath;
+    writeBytes(context.storage, { path: options.path, mode: SECRET_MODE, bytes: backup, replace });
     const marker = utf8(`${JSON.stringify({ v: 1, madeAt: new Date(context.clock.nowMs()).toISOString() })}\n`);
     if (options.path !== context.home.ownerBackupPath) {
       writeBytes(context.storage, { path: context.home.ownerBackupPath, mode: SECRET_MODE, bytes: marker });

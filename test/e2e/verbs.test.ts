@@ -89,6 +89,8 @@ describe('keys', () => {
     writeFileSync(join(place.folder, 'pass'), 'correct horse battery staple\n', { mode: 0o600 });
     place.json(['keys', 'backup', '--out', 'owner.backup', '--passphrase-file', 'pass']);
     expect(place.json(['keys', 'show'])).toMatchObject({ backedUp: true });
+    const again = place.run(['keys', 'backup', '--out', 'owner.backup', '--passphrase-file', 'pass']);
+    expect(again.stderr).toContain('WRITE_EXISTS');
     const other = createWorkplace();
     try {
       for (const name of ['owner.backup', 'pass']) cpSync(join(place.folder, name), join(other.folder, name));
