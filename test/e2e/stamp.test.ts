@@ -160,10 +160,14 @@ describe.runIf(await importable('@resvg/resvg-wasm'))('stamp image with an SVG l
       '1',
       '--out',
       'v.onnx',
+      '--report',
+      'v.html',
     ]);
     const mark = JSON.parse(readFileSync(at('v.onnx.mark.json'), 'utf8')) as { payload: { data: string } };
     const png = PNG.sync.read(Buffer.from(mark.payload.data, 'base64'));
     expect([png.width, png.height]).toEqual([64, 64]);
+    const pictures = readFileSync(at('v.html'), 'utf8').match(/data:image\/png;base64,[\w+/=]+/g) ?? [];
+    expect([pictures.length, new Set(pictures).size]).toEqual([2, 2]);
     const answers = await answer('v.onnx', toFeed([1, 3, 96, 128]));
     writeFileSync(at('picture.npy'), toNpyBytes(answers.get('image')!));
     expect(place.run(['stamp', 'read', 'picture.npy', '--mark', 'v.onnx.mark.json']).stdout).toContain('yes');
@@ -177,7 +181,7 @@ describe.runIf(await importable('@resvg/resvg-wasm'))('stamp image with an SVG l
       error: {
         code: 'WATERMARK_SVG_REFUSED',
         fields: { element: 'text' },
-        fix: expect.stringContaining('convert text to paths'),
+        fix: expect.stringContaining('onvert text to paths'),
       },
     });
   });

@@ -1,41 +1,18 @@
 /** Graph edits: the time of a small one with all that goes with it, and one of a large file against a plain copy. */
-import { randomFillSync } from 'node:crypto';
-import { closeSync, existsSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import * as P from '../../../test/formats/proto.ts';
 import { sharedData } from '../../../test/shared-data.ts';
 import { readTarGz } from '../../../test/tar.ts';
+import { LARGE_ONNX_BYTES, writeLargeOnnx } from '../large-onnx.ts';
 import { readOutput, runCase, toMedian } from '../samples.ts';
 import type { BenchRow } from '../types.ts';
 
 const MIB = 2 ** 20;
-const TENSORS = 375;
-const TENSOR_BYTES = 4 * MIB;
-
-/** A chain of MatMul nodes over f32 initializers of 4 MiB of random bytes: 1.57 GB. */
-function writeLargeOnnx(path: string): void {
-  const nodes = Array.from({ length: TENSORS }, (_, i) => P.node('MatMul', [`x${i}`, `w${i}`], [`x${i + 1}`]));
-  const heads = Array.from({ length: TENSORS }, (_, i) => {
-    const head = P.join(P.tensor(`w${i}`, P.CODE.f32, [1024, 1024]), P.tag(9, 2), P.varint(TENSOR_BYTES));
-    return P.join(P.tag(5, 2), P.varint(head.length + TENSOR_BYTES), head);
-  });
-  const front = P.join(...nodes, P.input('x0'), P.output(`x${TENSORS}`));
-  const graphBytes = heads.reduce((sum, head) => sum + head.length + TENSOR_BYTES, front.length);
-  const block = randomFillSync(Buffer.alloc(TENSOR_BYTES));
-  const fd = openSync(path, 'wx');
-  writeSync(fd, P.join(P.int(1, 8), P.len(8, P.int(2, 18)), P.tag(7, 2), P.varint(graphBytes), front));
-  for (const head of heads) {
-    writeSync(fd, head);
-    writeSync(fd, block);
-  }
-  closeSync(fd);
-}
-
 const insertLarge: BenchRow = {
   id: 'surgery-insert-large',
   title: 'insert a node into an ONNX file of 1.57 GB, written anew and synced',
   bar: '<= 1.2 x a plain copy, peak RSS < 120 MiB',
-  diskBytes: 3 * TENSORS * TENSOR_BYTES,
+  diskBytes: 3 * LARGE_ONNX_BYTES,
   prepare: (folder) => {
     const [path, out, copy] = ['m.onnx', 'out.onnx', 'copy.onnx'].map((name) => join(folder, name));
     writeLargeOnnx(path);

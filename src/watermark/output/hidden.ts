@@ -32,18 +32,31 @@ function toCells({ height, width, cell }: HiddenParams, key: Uint8Array): Cells 
 /** y = x + amplitude · sign of the pixel's cell, alike in all channels. @throws SurgeryError */
 export function addHidden(tx: Transaction, id: MarkId, params: HiddenParams, key: Uint8Array): void {
   const builder = new MarkBuilder(tx, id);
+  onImage(builder, params, 'hidden', (value) => [value, spread(builder, params, toCells(params, key))]);
+}
+
+/** From here on, Slice takes its bounds as inputs. */
+const SLICE_INPUT_OPSET = 10;
+
+/** The pattern at the size of the image: one number a cell is stored, repeated along both axes, and cut at the edges. */
+function spread(builder: MarkBuilder, params: HiddenParams, { rows, columns, signs }: Cells): string {
   const { height, width, cell, amplitude, layout } = params;
-  const { columns, signs } = toCells(params, key);
-  const shape = toImageShape(params, [1, height, width]);
-  const values = new Float64Array(height * width);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const sign = signs[Math.floor(y / cell) * columns + Math.floor(x / cell)];
-      values[toImageIndex(layout, shape, [0, y, x])] = amplitude * sign;
-    }
+  const isFirst = layout === 'nchw';
+  const inChannel = (...dims: readonly number[]): number[] => (isFirst ? [1, 1, ...dims] : [1, ...dims, 1]);
+  const ints = (name: string, values: readonly number[]): string =>
+    builder.constant(name, { dtype: 'i64', shape: [values.length], values: [...values] });
+  const stored = Float64Array.from(signs, (sign) => amplitude * sign);
+  const cells = builder.floats('cells', toWorkType(params), inChannel(rows, 1, columns, 1), stored);
+  const blocks = builder.node('Expand', [cells, ints('blocks', inChannel(rows, cell, columns, cell))]);
+  const whole = builder.node('Reshape', [blocks, ints('whole', inChannel(rows * cell, columns * cell))]);
+  if (rows * cell === height && columns * cell === width) return whole;
+  const axes = isFirst ? [2, 3] : [1, 2];
+  const bounds = { starts: [0, 0], ends: [height, width], axes };
+  if ((builder.tx.opset('') ?? 0) >= SLICE_INPUT_OPSET) {
+    return builder.node('Slice', [whole, ...Object.entries(bounds).map(([name, values]) => ints(name, values))]);
   }
-  const pattern = builder.floats('pattern', toWorkType(params), shape, values);
-  onImage(builder, params, 'hidden', (value) => [value, pattern]);
+  const attributes = Object.entries(bounds).map(([name, values]) => [name, { ints: values }] as const);
+  return builder.node('Slice', [whole], Object.fromEntries(attributes));
 }
 
 export interface HiddenReading {
