@@ -12,6 +12,8 @@ export type DefineCommand = (command: Command, host: CommandHost) => void;
 export interface CommandRow {
   readonly name: string;
   readonly summary: string;
+  /** Heading in the help of the parent; rows of a group stand together. */
+  readonly group?: string;
   readonly load: () => Promise<DefineCommand>;
 }
 
@@ -20,8 +22,9 @@ const pending = new WeakMap<Command, () => Promise<void>>();
 
 /** Adds the commands of a table, each to be defined when it is used, and a "help" that does the same. */
 export function addCommands(parent: Command, rows: readonly CommandRow[], host: CommandHost): void {
-  for (const { name, summary, load } of rows) {
+  for (const { name, summary, group, load } of rows) {
     const command = parent.command(name).summary(summary);
+    if (group !== undefined) command.helpGroup(group);
     pending.set(command, async () => {
       (await load())(command, host);
     });

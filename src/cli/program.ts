@@ -3,106 +3,136 @@ import { Command } from 'commander';
 import { addCommands, type CommandRow } from './command-table.ts';
 import type { CommandHost } from './context.ts';
 
+/** Headings of the help. */
+const GROUP = {
+  begin: 'Begin here:',
+  mark: 'Mark and prove:',
+  check: 'Check and compare:',
+  seal: 'Encrypt and run:',
+  edit: 'Edit graphs and answers:',
+  records: 'Records and keys:',
+} as const;
+
 const COMMANDS: readonly CommandRow[] = [
   {
-    name: 'protect',
-    summary: 'mark, commit, sign, seal and record a model, with a report',
-    load: async () => (await import('./commands/protect.ts')).defineProtect,
-  },
-  {
-    name: 'embed',
-    summary: 'put the ownership mark into a copy of a model, with its claim and commitment',
-    load: async () => (await import('./commands/embed.ts')).defineEmbed,
-  },
-  {
-    name: 'detect',
-    summary: 'read the ownership mark in a suspect and say how strong the evidence is',
-    load: async () => (await import('./commands/detect.ts')).defineDetect,
-  },
-  {
-    name: 'disclose',
-    summary: 'write the seed of a claim in the clear, for a judge',
-    load: async () => (await import('./commands/disclose.ts')).defineDisclose,
-  },
-  {
-    name: 'baseline',
-    summary: 'write a signed manifest of a model as it is now',
-    load: async () => (await import('./commands/baseline.ts')).defineBaseline,
-  },
-  {
-    name: 'verify',
-    summary: 'compare a model with its signed baseline',
-    load: async () => (await import('./commands/verify.ts')).defineVerify,
-  },
-  {
-    name: 'diff',
-    summary: 'compare two models: graph, tensors to the bit, and what was done',
-    load: async () => (await import('./commands/diff.ts')).defineDiff,
-  },
-  {
-    name: 'scan',
-    summary: 'look for backdoors and hidden payloads, without a baseline',
-    load: async () => (await import('./commands/scan.ts')).defineScan,
-  },
-  {
-    name: 'seal',
-    summary: 'encrypt a model with a fresh key, wrapped into an envelope kept apart',
-    load: async () => (await import('./commands/seal.ts')).defineSeal,
-  },
-  {
-    name: 'open',
-    summary: 'decrypt a sealed model into a new folder',
-    load: async () => (await import('./commands/open.ts')).defineOpen,
-  },
-  {
-    name: 'run',
-    summary: 'run an ONNX model, plain or sealed, on npy inputs; record its answers',
-    load: async () => (await import('./commands/run.ts')).defineRun,
-  },
-  {
-    name: 'inspect',
-    summary: 'print tensors, graph, types, cost and metadata of a model; look at it while it runs',
-    load: async () => (await import('./commands/inspect.ts')).defineInspect,
-  },
-  {
-    name: 'label',
-    summary: 'write or read a fragile label: it identifies an unchanged file, and is no watermark',
-    load: async () => (await import('./commands/label/index.ts')).defineLabel,
-  },
-  {
-    name: 'graph',
-    summary: 'find, insert, replace, remove, rename and edit nodes, values and tensors of a graph',
-    load: async () => (await import('./commands/graph/index.ts')).defineGraph,
-  },
-  {
-    name: 'worker',
-    summary: 'edit models for fleets of several machines, with jobs from a queue',
-    load: async () => (await import('./commands/worker.ts')).defineWorker,
-  },
-  {
-    name: 'stamp',
-    summary: 'put a mark into what a model answers, read it from recordings, replace or remove it',
-    load: async () => (await import('./commands/stamp/index.ts')).defineStamp,
-  },
-  {
-    name: 'ledger',
-    summary: 'read, prove and check the tamper-evident record',
-    load: async () => (await import('./commands/ledger.ts')).defineLedger,
-  },
-  {
-    name: 'keys',
-    summary: 'the owner identity: make, show, back up, restore',
-    load: async () => (await import('./commands/keys.ts')).defineKeys,
-  },
-  {
     name: 'tour',
+    group: GROUP.begin,
     summary: 'protect the bundled model and check everything, step by step',
     load: async () => (await import('./commands/tour.ts')).defineTour,
   },
   {
     name: 'completion',
+    group: GROUP.begin,
     summary: 'print the completion script of a shell',
     load: async () => (await import('./commands/completion.ts')).defineCompletion,
+  },
+  {
+    name: 'protect',
+    group: GROUP.mark,
+    summary: 'mark, commit, sign, seal and record a model, with a report',
+    load: async () => (await import('./commands/protect.ts')).defineProtect,
+  },
+  {
+    name: 'embed',
+    group: GROUP.mark,
+    summary: 'put the ownership mark into a copy of a model, with its claim and commitment',
+    load: async () => (await import('./commands/embed.ts')).defineEmbed,
+  },
+  {
+    name: 'detect',
+    group: GROUP.mark,
+    summary: 'read the ownership mark in a suspect and say how strong the evidence is',
+    load: async () => (await import('./commands/detect.ts')).defineDetect,
+  },
+  {
+    name: 'disclose',
+    group: GROUP.mark,
+    summary: 'write the seed of a claim in the clear, for a judge',
+    load: async () => (await import('./commands/disclose.ts')).defineDisclose,
+  },
+  {
+    name: 'baseline',
+    group: GROUP.check,
+    summary: 'write a signed manifest of a model as it is now',
+    load: async () => (await import('./commands/baseline.ts')).defineBaseline,
+  },
+  {
+    name: 'verify',
+    group: GROUP.check,
+    summary: 'compare a model with its signed baseline',
+    load: async () => (await import('./commands/verify.ts')).defineVerify,
+  },
+  {
+    name: 'diff',
+    group: GROUP.check,
+    summary: 'compare two models: graph, tensors to the bit, and what was done',
+    load: async () => (await import('./commands/diff.ts')).defineDiff,
+  },
+  {
+    name: 'scan',
+    group: GROUP.check,
+    summary: 'look for backdoors and hidden payloads, without a baseline',
+    load: async () => (await import('./commands/scan.ts')).defineScan,
+  },
+  {
+    name: 'inspect',
+    group: GROUP.check,
+    summary: 'print tensors, graph, types, cost and metadata of a model; look at it while it runs',
+    load: async () => (await import('./commands/inspect.ts')).defineInspect,
+  },
+  {
+    name: 'seal',
+    group: GROUP.seal,
+    summary: 'encrypt a model with a fresh key, wrapped into an envelope kept apart',
+    load: async () => (await import('./commands/seal.ts')).defineSeal,
+  },
+  {
+    name: 'open',
+    group: GROUP.seal,
+    summary: 'decrypt a sealed model into a new folder',
+    load: async () => (await import('./commands/open.ts')).defineOpen,
+  },
+  {
+    name: 'run',
+    group: GROUP.seal,
+    summary: 'run an ONNX model, plain or sealed, on npy inputs; record its answers',
+    load: async () => (await import('./commands/run.ts')).defineRun,
+  },
+  {
+    name: 'graph',
+    group: GROUP.edit,
+    summary: 'find, insert, replace, remove, rename and edit nodes, values and tensors of a graph',
+    load: async () => (await import('./commands/graph/index.ts')).defineGraph,
+  },
+  {
+    name: 'worker',
+    group: GROUP.edit,
+    summary: 'edit models for fleets of several machines, with jobs from a queue',
+    load: async () => (await import('./commands/worker.ts')).defineWorker,
+  },
+  {
+    name: 'stamp',
+    group: GROUP.edit,
+    summary: 'put a mark into what a model answers, read it from recordings, replace or remove it',
+    load: async () => (await import('./commands/stamp/index.ts')).defineStamp,
+  },
+  {
+    name: 'label',
+    group: GROUP.edit,
+    summary: 'write or read a fragile label: it identifies an unchanged file, and is no watermark',
+    load: async () => (await import('./commands/label/index.ts')).defineLabel,
+  },
+  {
+    name: 'ledger',
+    group: GROUP.records,
+    summary: 'read, prove and check the tamper-evident record',
+    load: async () => (await import('./commands/ledger.ts')).defineLedger,
+  },
+  {
+    name: 'keys',
+    group: GROUP.records,
+    summary: 'the owner identity: make, show, back up, restore',
+    load: async () => (await import('./commands/keys.ts')).defineKeys,
   },
 ];
 

@@ -39,7 +39,8 @@ export function toGraphRewrite(model: Model, document: GraphDocument, others: re
 function toLayout(model: Model): OnnxLayout {
   const layout = findOnnxLayout(model);
   if (layout === undefined || model.graph === null) {
-    throw new FormatError('FORMAT_GRAPH_UNSUPPORTED', { fields: { format: model.format } });
+    const message = 'Graphs are looked at and edited in ONNX files only.';
+    throw new FormatError('FORMAT_GRAPH_UNSUPPORTED', { message, fields: { format: model.format } });
   }
   return layout;
 }
