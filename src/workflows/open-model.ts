@@ -2,7 +2,7 @@
 import { basename, dirname, join } from 'node:path';
 import { type ErrorCode, ModelwardError, WorkflowError } from '../core/errors.ts';
 import { zeroize } from '../core/bytes.ts';
-import { openModel, openModelPath } from '../formats/index.ts';
+import { openModel, openModelPath } from '../formats/registry.ts';
 import type { Model } from '../model/types.ts';
 import {
   isSeal,

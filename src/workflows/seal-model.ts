@@ -3,7 +3,7 @@ import { basename, dirname } from 'node:path';
 import { allocSecret, toHex, zeroize } from '../core/bytes.ts';
 import { ModelwardError } from '../core/errors.ts';
 import { sha256 } from '../core/hash.ts';
-import { openModelPath } from '../formats/index.ts';
+import { openModelPath } from '../formats/registry.ts';
 import type { EntryInput } from '../ledger/ports.ts';
 import { createEnvelope, encodeEnvelope, type FileToSeal, sealFiles, type SealedFile } from '../seal/index.ts';
 import { openFileSource, stageFile } from '../source/index.ts';
