@@ -1,5 +1,5 @@
 /** An output mark as one HTML page: what it says, what it changed, and one input before and after. */
-import { toByteText, toCountText } from '../core/quantities.ts';
+import { toByteText, toCountText, toPercentText } from '../core/quantities.ts';
 import { toDocument } from './document.ts';
 import { type Html, html } from './html.ts';
 import { toAccuracyText, toSignedText, toSmallPercentText } from './numbers.ts';
@@ -95,7 +95,7 @@ function toHead(page: OutputMarkPage): Html {
   const growth = page.bytesAfter - page.bytesBefore;
   const facts: readonly (readonly [string, string, string])[] = [
     ['Mark', page.kind, `id ${page.id}`],
-    toAnswersFact(effect),
+    page.kind === 'image' || page.kind === 'hidden' ? toPixelsFact(effect) : toAnswersFact(effect),
     [
       'Time',
       effect === null ? '–' : `× ${effect.latency.ratio.toFixed(3)}`,
@@ -111,6 +111,13 @@ function toHead(page: OutputMarkPage): Html {
 ${facts.map(([name, figure, note]) => html`<div><div class="note">${name}</div><p class="figure">${figure}</p><div class="note">${note}</div></div>`)}
 </div>
 </header>`;
+}
+
+/** Of pictures, no row has a class. */
+function toPixelsFact(effect: PageEffect | null): readonly [string, string, string] {
+  if (effect === null) return ['Changed', '–', 'not compared'];
+  const part = Math.max(0, ...effect.outputs.map(({ changed }) => changed));
+  return ['Changed', toPercentText(part), 'of the values of a picture'];
 }
 
 /** Accuracy with labels; without, how many answers name the same class. */

@@ -183,11 +183,22 @@ describe('report page', () => {
   test('an interval that crosses the limit is not called inside it', () => {
     const base = sampleReport();
     if (base.fidelity.kind !== 'measured') throw new TypeError('the sample is measured');
+    const measured = base.fidelity;
     const lossPoints = { estimate: 0.05, lower95: -0.3, upper95: 0.4, limit: 0.1, smallestResolvable: 0.35 };
     const wide = sampleReport({ fidelity: { ...base.fidelity, lossPoints } });
     const text = toText(toReportHtml(wide, { audience: 'owner' }));
     expect(text).toContain('neither shows a loss beyond the limit nor rules it out');
     expect(text).toContain('a loss below 0.350 points cannot be shown to exceed the limit');
+    const say = (low: number, high: number): string =>
+      toReportText(
+        sampleReport({
+          fidelity: { ...measured, lossPoints: { ...lossPoints, lower95: low, upper95: high } },
+        }),
+        { width: undefined, color: false },
+      );
+    expect(say(-0.3, 0.4)).toContain('−0.30 to 0.40, not shown to exceed the limit of 0.1');
+    expect(say(-0.3, 0.1)).toContain('within the limit of 0.1');
+    expect(say(0.2, 0.4)).toContain('beyond the limit of 0.1');
   });
 
   test('outputs that moved by more than 5 % are drawn as a warning, and a small change does not read as none', () => {
