@@ -64,6 +64,11 @@ function samplePage(changes: Partial<OutputMarkPage> = {}): OutputMarkPage {
   };
 }
 
+test('of pictures it says how many values changed, of other outputs how many answers stay', () => {
+  expect(toOutputMarkHtml(samplePage({ kind: 'image' }))).toContain('of the values of a picture');
+  expect(toOutputMarkHtml(samplePage({ kind: 'scores' }))).not.toContain('of the values of a picture');
+});
+
 describeWithProgram('page of an output mark in Chromium', 'chromium', ['--version'], () => {
   const folder = mkdtempSync(join(tmpdir(), 'mark-page-'));
   let browser: Browser;
