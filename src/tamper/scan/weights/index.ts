@@ -1,6 +1,4 @@
 /** All weight rules, in one pass over every tensor. */
-import { createHash } from 'node:crypto';
-import { SCAN_LIMITS } from '../../../core/limits/scan.ts';
 import type { Progress } from '../../../core/ports.ts';
 import { DTYPES } from '../../../model/dtype.ts';
 import type { Model, TensorRef } from '../../../model/types.ts';
@@ -8,6 +6,7 @@ import type { ScanFinding, ScannedPart } from '../finding.ts';
 import { findText } from '../text.ts';
 import { LowBits } from './low-bits.ts';
 import { eachChunk, isNumeric } from './reader.ts';
+import { Repeats } from './repeats.ts';
 import { findSignature } from './signatures.ts';
 import { Values } from './values.ts';
 
@@ -39,9 +38,9 @@ export function scanWeights(model: Model, progress: Progress): WeightScan {
             detail: `${opaque.length} tensors of block types that are not decoded, such as ${opaque[0]}`,
           },
         ]),
-    ...(repeats.isFull ? [{ part: 'weights', detail: 'repeated blocks beyond the first GiB' }] : []),
   ];
-  const detail = `${model.tensors.length} tensors, ${bytes} bytes`;
+  const part = repeats.stride === 1 ? '' : `; of blocks that may repeat, one of ${repeats.stride}`;
+  const detail = `${model.tensors.length} tensors, ${bytes} bytes${part}`;
   return { findings: [...findings, ...repeats.judge()], scanned: [{ part: 'weights', detail }], notScanned };
 }
 
@@ -62,7 +61,7 @@ function scanTensor(tensor: TensorRef, repeats: Repeats): ScanFinding[] {
       values?.add(chunk.index, chunk.values, codes);
       lowBits?.add(codes);
     }
-    repeats.add(tensor, chunk.bytes);
+    repeats.add(name, chunk.bytes);
   }
   const low = lowBits?.judge(tensor) ?? null;
   const hidden = lowBits === null ? null : findSignature(lowBits.head, `the low bytes of tensor "${name}"`, name);
@@ -79,52 +78,4 @@ function scanHead({ name, dtype }: TensorRef, bytes: Uint8Array): ScanFinding[] 
       )
     : [];
   return file === null ? text : [file, ...text];
-}
-
-const BLOCK_BYTES = 4096;
-
-/** Rule W05. */
-class Repeats {
-  /** Name of the tensor that a digest was first seen in. */
-  readonly #seen = new Map<string, string>();
-  readonly #found = new Map<string, number>();
-  isFull = false;
-
-  add(tensor: TensorRef, bytes: Uint8Array): void {
-    for (let at = 0; at + BLOCK_BYTES <= bytes.length; at += BLOCK_BYTES) {
-      const block = bytes.subarray(at, at + BLOCK_BYTES);
-      if (isPlain(block)) continue;
-      const key = createHash('sha256').update(block).digest('base64').slice(0, 22);
-      const known = this.#seen.get(key);
-      if (known !== undefined) {
-        const pair = JSON.stringify([known, tensor.name]);
-        this.#found.set(pair, (this.#found.get(pair) ?? 0) + 1);
-      } else if (this.#seen.size < SCAN_LIMITS.repeatBlocksMax) this.#seen.set(key, tensor.name);
-      else this.isFull = true;
-    }
-  }
-
-  judge(): ScanFinding[] {
-    return [...this.#found].map(([pair, count]): ScanFinding => {
-      const [first, second] = JSON.parse(pair) as [string, string];
-      // Tied layers repeat from tensor to tensor; inside one, only a copy does.
-      const isInside = first === second;
-      const where = isInside ? `inside tensor "${first}"` : `of tensor "${first}" in "${second}"`;
-      const message = `${count} blocks of 4 KiB ${where} occur again.`;
-      const severity = isInside && count >= 4 ? 'suspicious' : 'benign';
-      return { rule: 'W05', severity, message, subject: second, kind: 'tensor', path: [], offset: null };
-    });
-  }
-}
-
-/** Fillers and short patterns repeat without a reason: blocks of at most eight different bytes, or of period eight. */
-function isPlain(block: Uint8Array): boolean {
-  const values = new Set<number>();
-  let isPeriodic = true;
-  for (let i = 0; i < block.length; i++) {
-    if (values.size <= 16) values.add(block[i]);
-    if (isPeriodic && i >= 8) isPeriodic = block[i] === block[i - 8];
-    if (!isPeriodic && values.size > 16) return false;
-  }
-  return true;
 }
