@@ -32,8 +32,8 @@ export function writeFileAtomic(options: WriteFileOptions): void {
     const file = storage.create(part.path, options.mode);
     try {
       writeAll(file, options.write);
-      if (options.replace === false) assertAbsent(storage, path);
-      storage.rename(part.path, path);
+      if (options.replace === false) storage.renameToFree(part.path, path);
+      else storage.rename(part.path, path);
     } catch (error) {
       removeQuietly(storage, part.path);
       throw error;

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -28,4 +28,19 @@ test('what has no end, or would wait for a writer, is refused at once', () => {
   }
   expect(codeOfReading(join(folder, 'none'))).toBe('SOURCE_NOT_FOUND');
   expect(codeOfReading(join(folder, 'plain', 'below'))).toBe('SOURCE_NOT_FOUND');
+});
+
+test('a name that was taken since anyone looked is refused, and both files stay what they were', () => {
+  const [from, to] = [join(folder, 'mine'), join(folder, 'theirs')];
+  writeFileSync(from, 'mine');
+  writeFileSync(to, 'theirs');
+  const code = codeOf(() => {
+    nodeStorage.renameToFree(from, to);
+  });
+  expect(code).toBe('WRITE_EXISTS');
+  expect([from, to].map((path) => readFileSync(path, 'utf8'))).toEqual(['mine', 'theirs']);
+  rmSync(to);
+  nodeStorage.renameToFree(from, to);
+  expect(readFileSync(to, 'utf8')).toBe('mine');
+  expect(nodeStorage.exists(from)).toBe(false);
 });

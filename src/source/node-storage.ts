@@ -7,6 +7,7 @@ import {
   fstatSync,
   fsyncSync,
   ftruncateSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -79,6 +80,11 @@ export const nodeStorage: Storage = {
       renameSync(from, to);
     });
   },
+  renameToFree(from, to) {
+    writing(to, () => {
+      moveToFree(from, to);
+    });
+  },
   remove(path) {
     writing(path, () => {
       unlinkSync(path);
@@ -102,6 +108,23 @@ export const nodeStorage: Storage = {
     });
   },
 };
+
+/** File systems without hard links (FAT, some network shares) say one of these. */
+const LINKLESS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
+
+/** A rename would replace what another process has put there since anyone looked; a second link is refused instead. */
+function moveToFree(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+  } catch (error) {
+    if (!LINKLESS.has(toErrno(error))) throw error;
+    // The best that such a file system allows: two that look in the same instant both go on.
+    if (nodeStorage.exists(to)) throw new SourceError('WRITE_EXISTS', { fields: { file: basename(to) } });
+    renameSync(from, to);
+    return;
+  }
+  unlinkSync(from);
+}
 
 function toStorageFile(path: string, fd: number): StorageFile {
   return {
@@ -166,6 +189,7 @@ function writing<T>(path: string, act: () => T): T {
   try {
     return act();
   } catch (cause) {
+    if (cause instanceof SourceError) throw cause;
     const code = toErrno(cause) === 'EEXIST' ? 'WRITE_EXISTS' : 'WRITE_FAILED';
     throw new SourceError(code, { fields: toFields(path, cause), cause });
   }

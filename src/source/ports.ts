@@ -57,6 +57,11 @@ export interface Storage {
   openForUpdate(path: string): StorageFile;
   /** Replaces `to` by `from` atomically (POSIX rename). */
   rename(from: string, to: string): void;
+  /**
+   * Gives the file `from` the name `to`, which must be free; of several processes that try, one succeeds.
+   * @throws SourceError WRITE_EXISTS | WRITE_FAILED
+   */
+  renameToFree(from: string, to: string): void;
   remove(path: string): void;
   removeFolder(path: string): void;
   /** Makes creations, renames and removals inside the folder durable. */

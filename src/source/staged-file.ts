@@ -45,24 +45,25 @@ export function stageFile(options: StageFileOptions): StagedOutput {
   const part = claimSibling(storage, path, 'part', run);
   const file = storage.create(part.path, options.mode);
   if (edited !== undefined) file.takeAttributes?.(edited);
-  let state: 'open' | 'ended' = 'open';
+  let state: 'open' | 'closed' | 'ended' = 'open';
   return {
     ...toRewriteSink(file),
     commit() {
-      if (state === 'ended') throw new TypeError('the staged file is committed or aborted');
+      if (state !== 'open') throw new TypeError('the staged file is committed or aborted');
       file.sync();
-      if (!replace) assertAbsent(storage, path);
       if (edited !== undefined) assertAt(edited, path);
       file.close();
-      storage.rename(part.path, path);
+      state = 'closed';
+      if (replace) storage.rename(part.path, path);
+      else storage.renameToFree(part.path, path);
       state = 'ended';
       part.release();
       storage.syncFolder(dirname(path));
     },
     abort() {
       if (state === 'ended') return;
+      if (state === 'open') file.close();
       state = 'ended';
-      file.close();
       storage.remove(part.path);
       part.release();
     },

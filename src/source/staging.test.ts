@@ -45,6 +45,7 @@ function cutAfter(changes: number): { storage: Storage; count: () => number } {
     ...nodeStorage,
     makeFolder: step(nodeStorage.makeFolder.bind(nodeStorage)),
     rename: step(nodeStorage.rename.bind(nodeStorage)),
+    renameToFree: step(nodeStorage.renameToFree.bind(nodeStorage)),
     remove: step(nodeStorage.remove.bind(nodeStorage)),
     removeFolder: step(nodeStorage.removeFolder.bind(nodeStorage)),
     create: step((path: string, mode: number) => {

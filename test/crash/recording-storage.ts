@@ -122,7 +122,7 @@ function createReads(tree: Tree): Pick<Storage, 'exists' | 'list' | 'read'> {
   };
 }
 
-type NameChanges = Pick<Storage, 'makeFolder' | 'rename' | 'remove' | 'removeFolder' | 'syncFolder'>;
+type NameChanges = Pick<Storage, 'makeFolder' | 'rename' | 'renameToFree' | 'remove' | 'removeFolder' | 'syncFolder'>;
 
 function createNameChanges(tree: Tree, record: (op: Op) => void, numberOf: (node: FileNode) => number): NameChanges {
   const makeFolder = (path: string): void => {
@@ -131,13 +131,18 @@ function createNameChanges(tree: Tree, record: (op: Op) => void, numberOf: (node
     tree.set(path, { kind: 'folder' });
     record({ kind: 'makeFolder', path });
   };
+  const rename = (from: string, to: string): void => {
+    requireFolder(tree, toParent(to));
+    const node = tree.get(from);
+    moveNames(tree, from, to);
+    record({ kind: 'rename', from, to, file: node?.kind === 'file' ? numberOf(node) : null });
+  };
   return {
     makeFolder,
-    rename: (from, to) => {
-      requireFolder(tree, toParent(to));
-      const node = tree.get(from);
-      moveNames(tree, from, to);
-      record({ kind: 'rename', from, to, file: node?.kind === 'file' ? numberOf(node) : null });
+    rename,
+    renameToFree: (from, to) => {
+      if (tree.has(to)) throw new SourceError('WRITE_EXISTS', { fields: { file: to } });
+      rename(from, to);
     },
     remove: (path) => {
       requireFile(tree, path);

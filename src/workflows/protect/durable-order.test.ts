@@ -27,6 +27,10 @@ function recording(): { storage: Storage; steps: string[] } {
       nodeStorage.rename(from, to);
       steps.push(`name ${to}`);
     },
+    renameToFree: (from, to) => {
+      nodeStorage.renameToFree(from, to);
+      steps.push(`name ${to}`);
+    },
     syncFolder: (path) => {
       nodeStorage.syncFolder(path);
       steps.push(`sync ${path}`);
