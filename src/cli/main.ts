@@ -6,7 +6,7 @@ import { composeServices, toDefaultHome, TOOL_VERSION } from './compose.ts';
 import type { CommandHost, GlobalOptions } from './context.ts';
 import { createProgram } from './program.ts';
 import { createCleanups, installInterrupt } from './ui/interrupt.ts';
-import { createProcessUi, createSecretTerminal } from './ui/process-ui.ts';
+import { createProcessUi, createSecretTerminal, writeStdout } from './ui/process-ui.ts';
 import type { Ui } from './ui/ui.ts';
 import { configureForUi, toUsageError } from './ui/usage.ts';
 
@@ -46,7 +46,7 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
       ui.note('interrupted: nothing half-done stays behind');
     },
   });
-  const program = configureForUi(createProgram(host, TOOL_VERSION));
+  const program = configureForUi(createProgram(host, TOOL_VERSION), writeStdout);
   try {
     await program.parseAsync([...argv], { from: 'user' });
     return exit;

@@ -37,7 +37,7 @@ describe('as it stands', () => {
   });
 
   test.each(examples)('%s', async (line) => {
-    const program = configureForUi(createProgram(host, '0.0.0'));
+    const program = configureForUi(createProgram(host, '0.0.0'), () => undefined);
     await expect(program.parseAsync(toWords(line), { from: 'user' })).rejects.toBeInstanceOf(Reached);
   });
 

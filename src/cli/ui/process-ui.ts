@@ -59,6 +59,11 @@ function createFdSink(fd: number, stream: NodeJS.WriteStream): TextSink {
   };
 }
 
+/** Text on stdout, whole; a reader that went away gets nothing more. */
+export function writeStdout(text: string): void {
+  writeAll(1, Buffer.from(text, 'utf8'));
+}
+
 function writeAll(fd: number, bytes: Uint8Array): void {
   let at = 0;
   while (at < bytes.length) {

@@ -240,7 +240,7 @@ describe('wrong usage', () => {
       .action(() => undefined);
     const keys = program.command('keys');
     keys.command('rotate').action(() => undefined);
-    return configureForUi(program);
+    return configureForUi(program, () => undefined);
   }
   function fail(...argv: string[]): { exit: number; err: string } {
     const { ui, err } = createScreen();

@@ -46,14 +46,17 @@ function toMissingCommand(parent: Command): CliError {
   });
 }
 
-/** Makes commander throw instead of ending the process, and leaves the telling of errors to the `Ui`. */
-export function configureForUi(program: Command): Command {
+/**
+ * Makes commander throw instead of ending the process, and leaves the telling of errors to the `Ui`.
+ * @param writeOut where help and versions go
+ */
+export function configureForUi(program: Command, writeOut: (text: string) => void): Command {
   program
     .exitOverride()
     .showSuggestionAfterError(false)
-    .configureOutput({ outputError: () => undefined });
+    .configureOutput({ writeOut, outputError: () => undefined });
   // Settings are copied to subcommands when they are made, not afterwards.
-  for (const child of program.commands) configureForUi(child);
+  for (const child of program.commands) configureForUi(child, writeOut);
   return program;
 }
 
