@@ -1,5 +1,8 @@
 /** Writes a fragile label into a copy of a model, and reads one back. A label identifies an unchanged file, no more. */
+import { utf8 } from '../core/bytes.ts';
 import { embedLabel, LABEL_STATEMENT, readLabel } from '../watermark/label.ts';
+import { toSourceSha256 } from './digests.ts';
+import type { Model } from '../model/types.ts';
 import { openAnyModel, type OpenAnyOptions, openPlainModel } from './open-model.ts';
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';
@@ -10,13 +13,16 @@ export interface WriteLabelOptions {
   readonly path: string;
   /** Absolute path of the labelled copy: a file, or a folder for a model of several files. */
   readonly out: string;
-  readonly payload: Uint8Array;
+  /** "checksum": the SHA-256 of the model's main file as it is before, 64 hexadecimal digits. */
+  readonly payload: Uint8Array | 'checksum';
   readonly force: boolean;
   readonly dataRoot?: string | undefined;
 }
 
 export interface WriteLabelResult {
   readonly labelled: WrittenCopy;
+  /** What the label says, when it is a checksum. */
+  readonly checksum: string | null;
   readonly payloadBytes: number;
   readonly capacityBytes: number;
   readonly statement: string;
@@ -26,13 +32,24 @@ export interface WriteLabelResult {
 export function writeLabel(services: Services, options: WriteLabelOptions): WriteLabelResult {
   const model = openPlainModel(options.path, options.dataRoot);
   try {
-    const { edits, record } = embedLabel({ model, payload: options.payload });
+    const { payload, checksum } = toPayload(services, model, options.payload);
+    const { edits, record } = embedLabel({ model, payload });
     const labelled = writeCopy(services, options, model.plan(edits));
     const { payloadBytes, capacityBytes } = record;
-    return { labelled, payloadBytes, capacityBytes, statement: LABEL_STATEMENT };
+    return { labelled, checksum, payloadBytes, capacityBytes, statement: LABEL_STATEMENT };
   } finally {
     model.close();
   }
+}
+
+function toPayload(
+  services: Services,
+  model: Model,
+  wanted: WriteLabelOptions['payload'],
+): { readonly payload: Uint8Array; readonly checksum: string | null } {
+  if (wanted !== 'checksum') return { payload: wanted, checksum: null };
+  const checksum = toSourceSha256(model.files[0].source, services.progress);
+  return { payload: utf8(checksum), checksum };
 }
 
 /**

@@ -37,6 +37,13 @@ describe('label', () => {
     expect(JSON.parse(none.stdout)).toMatchObject({ error: { code: 'WATERMARK_LABEL_ABSENT' } });
   });
 
+  test('a checksum names the file that was labelled', () => {
+    const original = sha256(join(place.folder, 'mlp.onnx'));
+    const written = place.json(['label', 'write', 'mlp.onnx', '--checksum', '--out', 'sum.onnx']);
+    expect(written).toMatchObject({ label: original, checksum: original, payloadBytes: 64 });
+    expect(place.json(['label', 'read', 'sum.onnx'])).toMatchObject({ label: original });
+  });
+
   test('it says that it is a label, and takes exactly one source', () => {
     const { statement } = place.json<WriteLabelResult>([
       'label',

@@ -6,7 +6,7 @@ import type { CommandHost } from '../../context.ts';
 const COMMANDS: readonly CommandRow[] = [
   {
     name: 'write',
-    summary: 'store text, a UUID or a file in the least significant bits of weights and biases',
+    summary: 'store text, a UUID, a checksum or a file in the least significant bits of weights and biases',
     load: async () => (await import('./write.ts')).defineWrite,
   },
   {

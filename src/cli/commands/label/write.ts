@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { parse } from 'node:path';
 import { utf8 } from '../../../core/bytes.ts';
 import { CliError, EXIT } from '../../../core/errors.ts';
-import { writeLabel } from '../../../workflows/label.ts';
+import { writeLabel, type WriteLabelOptions } from '../../../workflows/label.ts';
 import { addExamples } from '../../command-spec.ts';
 import { type CliContext, type CommandHost, onAction } from '../../context.ts';
 import { toPairs } from '../../ui/table.ts';
@@ -15,6 +15,7 @@ const ENDING = 'labelled';
 interface WriteFlags extends CopyFlags {
   readonly text?: string;
   readonly uuid?: boolean;
+  readonly checksum?: boolean;
   readonly file?: string;
 }
 
@@ -26,18 +27,20 @@ export function defineWrite(command: Command, host: CommandHost): void {
     .argument('<model>', 'ONNX, safetensors, GGUF or TFLite model')
     .option('--text <text>', 'the label as text')
     .option('--uuid', 'a fresh random UUID as label, printed')
-    .option('--file <file>', 'the bytes of a file as label: a logo, a checksum');
+    .option('--checksum', "the SHA-256 of the model's file before it is labelled, printed")
+    .option('--file <file>', 'the bytes of a file as label: a logo');
   addCopyOptions(command, ENDING);
   addExamples(command, [
     { command: 'modelward label write model.onnx --text "acme, licence 7"', summary: 'a note inside the weights' },
     { command: 'modelward label write model.onnx --file logo.png', summary: 'a logo inside the weights' },
   ]);
   onAction<WriteFlags>(host, command, (context, flags, words) => {
-    const { payload, shown } = toPayload(context, flags);
+    const { payload, text } = toPayload(context, flags);
     const result = writeLabel(context.services, {
       ...toCopyOptions(context, flags, { model: words[0], ending: ENDING }),
       payload,
     });
+    const shown = text ?? result.checksum;
     context.ui.result({ ...result, label: shown }, ({ style }) =>
       toPairs(
         [
@@ -53,15 +56,19 @@ export function defineWrite(command: Command, host: CommandHost): void {
   });
 }
 
-/** Exactly one source of the label. `shown` is its text; null for a file. */
-function toPayload(context: CliContext, flags: WriteFlags): { payload: Uint8Array; shown: string | null } {
-  const given = [flags.text, flags.uuid, flags.file].filter((option) => option !== undefined);
+/** Exactly one source of the label. `text` is null where it is not known before: a checksum, the bytes of a file. */
+function toPayload(
+  context: CliContext,
+  flags: WriteFlags,
+): { payload: WriteLabelOptions['payload']; text: string | null } {
+  const given = [flags.text, flags.uuid, flags.checksum, flags.file].filter((option) => option !== undefined);
   if (given.length !== 1) {
-    throw new CliError('CLI_USAGE', { message: 'Give exactly one of --text, --uuid and --file.' });
+    throw new CliError('CLI_USAGE', { message: 'Give exactly one of --text, --uuid, --checksum and --file.' });
   }
+  if (flags.checksum === true) return { payload: 'checksum', text: null };
   if (flags.file !== undefined) {
-    return { payload: context.services.storage.read(context.toAbsolute(flags.file)), shown: null };
+    return { payload: context.services.storage.read(context.toAbsolute(flags.file)), text: null };
   }
-  const shown = flags.text ?? randomUUID();
-  return { payload: utf8(shown), shown };
+  const text = flags.text ?? randomUUID();
+  return { payload: utf8(text), text };
 }
