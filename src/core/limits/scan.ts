@@ -24,7 +24,7 @@ export const SCAN_LIMITS = {
   textBytesMax: 16 * 1024 * 1024,
   /** Characters of an excerpt in a finding. */
   excerptLengthMax: 96,
-  /** Blocks of 4 KiB whose digests are kept to find repeated ones, some 20 MiB; of more than 0.5 GiB of weights, a part. */
+  /** Blocks of 4 KiB whose digests are kept to find repeated ones, 3.5 MiB; of more than 0.5 GiB of weights, a part. */
   repeatBlocksMax: 131_072,
   /** Rows whose norms are kept for one tensor. */
   rowsMax: 2_000_000,

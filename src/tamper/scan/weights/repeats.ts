@@ -1,7 +1,8 @@
 /** Rule W05: blocks of weights that occur again. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { SCAN_LIMITS } from '../../../core/limits/scan.ts';
 import type { ScanFinding } from '../finding.ts';
+import { DigestTable } from './digest-table.ts';
 
 const BLOCK_BYTES = 4096;
 
@@ -11,14 +12,16 @@ const BLOCK_BYTES = 4096;
  */
 export class Repeats {
   readonly #keptMax: number;
-  /** Name of the tensor that a digest was first seen in. */
-  readonly #seen = new Map<string, string>();
+  readonly #seen: DigestTable;
+  readonly #tensors: string[] = [];
+  /** Blocks that tensor `second` shares with `first`, by `[first, second]` as JSON. */
   readonly #found = new Map<string, number>();
   /** Blocks whose digest has a bit of this mask are left out. */
   #mask = 0;
 
   constructor(keptMax: number = SCAN_LIMITS.repeatBlocksMax) {
     this.#keptMax = keptMax;
+    this.#seen = new DigestTable(2 * keptMax);
   }
 
   /** One block of so many is kept. */
@@ -27,29 +30,26 @@ export class Repeats {
   }
 
   add(tensor: string, bytes: Uint8Array): void {
+    if (this.#tensors.at(-1) !== tensor) this.#tensors.push(tensor);
+    const own = this.#tensors.length - 1;
     for (let at = 0; at + BLOCK_BYTES <= bytes.length; at += BLOCK_BYTES) {
       const block = bytes.subarray(at, at + BLOCK_BYTES);
       if (isPlain(block)) continue;
-      const key = createHash('sha256').update(block).digest('base64').slice(0, 22);
-      if (!this.#isKept(key)) continue;
-      const known = this.#seen.get(key);
-      if (known !== undefined) {
-        const pair = JSON.stringify([known, tensor]);
-        this.#found.set(pair, (this.#found.get(pair) ?? 0) + this.stride);
+      const digest = hash('sha256', block, 'buffer');
+      if (((digest[8] | (digest[9] << 8)) & this.#mask) !== 0) continue;
+      const known = this.#seen.findOrAdd(digest.readUInt32LE(0), digest.readUInt32LE(4), own, digest.readUInt16LE(8));
+      if (known === null) {
+        if (this.#seen.size >= this.#keptMax) this.#thin();
         continue;
       }
-      this.#seen.set(key, tensor);
-      if (this.#seen.size >= this.#keptMax) this.#thin();
+      const pair = JSON.stringify([this.#tensors[known], tensor]);
+      this.#found.set(pair, (this.#found.get(pair) ?? 0) + this.stride);
     }
-  }
-
-  #isKept(key: string): boolean {
-    return this.#mask === 0 || (Buffer.from(key.slice(0, 4), 'base64').readUInt16BE(0) & this.#mask) === 0;
   }
 
   #thin(): void {
     this.#mask = 2 * this.#mask + 1;
-    for (const key of this.#seen.keys()) if (!this.#isKept(key)) this.#seen.delete(key);
+    this.#seen.keep((tag) => (tag & this.#mask) === 0);
   }
 
   judge(): ScanFinding[] {
