@@ -1,5 +1,15 @@
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openModelPath, toSafetensors } from '../../src/formats/index.ts';
@@ -161,6 +171,16 @@ describe('protect', () => {
     for (const path of ['owner/owner.key', 'keys/model.kek.json']) {
       expect(statSync(join(place.home, path)).mode & 0o777, path).toBe(0o600);
     }
+  });
+
+  test('a reading without the original says what it could not see', () => {
+    copyFileSync(mlp, join(place.folder, 'lost.onnx'));
+    const { claim } = place.json<{ claim: { path: string } }>(['embed', 'lost.onnx', '--unmeasured', '--out', 'lost']);
+    rmSync(join(place.folder, 'lost.onnx'));
+    const { stdout, status } = place.run(['detect', mlp, '--claim', claim.path]);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/original +not at hand or of no use: a copy with reordered neurons cannot be read/);
+    expect(place.run(['detect', mlp, '--claim', claim.path, '--original', mlp]).stdout).not.toContain('not at hand');
   });
 
   test('an existing output is refused, and replaced with --force; the seed of the original is used again', () => {

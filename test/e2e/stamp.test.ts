@@ -225,6 +225,11 @@ describe('a sealed model', () => {
   });
 });
 
+test('boxes are not appended to the samples of a batch: the scores of a classifier are refused', () => {
+  const refused = place.run(['stamp', 'boxes', 'mlp.onnx', '--text', 'Acme', '--out', 'boxes.onnx', '--json']);
+  expect(JSON.parse(refused.stdout)).toMatchObject({ error: { code: 'WATERMARK_OUTPUT_UNFIT' } });
+});
+
 describe('stamp signature', () => {
   test('is listed, replaced by another one of the same name, and removed: the file is what it was', () => {
     place.json(['stamp', 'signature', 'mlp.onnx', '--licence', '(c) Acme', '--out', 'g1.onnx', '--no-measure']);

@@ -129,6 +129,12 @@ function toText(report: DetectReport, { style, widthColumns }: TextLook): string
     ['committed', report.time],
     ['ledger', recorded],
   ];
+  if (report.original === 'absent' && report.verdict !== 'claim') {
+    pairs.push([
+      'original',
+      'not at hand or of no use: a copy with reordered neurons cannot be read (--original FILE)',
+    ]);
+  }
   if (report.reason !== null) pairs.unshift(['reason', report.reason]);
   const notes = report.notes.map((note) => `  note: ${note}\n`).join('');
   return `${style.bold(`verdict: ${report.verdict}`)}  ${VERDICT_WORDS[report.verdict]}\n${toPairs(pairs, style)}\n${schemes}${notes}`;

@@ -77,10 +77,12 @@ const ROWS_SHOWN = 30;
 function toText(report: DiffModelsReport, look: TextLook): string {
   const { style } = look;
   const { verdict, grade } = report;
-  const head = `${style.bold(`verdict: ${verdict.class}`)}  ${grade}\n`;
+  const changes = report.graph?.changes.filter(({ kind }) => kind !== 'renamed') ?? [];
+  const isGraphAlone = verdict.class === 'unchanged' && changes.length > 0;
+  const words = isGraphAlone ? 'weights unchanged, graph changed' : verdict.class;
+  const head = `${style.bold(`verdict: ${words}`)}  ${grade}\n`;
   const parts = [toPairs(toSummary(report), style)];
   if (report.tensors.length > 0) parts.push(toTensorTable(report, look));
-  const changes = report.graph?.changes.filter(({ kind }) => kind !== 'renamed') ?? [];
   if (changes.length > 0) parts.push(toGraphTable(report, look));
   return head + parts.join('\n');
 }

@@ -84,6 +84,10 @@ function toBoxesSpec(model: Model, wish: MarkWish & { readonly kind: 'boxes' }):
   const boxes = wish.boxes ?? outputs.find((output) => output.shape?.at(-1) === 4)?.name ?? outputs.at(0)?.name ?? null;
   const type = findOutput(model, boxes);
   const axes = findBoxAxes(type);
+  if (countsSamples(model, type.shape[axes.rowAxis])) {
+    const fields = { output: type.name, reason: 'its rows are the samples of a batch, not boxes' };
+    throw new WatermarkError('WATERMARK_OUTPUT_UNFIT', { fields });
+  }
   const rows = type.shape[axes.rowAxis];
   // Scores are an output of as many rows.
   const beside = outputs.find(
@@ -92,6 +96,11 @@ function toBoxesSpec(model: Model, wish: MarkWish & { readonly kind: 'boxes' }):
   const scores = wish.scores ?? beside?.name ?? null;
   const params = { boxes: type.name, scores, format, width, height, ...axes, score };
   return { kind: 'boxes', params, payload, key };
+}
+
+/** Rows that an input has under the same symbol in front are samples: a mark would lengthen the batch. */
+function countsSamples(model: Model, dim: number | string | null): boolean {
+  return typeof dim === 'string' && (model.graph?.inputs.some(({ shape }) => shape?.at(0) === dim) ?? false);
 }
 
 function findImage(model: Model, { output, layout, height, width }: ImageWish): ImageType {
