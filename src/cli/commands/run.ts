@@ -81,8 +81,10 @@ async function run(
   try {
     const inputs = input.map((path) => context.toAbsolute(path));
     const feeds = readFeeds(loaded, inputs);
-    const outputs = [...(await loaded.run(feeds))].map(([name, value]) => {
-      const path = join(context.toAbsolute(out), `${name.replace(/[^A-Za-z0-9_.-]/g, '_')}.npy`);
+    const answers = [...(await loaded.run(feeds))];
+    const files = toFileNames(answers.map(([name]) => name));
+    const outputs = answers.map(([name, value], index) => {
+      const path = join(context.toAbsolute(out), files[index]);
       assertNoInput([path], inputs);
       writeOutput(context.services, path, toNpyBytes(value));
       return { name, path, dtype: value.dtype, shape: value.shape };
@@ -91,4 +93,16 @@ async function run(
   } finally {
     await loaded.release();
   }
+}
+
+/** Outputs whose names differ only in characters that no file name has are numbered. */
+export function toFileNames(outputs: readonly string[]): string[] {
+  const taken = new Set<string>();
+  return outputs.map((output) => {
+    const base = output.replace(/[^A-Za-z0-9_.-]/g, '_');
+    let name = base;
+    for (let number = 2; taken.has(name); number++) name = `${base}-${number}`;
+    taken.add(name);
+    return `${name}.npy`;
+  });
 }
