@@ -150,6 +150,13 @@ describe('architecture', () => {
     expect(readEdges(join(root, 'src/core/x.ts'), "import type { A } from '../model/types.ts';")).toHaveLength(1);
   });
 
+  test('formats never open paths themselves: they read sources that are handed to them', () => {
+    const formats = files.filter((file) => relative(root, file).startsWith(join('src', 'formats')));
+    expect(formats.length).toBeGreaterThan(20);
+    const opening = formats.filter((file) => /['"](node:)?fs(\/promises)?['"]/.test(readFileSync(file, 'utf8')));
+    expect(opening.map((file) => relative(root, file))).toEqual([]);
+  });
+
   test('no bare Error, no utils folder', () => {
     const bare = files.filter((file) => readFileSync(file, 'utf8').includes('throw new Error('));
     const allowed = bare.filter((file) => !/throw new Error\(\s*[`'"]internal error:/.test(readFileSync(file, 'utf8')));

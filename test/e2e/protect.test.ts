@@ -173,6 +173,21 @@ describe('protect', () => {
     }
   });
 
+  test('detect and verify work without a ledger, and say that nothing was recorded', () => {
+    const home = join(place.folder, 'no-ledger');
+    cpSync(place.home, home, { recursive: true });
+    rmSync(join(home, 'ledger'), { recursive: true });
+    writeFileSync(join(home, 'ledger'), 'no folder');
+    const marked = 'out/mlp.marked.onnx';
+    const detected = place.json<DetectReport>(['detect', marked, '--home', home]);
+    expect(detected).toMatchObject({ verdict: 'claim', leafIndex: null });
+    const verified = place.json(['verify', marked, '--home', home]);
+    expect(verified).toMatchObject({ verdict: 'unchanged', leafIndex: null });
+    for (const verb of ['detect', 'verify']) {
+      expect(place.run([verb, marked, '--home', home]).stdout).toMatch(/ledger +not recorded/);
+    }
+  });
+
   test('a reading without the original says what it could not see', () => {
     copyFileSync(mlp, join(place.folder, 'lost.onnx'));
     const { claim } = place.json<{ claim: { path: string } }>(['embed', 'lost.onnx', '--unmeasured', '--out', 'lost']);
