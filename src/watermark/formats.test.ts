@@ -2,17 +2,16 @@
 import { readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { markAsAlice } from '../../test/fakes/marked-model.ts';
 import { toQuantisedGguf } from '../../test/formats/quantise-gguf.ts';
 import { describeWithShared, sharedData } from '../../test/shared-data.ts';
 import { concatBytes } from '../core/bytes.ts';
 import { openModel, toGguf, toSafetensors } from '../formats/index.ts';
 import type { Model } from '../model/types.ts';
 import { applyRewrite, openBufferSource, type RewriteOp } from '../source/index.ts';
-import { createClaim } from './claim.ts';
 import { detectMark } from './detect.ts';
 import { toOriginalDigest } from './digest.ts';
-import { deriveSeeds } from './seeds.ts';
-import { embedMark, TAU_DEFAULT } from './spread/embed.ts';
+import { type EmbeddedMark, TAU_DEFAULT } from './spread/embed.ts';
 
 const samples = resolve(import.meta.dirname, '../../samples');
 const seed = new Uint8Array(32).fill(5);
@@ -30,20 +29,10 @@ function toBytes(ops: readonly RewriteOp[]): Uint8Array {
 }
 
 function protect(original: Model) {
-  const originalDigest = toOriginalDigest(original);
-  const ownSeed = deriveSeeds(seed).own;
-  const mark = embedMark({ model: original, ownSeed, ownerId: 'alice', originalDigest });
-  const marked = openBytes(original.files[0].name, toBytes(original.plan(mark.edits).files[0].ops));
-  const claim = createClaim({
-    seed,
-    seedBox: { sealSeed: () => null, openSeed: () => seed },
-    ownerKey: 'k',
-    ownerId: 'alice',
-    originalDigest,
-    markedDigest: toOriginalDigest(marked),
-    mark,
-  });
-  return { marked, claim, ownSeed, mark };
+  const reopen = (edits: EmbeddedMark['edits']): Model =>
+    openBytes(original.files[0].name, toBytes(original.plan(edits).files[0].ops));
+  const { model: marked, ...others } = markAsAlice({ original, seed, reopen });
+  return { marked, ...others };
 }
 
 const convert = (model: Model): Model =>

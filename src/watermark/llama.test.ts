@@ -1,31 +1,25 @@
 /** The mark across a checkpoint and the GGUF file that llama.cpp's converter makes of it: other names, moved rows. */
 import { beforeAll, describe, expect, test } from 'vitest';
+import { markAsAlice } from '../../test/fakes/marked-model.ts';
 import { memoryModel, memoryTensor } from '../../test/fakes/memory-model.ts';
 import { toCheckpoint, toCheckpointAgain, toLlamaGguf, toNumbers } from '../../test/formats/llama.ts';
 import { openBytes, runPlan } from '../../test/formats/models.ts';
 import { toSafetensors } from '../formats/index.ts';
 import type { Model } from '../model/types.ts';
-import { createClaim } from './claim.ts';
 import { detectMark, type DetectMarkOptions, type DetectResult } from './detect.ts';
-import { toOriginalDigest } from './digest.ts';
-import { deriveSeeds } from './seeds.ts';
-import { embedMark } from './spread/embed.ts';
 
 const seed = new Uint8Array(32).fill(21);
-const ownSeed = deriveSeeds(seed).own;
 
 function protect(original: Model) {
-  const originalDigest = toOriginalDigest(original);
-  const mark = embedMark({ model: original, ownSeed, ownerId: 'alice', originalDigest, tau: 0.1 });
-  const marked = openBytes(runPlan(original.plan(mark.edits)), original.files[0].name);
-  const claim = createClaim({
+  const {
+    model: marked,
+    claim,
+    ownSeed,
+  } = markAsAlice({
+    original,
     seed,
-    seedBox: { sealSeed: () => null, openSeed: () => seed },
-    ownerKey: 'k',
-    ownerId: 'alice',
-    originalDigest,
-    markedDigest: toOriginalDigest(marked),
-    mark,
+    tau: 0.1,
+    reopen: (edits) => openBytes(runPlan(original.plan(edits)), original.files[0].name),
   });
   const detect = (suspect: Model, readings: DetectMarkOptions['readings'] = 'needed'): DetectResult =>
     detectMark({ suspect, claim, ownSeed, readings });

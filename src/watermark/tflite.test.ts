@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { markAsAlice } from '../../test/fakes/marked-model.ts';
 import { int, memoryModel, memoryTensor, node, seededNumbers } from '../../test/fakes/memory-model.ts';
 import { openBytes, runPlan } from '../../test/formats/models.ts';
 import { type ConvertOptions, toTflite } from '../../test/formats/onnx-to-tflite.ts';
@@ -10,31 +11,16 @@ import { describeWithShared, sharedData } from '../../test/shared-data.ts';
 import { findTopologyFault, toTopology } from '../align/index.ts';
 import { toSafetensors } from '../formats/index.ts';
 import type { Model } from '../model/types.ts';
-import { createClaim } from './claim.ts';
 import { detectMark, type DetectResult } from './detect.ts';
-import { toOriginalDigest } from './digest.ts';
-import { deriveSeeds } from './seeds.ts';
-import { embedMark } from './spread/embed.ts';
+import type { EmbeddedMark } from './spread/embed.ts';
 
 const samples = resolve(import.meta.dirname, '../../samples');
 const openPath = (path: string): Model => openBytes(new Uint8Array(readFileSync(path)), basename(path));
 const seed = new Uint8Array(32).fill(6);
-const ownSeed = deriveSeeds(seed).own;
 
 /** A marked copy of `original`, opened by `reopen`, and what reads it. */
-function protect(original: Model, reopen: (edits: ReturnType<typeof embedMark>['edits']) => Model) {
-  const originalDigest = toOriginalDigest(original);
-  const mark = embedMark({ model: original, ownSeed, ownerId: 'alice', originalDigest });
-  const marked = reopen(mark.edits);
-  const claim = createClaim({
-    seed,
-    seedBox: { sealSeed: () => null, openSeed: () => seed },
-    ownerKey: 'k',
-    ownerId: 'alice',
-    originalDigest,
-    markedDigest: toOriginalDigest(marked),
-    mark,
-  });
+function protect(original: Model, reopen: (edits: EmbeddedMark['edits']) => Model) {
+  const { model: marked, claim, ownSeed, mark } = markAsAlice({ original, seed, reopen });
   const detect = (suspect: Model, withOriginal = false): DetectResult =>
     detectMark({ suspect, claim, ownSeed, ...(withOriginal ? { original } : {}) });
   return { marked, detect, mark };

@@ -1,20 +1,37 @@
-/** A marked copy of a model in memory, with the claim and the seed that read it. */
-import { type Claim, createClaim, deriveSeeds, embedMark, toOriginalDigest } from '../../src/watermark/index.ts';
+/** Marked copies of models, with the claim and the seed that read them. */
+import type { Model } from '../../src/model/types.ts';
+import {
+  type Claim,
+  createClaim,
+  deriveSeeds,
+  embedMark,
+  type EmbeddedMark,
+  toOriginalDigest,
+} from '../../src/watermark/index.ts';
 import { applyEdits, type MemoryModel } from './memory-model.ts';
 
-export interface MarkedModel {
-  readonly model: MemoryModel;
+export interface Marked<M extends Model> {
+  readonly model: M;
   readonly claim: Claim;
   readonly ownSeed: Uint8Array;
+  readonly mark: EmbeddedMark;
 }
 
-/** Marks `original` as "alice" with a fixed seed. */
-export function toMarkedModel(original: MemoryModel): MarkedModel {
-  const seed = new Uint8Array(32).fill(3);
+export interface MarkAsOptions<M extends Model> {
+  readonly original: Model;
+  /** 32 bytes. */
+  readonly seed: Uint8Array;
+  readonly tau?: number;
+  /** The original with the edits of the mark. */
+  readonly reopen: (edits: EmbeddedMark['edits']) => M;
+}
+
+/** Marks as "alice". */
+export function markAsAlice<M extends Model>({ original, seed, reopen, ...strength }: MarkAsOptions<M>): Marked<M> {
   const originalDigest = toOriginalDigest(original);
   const ownSeed = deriveSeeds(seed).own;
-  const mark = embedMark({ model: original, ownSeed, ownerId: 'alice', originalDigest });
-  const model = applyEdits(original, mark.edits);
+  const mark = embedMark({ model: original, ownSeed, ownerId: 'alice', originalDigest, ...strength });
+  const model = reopen(mark.edits);
   const claim = createClaim({
     seed,
     seedBox: { sealSeed: () => null, openSeed: () => seed },
@@ -24,5 +41,14 @@ export function toMarkedModel(original: MemoryModel): MarkedModel {
     markedDigest: toOriginalDigest(model),
     mark,
   });
-  return { model, claim, ownSeed };
+  return { model, claim, ownSeed, mark };
+}
+
+/** Marks `original` as "alice" with a fixed seed. */
+export function toMarkedModel(original: MemoryModel): Marked<MemoryModel> {
+  return markAsAlice({
+    original,
+    seed: new Uint8Array(32).fill(3),
+    reopen: (edits) => applyEdits(original, edits),
+  });
 }
