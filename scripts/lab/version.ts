@@ -1,11 +1,15 @@
-/** Digests of the sources that results depend on: rows are recomputed when these change, and not otherwise. */
+/**
+ * Digests of the sources that results depend on. Each row names its own, so that code for another mark or attack leaves
+ * the stored row as it is.
+ */
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
 export const root = join(import.meta.dirname, '../..');
 
 function listSources(path: string): string[] {
+  if (statSync(path).isFile()) return [path];
   return readdirSync(path, { withFileTypes: true, recursive: true })
     .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.endsWith('.test.ts'))
     .map((entry) => join(entry.parentPath, entry.name))
@@ -22,16 +26,29 @@ function digest(paths: readonly string[]): string {
   return hash.digest('hex').slice(0, 16);
 }
 
-const lab = listSources(join(root, 'src/lab'));
-const isAfterTraining = (path: string): boolean => /src\/lab\/(attacks|export|index\.ts|model\.ts)/.test(path);
+const isAfterTraining = (path: string): boolean => /src\/lab\/(attacks|export|import|index\.ts|model\.ts)/.test(path);
+const training = listSources(join(root, 'src/lab')).filter((path) => !isAfterTraining(path));
 
 /** Of everything that trained weights depend on. */
-export const trainingVersion = digest(lab.filter((path) => !isAfterTraining(path)));
+export const trainingVersion = digest(training);
 
-/** Of everything that a row depends on. */
-export const rowVersion = digest([
-  ...lab,
-  ...['watermark', 'align'].flatMap((folder) => listSources(join(root, 'src', folder))),
-  ...['prf.ts', 'stats.ts', 'hash.ts'].map((file) => join(root, 'src/core', file)),
-  ...['subjects.ts', 'attacks.ts', 'rows.ts'].map((file) => join(root, 'scripts/lab', file)),
-]);
+/** What the trained models of the battery, their marks and the detector's answer depend on. */
+export const SUBJECT_SOURCES: readonly string[] = [
+  ...training.map((path) => relative(root, path)),
+  ...['src/lab/export', 'src/lab/model.ts', 'scripts/lab/subjects.ts', 'scripts/lab/measure.ts'],
+  ...['spread', 'calibration', 'detect.ts', 'digest.ts', 'elements.ts', 'reference.ts', 'seeds.ts'].map(
+    (name) => `src/watermark/${name}`,
+  ),
+  ...['src/align', 'src/core/prf.ts', 'src/core/stats.ts', 'src/core/hash.ts'],
+];
+
+const versions = new Map<string, string>();
+
+/** Of files and folders below the root; tests in them do not count. */
+export function toVersion(sources: readonly string[]): string {
+  const key = [...new Set(sources)].sort().join('\n');
+  const version =
+    versions.get(key) ?? digest([...new Set(key.split('\n').flatMap((path) => listSources(join(root, path))))]);
+  versions.set(key, version);
+  return version;
+}
