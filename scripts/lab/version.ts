@@ -26,7 +26,7 @@ function digest(paths: readonly string[]): string {
   return hash.digest('hex').slice(0, 16);
 }
 
-const isAfterTraining = (path: string): boolean => /src\/lab\/(attacks|export|import|index\.ts|model\.ts)/.test(path);
+const isAfterTraining = (path: string): boolean => /src\/lab\/(attacks|decoder|export|import|index\.ts|model\.ts)/.test(path);
 const training = listSources(join(root, 'src/lab')).filter((path) => !isAfterTraining(path));
 
 /** Of everything that trained weights depend on. */
