@@ -29,6 +29,8 @@ export interface Alignment {
   /** Channels that moved, and channels of permutable spaces. */
   readonly movedChannels: number;
   readonly channels: number;
+  /** For each space of the topology the suspect's channel of each original channel, -1 where it has none; null when unknown. */
+  readonly channelMaps: readonly (Int32Array | null)[];
 }
 
 /**
@@ -66,7 +68,7 @@ export function alignSuspect({ topology, original, suspect, progress = silentPro
     if (!changes.includes(true)) break;
   }
   progress.done();
-  return { layers: createAlignedLayers(layers, maps, load), ...countMoved(topology, maps) };
+  return { layers: createAlignedLayers(layers, maps, load), ...countMoved(topology, maps), channelMaps: maps.bySpace };
 }
 
 function toLayerPairs(topology: Topology, original: Model, pairs: Pairs): LayerPair[] {
