@@ -1,66 +1,55 @@
 /**
- * The robustness battery: `npm run lab` completes all rows and writes docs/lab.md and docs/lab.json; it can be stopped
- * and started again. `--only TEXT` completes the rows whose id contains TEXT. `--rows N [--random SEED]` recomputes N
- * random rows and compares them with the committed table.
+ * The robustness battery: `npm run lab` completes all rows whose sources changed and writes docs/lab.md and
+ * docs/lab.json; it can be stopped and started again. `--only TEXT` completes the rows whose id contains TEXT.
+ * `--rows N [--random SEED]` recomputes N random rows and compares them with the committed table.
  */
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createRng, shuffledOrder } from '../../src/lab/index.ts';
-import { toMarkdown } from './report.ts';
-import { listRows } from './rows.ts';
-import { completeRow, computeRow, findStored } from './store.ts';
-import type { Figures, StoredRow } from './types.ts';
+import { listRows, toMarkdown } from './areas.ts';
+import { completeRow, computeRow, findFresh, readTable, writeTable } from './store.ts';
+import type { StoredRow } from './types.ts';
 import { root } from './version.ts';
-
-const tablePath = join(root, 'docs/lab.json');
-
-/** The committed results, without times: those differ from run to run. */
-interface Table {
-  readonly code: string;
-  readonly rows: readonly { readonly id: string; readonly figures: Figures }[];
-}
 
 async function completeAll(only: string): Promise<void> {
   const rows = listRows().filter(({ id }) => id.includes(only));
   for (const [index, row] of rows.entries()) {
-    const isNew = findStored(row.id) === undefined;
-    const { seconds, figures } = await completeRow(row);
-    if (isNew) console.log(`${index + 1}/${rows.length} ${row.id} (${seconds} s) ${JSON.stringify(figures)}`);
+    if (findFresh(row) !== undefined) continue;
+    const { stored, seconds } = await completeRow(row);
+    console.log(`${index + 1}/${rows.length} ${row.id} (${seconds} s) ${JSON.stringify(stored.figures)}`);
   }
 }
 
-function writeTable(): void {
-  const stored = listRows()
-    .map(({ id }) => findStored(id))
+/** Rows that were not completed keep the figures, and the code, of the committed table. */
+function writeResults(): void {
+  const rows = listRows();
+  const table = readTable();
+  const fresh = rows.map((row) => findFresh(row));
+  const stored = rows
+    .map((row, index) => fresh[index] ?? table.get(row.id))
     .filter((row): row is StoredRow => row !== undefined);
-  if (stored.length === 0) return;
-  const rows = stored.map(({ id, figures }) => ({ id, figures }));
-  const table: Table = { code: stored[0].code, rows };
-  writeFileSync(tablePath, `${JSON.stringify(table, null, 1)}\n`);
-  writeFileSync(join(root, 'docs/lab.md'), toMarkdown(toMap(rows)));
-  console.log(`wrote docs/lab.md: ${stored.length} of ${listRows().length} rows`);
-}
-
-function toMap(rows: Table['rows']): ReadonlyMap<string, Figures> {
-  return new Map(rows.map(({ id, figures }) => [id, figures]));
+  writeTable(stored);
+  writeFileSync(join(root, 'docs/lab.md'), toMarkdown(new Map(stored.map(({ id, figures }) => [id, figures]))));
+  const freshCount = fresh.filter((row) => row !== undefined).length;
+  console.log(`wrote docs/lab.md: ${stored.length} of ${rows.length} rows, ${freshCount} by the present sources`);
 }
 
 /** Recomputes rows from nothing but their ids. Returns how many differ from the committed table. */
 async function recompute(count: number, seed: string): Promise<number> {
-  if (!existsSync(tablePath)) throw new TypeError('docs/lab.json is missing: run npm run lab first');
-  const rows = toMap((JSON.parse(readFileSync(tablePath, 'utf8')) as Table).rows);
-  const known = listRows().filter(({ id }) => rows.has(id));
+  const table = readTable();
+  if (table.size === 0) throw new TypeError('docs/lab.json is missing: run npm run lab first');
+  const known = listRows().filter(({ id }) => table.has(id));
   const picked = [...shuffledOrder(known.length, createRng(seed))].slice(0, count).map((index) => known[index]);
   console.log(`rows drawn with --random ${seed}`);
   let differing = 0;
   for (const row of picked) {
-    const { figures, seconds } = await computeRow(row);
-    const isSame = JSON.stringify(figures) === JSON.stringify(rows.get(row.id));
-    differing += Number(!isSame);
-    console.log(`${isSame ? 'same' : 'DIFFERENT'} ${row.id} (${seconds} s)`);
-    if (!isSame) console.log(`  table ${JSON.stringify(rows.get(row.id))}\n  now   ${JSON.stringify(figures)}`);
+    const { stored, seconds } = await computeRow(row);
+    const [now, then] = [stored, table.get(row.id)].map((result) => JSON.stringify(result?.figures));
+    differing += Number(now !== then);
+    console.log(`${now === then ? 'same' : 'DIFFERENT'} ${row.id} (${seconds} s)`);
+    if (now !== then) console.log(`  table ${then}\n  now   ${now}`);
   }
   return differing;
 }
@@ -74,7 +63,7 @@ const { values } = parseArgs({
 });
 if (values.rows === undefined) {
   await completeAll(values.only);
-  writeTable();
+  writeResults();
 } else if ((await recompute(Number(values.rows), values.random ?? randomBytes(4).toString('hex'))) > 0) {
   process.exitCode = 1;
 }

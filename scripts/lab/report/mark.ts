@@ -1,23 +1,18 @@
-/** docs/lab.md: the battery's results against their bars, in tables. */
-import { MODEL_NAMES, type ModelName, RECIPES } from '../../src/lab/index.ts';
-import { toBinomialBounds, toHardRegion } from '../../test/fakes/null-keys.ts';
-import { ATTACKS } from './attacks.ts';
-import { FIDELITY_COUNT, KEY_COUNT, LEVELS, PLAN, toRowId } from './rows.ts';
-import { CALIBRATION_COUNT } from './subjects.ts';
-import type { Figures } from './types.ts';
-
-type Rows = ReadonlyMap<string, Figures>;
+/** The head of docs/lab.md, and the mark's results against their bars, in tables. */
+import { MODEL_NAMES, type ModelName, RECIPES } from '../../../src/lab/index.ts';
+import { toBinomialBounds, toHardRegion } from '../../../test/fakes/null-keys.ts';
+import { ATTACKS } from '../attacks.ts';
+import { FIDELITY_COUNT, KEY_COUNT, LEVELS, PLAN } from '../rows/mark.ts';
+import { CALIBRATION_COUNT } from '../subjects.ts';
+import { type Figures, type Results, toRowId } from '../types.ts';
+import { line, rule, show } from './table.ts';
 
 const seedsOf = (model: ModelName): string[] => Array.from({ length: PLAN[model].seeds }, (_, i) => String(i + 1));
-const line = (...cells: readonly (string | number)[]): string => `| ${cells.join(' | ')} |`;
-const rule = (columns: number): string => line(...Array<string>(columns).fill('---'));
-/** One figure as text. */
-const show = (figures: Figures, key: string): string => String(figures[key]);
 const points = (value: number): string => `${value >= 0 ? '+' : ''}${(100 * value).toFixed(3)}`;
 
-function pick(rows: Rows, model: ModelName, measurement: string): { seed: string; figures: Figures }[] {
+function pick(results: Results, model: ModelName, measurement: string): { seed: string; figures: Figures }[] {
   return seedsOf(model).flatMap((seed) => {
-    const figures = rows.get(toRowId(model, seed, measurement));
+    const figures = results.get(toRowId(model, seed, measurement));
     return figures === undefined ? [] : [{ seed, figures }];
   });
 }
@@ -31,8 +26,8 @@ function toChange(list: readonly Figures[]): { change: number; half: number } {
   return { change, half: 1.96 * Math.sqrt(variance / samples) };
 }
 
-function describeFidelity(rows: Rows, model: ModelName): string[] {
-  const found = pick(rows, model, 'fidelity');
+function describeFidelity(results: Results, model: ModelName): string[] {
+  const found = pick(results, model, 'fidelity');
   if (found.length === 0) return [];
   const lines = found.map(({ seed, figures }) => {
     const { change, half } = toChange([figures]);
@@ -59,8 +54,8 @@ function isMet(bar: string, figures: Figures): boolean {
 }
 
 /** One line per attack and model: bit errors, evidence and accuracy of each seed. */
-function describeAttack(rows: Rows, name: string, model: ModelName): string[] {
-  const found = pick(rows, model, name);
+function describeAttack(results: Results, name: string, model: ModelName): string[] {
+  const found = pick(results, model, name);
   if (found.length === 0) return [];
   const { title, bar } = ATTACKS[name];
   const each = (format: (figures: Figures) => string): string => found.map(({ figures }) => format(figures)).join(', ');
@@ -80,9 +75,9 @@ function describeAttack(rows: Rows, name: string, model: ModelName): string[] {
   ];
 }
 
-function describeNulls(rows: Rows, model: ModelName): string[] {
+function describeNulls(results: Results, model: ModelName): string[] {
   const { nulls, seeds } = PLAN[model];
-  const found = Array.from({ length: nulls }, (_, i) => rows.get(toRowId(model, `null-${i + 1}`, 'null'))).filter(
+  const found = Array.from({ length: nulls }, (_, i) => results.get(toRowId(model, `null-${i + 1}`, 'null'))).filter(
     (figures): figures is Figures => figures !== undefined,
   );
   if (found.length === 0) return [];
@@ -92,8 +87,8 @@ function describeNulls(rows: Rows, model: ModelName): string[] {
   return [line(model, found.length, seeds, bits.length, largest, `below 20 bits: ${verdict}`)];
 }
 
-function describeKeys(rows: Rows, model: ModelName): string[] {
-  const figures = rows.get(toRowId(model, '1', 'keys'));
+function describeKeys(results: Results, model: ModelName): string[] {
+  const figures = results.get(toRowId(model, '1', 'keys'));
   if (figures === undefined) return [];
   const [hard, soft, final] = [figures.hardCounts, figures.softCounts, figures.finalCounts] as number[][];
   const exact = LEVELS.map((alpha) => toBinomialBounds(KEY_COUNT, toHardRegion(Number(figures.bits), alpha).size));
@@ -114,10 +109,9 @@ function describeRecipes(): string[] {
   });
 }
 
-/** The whole document. */
-export function toMarkdown(rows: Rows): string {
+export function describeMark(results: Results): readonly string[] {
   const models = MODEL_NAMES;
-  const sections = [
+  return [
     '# Robustness battery',
     'Written by `npm run lab`; do not edit. Every figure is in `lab.json` under the id "model.seed.measurement", and\n`npm run lab -- --rows 2 --random SEED` recomputes two of them from nothing and compares. Models, data and attacks\nare made by `src/lab` from seeds; the attacks share no code with the aligner or the detector, except that\noverwriting calls the embedder, as a thief would. A missed bar is printed as missed.',
     'Small networks on one generated task: the figures say how the mark behaves here, not on every model.',
@@ -130,27 +124,26 @@ export function toMarkdown(rows: Rows): string {
     `Marks are calibrated on the first ${CALIBRATION_COUNT} training images, labels unused. Paired on ${FIDELITY_COUNT} fresh samples per seed; changes in points of accuracy, with 95 % intervals.`,
     [
       line('model', 'seed', 'accuracy %', 'change', 'same class %', 'tau', 'distortion', 'original', 'marked'),
-      ...[rule(9), ...models.flatMap((model) => describeFidelity(rows, model))],
+      ...[rule(9), ...models.flatMap((model) => describeFidelity(results, model))],
     ].join('\n'),
     '## Attacks',
     'Bit errors of 256, evidence in bits after all trials and accuracy in per cent, one figure per seed. Errors are those\nof the better reading, by name or aligned to the original; both count as trials.',
     [
       line('attack', 'model', 'bit errors', 'evidence', 'verdict', 'accuracy', 'bar'),
       rule(7),
-      ...Object.keys(ATTACKS).flatMap((name) => models.flatMap((model) => describeAttack(rows, name, model))),
+      ...Object.keys(ATTACKS).flatMap((name) => models.flatMap((model) => describeAttack(results, name, model))),
     ].join('\n'),
     '## Independent models',
     'Models trained on the same data without the mark, read with every owner’s key and original.',
     [
       line('model', 'null models', 'owners', 'readings', 'largest evidence (bits)', 'bar'),
-      ...[rule(6), ...models.flatMap((model) => describeNulls(rows, model))],
+      ...[rule(6), ...models.flatMap((model) => describeNulls(results, model))],
     ].join('\n'),
     '## Keys that marked nothing',
     'How many keys reach a p-value of 0.1 / 0.01 / 0.001 on a marked model that another\nkey marked. Hard p-values are discrete and exact, so their counts must lie inside the 99.9 % binomial bounds of the test’s\nexact size; soft and final ones may only be too few (upper bound of the level).',
     [
       line('model', 'keys', 'hard (bounds)', 'soft', 'final', 'upper bound', 'largest evidence (bits)', 'bar'),
-      ...[rule(8), ...models.flatMap((model) => describeKeys(rows, model))],
+      ...[rule(8), ...models.flatMap((model) => describeKeys(results, model))],
     ].join('\n'),
   ];
-  return `${sections.join('\n\n')}\n`;
 }

@@ -1,19 +1,12 @@
-/** All rows of the battery: fidelity, attacks, nulls and keys, for each model and seed. */
+/** Rows of the mark in the weights: fidelity, attacks, nulls and keys, for each model and seed. */
 import { createHash } from 'node:crypto';
-import {
-  classify,
-  createTestSet,
-  measureAccuracy,
-  type ModelName,
-  openNetwork,
-  restoreNetwork,
-  type Samples,
-  type Weights,
-} from '../../src/lab/index.ts';
-import { sampleNullKeys, toHardRegion } from '../../test/fakes/null-keys.ts';
-import { ATTACKS } from './attacks.ts';
-import { detect, getSubject, getWeights } from './subjects.ts';
-import type { Figures, Row } from './types.ts';
+import { classify, measureAccuracy, type ModelName, openNetwork, restoreNetwork } from '../../../src/lab/index.ts';
+import { sampleNullKeys, toHardRegion } from '../../../test/fakes/null-keys.ts';
+import { ATTACKS } from '../attacks.ts';
+import { getTestSet, round, toDigest } from '../measure.ts';
+import { detect, getSubject, getWeights } from '../subjects.ts';
+import { type Figures, type Row, toRowId } from '../types.ts';
+import { SUBJECT_SOURCES } from '../version.ts';
 
 /** Seeds whose models are marked and attacked, and independent models of the same data. */
 export const PLAN: Readonly<Record<ModelName, { readonly seeds: number; readonly nulls: number }>> = {
@@ -27,25 +20,6 @@ export const FIDELITY_COUNT = 100_000;
 const ATTACKED_COUNT = 10_000;
 export const KEY_COUNT = 10_000;
 export const LEVELS = [0.1, 0.01, 0.001];
-
-const tests = new Map<number, Samples>();
-
-function getTestSet(count: number): Samples {
-  const samples = tests.get(count) ?? createTestSet(count);
-  tests.set(count, samples);
-  return samples;
-}
-
-function round(value: number, digits: number): number {
-  return Number(value.toFixed(digits));
-}
-
-/** SHA-256 of all weights in order, shortened. */
-function toDigest(weights: Weights): string {
-  const hash = createHash('sha256');
-  for (const [name, values] of weights) hash.update(name).update(values);
-  return hash.digest('hex').slice(0, 16);
-}
 
 async function computeFidelity(model: ModelName, seed: string): Promise<Figures> {
   const { spec, original, marked, record } = await getSubject(model, seed);
@@ -117,13 +91,18 @@ async function computeKeys(model: ModelName, seed: string): Promise<Figures> {
   };
 }
 
-/** Ids are dotted, so that documents can name a row in one word. */
-export function toRowId(model: ModelName, seed: string, measurement: string): string {
-  return `${model}.${seed}.${measurement}`;
-}
+const ATTACK_SOURCES = ['distill', 'fine-tune', 'matrices', 'noise', 'overwrite', 'prune', 'quantize'].map(
+  (name) => `src/lab/attacks/${name}.ts`,
+);
+
+const SOURCES = [
+  ...SUBJECT_SOURCES,
+  ...ATTACK_SOURCES,
+  ...['src/lab/attacks/permute', 'scripts/lab/attacks.ts', 'scripts/lab/rows/mark.ts'],
+];
 
 function createRow(model: ModelName, seed: string, measurement: string, compute: () => Promise<Figures>): Row {
-  return { id: toRowId(model, seed, measurement), model, seed, measurement, compute };
+  return { id: toRowId(model, seed, measurement), sources: SOURCES, compute };
 }
 
 function listModelRows(model: ModelName): Row[] {
@@ -142,6 +121,6 @@ function listModelRows(model: ModelName): Row[] {
   ];
 }
 
-export function listRows(): Row[] {
+export function listMarkRows(): Row[] {
   return (Object.keys(PLAN) as ModelName[]).flatMap(listModelRows);
 }
