@@ -26,6 +26,7 @@ const TYPES = {
     detail: z.strictObject({ scheme: name, bits: count, tau: z.number().optional(), recipient: name.optional() }),
   },
   commit: { digests: digests('commitment'), detail: z.strictObject({ version: count.optional() }) },
+  annex: { digests: digests('annex', 'commitment'), detail: z.strictObject({ kind: code }) },
   baseline: { digests: digests('model', 'baseline'), detail: z.strictObject({ leaves: count.optional() }) },
   seal: { digests: digests('sealed'), detail: z.strictObject({ sealId: name, bytes: count.optional() }) },
   open: { digests: digests(), detail: z.strictObject({ sealId: name, purpose: name.optional() }) },

@@ -8,7 +8,7 @@ import { sha256 } from '../core/hash.ts';
 import { WATERMARK_LIMITS } from '../core/limits/watermark.ts';
 import { type Commitment, createCommitment, toCommitmentDigest, verifyCommitment } from './commitment.ts';
 import type { SeedBox } from './ports.ts';
-import { deriveSeeds } from './seeds.ts';
+import { deriveSeeds, SEED_PURPOSES, type SeedPurpose } from './seeds.ts';
 import { type EmbeddedMark, SCHEME } from './spread/embed.ts';
 import { MARK_BITS } from './spread/layout.ts';
 
@@ -163,17 +163,23 @@ export function listMarkedLayers(claim: Pick<Claim, 'layers' | 'topology'>): Lay
 }
 
 /**
- * Opens the sealed seed and returns S_own; S itself is zeroed.
+ * Opens the sealed seed and returns one sub-seed, 32 bytes, which the caller zeroes; S itself and the others are zeroed.
  * @throws the SeedBox's error, or WatermarkError WATERMARK_SEED_MISMATCH when the seed is not the committed one
  */
-export function openOwnSeed(claim: Claim, seedBox: SeedBox): Uint8Array {
+export function openSubSeed(claim: Claim, seedBox: SeedBox, purpose: SeedPurpose): Uint8Array {
   const seed = seedBox.openSeed(claim.sealedSeed, toSeedAad(claim.commitment));
   try {
-    const { own, ...others } = deriveSeeds(seed);
-    zeroize(...Object.values(others));
-    verifyCommitment(claim.commitment, { purpose: 'own', subSeed: own });
-    return own;
+    const seeds = deriveSeeds(seed);
+    const subSeed = seeds[purpose];
+    zeroize(...SEED_PURPOSES.filter((other) => other !== purpose).map((other) => seeds[other]));
+    verifyCommitment(claim.commitment, { purpose, subSeed });
+    return subSeed;
   } finally {
     zeroize(seed);
   }
+}
+
+/** S_own of a claim. @see openSubSeed */
+export function openOwnSeed(claim: Claim, seedBox: SeedBox): Uint8Array {
+  return openSubSeed(claim, seedBox, 'own');
 }

@@ -1,4 +1,5 @@
 /** The ownership mark, its commitment and claim; and labels, which prove nothing: in weights, graph and outputs. */
+export * from './annex.ts';
 export { calibrate, type CalibrateOptions, type CalibrationFeeds } from './calibration/calibrate.ts';
 export type * from './calibration/types.ts';
 export * from './claim.ts';

@@ -117,7 +117,7 @@ function readSeed(
   { claim }: StoredClaim,
   { seedPath }: Pick<DetectOptions, 'seedPath'>,
 ): Uint8Array {
-  if (seedPath !== undefined) return parseDisclosedSeed(services.storage.read(seedPath), claim.commitment.digest);
+  if (seedPath !== undefined) return parseDisclosedSeed(services.storage.read(seedPath), claim.commitment.digest, 'own');
   return openOwnSeed(claim, ownerSeedBox({ secrets: openSession().owner.secrets, random: services.random }));
 }
 

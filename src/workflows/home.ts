@@ -11,6 +11,7 @@ export interface Home {
   readonly ownerBackupPath: string;
   readonly keysFolder: string;
   readonly claimsFolder: string;
+  readonly annexesFolder: string;
   readonly envelopesFolder: string;
   readonly ledgerFolder: string;
 }
@@ -27,6 +28,7 @@ export function toHome(root: string): Home {
     ownerBackupPath: join(ownerFolder, 'owner.backup.json'),
     keysFolder: join(root, 'keys'),
     claimsFolder: join(root, 'claims'),
+    annexesFolder: join(root, 'annexes'),
     envelopesFolder: join(root, 'envelopes'),
     ledgerFolder: join(root, 'ledger'),
   };
@@ -39,6 +41,7 @@ export function prepareHome(storage: Storage, home: Home): void {
     home.ownerFolder,
     home.keysFolder,
     home.claimsFolder,
+    home.annexesFolder,
     home.envelopesFolder,
     home.ledgerFolder,
   ];

@@ -197,6 +197,12 @@ describe('disclose', () => {
       expect(refusal()).toContain('SEED_OF_ANOTHER_CLAIM');
       write({ more: 1 });
       expect(refusal()).toContain('SEED_FILE_MALFORMED');
+      const other = join(judge.folder, 'seed.json');
+      rmSync(other);
+      place.json(['disclose', claim, '--purpose', 'probe', '--out', other]);
+      expect(refusal()).toContain('SEED_OF_ANOTHER_PURPOSE');
+      write({ purpose: 'probe' });
+      expect(refusal()).toContain('SEED_OF_ANOTHER_PURPOSE');
     } finally {
       judge.remove();
     }

@@ -26,6 +26,24 @@ export const watermarkErrors = defineErrors({
     http: 422,
     fix: 'Use the claim file as protect wrote it.',
   },
+  WATERMARK_ANNEX_MALFORMED: {
+    message: 'The annex is not what docs/spec/annex.md describes.',
+    exit: EXIT.malformed,
+    http: 422,
+    fix: 'Use the annex file as the command that made it wrote it.',
+  },
+  WATERMARK_ANNEX_OF_ANOTHER_CLAIM: {
+    message: 'The annex belongs to another claim.',
+    exit: EXIT.usage,
+    http: 409,
+    fix: 'Pass the claim that the annex was made for, with --claim FILE.',
+  },
+  WATERMARK_ANNEX_TOO_LARGE: {
+    message: 'The annex is larger than any that is made here.',
+    exit: EXIT.malformed,
+    http: 413,
+    fix: 'Use the annex file as the command that made it wrote it.',
+  },
   WATERMARK_SEED_MISMATCH: {
     message: 'The seed does not match the commitment.',
     exit: EXIT.malformed,

@@ -45,6 +45,12 @@ export const workflowsErrors = defineErrors({
     http: 409,
     fix: 'Pass the claim that the seed was disclosed for, with --claim FILE.',
   },
+  SEED_OF_ANOTHER_PURPOSE: {
+    message: 'The disclosed seed is not the one that this reading needs.',
+    exit: EXIT.usage,
+    http: 409,
+    fix: 'Ask the owner for the seed of the purpose that is named: modelward disclose CLAIM --purpose PURPOSE.',
+  },
   RUN_INPUTS_MISSING: {
     message: 'The model has another number of inputs than files were given.',
     exit: EXIT.usage,

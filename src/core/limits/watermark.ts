@@ -23,6 +23,10 @@ export const WATERMARK_LIMITS = {
   layersMax: 100_000,
   /** Bytes of a claim file read whole: 100,000 layers at some 300 bytes each. */
   claimBytesMax: 64 * 1024 * 1024,
+  /** Bytes of an annex: a register of 10,000 recipients, or the answers to some thousand questions. */
+  annexBytesMax: 4 * 1024 * 1024,
+  /** Annexes in a home that are looked through. */
+  annexesMax: 20_000,
   /** Bytes of a label: a logo fits, a hidden archive does not. */
   labelBytesMax: 1024 * 1024,
   /** Nodes that a label in the graph is made of: each costs a little time in runtimes that keep it. */
