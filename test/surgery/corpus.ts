@@ -28,6 +28,15 @@ export function readCorpus(path: string): CorpusCase[] {
   );
 }
 
+/** Whether a model has more than one node in its main graph. */
+export function hasManyNodes({ model }: CorpusCase): boolean {
+  try {
+    return (openBytes(model, 'model.onnx').graph?.nodes.length ?? 0) > 1;
+  } catch {
+    return false;
+  }
+}
+
 /** The value of a serialized TensorProto. @throws FormatError for sequences and other kinds */
 export function decodeInput(bytes: Uint8Array): RuntimeTensor {
   const [tensor] = openBytes(P.model(P.initializer(P.join(bytes, P.str(8, 'input')))), 'input.onnx').tensors;

@@ -1,7 +1,15 @@
 /** Edits that must not change what a model computes, and the comparison of two models by running both. */
 import type { Runtime, RuntimeTensor } from '../../src/model/runtime.ts';
 import { decodeFloats, isFloatDType } from '../../src/model/floats.ts';
-import { applyEditPlan, editGraph, formatEditPlan, type Transaction, validateGraph } from '../../src/surgery/index.ts';
+import type { TensorRef } from '../../src/model/types.ts';
+import {
+  applyEditPlan,
+  editGraph,
+  formatEditPlan,
+  type TensorJson,
+  type Transaction,
+  validateGraph,
+} from '../../src/surgery/index.ts';
 import { openBytes, runPlan } from '../formats/models.ts';
 import { type CorpusCase, decodeInput } from './corpus.ts';
 
@@ -69,6 +77,31 @@ export const METAMORPHOSES: Readonly<Record<string, (tx: Transaction) => void>> 
       }
     }
   },
+  'split every matrix of weights in two, and put it together again': (tx) => {
+    for (const path of tx.scopes()) {
+      const { initializers, inputs, outputs } = tx.scope(path);
+      const interfaces = new Set([...inputs, ...outputs].map(({ name }) => name));
+      for (const value of initializers) {
+        const at = { scope: path, value };
+        const tensor = tx.tensor(at);
+        if (tensor === undefined || tensor.shape.length < 2 || tensor.shape[0] < 2 || interfaces.has(value)) continue;
+        if (tensor.dtype !== 'f32' && tensor.dtype !== 'f64') continue;
+        const rows = tensor.shape[0] >> 1;
+        const [first, second] = [readRows(tensor, 0, rows), readRows(tensor, rows, tensor.shape[0])];
+        const rest = tx.fresh(`${value}_rest`);
+        tx.setTensor(at, first);
+        tx.addInitializer(rest, second, path);
+        tx.insertAfter(at, { op: 'Concat', inputs: [null, rest], attributes: { axis: { int: 0 } } });
+      }
+    }
+  },
+  'outline nodes, five at a time': (tx) => {
+    outlineAll(tx);
+  },
+  'outline nodes, and inline every function': (tx) => {
+    outlineAll(tx);
+    tx.inlineAll();
+  },
   'add what nothing needs, then clean up': (tx) => {
     for (const path of tx.scopes()) {
       const { inputs } = tx.scope(path);
@@ -81,6 +114,24 @@ export const METAMORPHOSES: Readonly<Record<string, (tx: Transaction) => void>> 
     tx.cleanup();
   },
 };
+
+/** Rows [from, to) of a tensor whose elements are whole bytes. */
+function readRows(tensor: TensorRef, from: number, to: number): TensorJson {
+  const { dtype, shape } = tensor;
+  const rowBytes = tensor.byteLength / shape[0];
+  const data = new Uint8Array((to - from) * rowBytes);
+  tensor.read(from * rowBytes, data);
+  return { dtype, shape: [to - from, ...shape.slice(1)], data };
+}
+
+/** Functions came with IR 8; below, nothing happens. */
+function outlineAll(tx: Transaction): void {
+  if (tx.irVersion < 8) return;
+  const { nodes } = tx.scope();
+  for (let first = 0; first < nodes.length; first += 5) {
+    tx.outline(nodes.slice(first, first + 5), `Part${first}`);
+  }
+}
 
 /** Models of ai.onnx.ml alone have no operator set for what is put in. */
 function importDefault(tx: Transaction, scope: string): void {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import * as P from '../../../test/formats/proto.ts';
 import { importable } from '../../../test/importable.ts';
 import { build, f32, node, type Recipe } from '../../../test/surgery/build.ts';
-import { reopen, toLines } from '../../../test/surgery/graphs.ts';
+import { chain, open, reopen, toLines } from '../../../test/surgery/graphs.ts';
 import { openNodeRuntime } from '../../adapters/runtime/index.ts';
 import type { TensorRef } from '../../model/types.ts';
 import { findSampleFeeds, optimizeGraph, type OptimizeOptions, type OptimizeReport, type PassId } from '../index.ts';
@@ -179,6 +180,16 @@ describe('deduplication', () => {
       { feeds: [] },
     );
     expect(report.passes[0].counts).toEqual({ merged: 0, bytes: 0 });
+  });
+
+  test('a scale that a quantisation annotation names stays, though another initializer is equal', async () => {
+    const scales = ['s', 't'].map((name) => P.initializer(P.tensor(name, P.CODE.f32, [], P.raw(0, 0, 128, 63))));
+    const annotation = P.len(14, P.str(1, 'r'), P.len(2, P.str(1, 'SCALE_TENSOR'), P.str(2, 't')));
+    const nodes = ['s', 't'].map((name) => P.node('Add', ['x', name], [`z${name}`]));
+    const bytes = chain(...scales, annotation, ...nodes, P.output('zs'), P.output('zt'));
+    const { edit, report } = await optimizeGraph(open(bytes), { passes: ['deduplicate'] });
+    expect(report.passes[0].counts).toEqual({ merged: 0, bytes: 0 });
+    expect(reopen(edit).tensors.map(({ name }) => name)).toEqual(['s', 't']);
   });
 });
 

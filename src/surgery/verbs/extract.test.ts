@@ -4,7 +4,7 @@ import * as P from '../../../test/formats/proto.ts';
 import { findCode, runPlan } from '../../../test/formats/models.ts';
 import { importable } from '../../../test/importable.ts';
 import { describeWithShared, sharedData } from '../../../test/shared-data.ts';
-import { branches, chain, edited, open, toLines } from '../../../test/surgery/graphs.ts';
+import { branches, chain, edited, modelOf, open, toLines } from '../../../test/surgery/graphs.ts';
 import { isClose, runModel } from '../../../test/surgery/metamorphic.ts';
 import { openNodeRuntime } from '../../adapters/runtime/index.ts';
 import type { RuntimeTensor } from '../../model/runtime.ts';
@@ -45,6 +45,21 @@ describe('an extracted part', () => {
     });
     expect(toLines(model.graph)).toEqual(['a,b_cut = Split(x,w)', 'y = Add(a,b)']);
     expect(model.graph!.inputs.map(({ name }) => name)).toEqual(['x', 'w', 'b']);
+  });
+
+  test('has no default any more for an input that is fed, whether defaults may be replaced (IR 8) or not (IR 3)', () => {
+    for (const ir of [8, 3]) {
+      const graph = P.join(
+        P.node('Add', ['x', 'w'], ['y']),
+        dense('w'),
+        ...[P.input('x'), P.input('w'), P.output('y')],
+      );
+      const model = edited(modelOf({ ir }, graph), (tx) => {
+        tx.extract(['x', { name: 'w', dtype: 'u8', shape: ['n'] }], ['y']);
+      });
+      expect(model.graph!.inputs[1]).toEqual({ name: 'w', dtype: 'u8', shape: ['n'] });
+      expect(model.tensors).toEqual([]);
+    }
   });
 
   test('of given nodes has their wires as its interface, those of subgraphs too', () => {

@@ -21,6 +21,17 @@ describe('insertion', () => {
     ]);
   });
 
+  test('between a value and the graph output of its name: nodes that read the value keep it, under another name', () => {
+    const bytes = chain(P.node('Abs', ['y'], ['z']), P.output('z'));
+    expect(toEditedLines(bytes, (tx) => tx.insertOnEdge('y', 'output', { op: 'Identity' }))).toEqual([
+      'r = Relu(x)',
+      'y_before_Identity = Neg(r)',
+      'y = Identity(y_before_Identity)',
+      'z = Abs(y_before_Identity)',
+    ]);
+    expect(toEditedLines(bytes, (tx) => tx.insertAfter('y', { op: 'Identity' })).at(-1)).toBe('z = Abs(y)');
+  });
+
   test('behind an output of a subgraph', () => {
     const scope = 'if.then_branch';
     const model = edited(branches(), (tx) => void tx.insertAfter({ scope, value: 't' }, { op: 'Identity' }));

@@ -59,6 +59,11 @@ describe('the interface', () => {
         tx.cleanup();
       }),
     ).toEqual(['x']);
+    const without = editGraph(open(bytes), (tx) => {
+      tx.setInput({ output: 'y' }, 1, 'x');
+      tx.deleteInput('w');
+    }).document.graph;
+    expect([without.inputs.map(({ name }) => name), without.initializers]).toEqual([['x'], []]);
   });
 
   test('an operator set is imported for the model or one function; the default has one name', () => {
