@@ -10,6 +10,11 @@ export function runCase(script: string, args: readonly string[], before?: () => 
   return before === undefined ? command : { ...command, before };
 }
 
+/** A script of `cases/` that imports sources and tests: where rightness is judged, not speed. */
+export function runSource(script: string, args: readonly string[]): BenchCommand {
+  return { command: process.execPath, args: ['--import', 'tsx', join(cases, script), ...args] };
+}
+
 /** The upper median; NaN of nothing. */
 export function toMedian(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b).at(Math.floor(values.length / 2)) ?? NaN;

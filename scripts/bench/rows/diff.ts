@@ -5,8 +5,8 @@ import { sharedData } from '../../../test/shared-data.ts';
 import { edited } from '../../../test/surgery/graphs.ts';
 import { readTarGz } from '../../../test/tar.ts';
 import { readRuntimeModel } from '../../../src/fidelity/index.ts';
-import { readOutput, runCase, toMedian } from '../samples.ts';
-import type { BenchCase, BenchRow, BenchSample } from '../types.ts';
+import { readOutput, runCase, runSource, toMedian } from '../samples.ts';
+import type { BenchRow, BenchSample } from '../types.ts';
 
 const samples = join(import.meta.dirname, '../../../samples');
 const model = (name: string): string => sharedData('models', name);
@@ -20,11 +20,6 @@ const HELD_OUT = [
   ...['silero_vad_op18_ifless.onnx', 'silero_vad_16k.safetensors', 'superres_prepost_op18.onnx'].map(model),
   ...['cnn-large.onnx', 'mlp.onnx', 'transformer.safetensors'].map((name) => join(samples, name)),
 ];
-
-function toCase(paths: readonly string[]): BenchCase['ours'] {
-  const script = join(import.meta.dirname, '../cases/diff-classes.ts');
-  return { command: process.execPath, args: ['--import', 'tsx', script, ...paths] };
-}
 
 /** What was done, what was said how often, the most frequent first: "fp16: fp16-cast 128; one row edited: row-edit 90, pruned 3". */
 function toTableText({ output }: BenchSample): string {
@@ -45,8 +40,8 @@ const classesRow: BenchRow = {
   diskBytes: 0,
   prepare: () =>
     Promise.resolve({
-      ours: toCase(HELD_OUT),
-      yardstick: toCase(DEVELOPMENT),
+      ours: runSource('diff-classes.ts', HELD_OUT),
+      yardstick: runSource('diff-classes.ts', DEVELOPMENT),
       pairs: 1,
       judge: ({ ours, yardstick }) => {
         const [held, drawn] = [ours[0], yardstick[0]].map((sample) => {
