@@ -13,3 +13,8 @@ export * from './rng.ts';
 export type * from './spec.ts';
 export * from './tasks/glyphs.ts';
 export * from './train.ts';
+export { toDecoderCheckpoint, toDecoderOnnx } from './decoder/export.ts';
+export { generateText, toText, toTokens, WORDS } from './decoder/language.ts';
+export { buildDecoder, type Decoder, exportDecoder, restoreDecoder } from './decoder/network.ts';
+export { DECODER_SPEC, type DecoderSpec, listDecoderShapes } from './decoder/spec.ts';
+export * from './decoder/train.ts';

@@ -20,10 +20,17 @@ export interface ExportNode {
   readonly attributes: Readonly<Record<string, AttributeValue>>;
 }
 
+export interface ExportValue {
+  readonly name: string;
+  readonly shape: readonly (number | string)[];
+  /** int64 instead of float32. */
+  readonly isInteger?: boolean;
+}
+
 export interface ExportGraph {
   readonly name: string;
-  readonly input: { readonly name: string; readonly shape: readonly (number | string)[] };
-  readonly output: { readonly name: string; readonly shape: readonly (number | string)[] };
+  readonly input: ExportValue;
+  readonly output: ExportValue;
   readonly nodes: readonly ExportNode[];
   readonly initializers: readonly Initializer[];
 }

@@ -44,17 +44,21 @@ function encodeInitializer(initializer: Initializer): Uint8Array {
   );
 }
 
-function encodeValue(field: number, { name, shape }: ExportGraph['input']): Uint8Array {
+function encodeValue(field: number, { name, shape, isInteger }: ExportGraph['input']): Uint8Array {
   const dims = shape.map((size) =>
     bytesField(1, typeof size === 'number' ? integerField(1, size) : textField(2, size)),
   );
-  const tensorType = bytesField(1, integerField(1, FLOAT), bytesField(2, ...dims));
+  const tensorType = bytesField(1, integerField(1, isInteger === true ? INT64 : FLOAT), bytesField(2, ...dims));
   return bytesField(field, textField(1, name), bytesField(2, tensorType));
 }
 
 /** The bytes of an .onnx file. @see https://github.com/onnx/onnx/blob/main/onnx/onnx.proto */
 export function toOnnx(spec: NetworkSpec, weights: Weights): Uint8Array {
-  const graph = toExportGraph(spec, weights);
+  return encodeOnnx(toExportGraph(spec, weights));
+}
+
+/** A graph as the bytes of an .onnx file. */
+export function encodeOnnx(graph: ExportGraph): Uint8Array {
   const content = [
     ...graph.nodes.map(encodeNode),
     textField(2, graph.name),

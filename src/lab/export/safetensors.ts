@@ -1,6 +1,7 @@
 /** Writes all tensors of a network's graph, constants included, as a safetensors file. */
 import { concatBytes, utf8 } from '../../core/bytes.ts';
 import type { NetworkSpec, Weights } from '../spec.ts';
+import type { Initializer } from './graph.ts';
 import { toExportGraph } from './layers.ts';
 import { toBytes } from './onnx.ts';
 
@@ -9,7 +10,12 @@ import { toBytes } from './onnx.ts';
  * @see https://github.com/huggingface/safetensors#format
  */
 export function toSafetensors(spec: NetworkSpec, weights: Weights): Uint8Array {
-  const tensors = [...toExportGraph(spec, weights).initializers];
+  return encodeSafetensors(toExportGraph(spec, weights).initializers);
+}
+
+/** Tensors as the bytes of a .safetensors file. */
+export function encodeSafetensors(initializers: readonly Initializer[]): Uint8Array {
+  const tensors = [...initializers];
   // Eight-byte elements first keep every tensor aligned.
   tensors.sort((a, b) => b.values.BYTES_PER_ELEMENT - a.values.BYTES_PER_ELEMENT);
   const entries: Record<string, unknown> = { __metadata__: { format: 'pt' } };
