@@ -1,15 +1,15 @@
 /** Aligns a suspect to the unmarked original: undoes permuted, rescaled and added neurons (docs/spec/watermark.md §7). */
 import { type Progress, silentProgress } from '../core/ports.ts';
-import { findElementCount } from '../model/dtype.ts';
 import type { Model } from '../model/types.ts';
 import { createAlignedLayers } from './aligned-layer.ts';
-import { assign, type SimilarityMatrix, UNMATCHED } from './assignment.ts';
-import { type ChannelMaps, createLayerMapper, type LayerPair, toSuspectCounts } from './channel-maps.ts';
-import { type Lattice, type LayerShape, type LoadLattice, toLattice } from './lattice.ts';
-import { type Pairs, pairTensors } from './pairs.ts';
-import type { AlignedLayer, ChannelAxis, ChannelSegment, Topology } from './ports.ts';
+import { assign, type SimilarityMatrix } from './assignment.ts';
+import { type ChannelMaps, type LayerPair, toSuspectCounts } from './channel-maps.ts';
+import type { LoadLattice } from './lattice.ts';
+import { pairTensors } from './pairs.ts';
+import { addPiece, createLoader, toLayerPairs } from './pieces.ts';
+import type { AlignedLayer, Topology } from './ports.ts';
 import { toScalarPairs } from './scalars.ts';
-import { addScalarSimilarities, addSimilarities, type Side } from './similarity.ts';
+import { addScalarSimilarities } from './similarity.ts';
 
 /** Passes over all spaces; the first follows the graph, later ones use what is known on both sides. */
 const SWEEPS_MAX = 4;
@@ -71,38 +71,6 @@ export function alignSuspect({ topology, original, suspect, progress = silentPro
   return { layers: createAlignedLayers(layers, maps, load), ...countMoved(topology, maps), channelMaps: maps.bySpace };
 }
 
-function toLayerPairs(topology: Topology, original: Model, pairs: Pairs): LayerPair[] {
-  const tensors = new Map(original.tensors.map((tensor) => [tensor.name, tensor]));
-  return topology.layers.map((layer, index) => {
-    const tensor = tensors.get(layer.name);
-    const { shape, outAxis, inAxis, groups } = layer;
-    const isWhole = tensor !== undefined && tensor.elementCount === findElementCount(shape);
-    const hasAxes = isWhole && outAxis !== null && inAxis !== null && layer.kind !== 'plain';
-    return { layer, ours: hasAxes ? { tensor, shape, outAxis, inAxis, groups } : null, theirs: pairs.layers[index] };
-  });
-}
-
-/** Elements of loaded layers that are kept, both models together (128 MiB). */
-const LOADED_ELEMENTS_MAX = 32 * 1024 * 1024;
-
-/** Loads layers and keeps the ones used last. */
-function createLoader(): LoadLattice {
-  const loaded = new Map<LayerShape, Lattice>();
-  return (shape) => {
-    const known = loaded.get(shape);
-    const lattice = known ?? toLattice(shape);
-    loaded.delete(shape);
-    loaded.set(shape, lattice);
-    let total = [...loaded.values()].reduce((sum, item) => sum + item.values.length, 0);
-    for (const [key, item] of loaded) {
-      if (total <= LOADED_ELEMENTS_MAX || key === shape) break;
-      total -= item.values.length;
-      loaded.delete(key);
-    }
-    return lattice;
-  };
-}
-
 /** Similarities of the channels of one space over every layer whose other side is known. */
 function toSimilarities(
   space: number,
@@ -119,52 +87,11 @@ function toSimilarities(
     for (const side of ['out', 'in'] as const) {
       const axis = pair.layer[side];
       axis?.segments.forEach((segment, at) => {
-        if (segment.space === space) addPiece(matrix, pair, side, axis, segment, at, maps, load);
+        if (segment.space === space) addPiece(matrix, { pair, side, at }, maps, load);
       });
     }
   }
   return matrix;
-}
-
-function addPiece(
-  matrix: SimilarityMatrix,
-  pair: LayerPair,
-  side: 'out' | 'in',
-  axis: ChannelAxis,
-  segment: ChannelSegment,
-  at: number,
-  maps: ChannelMaps,
-  load: LoadLattice,
-): void {
-  const others = toOthers(pair, side, maps);
-  if (others === undefined || others.ours.length === 0) return;
-  const mapper = createLayerMapper(pair, side, maps);
-  const [a, b] = [load(pair.ours!), load(pair.theirs!)];
-  const length = side === 'out' ? b.outLength : b.inLength;
-  if (mapper.theirLength !== length) return;
-  const ours: Side = {
-    lattice: a,
-    side,
-    inner: axis.inner,
-    entries: mapper.ourEntries(at),
-    others: others.ours,
-  };
-  const theirs: Side = { ...ours, lattice: b, entries: mapper.theirEntries(at), others: others.theirs };
-  if (segment.channels === matrix.rows) addSimilarities(matrix, ours, theirs);
-}
-
-/** Entries of the other axis that are known on both sides, or undefined when that axis is still unknown. */
-function toOthers(pair: LayerPair, side: 'out' | 'in', maps: ChannelMaps) {
-  const mapped = createLayerMapper(pair, side === 'out' ? 'in' : 'out', maps).toTheirs();
-  if (mapped === undefined) return undefined;
-  const ours: number[] = [];
-  const theirs: number[] = [];
-  mapped.forEach((entry, own) => {
-    if (entry === UNMATCHED) return;
-    ours.push(own);
-    theirs.push(entry);
-  });
-  return { ours: Int32Array.from(ours), theirs: Int32Array.from(theirs) };
 }
 
 function countMoved(topology: Topology, maps: ChannelMaps): { movedChannels: number; channels: number } {
