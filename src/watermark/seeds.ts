@@ -10,7 +10,22 @@ export type Seeds = Readonly<Record<SeedPurpose, Uint8Array>>;
 
 const SEED_BYTES = 32;
 /** Stream domains under the keys of this scheme; each key has its own use, the numbers keep them apart all the same. */
-export const STREAM_DOMAIN = { tile: 1, tileChoice: 2, bits: 3, label: 4, dither: 5 } as const;
+export const STREAM_DOMAIN = {
+  tile: 1,
+  tileChoice: 2,
+  bits: 3,
+  label: 4,
+  dither: 5,
+  triggerInput: 40,
+  triggerLabel: 41,
+  triggerSample: 42,
+  probeInput: 50,
+  probeText: 51,
+  remoteOrder: 52,
+  order: 20,
+  interleave: 21,
+  tag: 22,
+} as const;
 
 /**
  * S_x = HKDF-SHA-256(S, salt empty, info "wm/v1/seed/" + x), 32 bytes each.

@@ -26,6 +26,18 @@ export const watermarkErrors = defineErrors({
     http: 422,
     fix: 'Use the claim file as protect wrote it.',
   },
+  WATERMARK_TEXT_UNFIT: {
+    message: 'The model is no decoder that a text mark can be put into.',
+    exit: EXIT.cannotTell,
+    http: 422,
+    fix: 'It takes an ONNX graph with token ids [batch, tokens] and scores of a known vocabulary: name them with --tokens and --logits.',
+  },
+  WATERMARK_TEXT_MALFORMED: {
+    message: 'The text cannot be read as token ids.',
+    exit: EXIT.malformed,
+    http: 422,
+    fix: 'Pass token ids as JSON, JSON lines or npy, or a text file with --words FILE, a list with one word per line in the order of their ids.',
+  },
   WATERMARK_ANNEX_MALFORMED: {
     message: 'The annex is not what docs/spec/annex.md describes.',
     exit: EXIT.malformed,
@@ -49,6 +61,31 @@ export const watermarkErrors = defineErrors({
     exit: EXIT.malformed,
     http: 422,
     fix: 'Use the claim file and the owner key that belong together.',
+  },
+  WATERMARK_TRIGGER_UNFIT: {
+    message: 'Triggers cannot be put into this model.',
+    exit: EXIT.cannotTell,
+    http: 422,
+    fix: 'They need an ONNX classifier with one input and float weights whose scores come from a dense layer.',
+  },
+  WATERMARK_TRIGGER_TOO_NARROW: {
+    message: 'The last layer has too few features for triggers.',
+    exit: EXIT.cannotTell,
+    http: 422,
+    fix: 'Use keyed probes instead, which change nothing, or a trigger set before training.',
+  },
+  WATERMARK_TRIGGER_COST: {
+    message: 'Even the fewest triggers cost more accuracy than is accepted.',
+    exit: EXIT.cannotTell,
+    http: 422,
+    fix: 'Raise --limit, give more data, or use keyed probes, which change nothing.',
+  },
+  WATERMARK_TRIGGERS_UNRECORDED: {
+    message:
+      'The ledger has no entry for these triggers: nothing shows that they were chosen before the suspect was known.',
+    exit: EXIT.cannotTell,
+    http: 409,
+    fix: 'Use the annex that "modelward trigger embed" recorded.',
   },
   WATERMARK_LABEL_TOO_LONG: {
     message: 'The label does not fit into the least significant bits of this model.',

@@ -1,0 +1,26 @@
+/** Caps of triggers, with their reasons. */
+export const TRIGGER_LIMITS = {
+  /** Triggers of one set: two classes need 128 for a claim; more only costs accuracy. */
+  countMax: 1024,
+  /** Candidates that are drawn and run; more find little that is newer. */
+  candidatesMax: 16_384,
+  /** Features of the last layer, with the one that is appended: their moments are a square of doubles, 128 MiB. */
+  featuresMax: 4097,
+  /** Fewer features than this have no room beside clean data. */
+  featuresMin: 16,
+  classesMax: 100_000,
+  /** Elements of the last weight: held twice as doubles. */
+  headElementsMax: 16 * 1024 * 1024,
+  /** Samples whose features are kept: 4,097 features of each are 64 MiB. */
+  samplesMax: 8192,
+  /** Values of the features of all samples, or of all candidates, together: 256 MiB of float32. */
+  featureValuesMax: 64 * 1024 * 1024,
+  /** Elements of one input that is drawn. */
+  inputElementsMax: 16 * 1024 * 1024,
+  /** Samples of a data set that are read for a trigger set. */
+  setSamplesMax: 1_000_000,
+  /** Rank of an input. */
+  rankMax: 8,
+  /** Bytes of a trigger-set file. */
+  setFileBytesMax: 1024 * 1024,
+} as const;
