@@ -1,6 +1,7 @@
 /** Overwriting: a thief embeds marks of his own, with other keys, at another strength. */
 import { utf8 } from '../../core/bytes.ts';
 import { sha256 } from '../../core/hash.ts';
+import type { Model, TensorEdit } from '../../model/types.ts';
 import { deriveSeeds, embedMark, toOriginalDigest } from '../../watermark/index.ts';
 import { applyTensorEdits, openNetwork } from '../model.ts';
 import type { NetworkSpec, Weights } from '../spec.ts';
@@ -18,13 +19,22 @@ export function overwrite(spec: NetworkSpec, weights: Weights, options: Overwrit
   let current = new Map(weights);
   for (let round = 0; round < options.times; round += 1) {
     const model = openNetwork(spec, current);
-    const thief = sha256(utf8(`${options.seed}/overwrite/${round}`));
-    const { edits } = embedMark({
-      ...{ model, ownSeed: deriveSeeds(thief).own, ownerId: `thief ${round}`, tau: options.tau },
-      originalDigest: toOriginalDigest(model),
-    });
-    current = applyTensorEdits(current, edits);
+    current = applyTensorEdits(current, embedThief(model, round, options));
     model.close();
   }
   return current;
+}
+
+/** The edits that put the mark of thief number `round` into a model. */
+export function embedThief(
+  model: Model,
+  round: number,
+  { tau, seed }: Pick<OverwriteOptions, 'tau' | 'seed'>,
+): readonly TensorEdit[] {
+  const thief = sha256(utf8(`${seed}/overwrite/${round}`));
+  const { edits } = embedMark({
+    ...{ model, ownSeed: deriveSeeds(thief).own, ownerId: `thief ${round}`, tau },
+    originalDigest: toOriginalDigest(model),
+  });
+  return edits;
 }

@@ -1,5 +1,5 @@
 /** Seeded images of hand-drawn-like glyphs: ten digits, and ten letters as a related task, with noise that keeps models below perfect. */
-import type { Samples } from '../data.ts';
+import type { Images } from '../data.ts';
 import { createRng, type Rng } from '../rng.ts';
 import { drawStrokes, type Stroke } from './draw.ts';
 
@@ -71,7 +71,7 @@ function drawDistractor(rng: Rng): Stroke {
  * `count` independent samples: a glyph of a uniform class under a random shift, scale, turn, shear and jitter, with a
  * stray line, a random contrast and Gaussian pixel noise. Equal options give equal bytes.
  */
-export function generateGlyphs({ task, stream, count }: GlyphOptions): Samples {
+export function generateGlyphs({ task, stream, count }: GlyphOptions): Images {
   const rng = createRng(`glyphs/v1/${task}/${stream}`);
   const size = GLYPH_SIDE * GLYPH_SIDE;
   const shapes = GLYPHS[task].map(listStrokes);
