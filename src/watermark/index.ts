@@ -8,11 +8,15 @@ export * from './detect.ts';
 export * from './digest.ts';
 export * from './ports.ts';
 export * from './reference.ts';
+export * from './probes/index.ts';
+export * from './remote/questions.ts';
+export * from './remote/formats/index.ts';
 export { deriveSeeds, SEED_PURPOSES, type SeedPurpose, type Seeds } from './seeds.ts';
 export * from './spread/embed.ts';
 export { listMarkableLayers, MARK_BITS, type MarkBits, usesAllPositions } from './spread/layout.ts';
 export * from './label.ts';
 export * from './graph/index.ts';
+export * from './triggers/index.ts';
 export * from './output/index.ts';
 export {
   findPayload,

@@ -80,6 +80,12 @@ export const watermarkErrors = defineErrors({
     http: 422,
     fix: 'Raise --limit, give more data, or use keyed probes, which change nothing.',
   },
+  WATERMARK_TRIGGER_SUSPECT_UNFIT: {
+    message: 'The suspect cannot be asked these triggers.',
+    exit: EXIT.cannotTell,
+    http: 422,
+    fix: 'Record its answers to the inputs that "modelward trigger export" writes, and pass them with --answers.',
+  },
   WATERMARK_TRIGGERS_UNRECORDED: {
     message:
       'The ledger has no entry for these triggers: nothing shows that they were chosen before the suspect was known.',

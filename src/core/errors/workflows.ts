@@ -45,11 +45,23 @@ export const workflowsErrors = defineErrors({
     http: 409,
     fix: 'Pass the claim that the seed was disclosed for, with --claim FILE.',
   },
+  TEXT_MARK_NOT_FOUND: {
+    message: 'No claim here has a text mark.',
+    exit: EXIT.usage,
+    http: 404,
+    fix: 'Put one into a model with "modelward text embed", or pass its annex with --annex FILE.',
+  },
   SEED_OF_ANOTHER_PURPOSE: {
     message: 'The disclosed seed is not the one that this reading needs.',
     exit: EXIT.usage,
     http: 409,
     fix: 'Ask the owner for the seed of the purpose that is named: modelward disclose CLAIM --purpose PURPOSE.',
+  },
+  TRIGGERS_NOT_FOUND: {
+    message: 'The home has no triggers of the claim.',
+    exit: EXIT.usage,
+    http: 404,
+    fix: 'Run "modelward trigger embed" first, or pass the annex with --annex FILE.',
   },
   RUN_INPUTS_MISSING: {
     message: 'The model has another number of inputs than files were given.',

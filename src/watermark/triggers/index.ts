@@ -1,8 +1,16 @@
 /** Last-layer triggers, and trigger sets for training (docs/spec/triggers.md). */
-export * from './body.ts';
-export * from './design.ts';
-export * from './edit.ts';
-export * from './head.ts';
-export * from './keys.ts';
-export * from './patterns.ts';
-export * from './questions.ts';
+export { TRIGGER_SCHEME, type TriggerBody, triggerBodySchema, type TriggerInput } from './body.ts';
+export {
+  COUNT_MIN,
+  type DesignOptions,
+  designTriggers,
+  type FeatureRows,
+  toBest,
+  toDefaultCount,
+  type TriggerDesign,
+} from './design.ts';
+export { type HeadRows, readHead, toHeadEdits } from './edit.ts';
+export { findHead, type Head } from './head.ts';
+export { deriveTriggerKeys, type TriggerKeys, toTriggerLabels } from './keys.ts';
+export { makePattern, type PatternPlane, toPatternKind, toPatternPlane } from './patterns.ts';
+export { openTriggerQuestions, type OpenTriggerOptions, toTriggerQuestion, toTriggerQuestions } from './questions.ts';

@@ -52,7 +52,11 @@ export function toTriggerQuestions(body: TriggerBody, triggerSeed: Uint8Array, s
 }
 
 /** Candidate `candidate` as an input of the model. */
-export function toTriggerQuestion(inputsKey: Uint8Array, input: TriggerInput, candidate: number): Question {
+export function toTriggerQuestion(
+  inputsKey: Uint8Array,
+  input: TriggerInput,
+  candidate: number,
+): Extract<Question, { kind: 'tensors' }> {
   const { name, dtype, shape, low, high } = input;
   const values = makePattern(inputsKey, candidate, toPatternPlane(shape)).map((value) => low + value * (high - low));
   return { kind: 'tensors', inputs: [{ name, dtype, shape, data: encodeValues(dtype, values) }] };

@@ -57,7 +57,7 @@ export function readMarks(services: Services, options: ReadMarksOptions): readon
  * JSON is { "name": nested arrays of numbers }; npy and npz are told by their first bytes; a folder has one npy for each output,
  * as `modelward run` writes them.
  */
-function readRecording(services: Services, path: string): Recording {
+export function readRecording(services: Services, path: string): Recording {
   if (services.isFolder(path)) return readFolder(path, services.storage.list(path));
   const source = openFileSource(path);
   const first = new Uint8Array(Math.min(1, source.size));

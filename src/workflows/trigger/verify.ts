@@ -1,0 +1,230 @@
+/** Asks a suspect the triggers of a claim, or reads its recorded answers, and says what that proves. */
+import { toHex, zeroize } from '../../core/bytes.ts';
+import { ModelwardError, WatermarkError, WorkflowError } from '../../core/errors.ts';
+import { readRuntimeModel } from '../../fidelity/index.ts';
+import { ownerSeedBox } from '../../sign/index.ts';
+import {
+  openSubSeed,
+  openTriggerQuestions,
+  type QuestionSet,
+  type RemoteEvidence,
+  type RemoteVerdict,
+  toOriginalDigest,
+  toRemoteEvidence,
+  toRemoteVerdict,
+} from '../../watermark/index.ts';
+import { findAnnexRecord, listAnnexes, readAnnex, type StoredAnnex } from '../annexes.ts';
+import { chooseClaims, type StoredClaim } from '../claims.ts';
+import { parseDisclosedSeed } from '../disclose.ts';
+import { openAnyModel, type OpenAnyOptions } from '../open-model.ts';
+import { readRecording } from '../output-mark/read.ts';
+import type { Services } from '../services.ts';
+import type { Session } from '../session.ts';
+import { askSession, toAnswers } from './ask.ts';
+
+export interface ChooseTriggersOptions {
+  readonly claimPath?: string | undefined;
+  /** Absolute path of one annex; every one of the home is tried without it. Needs `claimPath`. */
+  readonly annexPath?: string | undefined;
+  /** Absolute path of a disclosed trigger seed: a judge reads with it. Needs `claimPath`. */
+  readonly seedPath?: string | undefined;
+}
+
+export interface VerifyTriggersOptions extends ChooseTriggersOptions {
+  /** The suspect itself, or recorded answers: scores [triggers, classes] or classes [triggers]. */
+  readonly suspect:
+    | { readonly kind: 'model'; readonly open: OpenAnyOptions }
+    | { readonly kind: 'answers'; readonly path: string };
+}
+
+export interface TriggersReport {
+  readonly verdict: RemoteVerdict;
+  /** -log2 of the probability that a suspect independent of the key agrees so often, after all trials. */
+  readonly evidenceBits: number;
+  readonly triggers: number;
+  readonly agreed: number;
+  readonly unanswered: number;
+  readonly classes: number;
+  /** Sets of triggers that were tried. */
+  readonly trials: number;
+  readonly claim: { readonly path: string; readonly commitment: string; readonly ownerId: string };
+  readonly annex: { readonly path: string; readonly digest: string };
+  /** When the ledger of this home took the annex in; null where a judge has no ledger. */
+  readonly recorded: { readonly leafIndex: number; readonly time: string } | null;
+  /** Why the verdict is "inconclusive"; null otherwise. */
+  readonly reason: string | null;
+  readonly notes: readonly string[];
+  readonly leafIndex: number | null;
+  readonly notRecorded: string | null;
+}
+
+/** A set of triggers, ready to be asked. */
+export interface OpenedTriggers {
+  readonly stored: StoredClaim;
+  readonly annex: StoredAnnex;
+  readonly set: QuestionSet;
+  readonly recorded: TriggersReport['recorded'];
+}
+
+/**
+ * @throws WorkflowError CLAIM_NOT_FOUND | TRIGGERS_NOT_FOUND | SEED_…; WatermarkError WATERMARK_TRIGGERS_UNRECORDED |
+ *   WATERMARK_ANNEX_… | WATERMARK_SEED_MISMATCH; SignError for an annex that was changed
+ */
+export function openTriggers(
+  services: Services,
+  openSession: () => Session,
+  options: ChooseTriggersOptions,
+): OpenedTriggers[] {
+  const claims = chooseClaims(services, options.claimPath);
+  const found = claims.flatMap((stored) => openOf(services, openSession, stored, options));
+  if (found.length > 0) return found;
+  throw new WorkflowError('TRIGGERS_NOT_FOUND', { fields: { claims: claims.length } });
+}
+
+function openOf(
+  services: Services,
+  openSession: () => Session,
+  stored: StoredClaim,
+  { annexPath, seedPath }: ChooseTriggersOptions,
+): OpenedTriggers[] {
+  const { claim } = stored;
+  const annexes =
+    annexPath === undefined
+      ? listAnnexes(services, claim, 'triggers')
+      : [readAnnex(services, { path: annexPath, claim, type: 'triggers' })];
+  if (annexes.length === 0) return [];
+  const triggerSeed =
+    seedPath === undefined
+      ? openSubSeed(claim, ownerSeedBox({ secrets: openSession().owner.secrets, random: services.random }), 'trigger')
+      : parseDisclosedSeed(services.storage.read(seedPath), claim.commitment.digest, 'trigger');
+  try {
+    return annexes.map((annex) => ({
+      stored,
+      annex,
+      set: openTriggerQuestions({ claim, annex: annex.annex, triggerSeed }),
+      recorded: seedPath === undefined ? findRecord(openSession(), annex) : null,
+    }));
+  } finally {
+    zeroize(triggerSeed);
+  }
+}
+
+function findRecord({ recorder }: Session, { digest }: StoredAnnex): TriggersReport['recorded'] {
+  const record = findAnnexRecord(recorder.reader(), digest);
+  if (record === undefined) throw new WatermarkError('WATERMARK_TRIGGERS_UNRECORDED', { fields: { annex: digest } });
+  return record;
+}
+
+/** Every set is one trial more. @throws as `openTriggers`; RuntimeError; FormatError | SourceError */
+export async function verifyTriggers(
+  services: Services,
+  openSession: () => Session,
+  options: VerifyTriggersOptions,
+): Promise<TriggersReport> {
+  const sets = openTriggers(services, openSession, options);
+  const asked =
+    options.suspect.kind === 'answers'
+      ? readAnswers(services, options.suspect.path, sets)
+      : await askModel(services, openSession, options.suspect.open, sets);
+  const judged = sets.map((opened, index) => judge(opened, asked.answers[index], sets.length));
+  const best = judged.reduce((a, b) => (isBetter(b, a) ? b : a));
+  if (options.seedPath !== undefined) return { ...best, leafIndex: null, notRecorded: 'read with a disclosed seed' };
+  return { ...best, ...(await record(openSession(), asked, best)) };
+}
+
+interface Asked {
+  readonly subject: string;
+  readonly suspectDigest: string | null;
+  /** Of each set, or why it could not be asked. */
+  readonly answers: readonly (readonly number[] | WatermarkError)[];
+}
+
+async function askModel(
+  services: Services,
+  openSession: () => Session,
+  open: OpenAnyOptions,
+  sets: readonly OpenedTriggers[],
+): Promise<Asked> {
+  const { model, name } = await openAnyModel(services, () => openSession().recorder, open);
+  try {
+    const runtime = await services.openRuntime();
+    const session = await runtime.load(readRuntimeModel(model));
+    try {
+      const answers: (number[] | WatermarkError)[] = [];
+      for (const { set } of sets) answers.push(await orUnfit(() => askSession(session, set, services.progress)));
+      return { subject: name, suspectDigest: toHex(toOriginalDigest(model, services.progress)), answers };
+    } finally {
+      await session.release();
+    }
+  } finally {
+    model.close();
+  }
+}
+
+/** What does not fit the triggers is no failure: the verdict says that nothing can be told. */
+async function orUnfit(ask: () => Promise<number[]>): Promise<number[] | WatermarkError> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof WatermarkError && error.code === 'WATERMARK_TRIGGER_SUSPECT_UNFIT') return error;
+    throw error;
+  }
+}
+
+function readAnswers(services: Services, path: string, sets: readonly OpenedTriggers[]): Asked {
+  const recording = readRecording(services, path);
+  const answers = sets.map(({ set }) => toAnswers(recording, set).slice(0, set.count));
+  return { subject: 'recorded answers', suspectDigest: null, answers };
+}
+
+type Judged = Omit<TriggersReport, 'leafIndex' | 'notRecorded'>;
+
+function judge(
+  { stored, annex, set, recorded }: OpenedTriggers,
+  answers: readonly number[] | WatermarkError,
+  trials: number,
+): Judged {
+  const isUnfit = answers instanceof WatermarkError;
+  const given = isUnfit ? [] : answers;
+  // What was not answered counts as wrong: nobody may choose which answers count.
+  const padded = Array.from({ length: set.count }, (_, i) => given.at(i) ?? null);
+  const all: RemoteEvidence = toRemoteEvidence(set, padded);
+  const evidenceBits = Math.max(0, all.evidenceBits - Math.log2(trials));
+  const verdict = toRemoteVerdict('exact', { ...all, evidenceBits });
+  const { digest, preimage } = stored.claim.commitment;
+  return {
+    ...{ verdict, evidenceBits, triggers: set.count, agreed: all.agreed, unanswered: all.unanswered, trials },
+    classes: set.classes ?? 0,
+    claim: { path: stored.path, commitment: digest, ownerId: preimage.ownerId },
+    annex: { path: annex.path, digest: annex.digest },
+    recorded,
+    reason: verdict === 'inconclusive' ? toReason(isUnfit ? answers : null) : null,
+    notes: set.notes,
+  };
+}
+
+function toReason(error: WatermarkError | null): string {
+  const why = error?.fields.reason;
+  return `cannot tell, because ${typeof why === 'string' ? `the suspect does not fit: ${why}` : 'too few triggers were answered'}`;
+}
+
+function isBetter(a: Judged, b: Judged): boolean {
+  if (a.evidenceBits !== b.evidenceBits) return a.evidenceBits > b.evidenceBits;
+  return a.verdict !== 'inconclusive' && b.verdict === 'inconclusive';
+}
+
+async function record(
+  { recorder }: Session,
+  { subject, suspectDigest }: Asked,
+  { verdict, evidenceBits, trials, annex }: Judged,
+): Promise<Pick<TriggersReport, 'leafIndex' | 'notRecorded'>> {
+  try {
+    const digests = suspectDigest === null ? { annex: annex.digest } : { annex: annex.digest, suspect: suspectDigest };
+    const detail = { by: 'triggers', verdict, evidenceBits, trials };
+    const receipt = await recorder.record([{ type: 'detect', actor: recorder.actor, subject, digests, detail }]);
+    return { leafIndex: receipt.firstIndex, notRecorded: null };
+  } catch (error) {
+    if (error instanceof ModelwardError) return { leafIndex: null, notRecorded: error.code };
+    throw error;
+  }
+}
