@@ -220,6 +220,30 @@ describe('bypasses of pickle scanners', () => {
     const result = scan(toTar('pickle', K.pickle(payload)));
     expect([result.container, namesOf(result)]).toEqual(['tar', ['os.system']]);
     expect(result.findings.find(({ severity }) => severity === 'dangerous')?.member).toBe('pickle');
+    // A name is the beginning of the file: one that is a pickle runs when a loader takes the file for one.
+    const polyglot = scan(toTar('cos\nsystem\n(S"id"\ntR.', K.pickle(K.NONE)));
+    expect([polyglot.container, namesOf(polyglot)]).toEqual(['tar', ['os.system']]);
+  });
+
+  test.each([
+    ['a link whose size covers the member behind it', '1', null],
+    ['a header that gives the next member another size', 'x', null],
+    ['a contiguous file', '7', null],
+    ['a type that nobody knows, which Python takes for a file', 'Z', null],
+    ['a size that is no octal number', '0', Buffer.from([0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0])],
+  ])('a tar with %s is not "clean"', (_, type, size) => {
+    const result = scan(K.join(toTarMember('a', K.pickle(payload), type, size), new Uint8Array(1024)));
+    expect(result.container).toBe('tar');
+    expect(result.notScanned.map(({ reason }) => reason).join()).toMatch(/^the tar has a member (that is|without)/);
+  });
+
+  test('a tar with a folder and its end is read whole; one with a damaged header is not "clean"', () => {
+    const folder = toTarMember('f/', new Uint8Array(), '5');
+    const file = toTarMember('f/pickle', K.pickle(K.NONE), '0');
+    expect(scan(K.join(folder, file, new Uint8Array(1024))).notScanned).toEqual([]);
+    const damaged = Uint8Array.from(toTarMember('g', K.pickle(payload), '0')).fill(0x20, 148, 156);
+    const { notScanned } = scan(K.join(folder, file, damaged, new Uint8Array(1024)));
+    expect(notScanned).toEqual([{ member: null, reason: 'the tar has a damaged header' }]);
   });
 
   test('a legacy file: the third pickle is as good as the first', () => {
@@ -257,13 +281,18 @@ describe('what a scan cannot judge is said', () => {
   });
 });
 
-function toTar(name: string, content: Uint8Array): Uint8Array {
+function toTarMember(name: string, content: Uint8Array, type: string, size: Buffer | null = null): Uint8Array {
   const header = Buffer.alloc(512);
   header.write(name);
   header.write(`${content.length.toString(8).padStart(11, '0')}\0`, 124);
+  size?.copy(header, 124);
   header.write('        ', 148);
-  header.write('0', 156);
+  header.write(type, 156);
   const sum = header.reduce((total, byte) => total + byte, 0);
   header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
-  return K.join(header, content, new Uint8Array(512 - (content.length % 512)), new Uint8Array(1024));
+  return K.join(header, content, new Uint8Array((512 - (content.length % 512)) % 512));
+}
+
+function toTar(name: string, content: Uint8Array): Uint8Array {
+  return K.join(toTarMember(name, content, '0'), new Uint8Array(1024));
 }

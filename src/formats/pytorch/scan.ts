@@ -52,7 +52,9 @@ export function scanPyTorch(source: ByteSource): PyTorchScan {
   const whole = toContent(source, 0, source.size);
   if (container === 'zip' || container === 'prefixed-zip') scan.scanZip();
   if (container === 'tar') {
-    for (const { name, start, end } of listTar(source)) scan.scanContent(toContent(source, start, end), name);
+    const { members, problem } = listTar(source);
+    for (const { name, start, end } of members) scan.scanContent(toContent(source, start, end), name);
+    if (problem !== null) scan.leaveOut(problem);
     // A tar is told by one checksum: the same bytes can be a pickle, too.
     scan.scanIfPickle(whole, null);
   }
@@ -92,6 +94,11 @@ class Scan {
       pickles: this.#pickles,
       notScanned: this.#notScanned,
     };
+  }
+
+  /** Notes that something of the file as a whole is not judged. */
+  leaveOut(reason: string): void {
+    this.#notScanned.push({ member: null, reason });
   }
 
   scanZip(): void {

@@ -28,20 +28,39 @@ function readOctal(field: Buffer): number | undefined {
   return /^[0-7]{1,12}$/.test(text) ? parseInt(text, 8) : undefined;
 }
 
-/** The files of an archive up to its end or its first damaged header. */
-export function listTar(source: ByteSource): readonly TarMember[] {
+export interface TarList {
+  readonly members: readonly TarMember[];
+  /** Why a loader may see other files than these; null when it cannot. */
+  readonly problem: string | null;
+}
+
+/** Member types as Python writes them: files (two spellings) and folders. */
+const FILE_TYPES = new Set([0, 0x30]);
+const FOLDER_TYPE = 0x35;
+
+/**
+ * The files of an archive up to its end. Links, long names, extended headers and other numbers make a loader read other
+ * spans than these, and no file of PyTorch has them: they are told, not followed.
+ */
+export function listTar(source: ByteSource): TarList {
   const members: TarMember[] = [];
   const block = Buffer.alloc(TAR_BLOCK_BYTES);
-  for (let at = 0; at + TAR_BLOCK_BYTES <= source.size && members.length < FORMAT_LIMITS.picklesMax; ) {
+  let at = 0;
+  while (at + TAR_BLOCK_BYTES <= source.size) {
     source.read(at, block);
-    if (!isTarHeader(block)) break;
-    const length = readOctal(block.subarray(124, 136));
+    if (block.every((byte) => byte === 0)) return { members, problem: null };
+    if (!isTarHeader(block)) return { members, problem: 'the tar has a damaged header' };
+    if (members.length >= FORMAT_LIMITS.picklesMax) return { members, problem: 'the tar has too many members' };
+    const [length, type] = [readOctal(block.subarray(124, 136)), block[156]];
     const start = at + TAR_BLOCK_BYTES;
-    if (length === undefined || length > source.size - start) break;
+    const isFolder = type === FOLDER_TYPE && (length ?? 0) === 0;
+    if (!FILE_TYPES.has(type) && !isFolder) return { members, problem: 'the tar has a member that is no plain file' };
+    if (!isFolder && (length === undefined || length > source.size - start)) {
+      return { members, problem: 'the tar has a member without an end' };
+    }
     const name = block.toString('latin1', 0, 100).replace(/\0.*$/s, '');
-    const isFile = block[156] === 0 || block[156] === 0x30;
-    if (isFile) members.push({ name, start, end: start + length });
-    at = start + Math.ceil(length / TAR_BLOCK_BYTES) * TAR_BLOCK_BYTES;
+    if (!isFolder) members.push({ name, start, end: start + length! });
+    at = start + Math.ceil((length ?? 0) / TAR_BLOCK_BYTES) * TAR_BLOCK_BYTES;
   }
-  return members;
+  return { members, problem: null };
 }
