@@ -5,6 +5,7 @@ import { formatsErrors } from './errors/formats.ts';
 import { labErrors } from './errors/lab.ts';
 import { ledgerErrors } from './errors/ledger.ts';
 import { queueErrors } from './errors/queue.ts';
+import { remoteErrors } from './errors/remote.ts';
 import { runtimeErrors } from './errors/runtime.ts';
 import { sealErrors } from './errors/seal.ts';
 import { signErrors } from './errors/sign.ts';
@@ -23,6 +24,7 @@ export const ERRORS = {
   ...alignErrors,
   ...surgeryErrors,
   ...watermarkErrors,
+  ...remoteErrors,
   ...tamperErrors,
   ...sealErrors,
   ...ledgerErrors,
@@ -72,8 +74,10 @@ export class SignError extends ModelwardError {}
 export class AlignError extends ModelwardError {}
 export class SurgeryError extends ModelwardError {}
 export class WatermarkError extends ModelwardError {}
+export class RemoteError extends ModelwardError {}
 export class TamperError extends ModelwardError {}
 export class SealError extends ModelwardError {}
+export class LabError extends ModelwardError {}
 export class LedgerError extends ModelwardError {}
 export class RuntimeError extends ModelwardError {}
 export class QueueError extends ModelwardError {}

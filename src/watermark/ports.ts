@@ -24,3 +24,47 @@ export interface SvgRenderer {
    */
   render(svg: string, options: { readonly sideMax: number }): Promise<Uint8Array>;
 }
+
+/** One request to an end point. */
+export interface EndpointRequest {
+  readonly body: Uint8Array;
+  readonly contentType: string;
+  readonly timeoutMs: number;
+  /** Aborts the request. */
+  readonly signal?: AbortSignal;
+}
+
+export interface EndpointReply {
+  readonly status: number;
+  /** What the server asks to wait, from Retry-After; null when it does not. */
+  readonly retryAfterMs: number | null;
+  /** At most REMOTE_LIMITS.replyBytesMax. */
+  readonly body: Uint8Array;
+}
+
+/**
+ * A service that answers questions over a network. An implementer must verify certificates, follow no redirect, send
+ * credentials to the named host only, bound the time of a whole request and the size of a reply, decompress nothing, and
+ * keep no reply. Every reply with a status comes back as one; only 3xx is refused.
+ */
+export interface Endpoint {
+  /** Host and port, for messages: never a path, which may hold a key. */
+  readonly label: string;
+  /**
+   * @throws RemoteError REMOTE_UNREACHABLE | REMOTE_TIMEOUT, after which another attempt makes sense;
+   *   REMOTE_REDIRECTED | REMOTE_TLS_REFUSED | REMOTE_REPLY_TOO_LARGE, after which none does
+   */
+  post(request: EndpointRequest): Promise<EndpointReply>;
+  /** Closes kept connections. */
+  close(): void;
+}
+
+export interface OpenEndpointOptions {
+  readonly url: string;
+  /** Sent with every request; may hold a key. */
+  readonly headers: ReadonlyMap<string, string>;
+  /** PEM of authorities that are trusted beside the system's; null for none. */
+  readonly cacert: Uint8Array | null;
+  /** True allows http to hosts other than this machine. */
+  readonly isInsecureAllowed: boolean;
+}

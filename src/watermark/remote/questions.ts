@@ -46,6 +46,8 @@ export interface Statistic {
   readonly log2Trials: number;
   /** Null models behind `chance`; empty for exact evidence, or when none were at hand. */
   readonly nulls: readonly NullAgreement[];
+  /** Strongest verdict, where what the evidence rests on is only said and was not seen. */
+  readonly verdictMax?: 'supporting';
 }
 
 /** How often one model that has nothing to do with ours agrees. */
@@ -167,10 +169,15 @@ export const REMOTE_BITS = { claim: 128, flag: 64, supporting: 20 } as const;
  * Only exact evidence makes a claim. "none" needs answers: when more than half of the questions went unanswered and
  * there is no evidence, it is "inconclusive".
  */
-export function toRemoteVerdict(kind: Statistic['kind'], evidence: RemoteEvidence): RemoteVerdict {
+export function toRemoteVerdict(
+  kind: Statistic['kind'],
+  evidence: RemoteEvidence,
+  verdictMax?: Statistic['verdictMax'],
+): RemoteVerdict {
   const { evidenceBits: bits, asked, unanswered } = evidence;
-  if (bits >= REMOTE_BITS.claim && kind === 'exact') return 'claim';
-  if (bits >= REMOTE_BITS.flag) return 'flag';
+  const isCapped = verdictMax !== undefined;
+  if (bits >= REMOTE_BITS.claim && kind === 'exact' && !isCapped) return 'claim';
+  if (bits >= REMOTE_BITS.flag && !isCapped) return 'flag';
   if (bits >= REMOTE_BITS.supporting) return 'supporting';
   return asked === 0 || unanswered * 2 > asked ? 'inconclusive' : 'none';
 }

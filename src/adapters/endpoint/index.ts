@@ -1,0 +1,2 @@
+/** End points behind HTTP that are asked questions. */
+export { openEndpoint } from './endpoint.ts';

@@ -1,0 +1,9 @@
+/** Keyed probes: inputs from the key, the owner's answers to them, and how often strangers agree. */
+export { findArgMax } from './answers.ts';
+export { CHANCE_MIN, toAgreementRate, toChance } from './chance.ts';
+export { hasNeighbours, PROBE_FAMILIES, type ProbeFamily } from './families.ts';
+export { deriveProbeKey, makeProbe } from './inputs.ts';
+export { assertMakeable, type ProbeInputPlan, type ProbePlan, type TensorPlan, type TextPlan } from './plan.ts';
+export { type NullAnswers, toProbeQuestions } from './questions.ts';
+export { createProbeRecord, openProbePool, pickAnswers, type ProbePool, type ProbeRecord } from './record.ts';
+export { chooseRare, RARE_NULLS_MIN, type RareProbes } from './select.ts';
