@@ -51,6 +51,18 @@ const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./commands/disclose.ts')).defineDisclose,
   },
   {
+    name: 'trigger',
+    group: GROUP.mark,
+    summary: 'secret inputs with drawn answers: put them into a model, or ask a suspect',
+    load: async () => (await import('./commands/trigger/index.ts')).defineTrigger,
+  },
+  {
+    name: 'text',
+    group: GROUP.mark,
+    summary: 'mark what a text model writes, and read the mark in texts',
+    load: async () => (await import('./commands/text/index.ts')).defineText,
+  },
+  {
     name: 'baseline',
     group: GROUP.check,
     summary: 'write a signed manifest of a model as it is now',

@@ -41,7 +41,7 @@ const TYPES = {
   detect: {
     digests: digests('suspect'),
     detail: z.strictObject({
-      verdict: z.enum(['claim', 'flag', 'none', 'inconclusive']),
+      verdict: z.enum(['claim', 'flag', 'supporting', 'none', 'inconclusive']),
       evidenceBits: z.number().nullable(),
       trials: z.number().min(0).optional(),
     }),

@@ -1,6 +1,7 @@
 /** Asks a suspect the triggers of a claim, or reads its recorded answers, and says what that proves. */
-import { toHex, zeroize } from '../../core/bytes.ts';
+import { toHex, utf8, zeroize } from '../../core/bytes.ts';
 import { ModelwardError, WatermarkError, WorkflowError } from '../../core/errors.ts';
+import { sha256 } from '../../core/hash.ts';
 import { readRuntimeModel } from '../../fidelity/index.ts';
 import { ownerSeedBox } from '../../sign/index.ts';
 import {
@@ -134,7 +135,8 @@ export async function verifyTriggers(
 
 interface Asked {
   readonly subject: string;
-  readonly suspectDigest: string | null;
+  /** Of a model's weights, or of the recorded answers, hex. */
+  readonly suspectDigest: string;
   /** Of each set, or why it could not be asked. */
   readonly answers: readonly (readonly number[] | WatermarkError)[];
 }
@@ -174,7 +176,7 @@ async function orUnfit(ask: () => Promise<number[]>): Promise<number[] | Waterma
 function readAnswers(services: Services, path: string, sets: readonly OpenedTriggers[]): Asked {
   const recording = readRecording(services, path);
   const answers = sets.map(({ set }) => toAnswers(recording, set).slice(0, set.count));
-  return { subject: 'recorded answers', suspectDigest: null, answers };
+  return { subject: 'recorded answers', suspectDigest: toHex(sha256(utf8(JSON.stringify(answers)))), answers };
 }
 
 type Judged = Omit<TriggersReport, 'leafIndex' | 'notRecorded'>;
@@ -219,8 +221,8 @@ async function record(
   { verdict, evidenceBits, trials, annex }: Judged,
 ): Promise<Pick<TriggersReport, 'leafIndex' | 'notRecorded'>> {
   try {
-    const digests = suspectDigest === null ? { annex: annex.digest } : { annex: annex.digest, suspect: suspectDigest };
-    const detail = { by: 'triggers', verdict, evidenceBits, trials };
+    const digests = { suspect: suspectDigest, annex: annex.digest };
+    const detail = { verdict, evidenceBits, trials };
     const receipt = await recorder.record([{ type: 'detect', actor: recorder.actor, subject, digests, detail }]);
     return { leafIndex: receipt.firstIndex, notRecorded: null };
   } catch (error) {
