@@ -15,6 +15,8 @@ export interface LayerShape {
   readonly groups: number;
   /** How the input axis orders channels and places of a flattened value; undefined when nothing says. */
   readonly isInterleaved?: boolean;
+  /** For each output of the original its output here, where a converter moved them; undefined where they lie alike. */
+  readonly rows?: Int32Array;
 }
 
 export interface Lattice {
@@ -62,7 +64,7 @@ export function toSingles(tensor: TensorRef): Float32Array {
 export function toLattice(layer: LayerShape): Lattice {
   const values = toSingles(layer.tensor);
   if (isIntDType(layer.tensor.dtype)) centre(values);
-  const { shape, outAxis, inAxis } = layer;
+  const { shape, outAxis, inAxis, rows } = layer;
   // A depthwise kernel has one input per output: there is nothing to address on that side.
   const groups = shape[inAxis] === 1 ? 1 : layer.groups;
   const strides = toStrides(shape);
@@ -77,7 +79,8 @@ export function toLattice(layer: LayerShape): Lattice {
     toIndex: (out, input) => {
       const group = groups === 1 ? 0 : Math.floor(input / inPerGroup);
       if (groups > 1 && Math.floor(out / outPerGroup) !== group) return -1;
-      return out * strides[outAxis] + (input - group * inPerGroup) * strides[inAxis];
+      const row = rows === undefined ? out : rows[out];
+      return row * strides[outAxis] + (input - group * inPerGroup) * strides[inAxis];
     },
   };
 }

@@ -1,7 +1,9 @@
 /** Pairs the original's layers and vectors with the suspect's tensors: by name, by place in the graph, by shape (docs/spec/watermark.md §7.1). */
 import type { Model, TensorRef } from '../model/types.ts';
 import { isNumeric, toSingles, type LayerShape } from './lattice.ts';
+import { findLlamaName } from './llama-names.ts';
 import type { ChannelVector, Layer, Topology } from './ports.ts';
+import { findRotaryRows } from './rotary-order.ts';
 import { toTopology } from './topology.ts';
 
 /** The suspect's tensors in the order of the topology's layers and vectors; null where nothing fits. */
@@ -19,6 +21,7 @@ export function pairTensors(topology: Topology, original: Model, suspect: Model)
     const tensor = tensors.get(layer.name);
     if (tensor !== undefined && isNumeric(tensor)) pool.set(layer.name, toShape(layer, tensor));
   }
+  const renamed = new Map([...pool.values()].flatMap((item) => toCommonEntry(item)));
   const isSequence = suspect.graph !== null && own.layers.length === topology.layers.length;
   const layers = topology.layers.map((layer, index): LayerShape | null => {
     const named = pool.get(layer.name);
@@ -26,11 +29,30 @@ export function pairTensors(topology: Topology, original: Model, suspect: Model)
       const fit = findFit(layer, named, suspect.graph !== null);
       if (fit !== undefined) return fit;
     }
+    const common = findLlamaName(layer.name);
+    const other = common === null ? undefined : renamed.get(common);
+    if (other !== undefined) {
+      const fit = findFit(layer, other, suspect.graph !== null);
+      if (fit !== undefined) return toRotated(layer, fit, { ours: original.metadata, theirs: suspect.metadata });
+    }
     const placed = isSequence ? pool.get(own.layers[index].name) : undefined;
     return (placed === undefined ? undefined : findFit(layer, placed, true)) ?? null;
   });
   pairByShape(topology, original, layers, pool, suspect.graph !== null);
   return { layers, vectors: pairVectors(topology.vectors, own.vectors, tensors) };
+}
+
+/** A tensor by the name that it has, or would have, at llama.cpp. */
+function toCommonEntry(item: LayerShape): [string, LayerShape][] {
+  const common = findLlamaName(item.tensor.name);
+  return common === null ? [] : [[common, item]];
+}
+
+/** Query and key projections of a converted file, with their rows as the original has them. */
+function toRotated(layer: Layer, found: LayerShape, metadata: Parameters<typeof findRotaryRows>[1]): LayerShape {
+  if (layer.outAxis !== 0 || found.outAxis !== 0 || layer.shape[0] !== found.shape[0]) return found;
+  const rows = findRotaryRows({ ours: layer.name, theirs: found.tensor.name, shape: found.shape }, metadata);
+  return rows === null ? found : { ...found, rows };
 }
 
 function toShape(layer: Layer, tensor: TensorRef): LayerShape {

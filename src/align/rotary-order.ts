@@ -62,6 +62,33 @@ export function listRotaryOrders(renamed: RenamedTensor): RotaryOrders {
   };
 }
 
+/**
+ * For each row of the tensor `ours` its row in `theirs`, where the metadata of the file that llama.cpp's converter made say
+ * that rows were moved; null where they lie alike, or nothing says how they lie.
+ * @param metadata of the original and of the suspect
+ */
+export function findRotaryRows(
+  renamed: Omit<RenamedTensor, 'metadata'>,
+  metadata: { readonly ours: RenamedTensor['metadata']; readonly theirs: RenamedTensor['metadata'] },
+): Int32Array | null {
+  const [rows, columns] = renamed.shape;
+  const turned = { ours: renamed.theirs, theirs: renamed.ours, shape: renamed.shape, metadata: metadata.ours };
+  const isTurned = isLlamaName(renamed.ours);
+  const { orders, isCertain } = listRotaryOrders(isTurned ? turned : { ...renamed, metadata: metadata.theirs });
+  if (!isCertain) return null;
+  const [heads, halves, pairs] = orders[0];
+  // Of a row of the checkpoint, that of the converted file.
+  const there = Int32Array.from({ length: rows }, (_, row) => {
+    const [head, place] = [Math.floor(row / (rows / heads.size)), row % (rows / heads.size)];
+    const [half, pair] = [Math.floor(place / pairs.size), place % pairs.size];
+    return (head * heads.stride + half * halves.stride + pair * pairs.stride) / columns;
+  });
+  if (!isTurned) return there;
+  const back = new Int32Array(rows);
+  there.forEach((to, from) => (back[to] = from));
+  return back;
+}
+
 function isWhole(rows: number, headRows: number): boolean {
   return Number.isInteger(headRows / 2) && headRows >= 2 && rows % headRows === 0;
 }

@@ -6,15 +6,17 @@ import { isOutputName } from './llama-names.ts';
 import { toOutputNodes } from './outputs.ts';
 import type { ChannelVector, Layer, Space, Topology } from './ports.ts';
 import { type ChannelMap, toChannels } from './spaces.ts';
+import { findDecoderChannels } from './transformer/decoder.ts';
 import { listScopes, listWeightUses, type WeightUse } from './weights.ts';
 
 /**
  * The layers of a model. With a graph: every constant that an operator uses as a weight, in graph order, with the
  * channel sets that neurons can be permuted in. Without one: every float or quantised tensor of rank 2 or more, in file
- * order; a 2-D one is read as [out, in], no channels are known, and an output layer is known by its name alone.
+ * order, an output layer known by its name alone. The channels of a language model follow from names, shapes and settings
+ * (docs/spec/transformer-topology.md); of another model none are known, and a 2-D tensor is read as [out, in].
  */
 export function toTopology(model: Model): Topology {
-  return model.graph === null ? toPlainTopology(model.tensors) : toGraphTopology(model.graph);
+  return model.graph === null ? toTensorTopology(model) : toGraphTopology(model.graph);
 }
 
 /** Without operators, an unsigned byte may be two nibbles or a mask; only signed small integers are taken as codes. */
@@ -23,24 +25,24 @@ function isPlainWeight({ dtype, shape }: TensorRef): boolean {
   return shape.length >= 2 && (DTYPES[dtype].kind === 'float' || isCodes);
 }
 
-function toPlainTopology(tensors: readonly TensorRef[]): Topology {
-  const layers = tensors.filter(isPlainWeight).map(
+function toTensorTopology(model: Model): Topology {
+  const weights = model.tensors.filter(isPlainWeight);
+  const channels = findDecoderChannels(model);
+  const layers = weights.map(
     (tensor): Layer => ({
       name: tensor.name,
-      kind: 'plain',
       dtype: tensor.dtype,
       storedShape: [...tensor.shape],
       shape: [...tensor.shape],
-      outAxis: 0,
-      inAxis: 1,
       groups: 1,
       isOutput: isOutputName(tensor.name),
-      out: null,
-      in: null,
+      ...(channels?.layers.get(tensor.name) ?? PLAIN),
     }),
   );
-  return { v: 1, layers, vectors: [], spaces: [] };
+  return { v: 1, layers, vectors: [...(channels?.vectors ?? [])], spaces: [...(channels?.spaces ?? [])] };
 }
+
+const PLAIN = { kind: 'plain', outAxis: 0, inAxis: 1, out: null, in: null } as const;
 
 function toGraphTopology(graph: Graph): Topology {
   const scopes = listScopes(graph);

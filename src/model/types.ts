@@ -110,6 +110,11 @@ export interface Model {
   readonly opsets: ReadonlyMap<string, number>;
   readonly metadata: ReadonlyMap<string, string>;
   /**
+   * The settings file that lies beside a checkpoint (config.json), as text; null when there is none. It is no part of the
+   * model: nothing digests it, and no format but safetensors has one.
+   */
+  readonly readSettings?: () => string | null;
+  /**
    * The rewrite that applies `edits`; with none, it reproduces every file byte for byte.
    * Only the bytes of edited tensors and the length prefixes around them may differ.
    * @throws FormatError when an edit names a missing tensor or leaves its bounds

@@ -7,6 +7,8 @@ export const FORMAT_LIMITS = {
   safetensorsStringBytesMax: 16 * 1024 * 1024,
   /** Entries of `__metadata__`, and top-level keys of a shard index: real ones have tens. */
   safetensorsMembersMax: 65_536,
+  /** Bytes of the settings file beside a checkpoint: published ones have a few KiB, with long lists of labels some 100. */
+  settingsBytesMax: 1024 * 1024,
   /** Tensors of one model. The largest published mixture-of-experts models hold about 100,000. */
   tensorsMax: 250_000,
   /** Dimensions of one tensor. Runtimes stop at 8 or less; onnx allows any. */

@@ -1,5 +1,5 @@
 /** safetensors models, of one file or of shards with an index. */
-import { FormatError } from '../../core/errors.ts';
+import { FormatError, SourceError } from '../../core/errors.ts';
 import { FORMAT_LIMITS } from '../../core/limits/formats.ts';
 import type { Model, ModelEdit, ModelFile, TensorRef } from '../../model/types.ts';
 import type { ByteSource, SourceFolder } from '../../source/ports.ts';
@@ -13,6 +13,7 @@ import { toMetadataReplacements } from './metadata.ts';
 import { readShardIndex } from './shard-index.ts';
 
 const INDEX_SUFFIX = '.safetensors.index.json';
+const SETTINGS_NAME = 'config.json';
 
 export const safetensorsFormat: ModelFormat = {
   id: 'safetensors',
@@ -34,9 +35,9 @@ interface Part {
   readonly header: SafetensorsHeader;
 }
 
-function openSingle({ source, name }: OpenModelOptions): Model {
+function openSingle({ source, name, folder }: OpenModelOptions): Model {
   const part = { fileIndex: 0, source, header: readHeader(source) };
-  return toModel([{ name, source }], [part]);
+  return toModel([{ name, source }], [part], folder);
 }
 
 function openSharded({ source, name, folder }: OpenModelOptions): Model {
@@ -50,7 +51,7 @@ function openSharded({ source, name, folder }: OpenModelOptions): Model {
   try {
     const parts = names.map((shard) => openShard(folder, shard, files));
     assertIndexMatches(shardOf, names, parts, source.label);
-    return toModel(files, parts);
+    return toModel(files, parts, folder);
   } catch (error) {
     for (const file of files.slice(1)) file.source.close();
     throw error;
@@ -89,7 +90,7 @@ function assertIndexMatches(
   }
 }
 
-function toModel(files: readonly ModelFile[], parts: readonly Part[]): Model {
+function toModel(files: readonly ModelFile[], parts: readonly Part[], folder: SourceFolder | null): Model {
   const tensors: TensorRef[] = [];
   for (const { fileIndex, source, header } of parts) {
     const place = { storage: 'raw', fileIndex, source } as const;
@@ -104,11 +105,30 @@ function toModel(files: readonly ModelFile[], parts: readonly Part[]): Model {
     functions: new Map(),
     opsets: new Map(),
     metadata: new Map(members.map(({ key, value }) => [key, value])),
+    readSettings: () => (folder === null ? null : readSettings(folder)),
     plan: (edits) => toPlan(files, parts, tensors, edits),
     close() {
       for (const { source } of files) source.close();
     },
   };
+}
+
+/** What lies beside the weights need not be there, nor be readable: nothing depends on it but the choice of channels. */
+function readSettings(folder: SourceFolder): string | null {
+  try {
+    const source = folder.open(SETTINGS_NAME);
+    try {
+      if (source.size > FORMAT_LIMITS.settingsBytesMax) return null;
+      const bytes = new Uint8Array(source.size);
+      source.read(0, bytes);
+      return new TextDecoder().decode(bytes);
+    } finally {
+      source.close();
+    }
+  } catch (error) {
+    if (error instanceof SourceError) return null;
+    throw error;
+  }
 }
 
 function toPlan(

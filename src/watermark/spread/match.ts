@@ -90,8 +90,8 @@ function listFits(layer: Layer, pool: readonly PoolTensor[], suspect: Model): Fi
     if (tensor.elementCount !== count) return [];
     const isRenamed = common !== null && common === theirs && layer.name !== tensor.name;
     const usual = listOrders(layer, own, tensor.shape);
-    const isPlain = layer.kind === 'plain' && own === null;
-    const orders = isRenamed && isPlain ? addRotaryOrders(layer, tensor, usual, suspect) : usual;
+    const isRowMajor = layer.outAxis === 0 && layer.inAxis === 1 && own === null;
+    const orders = isRenamed && isRowMajor ? addRotaryOrders(layer, tensor, usual, suspect) : usual;
     // Same name and same number of elements: a reshape that a converter folded.
     if (orders.length === 0 && layer.name !== tensor.name) return [];
     return [{ tensor, isRenamed, orders: orders.length === 0 ? [[]] : orders }];
