@@ -108,14 +108,36 @@ export function embedMark(options: EmbedMarkOptions): EmbeddedMark {
   const layers = listMarkableLayers(topology).filter((layer) => isLearned(tensors.get(layer.name)!));
   const layout = toLayout(layers, keys.positions, options.bits);
   const tau = options.tau ?? Number((tauShare * toDefaultTau(layout, calibration !== null)).toPrecision(3));
-  progress.step('ownership mark', PASSES_MAX + 1, 'items');
+  const message = toMessageBits(keys.bits, options.ownerId, layout.bits);
+  const given = { model, layout, positionsKey: keys.positions, message, tau, calibration };
+  return { ...embedMessage({ ...given, step: 'ownership mark', progress }), topology };
+}
+
+export interface EmbedMessageOptions {
+  readonly model: Model;
+  readonly layout: Layout;
+  /** 32 bytes, the one that `layout` was made with. */
+  readonly positionsKey: Uint8Array;
+  /** +1 or -1 per bit of the layout. */
+  readonly message: Int8Array;
+  readonly tau: number;
+  readonly calibration: Calibration | null;
+  /** What the progress calls it. */
+  readonly step: string;
+  readonly progress: Progress;
+}
+
+/** Works out the edits that put a message into the layers of a layout. @throws as `embedMark` */
+export function embedMessage(options: EmbedMessageOptions): Omit<EmbeddedMark, 'topology'> {
+  const { model, layout, positionsKey, message, tau, calibration, progress } = options;
+  const tensors = new Map(model.tensors.map((tensor) => [tensor.name, tensor]));
+  progress.step(options.step, PASSES_MAX + 1, 'items');
   const plain = layout.layers.map(({ layer }) => createElementSource(tensors.get(layer.name)!));
   const scales = toScales(layout, plain);
   assertFinite(layout, scales);
-  const message = toMessageBits(keys.bits, options.ownerId, layout.bits);
   const shifts: MarkShifts = {
     layout,
-    slots: createSlots(keys.positions, layout.bits, layout.tiles),
+    slots: createSlots(positionsKey, layout.bits, layout.tiles),
     deviations: Float64Array.from(scales, (scale) => scale.deviation),
     byCode: new Float64Array(2 * layout.bits),
     shapes: toShapes(layout, scales, calibration),
@@ -124,7 +146,7 @@ export function embedMark(options: EmbedMarkOptions): EmbeddedMark {
   const reached = reachMargins({ shifts, plain, scales, message, tau, progress });
   progress.done();
   const record = toRecord({ shifts, plain, scales, tau, reached, calibration });
-  return { edits: toEdits(shifts), record, topology };
+  return { edits: toEdits(shifts), record };
 }
 
 /** A float tensor of few distinct values is a mask or a table, whatever its operator. */
