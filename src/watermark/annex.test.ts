@@ -2,7 +2,6 @@ import { randomFillSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { utf8 } from '../core/bytes.ts';
-import type { Json } from '../core/canonical-json.ts';
 import { createOwner, encodeDsse, type Owner, ownerSigner, signDsse } from '../sign/index.ts';
 import { WATERMARK_LIMITS } from '../core/limits/watermark.ts';
 import {

@@ -16,6 +16,12 @@ export const runtimeErrors = defineErrors({
   },
   RUNTIME_LOAD_FAILED: { message: 'The runtime refused to load the model.', exit: EXIT.cannotTell, http: 422 },
   RUNTIME_RUN_FAILED: { message: 'The model could not be run on the given input.', exit: EXIT.cannotTell, http: 422 },
+  RUNTIME_INPUTS_UNKNOWN: {
+    message: 'The model takes an input that nothing here knows how to fill.',
+    exit: EXIT.cannotTell,
+    http: 422,
+    fix: 'Go on without the measurement, or export the model without caches as inputs.',
+  },
   RUNTIME_DTYPE_UNSUPPORTED: {
     message: 'The runtimes for JavaScript cannot pass values of this element type.',
     exit: EXIT.cannotTell,

@@ -25,6 +25,15 @@ export const WATERMARK_LIMITS = {
   claimBytesMax: 64 * 1024 * 1024,
   /** Bytes of an annex: a register of 10,000 recipients, or the answers to some thousand questions. */
   annexBytesMax: 4 * 1024 * 1024,
+  /** Tokens of a vocabulary: four times the largest public ones. */
+  textVocabularyMax: 1024 * 1024,
+  textBucketsMax: 4096,
+  /** Bytes of the table that a text mark puts into a model. */
+  textTableBytesMax: 32 * 1024 * 1024,
+  /** Tokens of all texts that are read for a mark at once. */
+  textTokensMax: 50_000_000,
+  /** Bytes of one file of text or token ids. */
+  textBytesMax: 256 * 1024 * 1024,
   /** Annexes in a home that are looked through. */
   annexesMax: 20_000,
   /** Bytes of a label: a logo fits, a hidden archive does not. */

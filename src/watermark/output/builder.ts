@@ -131,7 +131,8 @@ function findSource(tx: Transaction, last: NodeView, nodes: readonly NodeView[],
     if (maker === undefined) sources.add(value);
     else open.push(...maker.inputs);
   }
-  const [source] = sources;
-  if (sources.size !== 1) throw new WatermarkError('WATERMARK_LABEL_DAMAGED', { fields: { node: last.name } });
+  // A mark may read an input of the model, too; what it stands between has the name that it gave.
+  const [source] = sources.size > 1 ? [...sources].filter((value) => value.startsWith(`${prefix}in/`)) : sources;
+  if (source === undefined) throw new WatermarkError('WATERMARK_LABEL_DAMAGED', { fields: { node: last.name } });
   return source;
 }
