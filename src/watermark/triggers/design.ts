@@ -10,11 +10,16 @@ import { mineCandidates, type Pick } from './mine.ts';
 import { solveMargins } from './solve.ts';
 
 /** Ridge on the moments of clean features, as a share of their mean diagonal. */
-export const LAMBDA = 0.001;
+export const LAMBDA = 0.01;
 /** Weight of a pick in the moments that the next pick is held against: about that of all clean data along it. */
 const PICK_WEIGHT = 100;
-/** A label leads by this share of the median lead of clean answers. */
-export const MARGIN_SHARE = 0.2;
+/**
+ * A label leads by one of these shares of the median lead of clean answers: the largest that the limit allows. A whole one
+ * stands int4 and half of the weights pruned; a tenth still stands int8.
+ */
+const MARGIN_SHARES = [1, 0.5, 0.25, 0.1];
+/** Scores of held-out samples that are kept, 128 MiB of doubles: of many classes, fewer samples are judged. */
+const HELD_SCORES_MAX = 2 ** 24;
 /** Share of triggers that may be lost before the evidence falls below a flag. */
 const LOST_SHARE = 0.1;
 /** Fewer are not worth an edit. */
@@ -57,6 +62,8 @@ export interface TriggerDesign {
   readonly lossPoints: number;
   /** Novelty of the first and of the last pick. */
   readonly novelty: readonly [number, number];
+  /** Lead of the labels, as a share of the median lead of clean answers. */
+  readonly marginShare: number;
   /** ‖change‖ / ‖last layer‖. */
   readonly relativeChange: number;
   /** Triggers that were tried first, when the limit took some away. */
@@ -71,7 +78,8 @@ export function toDefaultCount(classes: number, width: number): number {
 }
 
 /**
- * Mines, draws labels, solves, measures; takes a fifth of the triggers away while the loss is over the limit.
+ * Mines, draws labels, solves, measures. While the loss is over the limit, the margin is lowered, and then triggers are
+ * taken away.
  * @throws WatermarkError WATERMARK_TRIGGER_COST when even the fewest triggers cost more; WATERMARK_TRIGGER_UNFIT when
  *   features say nothing
  */
@@ -84,15 +92,19 @@ export function designTriggers(options: DesignOptions): TriggerDesign {
   const picks = isMined
     ? mineCandidates(whitened, { count: firstCount, weight: PICK_WEIGHT })
     : whitened.slice(0, firstCount).map((z, index) => ({ index, novelty: dot(z, z) }));
-  const margin = MARGIN_SHARE * toMedianLead(options);
-  let loss = Number.POSITIVE_INFINITY;
-  for (let count = picks.length; count >= COUNT_MIN; count = Math.min(count - 1, Math.floor(0.8 * count))) {
-    const design = solveFor(options, { factor, whitened, picks: picks.slice(0, count), margin });
-    if (design !== null && design.lossPoints <= limitPoints) return { ...design, firstCount };
-    loss = design?.lossPoints ?? loss;
+  const held = toHeldScores(options);
+  const lead = toMedianLead(held.scores);
+  let least = Number.POSITIVE_INFINITY;
+  for (let count = picks.length; count >= COUNT_MIN; count = Math.min(count - 1, Math.floor(0.92 * count))) {
+    const chosen = choose(options, { factor, whitened, picks: picks.slice(0, count) });
+    for (const marginShare of MARGIN_SHARES) {
+      const design = solveFor(options, { ...chosen, held, marginShare, lead });
+      if (design !== null && design.lossPoints <= limitPoints) return { ...design, firstCount };
+      least = Math.min(least, design?.lossPoints ?? least);
+    }
   }
   throw new WatermarkError('WATERMARK_TRIGGER_COST', {
-    fields: { lossPoints: Number(loss.toFixed(3)), limitPoints, triggersMin: COUNT_MIN, features: head.width },
+    fields: { lossPoints: Number(least.toFixed(3)), limitPoints, triggersMin: COUNT_MIN, features: head.width },
   });
 }
 
@@ -100,29 +112,45 @@ interface Mined {
   readonly factor: Triangle;
   readonly whitened: readonly Float64Array[];
   readonly picks: readonly Pick[];
-  readonly margin: number;
+}
+
+interface Chosen extends Mined {
+  readonly body: TriggerBody;
+  readonly labels: Uint32Array;
+}
+
+/** The choice, and the labels that follow from it. */
+function choose({ frame, labelsKey }: DesignOptions, mined: Mined): Chosen {
+  const indices = mined.picks.map(({ index }) => index).sort((a, b) => a - b);
+  const body: TriggerBody = { ...frame, indices };
+  const labels = toTriggerLabels(labelsKey, toChoiceDigest(body), { count: indices.length, classes: frame.classes });
+  return { ...mined, body, labels };
+}
+
+interface Solving extends Chosen {
+  readonly held: HeldScores;
+  readonly marginShare: number;
+  /** Median lead of clean answers. */
+  readonly lead: number;
 }
 
 /** Null when the margins were out of reach. */
-function solveFor(options: DesignOptions, mined: Mined): Omit<TriggerDesign, 'firstCount'> | null {
-  const { head, frame, labelsKey, candidates } = options;
-  const { factor, whitened, picks, margin } = mined;
-  const indices = picks.map(({ index }) => index).sort((a, b) => a - b);
-  const body: TriggerBody = { ...frame, indices };
-  const labels = toTriggerLabels(labelsKey, toChoiceDigest(body), { count: indices.length, classes: frame.classes });
+function solveFor({ head, candidates }: DesignOptions, solving: Solving): Omit<TriggerDesign, 'firstCount'> | null {
+  const { factor, whitened, picks, body, labels, held, marginShare, lead } = solving;
   const rows = listRows(candidates, head.width);
   const solution = solveMargins({
-    whitened: indices.map((index) => whitened[index]),
-    logits: indices.map((index) => toLogits(head.rows, rows[index])),
+    whitened: body.indices.map((index) => whitened[index]),
+    logits: body.indices.map((index) => toLogits(head.rows, rows[index])),
     labels: [...labels],
-    margin,
+    margin: marginShare * lead,
   });
   if (!(solution.marginMin > 0)) return null;
   const change = solution.change.map((row) => unwhiten(factor, row));
-  const counts = countChanges(options, change);
+  const counts = countChanges(held, change);
   return {
     ...{ body, labels, change, counts, lossPoints: (100 * (counts.lost - counts.gained)) / counts.samples },
     novelty: [picks[0].novelty, picks[picks.length - 1].novelty],
+    marginShare,
     relativeChange: Math.sqrt(toSquare(change) / toSquare(head.rows)),
   };
 }
@@ -144,30 +172,46 @@ export function toLogits(rows: readonly Float64Array[], features: Float32Array):
   });
 }
 
+/** Held-out samples with their scores before the edit. */
+interface HeldScores {
+  readonly rows: readonly Float32Array[];
+  readonly scores: readonly Float64Array[];
+  /** What counts as right: the label, or without labels the answer before. */
+  readonly answers: readonly number[];
+}
+
+function toHeldScores({ head, held, heldLabels }: DesignOptions): HeldScores {
+  const count = Math.max(1, Math.min(held.count, Math.floor(HELD_SCORES_MAX / head.rows.length)));
+  const rows = listRows({ ...held, count }, head.width);
+  const scores = rows.map((row) => toLogits(head.rows, row));
+  return { rows, scores, answers: scores.map((row, index) => heldLabels?.[index] ?? toBest(row)) };
+}
+
 /** Median, over clean samples, of how far the best score leads the second. */
-function toMedianLead({ head, held }: DesignOptions): number {
-  const leads = listRows(held, head.width).map((row) => {
-    const [best, second] = [...toLogits(head.rows, row)].sort((a, b) => b - a);
-    return best - second;
+function toMedianLead(scores: readonly Float64Array[]): number {
+  const leads = scores.map((row) => {
+    const best = toBest(row);
+    return row[best] - row.reduce((most, score, j) => (j === best ? most : Math.max(most, score)), -Infinity);
   });
   const median = leads.sort((a, b) => a - b)[leads.length >> 1];
   if (!(median > 0)) throw unfit('its scores do not tell clean samples apart');
   return median;
 }
 
-/** Without labels, an answer that changed counts as lost. */
-function countChanges({ head, held, heldLabels }: DesignOptions, change: readonly Float64Array[]): PairedCounts {
-  const marked = head.rows.map((row, index) => row.map((value, i) => value + change[index][i]));
+/** Without labels, an answer that changed counts as lost. Most classes do not change, and are not computed again. */
+function countChanges({ rows, scores, answers }: HeldScores, change: readonly Float64Array[]): PairedCounts {
+  const changed = [...change.keys()].filter((j) => change[j].some((value) => value !== 0));
+  const moves = changed.map((j) => change[j]);
   let [lost, gained] = [0, 0];
-  for (const [sample, row] of listRows(held, head.width).entries()) {
-    const before = toBest(toLogits(head.rows, row));
-    const after = toBest(toLogits(marked, row));
-    if (before === after) continue;
-    const label = heldLabels === null ? before : heldLabels[sample];
-    lost += Number(before === label);
-    gained += Number(after === label);
+  for (const [sample, row] of rows.entries()) {
+    const after = Float64Array.from(scores[sample]);
+    for (const [k, shift] of toLogits(moves, row).entries()) after[changed[k]] += shift;
+    const [was, is] = [toBest(scores[sample]), toBest(after)];
+    if (was === is) continue;
+    lost += Number(was === answers[sample]);
+    gained += Number(is === answers[sample]);
   }
-  return { samples: held.count, lost, gained };
+  return { samples: rows.length, lost, gained };
 }
 
 /** Index of the largest score, the first of equal ones. */

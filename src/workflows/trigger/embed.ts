@@ -74,6 +74,8 @@ export interface EmbedTriggersResult {
   readonly lossPoints: number;
   readonly samplesHeld: number;
   readonly hasLabels: boolean;
+  /** Lead of the drawn labels, as a share of the median lead of clean answers. */
+  readonly marginShare: number;
   /** ‖change‖ / ‖last layer‖. */
   readonly relativeChange: number;
   readonly fidelity: FidelityOutcome['fidelity'];
@@ -151,6 +153,7 @@ async function embedInto(embedding: Embedding): Promise<EmbedTriggersResult> {
     ...{ features: head.features, classes: head.classes },
     ...{ agreed: evidence.agreed, evidenceBits: evidence.evidenceBits },
     ...{ lossPoints: found.design.lossPoints, samplesHeld: found.design.counts.samples, hasLabels: found.hasLabels },
+    marginShare: found.design.marginShare,
     ...{ relativeChange: found.design.relativeChange, fidelity: outcome.fidelity, inputs: found.words },
   };
 }
