@@ -63,6 +63,7 @@ export function composeServices({ home: root, progress, cleanups }: ComposeOptio
     openProfiler: async () => (await import('../adapters/runtime/index.ts')).openProfiler(),
     openKeys: (options) => openLocalKeys(join(home.keysFolder, 'model.kek.json'), options),
     openTsa: httpTimestampAuthority,
+    openEndpoint: async (options) => (await import('../adapters/endpoint/index.ts')).openEndpoint(options),
     openSealedRunner: () => lazyChildRunner,
     onInterrupt: (cleanup) => cleanups.add(cleanup),
     peakRssMib: () => process.resourceUsage().maxRSS / 1024,

@@ -63,6 +63,18 @@ const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./commands/text/index.ts')).defineText,
   },
   {
+    name: 'probes',
+    group: GROUP.mark,
+    summary: 'record what a model answers to keyed questions, to know a copy behind an end point',
+    load: async () => (await import('./commands/probes.ts')).defineProbes,
+  },
+  {
+    name: 'verify-remote',
+    group: GROUP.mark,
+    summary: 'ask a model behind an end point whether it is a copy of ours',
+    load: async () => (await import('./commands/verify-remote.ts')).defineVerifyRemote,
+  },
+  {
     name: 'baseline',
     group: GROUP.check,
     summary: 'write a signed manifest of a model as it is now',

@@ -5,7 +5,7 @@ import type { Profiler, Runtime } from '../model/runtime.ts';
 import type { SealedRunner } from '../seal/ports.ts';
 import type { TimestampAuthority } from '../sign/ports.ts';
 import type { Storage } from '../source/ports.ts';
-import type { SvgRenderer } from '../watermark/ports.ts';
+import type { Endpoint, OpenEndpointOptions, SvgRenderer } from '../watermark/ports.ts';
 import type { Home } from './home.ts';
 import type { KeyProvider } from './logged-key.ts';
 
@@ -49,6 +49,8 @@ export interface Services {
   /** @throws SealError KEY_NOT_APART before a key is made; others for the URI or the key store */
   openKeys(options: OpenKeysOptions): Promise<OpenedKeys>;
   openTsa(url: string): TimestampAuthority;
+  /** @throws RemoteError REMOTE_URL_REFUSED | REMOTE_INSECURE */
+  openEndpoint(options: OpenEndpointOptions): Promise<Endpoint>;
   /** Runs sealed models in processes of their own. */
   openSealedRunner(): SealedRunner;
   /**

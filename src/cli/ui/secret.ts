@@ -52,7 +52,7 @@ export async function askSecret({ terminal, prompt, isNew }: AskOptions): Promis
  * Reads a secret from a file that only its owner can read; one line end at the end is taken off.
  * @throws CliError CLI_SECRET_FILE_EXPOSED, CLI_SECRET_UNREADABLE, CLI_SECRET_EMPTY, CLI_SECRET_TOO_LONG
  */
-export function readSecretFile(path: string): Uint8Array {
+export function readSecretFile(path: string, bytesMax = SECRET_BYTES_MAX): Uint8Array {
   let fd: number;
   try {
     fd = openSync(path, 'r');
@@ -65,7 +65,7 @@ export function readSecretFile(path: string): Uint8Array {
     if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
       throw new CliError('CLI_SECRET_FILE_EXPOSED', { fields: { path, mode: (mode & 0o777).toString(8) } });
     }
-    return readSecretFd(fd);
+    return readSecretFd(fd, bytesMax);
   } finally {
     closeSync(fd);
   }
@@ -75,12 +75,12 @@ export function readSecretFile(path: string): Uint8Array {
  * Reads a secret from an open descriptor up to its end; one line end at the end is taken off.
  * @throws CliError CLI_SECRET_UNREADABLE, CLI_SECRET_EMPTY, CLI_SECRET_TOO_LONG
  */
-export function readSecretFd(fd: number): Uint8Array {
+export function readSecretFd(fd: number, bytesMax = SECRET_BYTES_MAX): Uint8Array {
   // Room for a line end, and one byte more to notice what is too long.
-  const buffer = allocSecret(SECRET_BYTES_MAX + 3);
+  const buffer = allocSecret(bytesMax + 3);
   try {
     const length = readUpTo(fd, buffer);
-    return toSecret(buffer.subarray(0, withoutLineEnd(buffer, length)));
+    return toSecret(buffer.subarray(0, withoutLineEnd(buffer, length)), bytesMax);
   } finally {
     zeroize(buffer);
   }
@@ -105,9 +105,9 @@ function withoutLineEnd(buffer: Uint8Array, length: number): number {
   return length > 1 && buffer[length - 2] === KEY.enter ? length - 2 : length - 1;
 }
 
-function toSecret(bytes: Uint8Array): Uint8Array {
+function toSecret(bytes: Uint8Array, bytesMax: number): Uint8Array {
   if (bytes.length === 0) throw new CliError('CLI_SECRET_EMPTY');
-  if (bytes.length > SECRET_BYTES_MAX) throw new CliError('CLI_SECRET_TOO_LONG');
+  if (bytes.length > bytesMax) throw new CliError('CLI_SECRET_TOO_LONG');
   const secret = allocSecret(bytes.length);
   secret.set(bytes);
   return secret;

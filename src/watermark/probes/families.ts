@@ -2,12 +2,14 @@
 import type { PrfStream } from '../../core/prf.ts';
 
 /**
- * uniform: every value by itself. low-pass: a coarse keyed grid, interpolated and stretched to the whole range. blocks:
- * the same grid in steps.
+ * uniform: every value by itself. sparse: likewise, but four of five values are 0. low-pass: a coarse keyed grid,
+ * interpolated and stretched to the whole range. blocks: the same grid in steps.
  */
-export const PROBE_FAMILIES = ['uniform', 'low-pass', 'blocks'] as const;
+export const PROBE_FAMILIES = ['uniform', 'sparse', 'low-pass', 'blocks'] as const;
 export type ProbeFamily = (typeof PROBE_FAMILIES)[number];
 
+/** Share of values of a sparse pattern that are not 0. */
+const LIT_SHARE = 0.2;
 /** Values of the coarse grid along each axis. */
 const GRID = 6;
 
@@ -23,7 +25,7 @@ interface Plane {
 /**
  * Writes one pattern.
  * @param shape of one item, without the batch axis; [height, width], [channels, height, width] or [height, width, channels]
- *   have neighbours, and every other shape has none: there every family is uniform
+ *   have neighbours, and every other shape has none: there low-pass and blocks are uniform
  * @param values product of `shape` numbers, row-major
  */
 export function fillPattern(
@@ -32,9 +34,10 @@ export function fillPattern(
   stream: PrfStream,
   values: Float64Array,
 ): void {
-  const plane = family === 'uniform' ? undefined : findPlane(shape);
+  const plane = family === 'uniform' || family === 'sparse' ? undefined : findPlane(shape);
   if (plane === undefined) {
-    for (let i = 0; i < values.length; i++) values[i] = drawUnit(stream);
+    const lit = family === 'sparse' ? LIT_SHARE : 1;
+    for (let i = 0; i < values.length; i++) values[i] = drawUnit(stream) < lit ? drawUnit(stream) : 0;
     return;
   }
   const grid = new Float64Array(GRID * GRID);

@@ -102,6 +102,7 @@ function toNotes(record: ProbeRecord, nulls: readonly NullAgreement[], facts: Fa
     );
   }
   if (by === 'commonest answer') notes.push('Many probes have the same answer, so they tell little.');
-  if (record.modelDigest === null) notes.push('The recorded answers came from an end point of the owner, not from a file.');
+  if (record.modelDigest === null)
+    notes.push('The recorded answers came from an end point of the owner, not from a file.');
   return notes;
 }

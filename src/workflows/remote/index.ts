@@ -1,0 +1,4 @@
+/** Keyed probes and checks of models behind end points. */
+export { type MadeProbes, makeProbes, type MakeProbesOptions } from './make-probes.ts';
+export { QUESTION_TYPES, type QuestionType } from './question-sets.ts';
+export { type RemoteReport, type Target, verifyRemote, type VerifyRemoteOptions } from './verify-remote.ts';

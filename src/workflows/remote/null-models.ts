@@ -1,0 +1,70 @@
+/** Null models: what models that have nothing to do with ours answer to the probes. */
+import { basename } from 'node:path';
+import { toHex } from '../../core/bytes.ts';
+import { RemoteError } from '../../core/errors.ts';
+import { readRuntimeModel } from '../../fidelity/index.ts';
+import { openModelPath } from '../../formats/index.ts';
+import type { RuntimeSession } from '../../model/runtime.ts';
+import { type Claim, type NullAnswers, toOriginalDigest } from '../../watermark/index.ts';
+import type { Services } from '../services.ts';
+import { askModel, type AskModelOptions } from './ask-model.ts';
+
+/** A model that was loaded for asking, and what identifies it. */
+export interface LoadedModel {
+  readonly name: string;
+  /** Format-neutral digest of its tensors, hex. */
+  readonly digest: string;
+  readonly session: RuntimeSession;
+}
+
+/**
+ * Loads a plain model; the caller releases the session.
+ * @param path absolute
+ * @throws RuntimeError; FormatError | SourceError
+ */
+export async function loadForAsking(
+  { openRuntime, progress }: Pick<Services, 'openRuntime' | 'progress'>,
+  path: string,
+): Promise<LoadedModel> {
+  const model = openModelPath(path, {});
+  try {
+    const digest = toHex(toOriginalDigest(model, progress));
+    const session = await (await openRuntime()).load(readRuntimeModel(model));
+    return { name: basename(path), digest, session };
+  } finally {
+    model.close();
+  }
+}
+
+export interface AskNullsOptions extends Pick<AskModelOptions, 'plan' | 'probe' | 'count'> {
+  readonly claim: Pick<Claim, 'commitment'>;
+  /** Absolute paths. */
+  readonly paths: readonly string[];
+}
+
+/**
+ * Asks each null model all probes, one model in memory at a time.
+ * @throws RemoteError PROBES_NULL_OURS for the original or the marked model of the claim; PROBES_NULL_UNFIT; RuntimeError;
+ *   FormatError | SourceError
+ */
+export async function askNulls(services: Services, options: AskNullsOptions): Promise<NullAnswers[]> {
+  const { claim, paths, plan, probe, count } = options;
+  const { originalDigest, markedDigest } = claim.commitment.preimage;
+  const found = new Map<string, NullAnswers>();
+  for (const path of paths) {
+    const { name, digest, session } = await loadForAsking(services, path);
+    try {
+      if (digest === originalDigest || digest === markedDigest) {
+        throw new RemoteError('PROBES_NULL_OURS', { fields: { name } });
+      }
+      // The same model twice would count its answers twice.
+      if (found.has(digest)) continue;
+      const step = `null model ${found.size + 1} of ${paths.length}`;
+      const answers = await askModel(session, { plan, probe, count, progress: services.progress, step });
+      found.set(digest, { name, digest, answers });
+    } finally {
+      await session.release();
+    }
+  }
+  return [...found.values()];
+}

@@ -1,0 +1,119 @@
+/** From a claim to what can be asked: one row per kind of annex with questions. */
+import { zeroize } from '../../core/bytes.ts';
+import { RemoteError } from '../../core/errors.ts';
+import type { Services } from '../services.ts';
+import { ownerSeedBox } from '../../sign/index.ts';
+import {
+  openProbePool,
+  openSubSeed,
+  openTriggerQuestions,
+  type ProbePool,
+  type QuestionSet,
+  type SeedPurpose,
+  toProbeQuestions,
+} from '../../watermark/index.ts';
+import { listAnnexes, readAnnex, type StoredAnnex } from '../annexes.ts';
+import type { StoredClaim } from '../claims.ts';
+import { parseDisclosedSeed } from '../disclose.ts';
+import type { Session } from '../session.ts';
+import { askModel } from './ask-model.ts';
+import { askNulls, loadForAsking } from './null-models.ts';
+
+export const QUESTION_TYPES = ['probes', 'triggers'] as const;
+export type QuestionType = (typeof QUESTION_TYPES)[number];
+
+const PURPOSES: Readonly<Record<QuestionType, SeedPurpose>> = { probes: 'probe', triggers: 'trigger' };
+
+export interface QuestionsOptions {
+  readonly type: QuestionType;
+  /** Absolute path of one annex; the newest of the home without it. */
+  readonly annexPath?: string | undefined;
+  /** Absolute path of a disclosed seed: a judge asks with it. */
+  readonly seedPath?: string | undefined;
+  /** Absolute paths of null models of whoever asks. */
+  readonly nullPaths: readonly string[];
+  /** Absolute path of the committed model: its answers are compared with the recorded ones. */
+  readonly modelPath?: string | undefined;
+}
+
+export interface OpenedQuestions {
+  readonly set: QuestionSet;
+  readonly annex: StoredAnnex;
+  /** True when the committed model gave the recorded answers here and now; null when it was not at hand. */
+  readonly areAnswersOurs: boolean | null;
+}
+
+/**
+ * @throws RemoteError REMOTE_NO_QUESTIONS | PROBES_…; WatermarkError WATERMARK_SEED_MISMATCH | WATERMARK_ANNEX_…;
+ *   SignError SIGN_OTHER_SIGNER; WorkflowError SEED_…
+ */
+export async function openQuestions(
+  services: Services,
+  openSession: () => Session,
+  { claim }: StoredClaim,
+  options: QuestionsOptions,
+): Promise<OpenedQuestions> {
+  const { type, annexPath, seedPath } = options;
+  const annex =
+    annexPath === undefined
+      ? listAnnexes(services, claim, type).at(-1)
+      : readAnnex(services, { path: annexPath, claim, type });
+  if (annex === undefined) throw new RemoteError('REMOTE_NO_QUESTIONS', { fields: { type } });
+  const purpose = PURPOSES[type];
+  const subSeed =
+    seedPath === undefined
+      ? openSubSeed(claim, ownerSeedBox({ secrets: openSession().owner.secrets, random: services.random }), purpose)
+      : parseDisclosedSeed(services.storage.read(seedPath), claim.commitment.digest, purpose);
+  try {
+    if (type === 'triggers') {
+      const set = openTriggerQuestions({ claim, annex: annex.annex, triggerSeed: subSeed });
+      return { set, annex, areAnswersOurs: null };
+    }
+    const pool = openProbePool({ claim, annex: annex.annex, subSeed });
+    const areAnswersOurs = await checkAnswers(services, pool, options.modelPath);
+    const nulls = await measureNulls(services, pool, { claim, paths: options.nullPaths });
+    return { set: toProbeQuestions(pool, { nulls, isJudge: seedPath !== undefined }), annex, areAnswersOurs };
+  } finally {
+    zeroize(subSeed);
+  }
+}
+
+async function measureNulls(
+  services: Services,
+  { record, probe, size }: ProbePool,
+  { claim, paths }: Pick<Parameters<typeof askNulls>[1], 'claim' | 'paths'>,
+): ReturnType<typeof askNulls> {
+  if (paths.length === 0 || record.plan.kind === 'text') return [];
+  return askNulls(services, { claim, paths, plan: record.plan, probe, count: size });
+}
+
+/** Answers that the model may give otherwise: another runtime sums in another order, and ties fall elsewhere. */
+const DIFFERENT_SHARE_MAX = 0.01;
+
+/**
+ * Recorded answers prove something only if the committed model gave them: an accuser could have asked the suspect.
+ * @throws RemoteError PROBES_MODEL_OTHER | PROBES_ANSWERS_NOT_OURS
+ */
+async function checkAnswers(
+  services: Services,
+  { record, probe, size }: ProbePool,
+  modelPath: string | undefined,
+): Promise<boolean | null> {
+  const { plan, answers, modelDigest } = record;
+  if (modelPath === undefined || plan.kind === 'text') return null;
+  const { session, digest } = await loadForAsking(services, modelPath);
+  try {
+    if (digest !== modelDigest) {
+      throw new RemoteError('PROBES_MODEL_OTHER', { fields: { expected: modelDigest, actual: digest } });
+    }
+    const step = 'answers of the committed model';
+    const given = await askModel(session, { plan, probe, count: size, progress: services.progress, step });
+    const different = given.filter((answer, index) => answer !== answers[index]).length;
+    if (different > size * DIFFERENT_SHARE_MAX) {
+      throw new RemoteError('PROBES_ANSWERS_NOT_OURS', { fields: { answers: size, different } });
+    }
+    return true;
+  } finally {
+    await session.release();
+  }
+}
