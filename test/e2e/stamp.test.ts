@@ -1,5 +1,5 @@
 /** Marks in outputs and labels in graphs through the command: put in, run, read, replaced, removed. */
-import { copyFileSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findRuntime } from '../../src/adapters/runtime/index.ts';
@@ -241,6 +241,19 @@ describe('stamp signature', () => {
     expect(marks).toMatchObject([{ kind: 'signature' }]);
     place.json(['stamp', 'remove', 'g2.onnx', '--mark', 'g2.onnx.mark.json', '--out', 'g0.onnx']);
     expect(Buffer.compare(readFileSync(at('g0.onnx')), readFileSync(at('mlp.onnx')))).toBe(0);
+  });
+
+  test('numbers that no mark file may hold are wrong usage, and nothing is written', () => {
+    for (const args of [
+      ['scores', '--text', 'a', '--step', '2'],
+      ['image', '--text', 'a', '--opacity', '0'],
+      ['hidden', '--text', 'a', '--cell', '1.5'],
+    ]) {
+      const { status, stderr } = place.run(['stamp', args[0], 'mlp.onnx', ...args.slice(1), '--out', 'never.onnx']);
+      expect([status, stderr]).toEqual([2, expect.stringContaining('CLI_USAGE')]);
+      expect(stderr).toContain(args[3]);
+    }
+    expect(existsSync(at('never.onnx'))).toBe(false);
   });
 
   test('exactly one payload', () => {

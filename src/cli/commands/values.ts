@@ -9,6 +9,22 @@ export function toNumber(text: string): number {
   return value;
 }
 
+/** Takes numbers above 0, up to `max`. */
+export function toPositiveUpTo(max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (Number.isFinite(value) && value > 0 && value <= max) return value;
+    throw new InvalidArgumentError(`Not a number above 0${max === Infinity ? '' : `, up to ${max}`}.`);
+  };
+}
+
+/** Takes numbers from 0 to 1. @throws InvalidArgumentError */
+export function toShare(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value <= 1)) throw new InvalidArgumentError('Not a number from 0 to 1.');
+  return value;
+}
+
 /** Takes whole numbers from 1 to `max`. */
 export function toCountUpTo(max: number): (text: string) => number {
   return (text) => {

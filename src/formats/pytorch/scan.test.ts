@@ -50,6 +50,11 @@ describe('bypasses of pickle scanners', () => {
 
   test.each<[string, Uint8Array, string]>([
     ['GLOBAL', raw(payload), 'os.system'],
+    [
+      'a way through special names',
+      raw(K.call('collections', 'OrderedDict.__init__', K.text('id'))),
+      'collections.OrderedDict.__init__',
+    ],
     ['the Python 2 name of a module', raw(K.call('__builtin__', 'eval', K.text('1'))), 'builtins.eval'],
     ['INST', K.join(K.MARK, K.text('id'), K.inst('os', 'system'), K.STOP), 'os.system'],
     ['OBJ', K.join(K.MARK, K.global('os', 'system'), K.text('id'), K.raw('o.')), 'os.system'],

@@ -87,8 +87,16 @@ const schema = z.discriminatedUnion('kind', [
   z.strictObject({ ...head, kind: z.literal('checksum'), params: params.checksum }),
 ]);
 
-/** The mark with its id: 8 hex digits of the SHA-256 of what it is. */
+/**
+ * The mark with its id: 8 hex digits of the SHA-256 of what it is.
+ * @throws WatermarkError WATERMARK_OUTPUT_UNFIT for parameters out of their range: its file could not be read back
+ */
 export function toOutputMark(spec: OutputMarkSpec): OutputMark {
+  const parsed = params[spec.kind].safeParse(spec.params);
+  if (!parsed.success) {
+    const { path, message } = parsed.error.issues[0];
+    throw new WatermarkError('WATERMARK_OUTPUT_UNFIT', { fields: { reason: `${path.join('.')}: ${message}` } });
+  }
   return { ...spec, id: toId(spec) };
 }
 

@@ -43,6 +43,18 @@ describe('marks of all kinds', () => {
     { kind: 'checksum', params: { output: 'image', into: 'sum', step: 1e-3 } },
   ];
 
+  test.each<[string, OutputMarkSpec]>([
+    ['a precision above one', { kind: 'scores', params: { output: 'image', step: 2 }, payload, key }],
+    ['a precision of nothing', { kind: 'checksum', params: { output: 'image', into: 'sum', step: 0 } }],
+    [
+      'an opacity above one',
+      { kind: 'image', params: { ...image, position: 'center', opacity: 2, size: 1, range: 1 }, payload },
+    ],
+    ['a broken pixel', { kind: 'hidden', params: { ...image, amplitude: 0.01, cell: 1.5 }, payload, key }],
+  ])('%s makes no mark: its file could not be read back', (_, spec) => {
+    expect(codeOf(() => toOutputMark(spec))).toBe('WATERMARK_OUTPUT_UNFIT');
+  });
+
   test.each(
     specs,
   )('$kind: its file is read back; it is listed, put in once, and removed without a trace', async (spec) => {

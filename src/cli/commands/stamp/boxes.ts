@@ -4,7 +4,7 @@ import { BOX_FORMATS, type BoxesParams } from '../../../watermark/index.ts';
 import { addExamples } from '../../command-spec.ts';
 import { type CommandHost, onAction } from '../../context.ts';
 import { addPayloadOptions, type PayloadFlags, toPayload } from '../payload.ts';
-import { type PictureSize, toNumber, toSize } from '../values.ts';
+import { type PictureSize, toShare, toSize } from '../values.ts';
 import { addMarkingOptions, type MarkingFlags, runMarking, toKey } from './marking.ts';
 
 interface BoxesFlags extends MarkingFlags, PayloadFlags {
@@ -27,7 +27,7 @@ export function defineBoxes(command: Command, host: CommandHost): void {
       width: 1,
       height: 1,
     })
-    .option('--score <number>', 'score of the boxes, 0 to 1', toNumber, 0.05);
+    .option('--score <number>', 'score of the boxes, 0 to 1', toShare, 0.05);
   addPayloadOptions(addMarkingOptions(command));
   addExamples(command, [
     {

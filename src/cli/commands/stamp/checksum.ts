@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { addExamples } from '../../command-spec.ts';
 import { type CommandHost, onAction } from '../../context.ts';
-import { toNumber } from '../values.ts';
+import { toPositiveUpTo } from '../values.ts';
 import { addMarkingOptions, type MarkingFlags, runMarking } from './marking.ts';
 
 interface ChecksumFlags extends MarkingFlags {
@@ -20,7 +20,7 @@ export function defineChecksum(command: Command, host: CommandHost): void {
     .option('--output <name>', 'output that is summed (default: the first)')
     .option('--into <name>', 'name of the new output (default: OUTPUT_checksum)')
     .option('--column', 'a last column of the output itself')
-    .option('--step <number>', 'predictions are summed in whole steps of this size', toNumber, 1e-4);
+    .option('--step <number>', 'predictions are summed in whole steps of this size', toPositiveUpTo(Infinity), 1e-4);
   addMarkingOptions(command);
   addExamples(command, [{ command: 'modelward stamp checksum model.onnx --column', summary: 'one more column' }]);
   onAction<ChecksumFlags>(host, command, (context, flags, words) =>

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { addExamples } from '../../command-spec.ts';
 import { type CommandHost, onAction } from '../../context.ts';
 import { addPayloadOptions, toPayload } from '../payload.ts';
-import { toNumber } from '../values.ts';
+import { toCountUpTo, toPositiveUpTo } from '../values.ts';
 import { addImageOptions, type ImageFlags, toImageWish } from './image-options.ts';
 import { addMarkingOptions, runMarking, toKey } from './marking.ts';
 
@@ -17,8 +17,8 @@ export function defineHidden(command: Command, host: CommandHost): void {
     'Adds a pattern that is a few steps of brightness strong. Recorded images are tested against the key. Scaling, cropping and strong compression remove it.',
   );
   addImageOptions(command)
-    .option('--amplitude <number>', 'change of every pixel (default: 3 steps of 8 bits)', toNumber)
-    .option('--cell <pixels>', 'side of the squares of the pattern', toNumber, 4);
+    .option('--amplitude <number>', 'change of every pixel (default: 3 steps of 8 bits)', toPositiveUpTo(Infinity))
+    .option('--cell <pixels>', 'side of the squares of the pattern', toCountUpTo(256), 4);
   addPayloadOptions(addMarkingOptions(command));
   addExamples(command, [
     { command: 'modelward stamp hidden upscaler.onnx --text Acme', summary: 'recognise its images' },

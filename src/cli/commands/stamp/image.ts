@@ -4,7 +4,7 @@ import { type ImageParams, POSITIONS } from '../../../watermark/index.ts';
 import { addExamples } from '../../command-spec.ts';
 import { type CommandHost, onAction } from '../../context.ts';
 import { addPayloadOptions, toPayload } from '../payload.ts';
-import { toNumber } from '../values.ts';
+import { toPositiveUpTo } from '../values.ts';
 import { addImageOptions, type ImageFlags, toImageWish } from './image-options.ts';
 import { addMarkingOptions, runMarking } from './marking.ts';
 
@@ -21,9 +21,9 @@ export function defineImage(command: Command, host: CommandHost): void {
   );
   addImageOptions(command)
     .addOption(new Option('--position <where>', 'where it stands').choices(POSITIONS).default('bottom-right'))
-    .option('--opacity <number>', '0 to 1', toNumber, 0.5)
-    .option('--size <number>', 'largest part of height and width, 0 to 1', toNumber, 0.4)
-    .option('--range <number>', 'value of full brightness (default: 255 for bytes, else 1)', toNumber);
+    .option('--opacity <number>', '0 to 1', toPositiveUpTo(1), 0.5)
+    .option('--size <number>', 'largest part of height and width, 0 to 1', toPositiveUpTo(1), 0.4)
+    .option('--range <number>', 'value of full brightness (default: 255 for bytes, else 1)', toPositiveUpTo(Infinity));
   addPayloadOptions(addMarkingOptions(command));
   addExamples(command, [
     {

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { addExamples } from '../../command-spec.ts';
 import { type CommandHost, onAction } from '../../context.ts';
 import { addPayloadOptions, type PayloadFlags, toPayload } from '../payload.ts';
-import { toNumber } from '../values.ts';
+import { toPositiveUpTo } from '../values.ts';
 import { addMarkingOptions, type MarkingFlags, runMarking, toKey } from './marking.ts';
 
 interface ScoresFlags extends MarkingFlags, PayloadFlags {
@@ -17,7 +17,12 @@ export function defineScores(command: Command, host: CommandHost): void {
       'Replaces what scores have below the precision that is shown by a keyed sign. Recorded scores are tested against the key with an exact p-value. Rounding to the shown precision removes it.',
     )
     .option('--output <name>', 'output with the scores (default: the first)')
-    .option('--step <number>', 'precision that is shown: scores rounded to it stay as they are', toNumber, 1e-4);
+    .option(
+      '--step <number>',
+      'precision that is shown: scores rounded to it stay as they are',
+      toPositiveUpTo(1),
+      1e-4,
+    );
   addPayloadOptions(addMarkingOptions(command));
   addExamples(command, [
     { command: 'modelward stamp scores model.onnx --text "Acme API" --step 1e-3', summary: 'recognise resold answers' },
