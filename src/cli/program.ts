@@ -45,6 +45,12 @@ const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./commands/detect.ts')).defineDetect,
   },
   {
+    name: 'lineage',
+    group: GROUP.mark,
+    summary: 'say whether the weights of a suspect and of an original share a past, without a mark',
+    load: async () => (await import('./commands/lineage.ts')).defineLineage,
+  },
+  {
     name: 'disclose',
     group: GROUP.mark,
     summary: 'write the seed of a claim in the clear, for a judge',

@@ -46,6 +46,15 @@ const TYPES = {
       trials: z.number().min(0).optional(),
     }),
   },
+  lineage: {
+    digests: digests('suspect'),
+    detail: z.strictObject({
+      verdict: z.enum(['derived', 'unrelated', 'inconclusive']),
+      rule: code.optional(),
+      originals: count,
+      nulls: count,
+    }),
+  },
   verify: {
     digests: digests('model', 'baseline'),
     detail: z.strictObject({ verdict: z.enum(['unchanged', 'changed', 'inconclusive']), changes: count.optional() }),

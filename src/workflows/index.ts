@@ -20,6 +20,7 @@ export {
   proveEntry,
 } from './ledger.ts';
 export { type KeyProvider, withKeyLog } from './logged-key.ts';
+export { findLineage, type LineageFileOptions, type LineageReport } from './lineage.ts';
 export { isSealedPath, openAnyModel, type OpenAnyOptions, type OpenedModel } from './open-model.ts';
 export * from './output-mark/index.ts';
 export { openSealed, type OpenSealedOptions, type OpenSealedResult } from './open-sealed.ts';

@@ -1,0 +1,68 @@
+/** Elements of a tensor at chosen places, as numbers; large tensors are never read whole. */
+import { LINEAGE_LIMITS } from '../core/limits/lineage.ts';
+import { decodeBlocks, isDecodableBlock } from '../model/blocks.ts';
+import { DTYPES, type DType, isBlockDType, toBlockSize } from '../model/dtype.ts';
+import { decodeFloats, isFloatDType } from '../model/floats.ts';
+import { decodeInts, isIntDType } from '../model/ints.ts';
+import type { TensorRef } from '../model/types.ts';
+
+/** Whether the elements can be read as numbers. */
+export function isNumeric({ dtype }: TensorRef): boolean {
+  return isFloatDType(dtype) || isIntDType(dtype) || isDecodableBlock(dtype);
+}
+
+/** Bytes between two wanted elements up to which they are read together: a page. */
+const GAP_BYTES = 4096;
+
+/**
+ * The elements at `places` (row-major indices, in any order) as singles; what is not finite becomes 0.
+ * @throws FormatError | SourceError from the reader
+ */
+export function readAt(tensor: TensorRef, places: Float64Array): Float32Array {
+  const order = Uint32Array.from(places, (_, i) => i);
+  if (!isAscending(places)) order.sort((a, b) => places[a] - places[b]);
+  const unit = toUnit(tensor.dtype);
+  const gap = Math.max(unit.elements, Math.floor((GAP_BYTES / unit.bytes) * unit.elements));
+  const found = new Float32Array(places.length);
+  for (let at = 0; at < order.length; ) {
+    const first = places[order[at]] - (places[order[at]] % unit.elements);
+    let end = at + 1;
+    while (end < order.length && isTogether(places[order[end - 1]], places[order[end]], first, gap)) end++;
+    const last = places[order[end - 1]];
+    const values = decode(tensor, first, Math.min(tensor.elementCount, last - (last % unit.elements) + unit.elements));
+    for (; at < end; at++) {
+      const value = values[places[order[at]] - first];
+      found[order[at]] = Number.isFinite(value) ? value : 0;
+    }
+  }
+  return found;
+}
+
+function isTogether(before: number, next: number, first: number, gap: number): boolean {
+  return next - before <= gap && next - first < LINEAGE_LIMITS.pieceElementsMax;
+}
+
+function isAscending(places: Float64Array): boolean {
+  return places.every((place, i) => i === 0 || places[i - 1] <= place);
+}
+
+/** The smallest run of elements that fills whole bytes: one, a few, or a block. */
+function toUnit(dtype: DType): { readonly elements: number; readonly bytes: number } {
+  if (isBlockDType(dtype)) return toBlockSize(dtype);
+  const { bits } = DTYPES[dtype];
+  if (bits >= 8) return { elements: 1, bytes: bits / 8 };
+  return bits === 6 ? { elements: 4, bytes: 3 } : { elements: 8 / bits, bytes: 1 };
+}
+
+/** Elements [first, end); `first` begins a unit, and `end` ends one or the tensor. */
+function decode(tensor: TensorRef, first: number, end: number): Float64Array {
+  const { dtype } = tensor;
+  const unit = toUnit(dtype);
+  const values = new Float64Array(end - first);
+  const bytes = new Uint8Array(Math.ceil((values.length / unit.elements) * unit.bytes));
+  tensor.read((first / unit.elements) * unit.bytes, bytes);
+  if (isFloatDType(dtype)) decodeFloats(dtype, bytes, values);
+  else if (isBlockDType(dtype)) decodeBlocks(dtype, bytes, values);
+  else if (isIntDType(dtype)) decodeInts(dtype, bytes, values);
+  return values;
+}

@@ -1,0 +1,133 @@
+/** One verdict from file order and neurons, with the reasons in words (docs/spec/lineage.md §6). */
+import type { OriginalFinding } from './finding.ts';
+import type { Fit } from './fit.ts';
+import { BUILT_IN, type Verdict } from './rule.ts';
+
+/** Why nothing can be told. */
+export type UntoldCode = 'architectures-differ' | 'neurons-unknown' | 'too-few-neurons' | 'between';
+
+export interface LineageJudgement {
+  readonly verdict: Verdict;
+  /** What decided; null when nothing did. */
+  readonly rule: 'file-order' | 'nulls' | 'built-in' | null;
+  /** Index of the original that decided; null for "unrelated" and "inconclusive". */
+  readonly original: number | null;
+  /** Set when the verdict is "inconclusive". */
+  readonly code: UntoldCode | null;
+  /** "cannot tell, because …" when the verdict is "inconclusive"; else what it rests on. */
+  readonly reason: string;
+  readonly notes: readonly string[];
+}
+
+/** Evidence in bits from which file order decides: the bar of a flag of the ownership mark. */
+export const ORDER_BITS = 64;
+/** Below this share of the suspect's weights with a counterpart, silence says nothing. */
+const COVERAGE_MIN = 0.5;
+
+const DIRECTION =
+  'a common past has no direction: whether the suspect comes from the original, the original from the suspect, or both from a third (a public base model, one start value) cannot be told from weights; a time stamp or a ledger entry says which was there first';
+const SILENCE =
+  'copies that were distilled, trained on answers, re-initialised or retrained until little was left of them look the same as unrelated models';
+
+/** Each original is one more try of the bound of file order: log2 of their number is taken off. */
+export function judgeLineage(fit: Fit, findings: readonly OriginalFinding[]): LineageJudgement {
+  const orderBits = findings.map(({ order }) => order.evidenceBits - Math.log2(findings.length));
+  const byOrder = toLargest(orderBits);
+  if (orderBits[byOrder] >= ORDER_BITS) {
+    const reason = toOrderWords(findings[byOrder], orderBits[byOrder]);
+    return derived('file-order', byOrder, reason, [DIRECTION]);
+  }
+  const shares = findings.map(({ judged, agreement }) =>
+    judged?.verdict === 'derived' ? (agreement?.share ?? 0) : -1,
+  );
+  const byNeurons = toLargest(shares);
+  const decided = findings[byNeurons].judged;
+  if (shares[byNeurons] >= 0 && decided !== null) {
+    return derived(decided.rule, byNeurons, toAgreementWords(findings[byNeurons]), [DIRECTION]);
+  }
+  return judgeSilence(fit, findings);
+}
+
+function derived(
+  rule: 'file-order' | 'nulls' | 'built-in',
+  original: number,
+  reason: string,
+  notes: readonly string[],
+): LineageJudgement {
+  return { verdict: 'derived', rule, original, code: null, reason, notes };
+}
+
+/** "unrelated" is said only when every original was compared and none shows more than independent models do. */
+function judgeSilence(fit: Fit, findings: readonly OriginalFinding[]): LineageJudgement {
+  const nothing = { original: null, notes: [SILENCE] };
+  const untold = findings.map((finding, index) => findUntold(fit.coverage[index], finding));
+  const first = untold.find((found) => found !== null);
+  if (first) {
+    return {
+      ...nothing,
+      verdict: 'inconclusive',
+      rule: null,
+      code: first.code,
+      reason: `cannot tell, because ${first.words}`,
+    };
+  }
+  const best = findings[toLargest(findings.map(({ agreement }) => agreement?.share ?? 0))];
+  const rule = best.judged?.rule ?? null;
+  return { ...nothing, verdict: 'unrelated', rule, code: null, reason: toAgreementWords(best) };
+}
+
+interface Untold {
+  readonly code: UntoldCode;
+  readonly words: string;
+}
+
+function findUntold(coverage: number, { agreement, judged }: OriginalFinding): Untold | null {
+  if (coverage < COVERAGE_MIN) {
+    const percent = Math.round(100 * coverage);
+    return {
+      code: 'architectures-differ',
+      words: `only ${percent} % of the suspect's weights have a counterpart in the original`,
+    };
+  }
+  if (agreement === null || judged === null) {
+    return {
+      code: 'neurons-unknown',
+      words:
+        'its neurons do not stand where the original has them, and neither file says which of them could change places (a graph would)',
+    };
+  }
+  if (agreement.neurons < BUILT_IN.neuronsMin) {
+    return {
+      code: 'too-few-neurons',
+      words: `only ${agreement.neurons} neurons could be matched twice, and no rule judges fewer than ${BUILT_IN.neuronsMin}`,
+    };
+  }
+  if (judged.verdict === 'unrelated') return null;
+  return { code: 'between', words: toAgreementWords({ agreement, judged }) };
+}
+
+function toOrderWords({ order: { layers, basis } }: OriginalFinding, bits: number): string {
+  const fixed = layers.reduce((sum, layer) => sum + layer.fixed, 0);
+  const neurons = layers.reduce((sum, layer) => sum + layer.neurons, 0);
+  const taken = basis === 'topology' ? '' : "; that rows are neurons is taken from the tensors' names";
+  return `${fixed} of ${neurons} neurons in ${layers.length} layers stand where the original has them: at most 2^-${bits.toFixed(1)} under independent initialisation, after all tries${taken}`;
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+
+function toAgreementWords({ agreement, judged }: Pick<OriginalFinding, 'agreement' | 'judged'>): string {
+  if (agreement === null || judged === null) return '';
+  const { rule, derivedShare, unrelatedShare, layersDerived, layersJudged, nulls } = judged;
+  const found = `${agreement.agreed} of ${agreement.neurons} neurons (${percent(agreement.share)}) get the same partner from disjoint weights, above the bar in ${layersDerived} of ${layersJudged} layers`;
+  const bars = `derived above ${percent(derivedShare)} in total and in ${BUILT_IN.layersMin} layers, unrelated ${rule === 'nulls' ? 'up to' : 'below'} ${percent(unrelatedShare)}`;
+  const against =
+    nulls === null
+      ? ''
+      : `; ${nulls.models} independent models reach ${percent(nulls.shareMax)} at most, rank p = ${nulls.rankP.toFixed(3)}`;
+  return `${found} (${rule === 'nulls' ? 'rule from independent models' : 'built-in rule'}: ${bars})${against}`;
+}
+
+/** Index of the largest number; 0 for none. */
+function toLargest(values: readonly number[]): number {
+  return values.reduce((best, value, index) => (value > values[best] ? index : best), 0);
+}
