@@ -1,4 +1,5 @@
 /** Aligns a suspect to the unmarked original: undoes permuted, rescaled and added neurons (docs/spec/watermark.md §7). */
+import { ALIGN_LIMITS } from '../core/limits/align.ts';
 import { type Progress, silentProgress } from '../core/ports.ts';
 import type { Model } from '../model/types.ts';
 import { createAlignedLayers } from './aligned-layer.ts';
@@ -6,7 +7,7 @@ import { assign, type SimilarityMatrix } from './assignment.ts';
 import { type ChannelMaps, type LayerPair, toSuspectCounts } from './channel-maps.ts';
 import type { LoadLattice } from './lattice.ts';
 import { pairTensors } from './pairs.ts';
-import { addPiece, createLoader, toLayerPairs } from './pieces.ts';
+import { addPiece, createLoader, isKnown, listPieces, type Piece, toLayerPairs } from './pieces.ts';
 import type { AlignedLayer, Topology } from './ports.ts';
 import { toScalarPairs } from './scalars.ts';
 import { addScalarSimilarities } from './similarity.ts';
@@ -51,17 +52,25 @@ export function alignSuspect({ topology, original, suspect, progress = silentPro
   });
   progress.step('alignment', SWEEPS_MAX * topology.spaces.length, 'items');
   const load = createLoader();
+  const neighbours = listNeighbours(topology);
+  /** The maps around a space when it was last matched: while they stay, so does what would be found. */
+  const seen = topology.spaces.map((): readonly (Int32Array | null)[] | null => null);
   const matchSpace = (index: number): boolean => {
     progress.advance(1);
     if (!topology.spaces[index].isPermutable) return false;
+    const around = neighbours[index].map((other) => maps.bySpace[other]);
+    const last = seen[index];
+    if (last !== null && around.every((map, i) => map === last[i])) return false;
+    seen[index] = around;
     const matrix = toSimilarities(index, topology, layers, maps, load);
     for (const { space, ours, theirs } of scalars) {
       if (space === index && theirs.length === matrix.columns) addScalarSimilarities(matrix, ours, theirs);
     }
     const before = maps.bySpace[index];
     const found = assign(matrix);
-    maps.bySpace[index] = found;
-    return before?.some((channel, i) => channel !== found[i]) ?? true;
+    const isSame = before?.every((channel, i) => channel === found[i]) ?? false;
+    if (!isSame) maps.bySpace[index] = found;
+    return !isSame;
   };
   for (let sweep = 0; sweep < SWEEPS_MAX; sweep++) {
     const changes = topology.spaces.map((_, index) => matchSpace(index));
@@ -69,6 +78,21 @@ export function alignSuspect({ topology, original, suspect, progress = silentPro
   }
   progress.done();
   return { layers: createAlignedLayers(layers, maps, load), ...countMoved(topology, maps), channelMaps: maps.bySpace };
+}
+
+/** For each space those on the other axis of the layers around it: what its similarities depend on. */
+function listNeighbours({ layers, spaces }: Topology): number[][] {
+  const found = spaces.map(() => new Set<number>());
+  for (const layer of layers) {
+    const [out, input] = [layer.out, layer.in].map((axis) => axis?.segments.filter(({ space }) => space >= 0) ?? []);
+    for (const a of out) {
+      for (const b of input) {
+        found[a.space].add(b.space);
+        found[b.space].add(a.space);
+      }
+    }
+  }
+  return found.map((set) => [...set]);
 }
 
 /** Similarities of the channels of one space over every layer whose other side is known. */
@@ -82,16 +106,25 @@ function toSimilarities(
   const rows = topology.spaces[space].channels;
   const columns = maps.counts[space];
   const matrix = { rows, columns, values: new Float32Array(rows * columns) };
-  for (const pair of layers) {
-    if (pair.ours === null || pair.theirs === null) continue;
-    for (const side of ['out', 'in'] as const) {
-      const axis = pair.layer[side];
-      axis?.segments.forEach((segment, at) => {
-        if (segment.space === space) addPiece(matrix, { pair, side, at }, maps, load);
-      });
-    }
-  }
+  const pieces = listPieces(space, layers);
+  const known =
+    rows <= ALIGN_LIMITS.manyChannels ? pieces : chooseEvenly(pieces.filter((piece) => isKnown(piece, maps)));
+  const options = rows <= ALIGN_LIMITS.manyChannels ? {} : { featuresMax: toFeaturesMax(rows, known.length) };
+  for (const piece of known) addPiece(matrix, piece, maps, load, options);
   return matrix;
+}
+
+/** The residual stream of a language model has hundreds of layers around it; some of them are enough, spread over its depth. */
+function chooseEvenly(pieces: readonly Piece[]): Piece[] {
+  const count = Math.min(pieces.length, ALIGN_LIMITS.piecesMany);
+  return Array.from({ length: count }, (_, i) => pieces[Math.floor((i * pieces.length) / count)]);
+}
+
+/** All pieces share what a channel is compared by, so that the time does not grow with their number. */
+function toFeaturesMax(channels: number, pieces: number): number {
+  const { exactAssignmentMax, featuresMany, featuresMost, featuresAll } = ALIGN_LIMITS;
+  const most = channels > exactAssignmentMax ? featuresMost : featuresMany;
+  return Math.max(32, Math.min(most, Math.floor(featuresAll / Math.max(1, pieces))));
 }
 
 function countMoved(topology: Topology, maps: ChannelMaps): { movedChannels: number; channels: number } {

@@ -1,4 +1,4 @@
-/** Assigns rows to columns at the largest total similarity: exact up to a size, greedy beyond (docs/spec/watermark.md §7.3). */
+/** Assigns rows to columns at the largest total similarity: exact up to a size, clear pairs first beyond (docs/spec/watermark.md §7.3). */
 import { ALIGN_LIMITS } from '../core/limits/align.ts';
 
 /** Similarities, row-major [rows, columns]. */
@@ -84,7 +84,7 @@ function assignExactly({ rows, columns, values }: SimilarityMatrix): Int32Array 
   return found;
 }
 
-/** Mutual nearest neighbours, then the rest by falling similarity. */
+/** Mutual nearest neighbours; the rest exactly where it is small enough, else by falling similarity. */
 function assignGreedily({ rows, columns, values }: SimilarityMatrix): Int32Array {
   const found = new Int32Array(rows).fill(UNMATCHED);
   const isTaken = new Uint8Array(columns);
@@ -102,16 +102,54 @@ function assignGreedily({ rows, columns, values }: SimilarityMatrix): Int32Array
     found[r] = bestColumn[r];
     isTaken[bestColumn[r]] = 1;
   }
-  const rest = Array.from({ length: rows }, (_, r) => r).filter((r) => found[r] === UNMATCHED);
-  const similarity = (r: number): number => values[r * columns + bestColumn[r]];
-  for (const r of rest.sort((a, b) => similarity(b) - similarity(a))) {
-    let best = UNMATCHED;
+  const restRows = listWhere(rows, (r) => found[r] === UNMATCHED);
+  const restColumns = listWhere(columns, (c) => isTaken[c] === 0);
+  if (restRows.length === 0 || restColumns.length === 0) return found;
+  const rest = {
+    rows: restRows.length,
+    columns: restColumns.length,
+    at: (r: number, c: number): number => values[restRows[r] * columns + restColumns[c]],
+  };
+  const own = Math.max(rest.rows, rest.columns) > ALIGN_LIMITS.exactAssignmentMax ? toFalling(rest) : toExact(rest);
+  own.forEach((column, row) => {
+    if (column !== UNMATCHED) found[restRows[row]] = restColumns[column];
+  });
+  return found;
+}
+
+function listWhere(length: number, keep: (index: number) => boolean): number[] {
+  return Array.from({ length }, (_, index) => index).filter(keep);
+}
+
+interface Rest {
+  readonly rows: number;
+  readonly columns: number;
+  at(row: number, column: number): number;
+}
+
+function toExact({ rows, columns, at }: Rest): Int32Array {
+  const values = new Float32Array(rows * columns);
+  for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) values[r * columns + c] = at(r, c);
+  return assign({ rows, columns, values });
+}
+
+/** Rows by their best column that is left, the most alike first. */
+function toFalling({ rows, columns, at }: Rest): Int32Array {
+  const found = new Int32Array(rows).fill(UNMATCHED);
+  const isTaken = new Uint8Array(columns);
+  const best = Float64Array.from({ length: rows }, (_, r) => {
+    let most = Number.NEGATIVE_INFINITY;
+    for (let c = 0; c < columns; c++) most = Math.max(most, at(r, c));
+    return most;
+  });
+  for (const r of Array.from(best.keys()).sort((a, b) => best[b] - best[a])) {
+    let chosen = UNMATCHED;
     for (let c = 0; c < columns; c++) {
-      if (isTaken[c] === 0 && (best === UNMATCHED || values[r * columns + c] > values[r * columns + best])) best = c;
+      if (isTaken[c] === 0 && (chosen === UNMATCHED || at(r, c) > at(r, chosen))) chosen = c;
     }
-    if (best === UNMATCHED) break;
-    found[r] = best;
-    isTaken[best] = 1;
+    if (chosen === UNMATCHED) break;
+    found[r] = chosen;
+    isTaken[chosen] = 1;
   }
   return found;
 }

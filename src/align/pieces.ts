@@ -48,9 +48,27 @@ export function createLoader(): LoadLattice {
   };
 }
 
+export interface PieceOptions {
+  /** Which entries of the original's other axis count; all when left out. */
+  readonly keep?: (entry: number) => boolean;
+  /** Features that a channel is folded to at most; by the number of channels when left out. */
+  readonly featuresMax?: number;
+}
+
+/** Pieces of all layers around a space that both models have, whether their other axes are known or not. */
+export function listPieces(space: number, layers: readonly LayerPair[]): Piece[] {
+  return layers.flatMap((pair) => {
+    if (pair.ours === null || pair.theirs === null) return [];
+    return (['out', 'in'] as const).flatMap((side) =>
+      (pair.layer[side]?.segments ?? []).flatMap((segment, at) =>
+        segment.space === space ? [{ pair, side, at }] : [],
+      ),
+    );
+  });
+}
+
 /**
  * Adds what one piece says to the similarities of its space's channels; nothing while its other axis is unknown.
- * @param keep which entries of the original's other axis count; all when left out
  * @returns how many numbers of each channel were compared
  */
 export function addPiece(
@@ -58,7 +76,7 @@ export function addPiece(
   piece: Piece,
   maps: ChannelMaps,
   load: LoadLattice,
-  keep: (entry: number) => boolean = () => true,
+  { keep = () => true, featuresMax }: PieceOptions = {},
 ): number {
   const { pair, side, at } = piece;
   const axis = pair.layer[side]!;
@@ -76,8 +94,13 @@ export function addPiece(
     others: others.ours,
   };
   const theirs: Side = { ...ours, lattice: b, entries: mapper.theirEntries(at), others: others.theirs };
-  addSimilarities(matrix, ours, theirs);
+  addSimilarities(matrix, ours, theirs, featuresMax);
   return axis.inner * others.ours.length * a.kernel.length;
+}
+
+/** Whether the other axis of a piece is known in both models. */
+export function isKnown({ pair, side }: Piece, maps: ChannelMaps): boolean {
+  return createLayerMapper(pair, side === 'out' ? 'in' : 'out', maps).toTheirs() !== undefined;
 }
 
 /** Entries of the other axis that are known on both sides, or undefined when that axis is still unknown. */

@@ -25,13 +25,20 @@ const FOLD_DOMAIN = 0xa1;
  * Adds the cosines of `ours` against `theirs`, each weighted by the number of features behind it: under independent
  * noise per weight, that is the log-likelihood ratio up to a constant.
  */
-export function addSimilarities(into: SimilarityMatrix, ours: Side, theirs: Side): void {
-  const channels = ours.entries.length / ours.inner;
-  const widthMax = channels > ALIGN_LIMITS.manyChannels ? ALIGN_LIMITS.featuresMany : ALIGN_LIMITS.featuresMax;
-  const a = toFeatures(ours, widthMax);
-  const b = toFeatures(theirs, widthMax);
+export function addSimilarities(
+  into: SimilarityMatrix,
+  ours: Side,
+  theirs: Side,
+  featuresMax = toFeaturesMax(ours.entries.length / ours.inner),
+): void {
+  const a = toFeatures(ours, featuresMax);
+  const b = toFeatures(theirs, featuresMax);
   if (a.width !== b.width) throw new Error('internal error: the sides do not line up');
   addProducts(into, a, b, a.width);
+}
+
+function toFeaturesMax(channels: number): number {
+  return channels > ALIGN_LIMITS.manyChannels ? ALIGN_LIMITS.featuresMany : ALIGN_LIMITS.featuresMax;
 }
 
 interface Features {
@@ -133,15 +140,63 @@ function balance(own: Float64Array, other: Float64Array, square: (own: number, o
   }
 }
 
+/** Rows and columns of a block of products: their sums stay in registers, and each value loaded is used four times. */
+const TILE = 4;
+
+/**
+ * Adds weight · a bᵀ. Every product is one sum over the features in their order, whatever the block it is computed in, so
+ * that results do not depend on the tiling.
+ */
 function addProducts(into: SimilarityMatrix, a: Features, b: Features, weight: number): void {
+  for (let r = 0; r < a.rows; r += TILE) {
+    for (let c = 0; c < b.rows; c += TILE) {
+      if (r + TILE <= a.rows && c + TILE <= b.rows) addTile(into, a, b, weight, r, c);
+      else addEdge(into, a, b, weight, r, c);
+    }
+  }
+}
+
+function addEdge(into: SimilarityMatrix, a: Features, b: Features, weight: number, row: number, column: number): void {
   const { width } = a;
-  for (let r = 0; r < a.rows; r++) {
-    for (let c = 0; c < b.rows; c++) {
+  for (let r = row; r < Math.min(row + TILE, a.rows); r++) {
+    for (let c = column; c < Math.min(column + TILE, b.rows); c++) {
       let sum = 0;
       const [from, to] = [r * width, c * width];
       for (let i = 0; i < width; i++) sum += a.values[from + i] * b.values[to + i];
       into.values[r * into.columns + c] += weight * sum;
     }
+  }
+}
+
+/** Four rows by two columns, twice: more sums than that leave the registers. */
+function addTile(into: SimilarityMatrix, a: Features, b: Features, weight: number, row: number, column: number): void {
+  const { width, values: left } = a;
+  const { values: right } = b;
+  const [r0, r1, r2, r3] = [row * width, (row + 1) * width, (row + 2) * width, (row + 3) * width];
+  for (let c = column; c < column + TILE; c += 2) {
+    const [c0, c1] = [c * width, (c + 1) * width];
+    let [s00, s01, s10, s11, s20, s21, s30, s31] = [0, 0, 0, 0, 0, 0, 0, 0];
+    for (let i = 0; i < width; i++) {
+      const [b0, b1] = [right[c0 + i], right[c1 + i]];
+      s00 += left[r0 + i] * b0;
+      s01 += left[r0 + i] * b1;
+      s10 += left[r1 + i] * b0;
+      s11 += left[r1 + i] * b1;
+      s20 += left[r2 + i] * b0;
+      s21 += left[r2 + i] * b1;
+      s30 += left[r3 + i] * b0;
+      s31 += left[r3 + i] * b1;
+    }
+    const at = row * into.columns + c;
+    const { values, columns } = into;
+    values[at] += weight * s00;
+    values[at + 1] += weight * s01;
+    values[at + columns] += weight * s10;
+    values[at + columns + 1] += weight * s11;
+    values[at + 2 * columns] += weight * s20;
+    values[at + 2 * columns + 1] += weight * s21;
+    values[at + 3 * columns] += weight * s30;
+    values[at + 3 * columns + 1] += weight * s31;
   }
 }
 

@@ -220,7 +220,7 @@ function toFound(
   let features = 0;
   for (const { look, half } of looks) {
     const keep = half === undefined ? undefined : createHalf(look, half);
-    const added = addPiece(matrix, look, maps, load, keep);
+    const added = addPiece(matrix, look, maps, load, { keep });
     if (added === 0) continue;
     features += added;
     layers.add(look.layer);

@@ -7,6 +7,11 @@ export const ALIGN_LIMITS = {
   /** Above this many channels, fewer features do: pairs grow with the square. */
   manyChannels: 1024,
   featuresMany: 256,
+  /** Above `exactAssignmentMax` channels: a product of 14,336 x 14,336 channels takes a minute with four times as many. */
+  featuresMost: 64,
+  /** Features of all layers around a space of many channels together, and how many of the layers are looked at. */
+  featuresAll: 1024,
+  piecesMany: 24,
   /** Neurons of one layer that are matched twice for lineage: two tables of all pairs take 128 MiB at this size. */
   viewChannelsMax: 4096,
   /** Elements of one layer that is read whole for that (256 MiB as singles). */
