@@ -51,6 +51,12 @@ const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./commands/lineage.ts')).defineLineage,
   },
   {
+    name: 'mark',
+    group: GROUP.mark,
+    summary: 'plan the ownership mark of a model that is still to be trained',
+    load: async () => (await import('./commands/mark/index.ts')).defineMark,
+  },
+  {
     name: 'disclose',
     group: GROUP.mark,
     summary: 'write the seed of a claim in the clear, for a judge',

@@ -22,7 +22,7 @@ const NAME_OF = new Map<DType, string>([...SAFETENSORS_DTYPES].map(([name, dtype
  * types, logical bytes. Tensors are ordered by element size, largest first, so that each is aligned.
  * @throws FormatError FORMAT_NOT_CONVERTIBLE when tensors exist and none can be stored
  */
-export function toSafetensors(model: Model, fileName: string): Conversion {
+export function toSafetensors(model: Pick<Model, 'metadata' | 'tensors'>, fileName: string): Conversion {
   const kept = model.tensors.filter(isStorable).sort((a, b) => toAlignment(b) - toAlignment(a));
   const skipped = model.tensors.filter((tensor) => !isStorable(tensor)).map(({ name }) => name);
   if (kept.length === 0 && skipped.length > 0) throw new FormatError('FORMAT_NOT_CONVERTIBLE', { fields: { skipped } });
@@ -44,7 +44,7 @@ function toAlignment(tensor: TensorRef): number {
   return tensor.elementCount === 0 ? 1 : tensor.byteLength / tensor.elementCount;
 }
 
-function toHeaderBytes(model: Model, tensors: readonly TensorRef[]): Uint8Array {
+function toHeaderBytes(model: Pick<Model, 'metadata'>, tensors: readonly TensorRef[]): Uint8Array {
   // A null prototype, so that a tensor named "__proto__" becomes a member like any other.
   const header = Object.create(null) as Record<string, unknown>;
   const metadata = [...model.metadata].filter((entry) => !entry.some((text) => LONE_SURROGATE.test(text)));

@@ -18,6 +18,7 @@ export * from './label.ts';
 export * from './graph/index.ts';
 export * from './triggers/index.ts';
 export * from './output/index.ts';
+export * from './plan/index.ts';
 export {
   findPayload,
   type Payload,

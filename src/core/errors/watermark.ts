@@ -56,6 +56,24 @@ export const watermarkErrors = defineErrors({
     http: 413,
     fix: 'Use the annex file as the command that made it wrote it.',
   },
+  RECIPIENT_NO_NEURONS: {
+    message: 'The model has too few neurons that can change places to name a recipient.',
+    exit: EXIT.cannotTell,
+    http: 422,
+    fix: 'Pass --recipient-code payload, which puts the recipient into the weights, or convert the model to a format with a graph and unpacked weights.',
+  },
+  RECIPIENT_ORDER_CHANGES_OUTPUTS: {
+    message: 'The model answers otherwise with its neurons in another order.',
+    exit: EXIT.cannotTell,
+    http: 422,
+    fix: 'Pass --recipient-code payload, and report the model: an operator in it depends on the order of channels unseen.',
+  },
+  RECIPIENT_REGISTER_MALFORMED: {
+    message: 'The register of recipients is not what docs/spec/recipient-code.md describes.',
+    exit: EXIT.malformed,
+    http: 422,
+    fix: 'Restore the annexes of the home from a backup; the ledger says which were recorded.',
+  },
   WATERMARK_SEED_MISMATCH: {
     message: 'The seed does not match the commitment.',
     exit: EXIT.malformed,
@@ -92,6 +110,12 @@ export const watermarkErrors = defineErrors({
     exit: EXIT.cannotTell,
     http: 409,
     fix: 'Use the annex that "modelward trigger embed" recorded.',
+  },
+  WATERMARK_PLAN_TOO_LARGE: {
+    message: 'The model has more weights than a plan for training writes out.',
+    exit: EXIT.cannotTell,
+    http: 422,
+    fix: 'Train without it, and mark the trained model with "modelward protect": that needs no plan.',
   },
   WATERMARK_LABEL_TOO_LONG: {
     message: 'The label does not fit into the least significant bits of this model.',
