@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import {
   toHardEvidenceBits,
   toLog2BinomialTail,
+  toLog2HypergeometricTail,
   toLogFactorial,
   toNormalQuantile,
   toPairedChange,
@@ -42,6 +43,32 @@ describe('stats', () => {
         expect(toLog2BinomialTail(n, k, 0.5)).toBeCloseTo(log2Big(exactTail(n, k)) - n, 8);
       }
     }
+  });
+
+  test('hypergeometric tails agree with exact counts for every number of hits', () => {
+    const choose = (n: number, k: number): bigint => {
+      let result = 1n;
+      for (let i = 0; i < k; i++) result = (result * BigInt(n - i)) / BigInt(i + 1);
+      return k < 0 || k > n ? 0n : result;
+    };
+    for (const [population, successes, draws] of [
+      [10, 4, 3],
+      [10, 8, 7],
+      [250, 60, 50],
+      [250, 50, 50],
+      [30, 0, 6],
+      [30, 30, 6],
+    ]) {
+      const all = choose(population, draws);
+      for (let atLeast = 0; atLeast <= draws; atLeast++) {
+        let hits = 0n;
+        for (let k = atLeast; k <= draws; k++) hits += choose(successes, k) * choose(population - successes, draws - k);
+        const found = toLog2HypergeometricTail({ population, successes, draws, atLeast });
+        if (hits === 0n) expect(found).toBe(Number.NEGATIVE_INFINITY);
+        else expect(found).toBeCloseTo(log2Big(hits) - log2Big(all), 8);
+      }
+    }
+    expect(() => toLog2HypergeometricTail({ population: 3, successes: 4, draws: 1, atLeast: 1 })).toThrow(TypeError);
   });
 
   test('the error budgets of 64 and 128 bits are those of the design note', () => {

@@ -53,6 +53,36 @@ function toSmallTailMantissa(n: number, k: number, p: number): number {
 }
 
 /**
+ * log2 P[X ≥ atLeast], X the successes among `draws` of `population` things of which `successes` are successes, drawn without
+ * putting back. Summed in the log domain over at most `draws` terms.
+ *
+ * Null hypothesis: every choice of `draws` things is equally likely. False-alarm rate: the result itself.
+ */
+export function toLog2HypergeometricTail(given: {
+  readonly population: number;
+  readonly successes: number;
+  readonly draws: number;
+  readonly atLeast: number;
+}): number {
+  const { population, successes, draws, atLeast } = given;
+  const isCount = [population, successes, draws, atLeast].every((value) => Number.isInteger(value) && value >= 0);
+  if (!isCount || successes > population || draws > population) throw new TypeError('counts must fit the population');
+  const lowest = Math.max(0, draws + successes - population);
+  const highest = Math.min(draws, successes);
+  if (atLeast <= lowest) return 0;
+  if (atLeast > highest) return Number.NEGATIVE_INFINITY;
+  const toLogChoose = (n: number, k: number): number => toLogFactorial(n) - toLogFactorial(k) - toLogFactorial(n - k);
+  const all = toLogChoose(population, draws);
+  const terms = Array.from({ length: highest - atLeast + 1 }, (_, i) => {
+    const hits = atLeast + i;
+    return toLogChoose(successes, hits) + toLogChoose(population - successes, draws - hits) - all;
+  });
+  const largest = terms.reduce((a, b) => Math.max(a, b));
+  const sum = terms.reduce((total, term) => total + Math.exp(term - largest), 0);
+  return Math.min(0, (largest + Math.log(sum)) / Math.LN2);
+}
+
+/**
  * Evidence in bits, -log2 p, that at most `errors` of `bits` keyed bits disagree by chance: p = 2^-n Σ_{i≤e} C(n, i).
  *
  * Null hypothesis: the suspect is independent of the key, so each bit agrees with probability 1/2. False-alarm rate at
