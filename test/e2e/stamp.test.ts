@@ -243,6 +243,14 @@ describe('stamp signature', () => {
     expect(Buffer.compare(readFileSync(at('g0.onnx')), readFileSync(at('mlp.onnx')))).toBe(0);
   });
 
+  test('a column more is no class: accuracy is not told where classes are no longer where they were', () => {
+    const { effect } = place.json<StampResult>([
+      ...['stamp', 'checksum', 'mlp.onnx', '--column', '--eval', join(samples, 'eval.npz'), '--out', 'column.onnx'],
+    ]);
+    expect([effect?.outputs[0].shapeBefore?.at(-1), effect?.outputs[0].shapeAfter.at(-1)]).toEqual([10, 11]);
+    expect(effect?.accuracy).toBeNull();
+  });
+
   test('numbers that no mark file may hold are wrong usage, and nothing is written', () => {
     for (const args of [
       ['scores', '--text', 'a', '--step', '2'],

@@ -9,7 +9,9 @@ import * as K from '../../../test/formats/pickle.ts';
 import { TFLITE_OP, TFLITE_TYPE, toTfliteRoot } from '../../../test/formats/tflite.ts';
 import { writeTorch } from '../../../test/formats/zip.ts';
 import { codeOf } from '../../../test/error-code.ts';
+import { FormatError } from '../../core/errors.ts';
 import type { ScanReport } from './finding.ts';
+import { findRefusal } from './refusals.ts';
 
 const FIXTURES = join(import.meta.dirname, '../../../test/fixtures/pytorch');
 
@@ -271,6 +273,22 @@ describe('PyTorch', () => {
 });
 
 describe('what does not open', () => {
+  test.each([
+    ['S01', ['ONNX_STORAGE', 'ONNX_ATTRIBUTE', 'TFLITE_BUFFER']],
+    [
+      'S02',
+      ['SOURCE_OUTSIDE_FOLDER', 'SOURCE_LINK_REFUSED', 'ONNX_EXTERNAL', 'ONNX_EXTERNAL_BOUNDS', 'TFLITE_EXTERNAL'],
+    ],
+    ['S03', ['ONNX_DUPLICATE_NAME', 'ONNX_FUNCTION_RECURSION', 'ONNX_DEPTH', 'SAFETENSORS_DUPLICATE_KEY']],
+    ['S03', ['SAFETENSORS_OFFSETS', 'SAFETENSORS_DATA_LENGTH', 'GGUF_DUPLICATE_KEY', 'GGUF_OFFSETS', 'TFLITE_OVERLAP']],
+  ] as const)('%s: a file that is refused for %s is an attack, not damage', (rule, codes) => {
+    for (const code of codes) {
+      const finding = findRefusal(new FormatError(code, { fields: { tensor: 'w', offset: 7 } }));
+      expect(finding).toMatchObject({ rule, severity: 'high', subject: 'w', offset: 7 });
+    }
+    expect(findRefusal(new FormatError('ONNX_TRUNCATED'))).toBeNull();
+  });
+
   test('S03: two tensors of one name', () => {
     const text = Buffer.from(
       '{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}',

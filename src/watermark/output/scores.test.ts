@@ -1,5 +1,6 @@
 /** The dither of scores: put in, run, and read with its exact evidence. */
 import { describe, expect, test } from 'vitest';
+import { imageModel } from '../../../test/fakes/image-model.ts';
 import { add, digits, key, mlp, otherKey, payload, run, toTensor } from '../../../test/output-marks.ts';
 import { type OutputMark, readOutputMark, toOutputMark } from './index.ts';
 import { toNumbers } from './values.ts';
@@ -23,6 +24,17 @@ describe('the dither of scores', () => {
     expect(read.cells).toBeGreaterThan(500);
     // All agree: the tail is 2^-cells exactly, less the trials.
     expect(read.evidenceBits).toBeCloseTo(read.cells - 2, 6);
+  });
+
+  test('scores of 0 and 1 stay 0 and 1, whatever the key: probabilities remain such', async () => {
+    const bytes = imageModel({ output: 'logits', dtype: 'f32', shape: ['batch', 3] });
+    const feed = toTensor([1, 3], (i) => [0, 1, 0.5][i]);
+    for (let first = 0; first < 8; first++) {
+      const mark = scoresMark({ key: new Uint8Array(32).fill(first) });
+      const [zero, one, half] = toNumbers((await run(add(bytes, mark), feed)).get('logits')!);
+      expect([zero, one]).toEqual([0, 1]);
+      expect(Math.abs(half - 0.5)).toBeCloseTo(0.25e-3, 6);
+    }
   });
 
   test('another key, the unmarked model, and rounded scores say nothing', async () => {
