@@ -29,6 +29,7 @@ export const formatsErrors = defineErrors({
     message: 'The graph holds something that cannot be read or written for editing.',
     exit: EXIT.cannotTell,
     http: 422,
+    fix: 'Give the ONNX file of the model, without training graphs.',
   },
   FORMAT_READ_ONLY: {
     message: 'Files of this format are read, never written.',

@@ -4,14 +4,29 @@ import { defineErrors, EXIT } from './table.ts';
 const usage = { exit: EXIT.usage, http: 409 } as const;
 
 export const surgeryErrors = defineErrors({
-  SURGERY_SCOPE_MISSING: { message: 'The model has no graph, subgraph or function of that path.', exit: 2, http: 404 },
-  SURGERY_NODE_MISSING: { message: 'The scope has no such node.', exit: 2, http: 404 },
+  SURGERY_SCOPE_MISSING: {
+    message: 'The model has no graph, subgraph or function of that path.',
+    exit: EXIT.usage,
+    http: 404,
+    fix: 'Run "modelward graph find MODEL --json": "scope" of a node is its path.',
+  },
+  SURGERY_NODE_MISSING: {
+    message: 'The scope has no such node.',
+    exit: EXIT.usage,
+    http: 404,
+    fix: 'Run "modelward graph find MODEL" for the names of nodes; a node without one goes by an output.',
+  },
   SURGERY_NODE_AMBIGUOUS: {
     ...usage,
     message: 'Several nodes of the scope have that name.',
     fix: 'Name the node by one of its outputs.',
   },
-  SURGERY_VALUE_MISSING: { message: 'The scope defines no value of that name.', exit: 2, http: 404 },
+  SURGERY_VALUE_MISSING: {
+    message: 'The scope defines no value of that name.',
+    exit: EXIT.usage,
+    http: 404,
+    fix: 'Run "modelward graph infer MODEL" for the names of values.',
+  },
   SURGERY_TENSOR_MISSING: {
     message: 'The value is neither an initializer nor the output of a Constant node.',
     exit: EXIT.usage,
@@ -76,11 +91,13 @@ export const surgeryErrors = defineErrors({
     message: 'The edit would make the model invalid; nothing was changed.',
     exit: EXIT.malformed,
     http: 422,
+    fix: 'Change more in the same edit, by a plan of several verbs, until the rule that is named holds again.',
   },
   SURGERY_PLAN_MALFORMED: {
     message: 'The edit plan is not a list of known verbs with their arguments.',
     exit: EXIT.malformed,
     http: 400,
+    fix: 'Look at what "at" names; docs/spec/edit-plan.md has the verbs, and the JSON of nodes and tensors.',
   },
   SURGERY_PLAN_TOO_LARGE: {
     message: 'The edit holds more tensor data than a plan carries.',
