@@ -128,6 +128,8 @@ export function parseClaim(bytes: Uint8Array): Claim {
   }
   const result = claimSchema.safeParse(value);
   if (!result.success) {
+    const brought = findBroughtKey(result.error.issues);
+    if (brought !== undefined) throw new WatermarkError('WATERMARK_KEY_FITTED', { fields: { member: brought } });
     const paths = result.error.issues.slice(0, 20).map((issue) => `${issue.path.join('.') || '.'}: ${issue.code}`);
     throw new WatermarkError('WATERMARK_CLAIM_MALFORMED', { fields: { issues: paths } });
   }
@@ -142,6 +144,16 @@ export function parseClaim(bytes: Uint8Array): Claim {
   if (fault !== undefined) throw malformed(`the topology has ${fault}`, bytes.length);
   listMarkedLayers(claim);
   return claim;
+}
+
+/** What a key that was fitted to weights afterwards would have to bring along; ours all follow from the committed seed. */
+const FITTED_MEMBERS: ReadonlySet<string> = new Set([
+  ...['chips', 'columns', 'key', 'keys', 'matrix', 'message', 'payload', 'positions', 'projection'],
+]);
+
+function findBroughtKey(issues: readonly z.core.$ZodIssue[]): string | undefined {
+  const unknown = issues.flatMap((issue) => (issue.code === 'unrecognized_keys' ? issue.keys : []));
+  return unknown.find((name) => FITTED_MEMBERS.has(name.toLowerCase()));
 }
 
 function malformed(message: string, sizeBytes: number): WatermarkError {

@@ -74,6 +74,12 @@ export const watermarkErrors = defineErrors({
     http: 422,
     fix: 'Restore the annexes of the home from a backup; the ledger says which were recorded.',
   },
+  WATERMARK_KEY_FITTED: {
+    message: 'The claim brings positions or a message of its own.',
+    exit: EXIT.malformed,
+    http: 422,
+    fix: 'Believe no key that does not follow from a committed seed: one that is fitted to given weights reads every bit right.',
+  },
   WATERMARK_SEED_MISMATCH: {
     message: 'The seed does not match the commitment.',
     exit: EXIT.malformed,
@@ -103,6 +109,18 @@ export const watermarkErrors = defineErrors({
     exit: EXIT.cannotTell,
     http: 422,
     fix: 'Record its answers to the inputs that "modelward trigger export" writes, and pass them with --answers.',
+  },
+  WATERMARK_TRIGGER_SET_MALFORMED: {
+    message: 'The trigger set is not what docs/spec/triggers.md describes.',
+    exit: EXIT.malformed,
+    http: 422,
+    fix: 'Use the trigger-set file as "modelward trigger make" wrote it.',
+  },
+  WATERMARK_TRIGGER_DATA_OTHER: {
+    message: 'The data is not that which the trigger set was made of.',
+    exit: EXIT.usage,
+    http: 409,
+    fix: 'Pass the same samples and labels in the same order, with --data.',
   },
   WATERMARK_TRIGGERS_UNRECORDED: {
     message:
