@@ -110,7 +110,10 @@ export interface RemoteEvidence {
  * Null hypothesis: the suspect agrees with each question with probability at most `chance`, independently. False-alarm
  * rate at b bits: 2^-b, as far as `chance` holds.
  */
-export function toRemoteEvidence(set: QuestionSet, answers: readonly (Answer | null)[]): RemoteEvidence {
+export function toRemoteEvidence(
+  set: Pick<QuestionSet, 'count' | 'expected' | 'statistic'>,
+  answers: readonly (Answer | null)[],
+): RemoteEvidence {
   const asked = answers.length;
   if (asked > set.count) throw new TypeError('more answers than questions');
   const answered = answers.filter((answer) => answer !== null).length;

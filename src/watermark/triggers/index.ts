@@ -14,3 +14,5 @@ export { findHead, type Head } from './head.ts';
 export { deriveTriggerKeys, type TriggerKeys, toTriggerLabels } from './keys.ts';
 export { makePattern, type PatternPlane, toPatternKind, toPatternPlane } from './patterns.ts';
 export { openTriggerQuestions, type OpenTriggerOptions, toTriggerQuestion, toTriggerQuestions } from './questions.ts';
+export * from './set.ts';
+export { type SetFacts, type SetSource, toSetFacts } from './set-samples.ts';

@@ -85,7 +85,10 @@ export async function askSession(session: RuntimeSession, set: QuestionSet, prog
  * are [rows, classes]; whole numbers [rows] are classes already.
  * @throws WatermarkError WATERMARK_TRIGGER_SUSPECT_UNFIT
  */
-export function toAnswers(results: ReadonlyMap<string, RuntimeTensor>, set: QuestionSet): number[] {
+export function toAnswers(
+  results: ReadonlyMap<string, RuntimeTensor>,
+  set: Pick<QuestionSet, 'output' | 'classes'>,
+): number[] {
   const { output, classes } = set;
   const named = output === null ? undefined : results.get(output);
   const candidates = named === undefined ? [...results.values()] : [named];

@@ -19,6 +19,11 @@ const COMMANDS: readonly CommandRow[] = [
     summary: 'write the inputs of a set of triggers, to run them elsewhere',
     load: async () => (await import('./export.ts')).defineExport,
   },
+  {
+    name: 'make',
+    summary: 'make a trigger set of a data set, for those who still train',
+    load: async () => (await import('./make.ts')).defineMake,
+  },
 ];
 
 export function defineTrigger(trigger: Command, host: CommandHost): void {

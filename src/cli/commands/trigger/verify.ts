@@ -2,8 +2,9 @@
 import { type Command, Option } from 'commander';
 import { CliError, EXIT, type ExitCode } from '../../../core/errors.ts';
 import { type TriggersReport, verifyTriggers } from '../../../workflows/trigger/verify.ts';
+import { type SetReport, verifyTriggerSet } from '../../../workflows/trigger/verify-set.ts';
 import { addExamples } from '../../command-spec.ts';
-import { type CommandHost, onAction, withLazySession } from '../../context.ts';
+import { type CliContext, type CommandHost, onAction, withLazySession } from '../../context.ts';
 import { toPairs } from '../../ui/table.ts';
 import type { TextLook } from '../../ui/ui.ts';
 import { addOpenOptions, type OpenFlags, toOpenOptions } from '../model-options.ts';
@@ -11,6 +12,8 @@ import { addChooseOptions, type ChooseFlags, toChooseOptions, TRIGGER_VERDICTS }
 
 interface VerifyFlags extends OpenFlags, ChooseFlags {
   readonly answers?: string;
+  readonly set?: string;
+  readonly data?: string;
   readonly expect?: TriggersReport['verdict'];
 }
 
@@ -27,12 +30,20 @@ export function defineVerify(command: Command, host: CommandHost): void {
     .addOption(
       new Option('--expect <verdict>', 'exit 1 when the verdict is another one').choices(Object.keys(TRIGGER_VERDICTS)),
     );
+  command
+    .option('--set <file>', 'trigger set that was trained in, instead of last-layer triggers')
+    .option('--data <data>', 'with --set: the data that it was made of');
   addOpenOptions(addChooseOptions(command));
   addExamples(command, [
     { command: 'modelward trigger verify suspect.onnx --claim my.claim.json', summary: 'ask a model file' },
+    {
+      command: 'modelward trigger verify suspect.onnx --set triggers/triggers.set.json --data train.npz',
+      summary: 'triggers that were trained in',
+    },
     { command: 'modelward trigger verify --answers answers.npy', summary: 'what a phone answered' },
   ]);
   onAction<VerifyFlags>(host, command, async (context, flags, words) => {
+    if (flags.set !== undefined || flags.data !== undefined) return verifySet(context, flags, words);
     const { answers, claim, annex, seed } = flags;
     if ((words.length === 1) === (answers !== undefined)) {
       throw new CliError('CLI_USAGE', { message: 'Name a suspect, or pass its answers with --answers FILE.' });
@@ -54,7 +65,42 @@ export function defineVerify(command: Command, host: CommandHost): void {
   });
 }
 
-function toExit({ verdict }: TriggersReport, expected: TriggersReport['verdict'] | undefined): ExitCode {
+/** Triggers that were trained in: the set file commits to them, and the data makes them again. */
+async function verifySet(context: CliContext, flags: VerifyFlags, words: readonly string[]): Promise<ExitCode> {
+  const { set, data, answers, claim, annex, seed } = flags;
+  const others = [answers, claim, annex, seed].filter((value) => value !== undefined);
+  if (set === undefined || data === undefined || words.length !== 1 || others.length > 0) {
+    throw new CliError('CLI_USAGE', {
+      message: 'A trigger set is verified with a suspect, --set FILE and --data DATA alone.',
+    });
+  }
+  const report = await withLazySession(context, (open) =>
+    verifyTriggerSet(context.services, open, {
+      suspect: toOpenOptions(context, flags, words[0]),
+      setPath: context.toAbsolute(set),
+      dataPath: context.toAbsolute(data),
+    }),
+  );
+  context.ui.result(report, (look) => toSetText(report, look));
+  return toExit(report, flags.expect);
+}
+
+function toSetText(report: SetReport, { style }: TextLook): string {
+  const { verdict, recorded, reason } = report;
+  const pairs: [string, string][] = [
+    ['agreed', `${report.agreed} of ${report.triggers} triggers, ${report.classes} classes`],
+    ['evidence', `${report.evidenceBits.toFixed(1)} bits (claim: 128, flag: 64)`],
+    ['set', `${report.set.digest.slice(0, 16)}… by ${report.set.ownerId}`],
+    ['committed', `${recorded.time} (entry ${recorded.leafIndex})`],
+  ];
+  if (reason !== null) pairs.unshift(['reason', reason]);
+  return `${style.bold(`verdict: ${verdict}`)}  ${TRIGGER_VERDICTS[verdict]}\n${toPairs(pairs, style)}`;
+}
+
+function toExit(
+  { verdict }: Pick<TriggersReport, 'verdict'>,
+  expected: TriggersReport['verdict'] | undefined,
+): ExitCode {
   if (expected !== undefined) return verdict === expected ? EXIT.ok : EXIT.findings;
   return verdict === 'inconclusive' ? EXIT.cannotTell : EXIT.ok;
 }
