@@ -1,8 +1,10 @@
 /** `modelward protect`: everything before a release, in one step. */
 import { type Command, Option } from 'commander';
 import { parse } from 'node:path';
-import { EXIT } from '../../core/errors.ts';
+import { CliError, EXIT } from '../../core/errors.ts';
+import { WATERMARK_LIMITS } from '../../core/limits/watermark.ts';
 import { toReportText } from '../../report/index.ts';
+import { RECIPIENT_CODES, type RecipientCode } from '../../watermark/recipient/codes.ts';
 import type { Protected, ProtectOptions } from '../../workflows/protect/options.ts';
 import { protect } from '../../workflows/protect/protect.ts';
 import { addExamples } from '../command-spec.ts';
@@ -19,6 +21,8 @@ export interface ProtectFlags {
   /** False with --no-mark. */
   readonly mark?: boolean;
   readonly tau?: number;
+  readonly recipient?: string;
+  readonly recipientCode?: RecipientCode;
   readonly limit: number;
   readonly unmeasured?: boolean;
   readonly tsa?: string;
@@ -41,6 +45,10 @@ export function defineProtect(command: Command, host: CommandHost): void {
   addExamples(command, [
     { command: 'modelward protect model.onnx --eval test.npz', summary: 'measure the cost on labelled data' },
     { command: 'modelward protect model.onnx --seal-only --out release', summary: 'leave no plaintext copy behind' },
+    {
+      command: 'modelward protect model.onnx --recipient acme --out for-acme',
+      summary: 'a copy that names its recipient',
+    },
     { command: 'modelward protect model.safetensors --unmeasured', summary: 'a format that cannot be run' },
   ]);
   onAction<ProtectFlags>(host, command, async (context, flags, words) => {
@@ -59,6 +67,13 @@ export function addMarkOptions(command: Command): Command {
     .option('--eval <data>', 'labelled data (npz, npy, idx, csv, or a folder of images) to measure the cost on')
     .addOption(new Option('--label-column <which>', 'label column of CSV data').choices(['auto', 'first', 'last']))
     .option('--tau <number>', 'strength of the mark; without it the default, lowered as the limit asks', toNumber)
+    .option('--recipient <id>', 'who gets this copy: it names them when it leaks; the ID stays in the home')
+    .addOption(
+      new Option(
+        '--recipient-code <code>',
+        'what names them: the order of neurons (costs nothing), a payload in the weights, or both (default: both)',
+      ).choices(RECIPIENT_CODES),
+    )
     .option('--limit <points>', 'largest accepted loss of accuracy, percentage points', toNumber, 0.1)
     .option('--unmeasured', 'go on when the cost cannot be measured')
     .option('--tsa <url>', 'time stamp authority (RFC 3161) that attests the commitment', toHttpUrl)
@@ -73,6 +88,7 @@ export function toProtectOptions(
   flags: ProtectFlags,
   given: { readonly model: string; readonly defaultOut: string },
 ): ProtectOptions {
+  const recipient = toRecipient(flags);
   const { sealOnly = false, unmeasured = false, force = false, mark, tau, limit, tsa, labelColumn } = flags;
   return {
     path: context.toAbsolute(given.model),
@@ -85,12 +101,33 @@ export function toProtectOptions(
     force,
     tau,
     labelColumn,
+    recipient,
     tsaUrl: tsa,
     ownerId: flags.owner,
     ...toPathOption(context, 'evalPath', flags.eval),
     ...toPathOption(context, 'tsaRootsPath', flags.tsaCa),
     ...toPathOption(context, 'dataRoot', flags.dataRoot),
   };
+}
+
+/** @throws CliError CLI_USAGE */
+function toRecipient({ recipient, recipientCode, mark }: ProtectFlags): ProtectOptions['recipient'] {
+  if (recipient === undefined) {
+    if (recipientCode === undefined) return undefined;
+    throw new CliError('CLI_USAGE', {
+      message: '--recipient-code says how a copy names its recipient: pass --recipient ID, too.',
+    });
+  }
+  if (mark === false)
+    throw new CliError('CLI_USAGE', { message: 'A recipient is named beside the mark: leave --no-mark out.' });
+  const bytesMax = WATERMARK_LIMITS.recipientIdBytesMax;
+  const isName = recipient.trim() === recipient && recipient !== '' && !/\p{C}/u.test(recipient);
+  if (!isName || Buffer.byteLength(recipient) > bytesMax) {
+    throw new CliError('CLI_USAGE', {
+      message: `A recipient's ID is printable text of at most ${bytesMax} bytes, without blanks around it.`,
+    });
+  }
+  return { id: recipient, code: recipientCode ?? 'both' };
 }
 
 /** Fills in what was left out, and protects. */

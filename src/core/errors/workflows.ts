@@ -26,6 +26,18 @@ export const workflowsErrors = defineErrors({
     http: 404,
     fix: 'Pass --claim FILE.',
   },
+  RECIPIENT_EXISTS: {
+    message: 'This recipient was given another copy of the model already.',
+    exit: EXIT.usage,
+    http: 409,
+    fix: 'Choose another ID for the new copy, such as the old one with a number: every copy names one recipient.',
+  },
+  RECIPIENT_UNKNOWN: {
+    message: 'No recipient of this home has this name or number.',
+    exit: EXIT.usage,
+    http: 404,
+    fix: 'Run "modelward recipients list".',
+  },
   ENVELOPE_NOT_FOUND: {
     message: 'No key envelope is stored for this sealed file.',
     exit: EXIT.noKey,

@@ -36,6 +36,12 @@ export const WATERMARK_LIMITS = {
   textBytesMax: 256 * 1024 * 1024,
   /** Annexes in a home that are looked through. */
   annexesMax: 20_000,
+  /** Bytes of a recipient's ID, UTF-8: a name, not a text. */
+  recipientIdBytesMax: 200,
+  /** Bits of orders that a model must have for a neuron-order code: what a claim needs, and as much again. */
+  orderRoomBitsMin: 256,
+  /** Readings of whole marks that are spent on undoing recipients' orders where the original is not at hand, in weights. */
+  undoneWeightsMax: 256_000_000,
   /** Bytes of a label: a logo fits, a hidden archive does not. */
   labelBytesMax: 1024 * 1024,
   /** Nodes that a label in the graph is made of: each costs a little time in runtimes that keep it. */

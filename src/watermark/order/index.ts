@@ -1,4 +1,5 @@
 /** The neuron-order code: one order of a model's neurons for each recipient, lossless (docs/spec/recipient-code.md). */
+export { toCodedFault } from './coded-fault.ts';
 export {
   type Agreement,
   ORDER_STATISTICS,

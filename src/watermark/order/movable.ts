@@ -24,7 +24,9 @@ const SHORT_RUN_BITS = 512;
 /** The cut of a tensor in which `axes` move: at most two, each once. */
 export function toCut({ dtype }: Pick<TensorRef, 'dtype'>, shape: readonly number[], axes: readonly number[]): Cut {
   const { bits } = DTYPES[dtype];
-  const [first, second] = [...axes].sort((a, b) => a - b);
+  const sorted = [...axes].sort((a, b) => a - b);
+  const first = sorted[0];
+  const second = sorted.at(1);
   const countAfter = (axis: number): number => shape.slice(axis + 1).reduce((product, dim) => product * dim, 1);
   const last = second ?? first;
   const runBits = countAfter(last) * bits;

@@ -20,8 +20,8 @@ export interface SuspectOrder {
  */
 export function toSuspectOrder(coded: readonly CodedSpace[], maps: readonly (FoundPlaces | null)[]): SuspectOrder {
   const spaces = coded.flatMap((space) => {
-    const map = maps[space.space];
-    return map === null || map === undefined ? [] : [{ coded: space, ranks: toRanks(map) }];
+    const map = maps.at(space.space) ?? null;
+    return map === null ? [] : [{ coded: space, ranks: toRanks(map) }];
   });
   return {
     spaces,

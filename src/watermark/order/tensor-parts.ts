@@ -32,7 +32,7 @@ export function listTensorParts(topology: Topology, model: Model, uses: Constant
   const tensors = new Map(model.tensors.map((tensor) => [tensor.name, tensor]));
   const parts: TensorPart[] = [];
   const isMoving = (axis: ChannelAxis | null): axis is ChannelAxis =>
-    axis !== null && axis.segments.some(({ space }) => topology.spaces[space]?.isPermutable);
+    axis?.segments.some(({ space }) => space >= 0 && topology.spaces[space].isPermutable) ?? false;
   const add = ({ name, axes, ...rest }: Indexed): void => {
     const tensor = tensors.get(name);
     const moving = axes.filter(isMoving);

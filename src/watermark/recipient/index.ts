@@ -9,3 +9,13 @@ export {
   readPayload,
   type SuspectPayload,
 } from './payload.ts';
+export {
+  type CodedRecipients,
+  type Identification,
+  identifyRecipient,
+  type RecipientVerdict,
+  type SuspectReadings,
+} from './identify.ts';
+export { isNamed, type RecipientBody, SALT_BYTES, toNameCommitment, toRecipientBody, toRegister } from './register.ts';
+export { RECIPIENT_CODES, type RecipientCode } from './codes.ts';
+export { type Release, releaseTo, type ReleaseOptions } from './release.ts';

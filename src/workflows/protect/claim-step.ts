@@ -13,12 +13,14 @@ import {
   encodeClaim,
   type ModelDigest,
   openOwnSeed,
+  toOriginalDigest,
 } from '../../watermark/index.ts';
 import { storeClaim } from '../claims.ts';
 import { type Attestation, attestCommitment } from './attestation.ts';
 import type { FileRecord } from './options.ts';
 import { toJsonFile, writeStaged } from './staged-files.ts';
 import type { Protection } from './protection.ts';
+import { openPlannedModel } from './virtual-model.ts';
 
 export type MarkedDigest = ModelDigest;
 
@@ -26,7 +28,9 @@ export interface ClaimStep {
   readonly claim: Claim;
   readonly claimFile: FileRecord;
   readonly commitmentFile: FileRecord;
-  /** What the detector reads in the marked model, without alignment. */
+  /** Of the copy in the original's order; a recipient's own differs. 32 bytes. */
+  readonly markedDigest: Uint8Array;
+  /** What the detector reads in it, without alignment. */
   readonly evidence: DetectResult;
   /** Null without a time stamp authority. */
   readonly attestation: Attestation | null;
@@ -39,12 +43,13 @@ export interface ClaimStep {
 export async function claimMark(
   protection: Protection,
   staged: StagedFolder,
-  model: Model,
-  markedDigest: MarkedDigest,
+  written: Model,
+  writtenDigest: MarkedDigest,
 ): Promise<ClaimStep | null> {
   const { services, session, names, marked, options } = protection;
   if (marked === null) return null;
   const { owner } = session;
+  const { model, markedDigest } = toMarkedCopy(protection, written, writtenDigest);
   const seedBox = ownerSeedBox({ secrets: owner.secrets, random: services.random });
   const bare = createClaim({
     seed: protection.seed,
@@ -52,7 +57,7 @@ export async function claimMark(
     ownerKey: owner.identity.signKey,
     ownerId: owner.identity.ownerId,
     originalDigest: protection.originalDigest,
-    markedDigest: markedDigest.digest,
+    markedDigest,
     mark: marked.mark,
   });
   const attestation = await attestCommitment(protection, staged, bare.commitment.digest);
@@ -68,9 +73,22 @@ export async function claimMark(
       name: names.commitment,
       bytes: toJsonFile(claim.commitment),
     }),
+    markedDigest,
     evidence,
     attestation,
   };
+}
+
+/** What the claim is about: the marked copy in the original's order, which all recipients' copies are made of. */
+function toMarkedCopy(
+  { services, names, marked }: Protection,
+  written: Model,
+  { digest }: MarkedDigest,
+): { readonly model: Model; readonly markedDigest: Uint8Array } {
+  const release = marked?.release ?? null;
+  if (release === null) return { model: written, markedDigest: digest };
+  const model = openPlannedModel(release.markedPlan, names.marked);
+  return { model, markedDigest: toOriginalDigest(model, services.progress) };
 }
 
 /** The token says time and authority itself; what stood beside it could be edited. */

@@ -12,7 +12,8 @@ import { toMarkEntries } from './entries.ts';
 import type { FileRecord, ProtectOptions, ProtectResult } from './options.ts';
 import { prepare, SEED_BYTES } from './prepare.ts';
 import type { Protection } from './protection.ts';
-import { toFidelityResult, toMarkResult } from './result.ts';
+import { registerRecipient } from './recipient-step.ts';
+import { toFidelityResult, toMarkResult, toRecipientResult } from './result.ts';
 import { writeMarked } from './staged-files.ts';
 import { join } from 'node:path';
 
@@ -24,6 +25,7 @@ export interface EmbedResult {
   readonly fidelity: ProtectResult['fidelity'];
   readonly mark: NonNullable<ProtectResult['mark']>;
   readonly evidenceBits: number;
+  readonly recipient: ProtectResult['recipient'];
 }
 
 /** @throws as `protect`, without what sealing throws */
@@ -52,8 +54,9 @@ async function writeEmbedded(protection: Protection, staged: StagedFolder): Prom
     const digest = toModelDigest(model, services.progress);
     const claim = await claimMark(protection, staged, model, digest);
     if (claim === null || marked === null) throw new Error('internal error: embed made no mark');
-    const entries = toMarkEntries(protection, claim, digest.digest);
+    const entries = toMarkEntries(protection, claim);
     const receipt = await session.recorder.record(entries);
+    const recipient = await registerRecipient(protection, claim.claim, digest.digest);
     staged.commit();
     const leafIndex = receipt.firstIndex + entries.findIndex(({ type }) => type === 'commit');
     return {
@@ -64,6 +67,7 @@ async function writeEmbedded(protection: Protection, staged: StagedFolder): Prom
       fidelity: toFidelityResult(fidelity),
       mark: toMarkResult(marked.mark.record),
       evidenceBits: claim.evidence.evidenceBits,
+      recipient: recipient === null ? null : toRecipientResult(recipient),
     };
   } finally {
     model.close();

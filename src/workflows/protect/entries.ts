@@ -7,11 +7,7 @@ import type { FileRecord } from './options.ts';
 import type { Protection } from './protection.ts';
 
 /** What was embedded, and what was committed to. */
-export function toMarkEntries(
-  { session, names, marked, originalDigest }: Protection,
-  claim: ClaimStep,
-  markedDigest: Uint8Array,
-): EntryInput[] {
+export function toMarkEntries({ session, names, marked, originalDigest }: Protection, claim: ClaimStep): EntryInput[] {
   if (marked === null) return [];
   const actor = session.owner.identity.ownerId;
   const subject = names.stem;
@@ -21,7 +17,7 @@ export function toMarkEntries(
       type: 'mark',
       actor,
       subject,
-      digests: { original: toHex(originalDigest), marked: toHex(markedDigest) },
+      digests: { original: toHex(originalDigest), marked: toHex(claim.markedDigest) },
       detail: { scheme, bits, tau },
     },
     {
@@ -42,7 +38,7 @@ export function toEntries(
   const actor = protection.session.owner.identity.ownerId;
   const digests = { model: toHex(made.markedDigest), baseline: made.baseline.sha256 };
   return [
-    ...(made.claim === null ? [] : toMarkEntries(protection, made.claim, made.markedDigest)),
+    ...(made.claim === null ? [] : toMarkEntries(protection, made.claim)),
     { type: 'baseline', actor, subject: protection.names.stem, digests, detail: {} },
     toSealEntry(actor, made.seal),
   ];

@@ -52,6 +52,7 @@ function run(outcomes: readonly FidelityOutcome[], tau?: number, unmeasured = fa
     calibration: null,
     tau,
     unmeasured,
+    release: null,
     measure: () => Promise.resolve(left.shift()!),
   });
 }

@@ -1,5 +1,6 @@
 /** What `protect` is asked for, and what it answers. */
 import type { ProtectReport } from '../../report/index.ts';
+import type { RecipientCode } from '../../watermark/recipient/index.ts';
 
 export interface ProtectOptions {
   /** Absolute path of the model. */
@@ -17,6 +18,8 @@ export interface ProtectOptions {
   readonly noMark: boolean;
   /** Strength; without it the default, lowered as far as the limit on the loss asks. */
   readonly tau?: number | undefined;
+  /** Who gets this copy, and what in it names them; without it, the copy names nobody. */
+  readonly recipient?: { readonly id: string; readonly code: RecipientCode } | undefined;
   /** Largest accepted loss of accuracy, percentage points. */
   readonly limitPoints: number;
   /** Goes on when fidelity cannot be measured. */
@@ -65,9 +68,22 @@ export interface ProtectResult {
     readonly weights: number;
     readonly relativeDistortion: number;
   } | null;
+  /** The entry of the register; null without --recipient. */
+  readonly recipient: RecipientResult | null;
   readonly ledger: { readonly origin: string; readonly size: number; readonly checkpoint: string };
   readonly key: { readonly scheme: string; readonly note: string | null } | null;
   readonly warnings: readonly string[];
+}
+
+/** A recipient as `--json` prints it: never by name. */
+export interface RecipientResult {
+  readonly number: number;
+  /** Signed annex in the home. */
+  readonly annex: string;
+  /** Entry of the ledger; null when an earlier run recorded it. */
+  readonly leafIndex: number | null;
+  /** order, payload: what names the recipient. */
+  readonly codes: readonly string[];
 }
 
 /** What `protect` hands back: the result for machines, and the record that the report was printed from. */

@@ -13,6 +13,7 @@ import { claimMark, type MarkedDigest } from './claim-step.ts';
 import type { FileRecord, Protected } from './options.ts';
 import type { Protection } from './protection.ts';
 import { toEntries } from './entries.ts';
+import { registerRecipient } from './recipient-step.ts';
 import { toProtectReport } from './report-record.ts';
 import { toResult } from './result.ts';
 import { writeMarked, writeStaged } from './staged-files.ts';
@@ -54,7 +55,12 @@ async function writeRest(
   const markedDigest = toHex(digest.digest);
   const entries = toEntries(protection, { claim, baseline, seal, markedDigest: digest.digest });
   const receipt = await timer.timeAsync('ledger', () => recorder.record(entries));
+  const recipient =
+    claim === null
+      ? null
+      : await timer.timeAsync('ledger', () => registerRecipient(protection, claim.claim, digest.digest));
   return {
+    recipient,
     marked: written.length === 0 ? null : written[0],
     markedPaths: written.map(({ path }) => path),
     markedDigest,

@@ -17,6 +17,7 @@ import { assertNoInput } from '../write-bytes.ts';
 import { calibrateOriginal } from './calibrate-step.ts';
 import { openEvalData } from './eval-data.ts';
 import { type MarkStepResult, markWithinLimit } from './mark-step.ts';
+import { checkOrder, chooseRecipient, createReleaser } from './recipient-step.ts';
 import { type OutputNames, toOutputNames } from './names.ts';
 import type { FileRecord, ProtectOptions } from './options.ts';
 import type { Protection } from './protection.ts';
@@ -57,7 +58,7 @@ async function prepareOpened(
   const keys = given.withKeys ? await openApartKeys(services, session, options, names) : null;
   const originalFile = timer.time('digests', () => toOriginalFile(services, options, original));
   const originalDigest = timer.time('digests', () => toModelDigest(original, services.progress).digest);
-  const marked = await markOrNot(services, session, { ...given, originalDigest, timer });
+  const marked = await markOrNot(services, session, { ...given, originalDigest, timer, names });
   return {
     services,
     session,
@@ -101,20 +102,29 @@ function toOriginalFile(services: Services, { path }: ProtectOptions, original: 
 async function markOrNot(
   services: Services,
   session: Session,
-  given: { options: ProtectOptions; original: Model; seed: Uint8Array; originalDigest: Uint8Array; timer: StepTimer },
+  given: {
+    options: ProtectOptions;
+    original: Model;
+    seed: Uint8Array;
+    originalDigest: Uint8Array;
+    timer: StepTimer;
+    names: OutputNames;
+  },
 ): Promise<MarkStepResult | null> {
   const { options, original, seed, originalDigest, timer } = given;
   if (options.noMark) return null;
   fillSeed(services, { owner: session.owner, originalDigestHex: toHex(originalDigest), into: seed });
-  const { own, ...others } = deriveSeeds(seed);
+  const { own, recipient: recipientSeed, ...others } = deriveSeeds(seed);
   zeroize(...Object.values(others));
   const data = openEvalData(services, options);
+  const choice = options.recipient && chooseRecipient(services, session, { ...options.recipient, originalDigest });
   try {
     const topology = toTopology(original);
     const calibration = await timer.timeAsync('calibration', () =>
       calibrateOriginal(services, { model: original, topology, data }),
     );
-    return await timer.timeAsync('mark and fidelity', () =>
+    const naming = { recipientSeed, originalDigest, calibration, names: given.names.marked };
+    const marked = await timer.timeAsync('mark and fidelity', () =>
       markWithinLimit(services, {
         model: original,
         topology,
@@ -124,11 +134,16 @@ async function markOrNot(
         originalDigest,
         tau: options.tau,
         unmeasured: options.unmeasured,
+        release: choice === undefined ? null : createReleaser(services, { choice, ...naming }),
         measure: (plan) => measure(services, { options, original, plan, data }),
       }),
     );
+    const { release } = marked;
+    const unchecked =
+      release === null ? null : await timer.timeAsync('order', () => checkOrder(services, release, data));
+    return { ...marked, orderUnchecked: unchecked };
   } finally {
-    zeroize(own);
+    zeroize(own, recipientSeed);
     data?.close();
   }
 }

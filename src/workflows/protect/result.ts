@@ -1,8 +1,9 @@
 /** The one object that `protect --json` prints. */
 import type { FidelityOutcome } from '../../fidelity/index.ts';
-import type { FidelityResult, FileRecord, ProtectResult } from './options.ts';
+import type { FidelityResult, FileRecord, ProtectResult, RecipientResult } from './options.ts';
 import type { Outputs } from './written.ts';
 import type { Protection } from './protection.ts';
+import type { RecipientRecord } from './recipient-step.ts';
 import { toAllWarnings } from './warnings.ts';
 
 export function toResult(
@@ -25,6 +26,7 @@ export function toResult(
     fidelity: toFidelityResult(fidelity),
     fidelityReason: fidelity.kind === 'unmeasured' ? fidelity.reason : null,
     mark: marked === null ? null : toMarkResult(marked.mark.record),
+    recipient: outputs.recipient === null ? null : toRecipientResult(outputs.recipient),
     ledger: { origin: outputs.origin, size: outputs.ledgerSize, checkpoint: outputs.checkpoint },
     key: keys === null ? null : { scheme: keys.scheme, note: keys.note },
     warnings: toAllWarnings(protection, outputs),
@@ -35,6 +37,10 @@ export function toFidelityResult(outcome: FidelityOutcome): FidelityResult | nul
   if (outcome.kind === 'unmeasured') return null;
   const { samples, accuracyOriginal, accuracyMarked, argmaxAgreement, relativeL2, runtime } = outcome.fidelity;
   return { samples, accuracyOriginal, accuracyMarked, argmaxAgreement, relativeL2, runtime };
+}
+
+export function toRecipientResult({ number, path, leafIndex, codes }: RecipientRecord): RecipientResult {
+  return { number, annex: path, leafIndex, codes };
 }
 
 export function toMarkResult(record: NonNullable<ProtectResult['mark']>): NonNullable<ProtectResult['mark']> {

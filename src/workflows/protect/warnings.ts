@@ -51,6 +51,13 @@ export function toWarnings(protection: Protection, outputs: Outputs): Warning[] 
     warnings.push(say(`What the mark costs was not measured: ${fidelity.reason.replace(/\.$/, '')}.`));
     if (marked.mark.record.calibration === null && options.tau === undefined) warnings.push(toBlindWarning(marked));
   }
+  if (marked !== null && marked.orderUnchecked !== null) {
+    warnings.push(
+      say(
+        `Nothing showed that the copy answers alike with its neurons in another order: ${marked.orderUnchecked.replace(/\.$/, '')}. Run it on your data before release.`,
+      ),
+    );
+  }
   if (fidelity.kind === 'measured') warnings.push(...fidelity.fidelity.warnings.map((text) => say(text)));
   if (outputs.claim?.attestation?.isTrusted === false) {
     warnings.push(say('The time stamp was checked, but not who made it: pass the root with --tsa-ca FILE.', true));

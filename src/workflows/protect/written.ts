@@ -2,6 +2,7 @@
 import type { SealedRecord } from '../seal-model.ts';
 import type { ClaimStep } from './claim-step.ts';
 import type { FileRecord } from './options.ts';
+import type { RecipientRecord } from './recipient-step.ts';
 
 /** What was written so far. */
 export interface Outputs {
@@ -11,6 +12,8 @@ export interface Outputs {
   readonly markedDigest: string;
   /** Null with --no-mark. */
   readonly claim: ClaimStep | null;
+  /** Null without a recipient. */
+  readonly recipient: RecipientRecord | null;
   readonly baseline: FileRecord;
   readonly seal: SealedRecord;
   readonly sealed: FileRecord;

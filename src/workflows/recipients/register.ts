@@ -1,0 +1,105 @@
+/** The recipients of a model: their annexes in this home, and the names that never leave it. */
+import { join } from 'node:path';
+import { z } from 'zod';
+import { findHexBytes, toHex } from '../../core/bytes.ts';
+import { SourceError, WatermarkError } from '../../core/errors.ts';
+import { type Claim } from '../../watermark/claim.ts';
+import { isNamed, type RecipientBody, toRecipientBody, toRegister } from '../../watermark/recipient/index.ts';
+import { listAnnexes, type StoredAnnex } from '../annexes.ts';
+import { listClaims, type StoredClaim } from '../claims.ts';
+import type { Services } from '../services.ts';
+import { writeBytes } from '../write-bytes.ts';
+
+export interface RegisterEntry {
+  readonly body: RecipientBody;
+  readonly stored: StoredAnnex;
+  /** The claim that the entry hangs on. */
+  readonly claim: StoredClaim;
+  /** What the recipient was called; null where this home does not know. */
+  readonly id: string | null;
+  /** Salt of the name, when it is known. */
+  readonly salt: Uint8Array | null;
+}
+
+type Home = Pick<Services, 'storage' | 'home'>;
+
+/** True when both claims hang on one seed and one original: then they share one register. */
+export function hasSameRegister(a: Claim, b: Claim): boolean {
+  const [one, other] = [a.commitment.preimage, b.commitment.preimage];
+  return (
+    one.originalDigest === other.originalDigest &&
+    one.ownerId === other.ownerId &&
+    one.seeds.recipient === other.seeds.recipient
+  );
+}
+
+/**
+ * Every recipient of the original that `claim` is about, by number, whichever claim of this home the entry hangs on.
+ * @throws SignError | WatermarkError for annexes that were tampered with; RECIPIENT_REGISTER_MALFORMED
+ */
+export function readRegister(
+  services: Home,
+  claim: Claim,
+  among: readonly StoredClaim[] = listClaims(services),
+): RegisterEntry[] {
+  const claims = among.filter((stored) => hasSameRegister(stored.claim, claim));
+  const entries = claims.flatMap((stored) =>
+    listAnnexes(services, stored.claim, 'recipient').map((annex) => {
+      const body = toRecipientBody(annex.annex, stored.claim.topology);
+      const known = findName(services, body);
+      return { body, stored: annex, claim: stored, id: known?.id ?? null, salt: known?.salt ?? null };
+    }),
+  );
+  return toRegister(entries);
+}
+
+const nameSchema = z.strictObject({
+  v: z.literal(1),
+  id: z.string().min(1).max(1000),
+  salt: z.string().regex(/^[0-9a-f]{32}$/),
+});
+
+function toNamePath({ home }: Pick<Home, 'home'>, commitment: string): string {
+  return join(home.annexesFolder, `${commitment.slice(0, 24)}.recipient-name.json`);
+}
+
+/** Keeps an ID and its salt beside the annexes, for the user alone; durable. @throws SourceError WRITE_FAILED */
+export function storeName(
+  services: Home,
+  { name, id, salt }: { readonly name: string; readonly id: string; readonly salt: Uint8Array },
+): void {
+  const bytes = Buffer.from(`${JSON.stringify({ v: 1, id, salt: toHex(salt) })}\n`);
+  writeBytes(services.storage, { path: toNamePath(services, name), mode: 0o600, bytes });
+}
+
+/** Undefined when the file is missing; one that does not fit its commitment is an error: it would name the wrong one. */
+function findName(services: Home, body: RecipientBody): { readonly id: string; readonly salt: Uint8Array } | undefined {
+  const text = readIfThere(services, toNamePath(services, body.name));
+  if (text === undefined) return undefined;
+  const parsed = nameSchema.safeParse(findJson(text)).data;
+  const salt = findHexBytes(parsed?.salt ?? '') ?? new Uint8Array(0);
+  if (parsed === undefined || !isNamed(body, salt, parsed.id)) {
+    throw new WatermarkError('RECIPIENT_REGISTER_MALFORMED', {
+      message: 'The name kept for a recipient is not the one that was committed to.',
+      fields: { number: body.number },
+    });
+  }
+  return { id: parsed.id, salt };
+}
+
+function readIfThere({ storage }: Home, path: string): Uint8Array | undefined {
+  try {
+    return storage.read(path);
+  } catch (error) {
+    if (error instanceof SourceError && error.code === 'SOURCE_NOT_FOUND') return undefined;
+    throw error;
+  }
+}
+
+function findJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(bytes).toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
