@@ -2,7 +2,6 @@
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createWorkplace, root, type Run, type Workplace } from './e2e/command.ts';
 import { describeWithShared, sharedData } from './shared-data.ts';
@@ -43,34 +42,10 @@ afterAll(() => {
 });
 const at = (name: string): string => join(place.folder, name);
 
-/** Runs command lines one after the other; an end mark with the exit code follows the output of each. */
-const DRIVER = `
-import { writeSync } from 'node:fs';
-const { main } = await import(process.argv[1]);
-for (const words of JSON.parse(process.argv[2])) {
-  const status = await main(words);
-  for (const fd of [1, 2]) writeSync(fd, '\\0' + status + '\\0');
-}
-process.exit(0);
-`;
-
-/** The built command on several command lines, in one process: starting one for each would take most of the time. */
-function runCommands(lines: readonly (readonly string[])[]): Run[] {
-  const entry = pathToFileURL(join(root, 'dist/cli/main.js')).href;
-  const args = ['--input-type=module', '-e', DRIVER, entry, JSON.stringify(lines)];
-  const env = { ...process.env, MODELWARD_HOME: place.home, NO_COLOR: '1', ORT_DISABLE_TELEMETRY: '1' };
-  const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: place.folder, env, encoding: 'utf8' });
-  const [out, problems] = [stdout, stderr].map((text) => text.split(/\0(\d+)\0/));
-  if (out.length !== 2 * lines.length + 1) throw new TypeError(`the driver ended early: ${stdout}${stderr}`);
-  return lines.map((_, index) => {
-    return { status: Number(out[2 * index + 1]), stdout: out[2 * index], stderr: problems[2 * index] };
-  });
-}
-
 /** The object that a command prints that exits 0. */
 // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller names what it asked for
 function runJson<T extends object>(words: readonly string[]): T {
-  const [{ status, stdout }] = runCommands([[...words, '--json', '--quiet']]);
+  const [{ status, stdout }] = place.runAll([[...words, '--json', '--quiet']]);
   if (status !== 0) throw new TypeError(`exit ${String(status)}: ${stdout}`);
   return JSON.parse(stdout) as T;
 }
@@ -116,7 +91,7 @@ function runBlock(lines: readonly string[], id: string | undefined): string[] {
     const rest = commands.slice(runs.length);
     const other = rest.findIndex(([program]) => program !== 'modelward');
     if (other === 0) runs.push(runLine(rest[0]));
-    else runs.push(...runCommands(rest.slice(0, other < 0 ? rest.length : other).map(([, ...words]) => words)));
+    else runs.push(...place.runAll(rest.slice(0, other < 0 ? rest.length : other).map(([, ...words]) => words)));
   }
   return runs.flatMap(({ status, stdout, stderr }) => {
     const printed = `${stdout}\n${stderr}`.replaceAll(`${place.folder}/`, '').split('\n').map(squeezed);
@@ -179,7 +154,7 @@ describeWithShared('the tutorial on ultraface', () => {
     expect(shown.effect.outputs.map(({ changed }) => changed)).toEqual([0, 0]);
     const { nodes } = runJson<{ nodes: { inputs: string[] }[] }>(['graph', 'find', 'face-l.onnx', '--op', 'Conv']);
     const last = ['boxes', 'scores'].map((name) => `modelward/boxes/${shown.id}/out/${name}`);
-    const edits = runCommands([
+    const edits = place.runAll([
       ['baseline', 'face-l.onnx'],
       ['graph', 'prune-tensor', 'face-l.onnx', nodes[4].inputs[1], '--axis', '1', '--out', 'face-p.onnx'],
       ['graph', 'add-nodes', 'face-l.onnx', '--with', 'face-switch.json', '--out', 'face-h.onnx'],
@@ -193,14 +168,16 @@ describeWithShared('the tutorial on ultraface', () => {
     ]);
     expect(edits.map(({ status }) => status)).toEqual([0, 0, 0, 0, 0, 0, 0]);
     expect(readFileSync(at('face-0.onnx')).equals(readFileSync(at('face.onnx')))).toBe(true);
-    const looks = runCommands([
-      ['verify', 'face-l.onnx'],
-      ['verify', 'face-a.onnx', '--baseline', 'face-l.baseline.json'],
-      ['scan', 'face-l.onnx'],
-      ['scan', 'face-s.onnx'],
-      ['diff', 'face-l.onnx', 'face-p.onnx', '--no-run'],
-      ['diff', 'face-l.onnx', 'face-a.onnx', '--no-run'],
-    ]).map(({ stdout }) => stdout);
+    const looks = place
+      .runAll([
+        ['verify', 'face-l.onnx'],
+        ['verify', 'face-a.onnx', '--baseline', 'face-l.baseline.json'],
+        ['scan', 'face-l.onnx'],
+        ['scan', 'face-s.onnx'],
+        ['diff', 'face-l.onnx', 'face-p.onnx', '--no-run'],
+        ['diff', 'face-l.onnx', 'face-a.onnx', '--no-run'],
+      ])
+      .map(({ stdout }) => stdout);
     expect(looks[0]).toContain('verdict: unchanged');
     expect(looks[1]).toContain('graph-changed');
     expect(looks[2]).not.toContain('verdict: high');

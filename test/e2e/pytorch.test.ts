@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openModelPath } from '../../src/formats/index.ts';
 import type { BaselineResult, InspectReport, OpenSealedResult, VerifyModelReport } from '../../src/workflows/index.ts';
 import * as K from '../formats/pickle.ts';
+import { toTorchFile } from '../formats/torch-file.ts';
 import { writeTorch } from '../formats/zip.ts';
 import { createWorkplace, root, samples, type Workplace } from './command.ts';
 
@@ -19,20 +20,12 @@ afterAll(() => {
   place.remove();
 });
 
-/** The float32 weights of a model as torch.save would write their state_dict. */
-function toTorchFile(path: string): Uint8Array {
+/** The weights of a model file as a PyTorch file. */
+function convert(path: string): Uint8Array {
   const model = openModelPath(path);
-  const storages: Record<string, Uint8Array> = {};
-  const entries = model.tensors.flatMap(({ name, shape, elementCount, byteLength, dtype }, i) => {
-    if (dtype !== 'f32') return [];
-    const bytes = new Uint8Array(byteLength);
-    model.tensors[i].read(0, bytes);
-    storages[String(i)] = bytes;
-    const stride = shape.map((_, axis) => shape.slice(axis + 1).reduce((product, size) => product * size, 1));
-    return [K.text(name), K.tensor({ key: String(i), count: elementCount, size: shape, stride })];
-  });
+  const bytes = toTorchFile(model);
   model.close();
-  return writeTorch(K.pickle(K.dict(...entries)), storages);
+  return bytes;
 }
 
 test('inspect lists tensors by their state_dict paths', () => {
@@ -47,14 +40,14 @@ test('inspect lists tensors by their state_dict paths', () => {
 test('a mark put into ONNX is found in the PyTorch file of its weights', () => {
   cpSync(join(samples, 'mlp.onnx'), join(place.folder, 'mlp.onnx'));
   place.json(['embed', 'mlp.onnx', '--eval', join(samples, 'eval.npz'), '--out', 'marked']);
-  writeFileSync(join(place.folder, 'suspect.pt'), toTorchFile(join(place.folder, 'marked/mlp.marked.onnx')));
+  writeFileSync(join(place.folder, 'suspect.pt'), convert(join(place.folder, 'marked/mlp.marked.onnx')));
   expect(place.json(['detect', 'suspect.pt'])).toMatchObject({ verdict: 'claim' });
-  writeFileSync(join(place.folder, 'innocent.pt'), toTorchFile(join(place.folder, 'mlp.onnx')));
+  writeFileSync(join(place.folder, 'innocent.pt'), convert(join(place.folder, 'mlp.onnx')));
   expect(place.json(['detect', 'innocent.pt'])).toMatchObject({ verdict: 'none' });
 });
 
 test('embed is refused with the way out, and leaves nothing', () => {
-  writeFileSync(join(place.folder, 'plain.pt'), toTorchFile(join(samples, 'mlp.onnx')));
+  writeFileSync(join(place.folder, 'plain.pt'), convert(join(samples, 'mlp.onnx')));
   const refused = place.run(['embed', 'plain.pt', '--unmeasured', '--out', 'never', '--json']);
   expect(JSON.parse(refused.stdout)).toMatchObject({
     error: { code: 'FORMAT_READ_ONLY', fix: expect.stringContaining('safetensors') as string },

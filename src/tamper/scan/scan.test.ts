@@ -59,11 +59,20 @@ describe('text', () => {
     ['program code', { note: 'import os; os.system("id")' }, ['T01 high']],
     ['an address', { license: 'https://example.org/licence' }, ['T04 benign']],
     ['a hidden character', { note: 'safe\u200bmodel' }, ['T05 suspicious']],
+    ['a key with a hidden character', { 'no\u200bte': 'safe' }, ['T05 suspicious']],
     ['plain words', { note: 'the evaluation system of a subprocess' }, []],
     ['a repeated word', { note: 'abcd'.repeat(500) }, []],
   ])('%s in the metadata of safetensors', (_, metadata, rules) => {
     const report = scanBytes('m.safetensors', safetensors({ w: floats(noise(8)) }, metadata));
     expect(rulesOf(report)).toEqual(rules);
+  });
+
+  test('program code across the border of two pieces that are read', () => {
+    for (const before of [1, 5, 8]) {
+      const start = 4 * 2 ** 20 - before - 8 - '{"__metadata__":{"note":"'.length;
+      const bytes = safetensors({ w: floats(noise(8)) }, { note: `${' '.repeat(start)}os.system("id")` });
+      expect(rulesOf(scanBytes('m.safetensors', bytes))).toEqual(['T01 high']);
+    }
   });
 
   test('a packed run', () => {
