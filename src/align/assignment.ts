@@ -124,7 +124,7 @@ function listWhere(length: number, keep: (index: number) => boolean): number[] {
 interface Rest {
   readonly rows: number;
   readonly columns: number;
-  at(row: number, column: number): number;
+  readonly at: (row: number, column: number) => number;
 }
 
 function toExact({ rows, columns, at }: Rest): Int32Array {

@@ -1,7 +1,7 @@
 /** What operators of any format do to channels: the rules of docs/spec/watermark.md §5.3 without names of attributes. */
 import type { GraphNode } from '../model/types.ts';
 import type { ChannelVector } from './ports.ts';
-import { toChannelCount, type ValueChannels } from './space-set.ts';
+import { FIXED, toChannelCount, type ValueChannels } from './space-set.ts';
 import { addVector, findRank, type Walk } from './walk.ts';
 import { findWeightView } from './weights.ts';
 
@@ -43,7 +43,7 @@ export const broadcast =
 /** Whether a value is known to have no extent, or 1, on an axis. */
 function isNarrow(walk: Walk, value: string, fromRight: number): boolean {
   const shape = walk.scope.graph.values.get(value)?.shape;
-  if (!shape) return false;
+  if (!shape) return (findRank(walk, value) ?? fromRight) < fromRight;
   return shape.length < fromRight || shape[shape.length - fromRight] === 1;
 }
 
@@ -51,7 +51,14 @@ function isNarrow(walk: Walk, value: string, fromRight: number): boolean {
 export function toTransposed(value: ValueChannels | undefined, perm: readonly number[]): ValueChannels | undefined {
   if (value === undefined) return undefined;
   const at = perm.indexOf(perm.length - value.fromRight);
-  return at === -1 ? undefined : { ...value, fromRight: perm.length - at, rank: perm.length };
+  if (at === -1) return undefined;
+  const isLastKept = perm.at(-1) === perm.length - 1;
+  return { ...(isLastKept ? value : withoutRun(value)), fromRight: perm.length - at, rank: perm.length };
+}
+
+/** The same channels where the last axis is no longer what a reshape made it. */
+export function withoutRun(value: ValueChannels): ValueChannels {
+  return { ...value, run: undefined };
 }
 
 /** R6: [N, C, …] becomes [N, C·…]: every channel is a run of entries now. With the channels last, they are interleaved. */
@@ -62,15 +69,68 @@ export function toFlat(value: ValueChannels, rank: number): ValueChannels | unde
   return isLast ? { ...value, inner: null, isInterleaved: true, fromRight: 1, rank: 2 } : undefined;
 }
 
-/** R6 and a reshape that keeps the last axis. */
+/** R6, a reshape that keeps the last axis, and those around the heads of an attention layer (R10). */
 export function toReshaped(
+  walk: Walk,
   value: ValueChannels,
   rank: number | null,
   target: readonly number[],
 ): ValueChannels | undefined {
   const count = toChannelCount(value.segments) * (value.inner ?? 0);
   if (value.fromRight === 1 && target.at(-1) === count) return { ...value, rank: target.length };
-  return rank !== null && target.length === 2 ? toFlat(value, rank) : undefined;
+  if (rank !== null && target.length === 2 && value.run === undefined) return toFlat(value, rank);
+  return toHeads(walk, value, target) ?? toJoined(value, rank, target);
+}
+
+/** R10: [N, tokens, heads · d] becomes [N, tokens, heads, d]: the channels are heads now. */
+function toHeads(walk: Walk, value: ValueChannels, target: readonly number[]): ValueChannels | undefined {
+  const [heads, run] = target.slice(-2);
+  const [segment] = value.segments;
+  const isCut = value.fromRight === 1 && value.inner === 1 && target.length >= 4 && heads > 1 && run > 0;
+  if (!isCut || value.segments.length !== 1 || segment.channels !== heads * run) return undefined;
+  const space = segment.space === FIXED ? FIXED : walk.set.coarsen(segment.space, run);
+  if (space === undefined) return undefined;
+  return { segments: [{ space, channels: heads }], inner: 1, fromRight: 2, rank: target.length, run };
+}
+
+/**
+ * R10: the way back, [N, tokens, heads, d] to [N, tokens, heads · d]; and repeated key heads, [N, heads, times, tokens, d] to
+ * [N, heads · times, tokens, d].
+ */
+function toJoined(value: ValueChannels, rank: number | null, target: readonly number[]): ValueChannels | undefined {
+  const { run, inner, fromRight, segments } = value;
+  const count = toChannelCount(segments) * (inner ?? 0);
+  if (run === undefined || inner === null || rank !== target.length + 1) return undefined;
+  if (fromRight === 2 && target.at(-1) === count * run) {
+    return { ...withoutRun(value), inner: inner * run, fromRight: 1, rank: target.length };
+  }
+  const times = (target[target.length - fromRight + 1] ?? 0) / count;
+  const isRepeated = fromRight === 4 && inner === 1 && Number.isInteger(times) && times > 1 && target.at(-1) === run;
+  return isRepeated ? { ...value, inner: times, fromRight: 3, rank: target.length } : undefined;
+}
+
+/** R10: a product of two values, head by head: both have the same heads, or one has the key heads of the other's queries. */
+export const headwise: Rule = (walk, node) => {
+  const [a, b] = node.inputs.map((input) => walk.values.get(input));
+  if (a === undefined || b === undefined || a.fromRight < 3 || a.fromRight !== b.fromRight) return undefined;
+  const [fine, coarse] = toChannelCount(a.segments) >= toChannelCount(b.segments) ? [a, b] : [b, a];
+  const lead = toCoarse(walk, fine, coarse);
+  if (lead === undefined) return undefined;
+  walk.set.unite(lead, coarse);
+  const result = withoutRun({ ...lead, rank: a.rank ?? b.rank });
+  return b.run === undefined ? result : { ...result, run: b.run };
+};
+
+/** `fine` in runs that are as long as those of `coarse`. */
+function toCoarse(walk: Walk, fine: ValueChannels, coarse: ValueChannels): ValueChannels | undefined {
+  const [segment] = fine.segments;
+  const times = toChannelCount(fine.segments) / toChannelCount(coarse.segments);
+  if (times === 1) return fine;
+  if (fine.segments.length !== 1 || segment.space === FIXED || fine.inner === null) return undefined;
+  if (!Number.isInteger(times) || coarse.inner !== fine.inner * times) return undefined;
+  const space = walk.set.coarsen(segment.space, times);
+  if (space === undefined) return undefined;
+  return { ...fine, segments: [{ space, channels: segment.channels / times }], inner: coarse.inner };
 }
 
 /** R7: values side by side. Along the channels, their segments follow each other; along another axis, they are tied. */

@@ -1,4 +1,4 @@
-/** What each operator does to the channels of its inputs (docs/spec/watermark.md §5.3, rules R1-R9). */
+/** What each operator does to the channels of its inputs (docs/spec/watermark.md §5.3, rules R1-R10). */
 import type { GraphNode } from '../model/types.ts';
 import { findInt, findInts } from './attributes.ts';
 import type { ChannelVector } from './ports.ts';
@@ -6,6 +6,7 @@ import {
   broadcast,
   findOwnRank,
   first,
+  headwise,
   type Rule,
   same,
   toConcatenated,
@@ -13,6 +14,7 @@ import {
   toReduced,
   toReshaped,
   toTransposed,
+  withoutRun,
 } from './rule-parts.ts';
 import { TFLITE_RULES } from './tflite-rules.ts';
 import { addVector, type Walk } from './walk.ts';
@@ -73,7 +75,7 @@ const reshape: Rule = (walk, node) => {
   const value = first(walk, node);
   const target = findSmallInts(findConstant(walk.scope, node.inputs[1] ?? ''));
   if (value === undefined || target === undefined) return undefined;
-  return toReshaped(value, findOwnRank(walk, node), target);
+  return toReshaped(walk, value, findOwnRank(walk, node), target);
 };
 
 const concat: Rule = (walk, node) => toConcatenated(walk, node, findInt(node, 'axis', 0));
@@ -103,7 +105,21 @@ const slice: Rule = (walk, node) => {
   const rank = findOwnRank(walk, node);
   const axes = findInts(node, 'axes') ?? findSmallInts(findConstant(walk.scope, node.inputs[3] ?? ''));
   if (value === undefined || rank === null || axes === undefined) return undefined;
-  return axes.some((axis) => (axis < 0 ? axis + rank : axis) === rank - value.fromRight) ? undefined : value;
+  const places = axes.map((axis) => (axis < 0 ? axis + rank : axis));
+  if (places.includes(rank - value.fromRight)) return undefined;
+  return places.includes(rank - 1) ? withoutRun(value) : value;
+};
+
+/** R8: a new axis; those left of it are one further from the right. */
+const unsqueeze: Rule = (walk, node) => {
+  const value = first(walk, node);
+  const rank = findOwnRank(walk, node);
+  const axes = findInts(node, 'axes') ?? findSmallInts(findConstant(walk.scope, node.inputs[1] ?? ''));
+  if (value === undefined || rank === null || axes?.length !== 1) return undefined;
+  const place = axes[0] < 0 ? axes[0] + rank + 1 : axes[0];
+  const isRight = place > rank - value.fromRight;
+  const isLast = place === rank;
+  return { ...(isLast ? withoutRun(value) : value), fromRight: value.fromRight + Number(isRight), rank: rank + 1 };
 };
 
 /** R9: padding that leaves the channel axis alone. */
@@ -144,6 +160,10 @@ const ONNX_RULES: Readonly<Record<string, Rule | undefined>> = Object.assign(
     Squeeze: reduce,
     Gather: gather,
     Slice: slice,
+    Unsqueeze: unsqueeze,
+    // An axis of several channels is not what grows.
+    Expand: same,
+    MatMul: headwise,
     Pad: pad,
   },
 );

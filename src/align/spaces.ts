@@ -30,15 +30,16 @@ export function toChannels(scope: Scope, uses: readonly WeightUse[]): ChannelMap
     else applyWeights(walk, node, own);
   }
   for (const output of scope.graph.outputs) walk.set.freeze(walk.values.get(output.name));
-  const { spaces, toFinal } = walk.set.finish();
-  const finish = (axis: ChannelAxis): ChannelAxis => ({ ...axis, segments: toFinal(axis.segments) });
+  const vectors = dedupe(walk.vectors);
+  const axes = [...walk.layers.values()].flatMap((layer) => [layer.in, layer.out].filter((axis) => axis !== null));
+  const { spaces, toFinal } = walk.set.finish([...axes, ...vectors.map(({ channels }) => channels)]);
   return {
     spaces,
-    vectors: dedupe(walk.vectors).map((vector) => ({ ...vector, channels: finish(vector.channels) })),
+    vectors: vectors.map((vector) => ({ ...vector, channels: toFinal(vector.channels) })),
     layers: new Map(
-      [...walk.layers].map(([name, axes]) => [
+      [...walk.layers].map(([name, layer]) => [
         name,
-        { in: axes.in === null ? null : finish(axes.in), out: axes.out === null ? null : finish(axes.out) },
+        { in: layer.in && toFinal(layer.in), out: layer.out && toFinal(layer.out) },
       ]),
     ),
   };
@@ -64,6 +65,7 @@ function freezeCaptured(walk: Walk, node: GraphNode): void {
 function applyWeights(walk: Walk, node: GraphNode, uses: readonly WeightUse[]): void {
   const use = uses[0];
   const isAgain = walk.layers.has(use.weight.tensor.name);
+  if (isAgain && applyTied(walk, use)) return;
   const isPlain = use.outAxis !== null && use.inAxis !== null && use.kind !== 'recurrent' && !isAgain;
   if (!isPlain || findInt(node, 'transA', 0) === 1 || node.op === 'Attention') {
     for (const input of node.inputs) walk.set.freeze(walk.values.get(input));
@@ -75,6 +77,21 @@ function applyWeights(walk: Walk, node: GraphNode, uses: readonly WeightUse[]): 
   if (use.kind === 'embedding') applyEmbedding(walk, use);
   else if (use.kind === 'conv') applyConv(walk, use, data);
   else applyDense(walk, use, data, shape[use.inAxis], shape[use.outAxis]);
+}
+
+/**
+ * A token table that makes the logits, too: what it is multiplied with has the channels that its rows have. False for any
+ * other weight that is used twice.
+ */
+function applyTied(walk: Walk, use: WeightUse): boolean {
+  const table = walk.layers.get(use.weight.tensor.name);
+  const data = walk.values.get(use.data);
+  if (use.kind !== 'dense' || data?.fromRight !== 1 || !table?.out || !table.in) return false;
+  const isTurned = table.out.axis === use.inAxis && table.in.axis === use.outAxis;
+  if (!isTurned || table.in.segments.some(({ space }) => space !== FIXED)) return false;
+  walk.set.unite(data, { segments: table.out.segments, inner: table.out.inner, fromRight: 1, rank: data.rank });
+  walk.values.set(use.node.outputs[0], { ...data, segments: table.in.segments, inner: 1 });
+  return true;
 }
 
 function freezeLayer(walk: Walk, name: string): void {

@@ -30,7 +30,7 @@ const reshape: Rule = (walk, node) => {
   const value = first(walk, node);
   const target = findOperand(walk, node, 1) ?? findInts(node, 'new_shape');
   if (value === undefined || target === undefined) return undefined;
-  return toReshaped(value, findOwnRank(walk, node), target);
+  return toReshaped(walk, value, findOwnRank(walk, node), target);
 };
 
 const squeeze: Rule = (walk, node) => {

@@ -7,6 +7,52 @@ import { toTopology } from './topology.ts';
 const zeros = (name: string, ...shape: readonly number[]) =>
   memoryTensor(name, shape, new Float32Array(shape.reduce((a, b) => a * b, 1)));
 
+/** q, k, v with biases for q, cut into four heads of four, slopes for each head, and back to o. */
+function attention(
+  [tokens]: readonly number[],
+  change: {
+    readonly merge?: readonly number[];
+    readonly back?: readonly number[];
+    readonly cutK?: readonly number[];
+  } = {},
+) {
+  const { merge = [0, tokens, 16], back = [0, 2, 1, 3], cutK = [0, tokens, 4, 4] } = change;
+  const cut = (name: string, shape: string, perm: readonly number[]) => [
+    node('Reshape', [name, shape], [`${name}.cut`]),
+    node('Transpose', [`${name}.cut`], [`${name}.heads`], { perm: ints(...perm) }),
+  ];
+  return memoryModel(
+    [
+      ...[zeros('embed', 50, 16), zeros('q', 16, 16), zeros('q.b', 16), zeros('k', 16, 16), zeros('v', 16, 16)],
+      ...[zeros('slopes', 4, 1, 1), zeros('o', 16, 16), zeros('head', 16, 3), shapeTensor('split', 0, tokens, 4, 4)],
+      ...[shapeTensor('splitK', ...cutK), shapeTensor('join', ...merge)],
+    ],
+    {
+      inputs: ['ids'],
+      outputs: ['y'],
+      nodes: [
+        node('Gather', ['embed', 'ids'], ['x']),
+        node('MatMul', ['x', 'q'], ['q0']),
+        node('Add', ['q0', 'q.b'], ['q1']),
+        node('MatMul', ['x', 'k'], ['k1']),
+        node('MatMul', ['x', 'v'], ['v1']),
+        ...cut('q1', 'split', [0, 2, 1, 3]),
+        ...cut('k1', 'splitK', [0, 2, 3, 1]),
+        ...cut('v1', 'split', [0, 2, 1, 3]),
+        node('MatMul', ['q1.heads', 'k1.heads'], ['scores']),
+        node('Mul', ['scores', 'slopes'], ['sloped']),
+        node('Softmax', ['sloped'], ['p']),
+        node('MatMul', ['p', 'v1.heads'], ['mix']),
+        node('Transpose', ['mix'], ['turned'], { perm: ints(...back) }),
+        node('Reshape', ['turned', 'join'], ['flat']),
+        node('MatMul', ['flat', 'o'], ['att']),
+        node('Add', ['x', 'att'], ['x2']),
+        node('MatMul', ['x2', 'head'], ['y']),
+      ],
+    },
+  );
+}
+
 describe('topology', () => {
   test('an MLP: Gemm and MatMul + Add, both orientations, head fixed', () => {
     const model = memoryModel(
@@ -138,6 +184,36 @@ describe('topology', () => {
       'ln.g',
       'ln.b',
     ]);
+  });
+
+  test('heads through Reshape and Transpose: one space for queries, keys, values and the columns behind them', () => {
+    const { layers, spaces, vectors } = toTopology(attention([8, 8]));
+    const find = (name: string) => layers.find((layer) => layer.name === name)!;
+    expect(spaces).toEqual([
+      { channels: 16, isPermutable: true },
+      { channels: 4, isPermutable: true },
+      { channels: 3, isPermutable: false },
+    ]);
+    for (const name of ['q', 'k', 'v']) {
+      expect(find(name).out).toEqual({ axis: 1, segments: [{ space: 1, channels: 4 }], inner: 4 });
+    }
+    expect(find('o').in).toEqual({ axis: 0, segments: [{ space: 1, channels: 4 }], inner: 4 });
+    expect(vectors.find(({ name }) => name === 'q.b')?.channels).toEqual(
+      find('q').out && { ...find('q').out, axis: 0 },
+    );
+    expect(vectors.find(({ name }) => name === 'slopes')?.channels).toEqual({
+      ...{ axis: 0, segments: [{ space: 1, channels: 4 }], inner: 1 },
+    });
+  });
+
+  test.each([
+    ['a merge that mixes tokens into heads', { merge: [0, 32, 4] }],
+    ['heads that are not turned back', { back: [0, 1, 2, 3] }],
+    ['another cut of the keys', { cutK: [0, 8, 2, 8] }],
+  ] as const)('%s: heads stay where they are', (_, change) => {
+    const { layers, spaces } = toTopology(attention([8, 8], change));
+    const q = layers.find((layer) => layer.name === 'q')!.out!.segments[0];
+    expect(spaces[q.space]).toEqual({ channels: 16, isPermutable: false });
   });
 
   test('ranks are followed through reshapes: a mean over tokens keeps the stream free, one over channels has none', () => {

@@ -52,9 +52,6 @@ export interface ViewOptions {
 /** Numbers per neuron below which one side alone cannot tell neurons apart once they are pruned or noisy. */
 const THIN_FEATURES = 64;
 
-/** Numbers per neuron that a half must have to be better than two whole sides. */
-const HALF_FEATURES_MIN = 16;
-
 type Side = Piece['side'];
 const opposite = (side: Side): Side => (side === 'out' ? 'in' : 'out');
 
@@ -249,9 +246,10 @@ function compareLooks(
   if (isLarge(scene, space)) return 'large';
   const [a, b] = [fromInputs.get(space), fromOutputs.get(space)];
   const features = { out: a?.features ?? 0, in: b?.features ?? 0 };
-  if (Math.min(features.out, features.in) < THIN_FEATURES) {
+  const featuresMin = Math.min(features.out, features.in);
+  if (featuresMin < THIN_FEATURES) {
     const wide: Side = features.out >= features.in ? 'out' : 'in';
-    const halves = compareHalves(scene, space, wide, wide === 'out' ? fromInputs : fromOutputs);
+    const halves = compareHalves(scene, space, wide, wide === 'out' ? fromInputs : fromOutputs, featuresMin);
     if (halves !== null) return { kind: 'halves', agreed: halves };
   }
   if (a === undefined || b === undefined) return 'unpaired';
@@ -259,14 +257,23 @@ function compareLooks(
   return { kind: 'sides', agreed: countEqual(a.map, b.map) };
 }
 
-/** Null where the other channels have a fixed order: pixels beside one another say the same. */
-function compareHalves(scene: Scene, space: number, side: Side, known: ReadonlyMap<number, Found>): number | null {
+/**
+ * Null where a half knows no more than the thin side does, and where the other channels have a fixed order: pixels beside
+ * one another say the same.
+ */
+function compareHalves(
+  scene: Scene,
+  space: number,
+  side: Side,
+  known: ReadonlyMap<number, Found>,
+  featuresMin: number,
+): number | null {
   const looks = scene.looks[space].filter((look) => look.side === side && canHalve(scene, look));
   const [even, odd] = ([0, 1] as const).map((half) => {
     const parts = looks.map((look) => ({ look, half }));
     return toFound(scene, space, parts, known);
   });
-  if (even === null || odd === null || Math.min(even.features, odd.features) < HALF_FEATURES_MIN) return null;
+  if (even === null || odd === null || Math.min(even.features, odd.features) <= featuresMin) return null;
   return countEqual(even.map, odd.map);
 }
 

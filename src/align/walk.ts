@@ -35,8 +35,14 @@ export function findRank(walk: Walk, value: string, steps = RANK_STEPS_MAX): num
       const [data, indices] = [rankOf(0), rankOf(1)];
       return data === null || indices === null ? null : data - 1 + indices;
     }
+    case 'Unsqueeze': {
+      const axes = findInts(node, 'axes') ?? findSmallInts(findConstant(scope, node.inputs[1] ?? ''));
+      const rank = rankOf(0);
+      return rank === null || axes === undefined ? null : rank + axes.length;
+    }
     case 'Cast':
     case 'Identity':
+    case 'Slice':
     case 'MatMul':
     case 'Relu':
     case 'LayerNormalization':
