@@ -1,9 +1,20 @@
 /** The areas of the battery: their rows under rows/, their part of docs/lab.md under report/. */
+import { describeAnswers } from './report/answers.ts';
+import { describeLineage } from './report/lineage.ts';
 import { describeMark } from './report/mark.ts';
+import { describeProbes } from './report/probes.ts';
+import { listAnswerRows } from './rows/answers.ts';
+import { listLineageRows } from './rows/lineage.ts';
 import { listMarkRows } from './rows/mark.ts';
+import { listProbeRows } from './rows/probes.ts';
 import type { Area, Results, Row } from './types.ts';
 
-const AREAS: readonly Area[] = [{ listRows: listMarkRows, describe: describeMark }];
+const AREAS: readonly Area[] = [
+  { listRows: listMarkRows, describe: describeMark },
+  { listRows: listLineageRows, describe: describeLineage },
+  { listRows: listAnswerRows, describe: describeAnswers },
+  { listRows: listProbeRows, describe: describeProbes },
+];
 
 export function listRows(): Row[] {
   return AREAS.flatMap((area) => area.listRows());

@@ -1,5 +1,6 @@
 /** The ownership mark, its commitment and claim; and labels, which prove nothing: in weights, graph and outputs. */
 export * from './annex.ts';
+export * from './answers/index.ts';
 export { calibrate, type CalibrateOptions, type CalibrationFeeds } from './calibration/calibrate.ts';
 export type * from './calibration/types.ts';
 export * from './claim.ts';
@@ -7,6 +8,8 @@ export * from './commitment.ts';
 export * from './detect.ts';
 export * from './digest.ts';
 export * from './ports.ts';
+export * from './order/index.ts';
+export * from './recipient/index.ts';
 export * from './reference.ts';
 export * from './probes/index.ts';
 export * from './remote/questions.ts';
@@ -28,3 +31,4 @@ export {
   toShownPayload,
   toTextPayload,
 } from './payload.ts';
+export * from './text/index.ts';
