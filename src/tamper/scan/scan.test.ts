@@ -197,7 +197,9 @@ describe('chat templates of GGUF', () => {
     const report = scanBytes('m.gguf', gguf({ tensors: [block] }));
     expect(report.notScanned.map(({ part }) => part)).toEqual(['weights']);
     const plain = { name: 'w', dims: [8], type: GGML.f32, data: new Uint8Array(32) };
-    expect(scanBytes('m.gguf', gguf({ tensors: [plain] })).notScanned).toEqual([]);
+    const scanned = scanBytes('m.gguf', gguf({ tensors: [plain] }));
+    expect(scanned.notScanned).toEqual([]);
+    expect(scanned.scanned.find(({ part }) => part === 'text')?.detail).toContain('without the words of the vocabulary');
   });
 });
 

@@ -57,7 +57,8 @@ export function scanText(model: Model): TextScan {
   }
   const once = new Map<string, ScanFinding>();
   for (const gap of gaps) scanGap(gap, once);
-  const detail = `${model.metadata.size} metadata entries, ${bytes} bytes outside tensors`;
+  const rest = model.format === 'gguf' ? 'without the words of the vocabulary' : `${bytes} bytes outside tensors`;
+  const detail = `${model.metadata.size} metadata entries, ${rest}`;
   return { findings: [...findings, ...once.values()], scanned: [{ part: 'text', detail }], notScanned: [] };
 }
 
