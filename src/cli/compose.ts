@@ -61,6 +61,7 @@ export function composeServices({ home: root, progress, cleanups }: ComposeOptio
     openRuntime: async () => (await import('../adapters/runtime/index.ts')).findRuntime(),
     openSvgRenderer: async () => (await import('../adapters/svg/index.ts')).openSvgRenderer(),
     openProfiler: async () => (await import('../adapters/runtime/index.ts')).openProfiler(),
+    openOptimizer: async () => (await import('../adapters/runtime/index.ts')).openOptimizer(),
     openKeys: (options) => openLocalKeys(join(home.keysFolder, 'model.kek.json'), options),
     openTsa: httpTimestampAuthority,
     openEndpoint: async (options) => (await import('../adapters/endpoint/index.ts')).openEndpoint(options),

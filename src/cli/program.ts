@@ -87,6 +87,12 @@ const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./commands/verify-remote.ts')).defineVerifyRemote,
   },
   {
+    name: 'attack',
+    group: GROUP.mark,
+    summary: 'attack a marked model, and see how much accuracy and evidence each attack leaves',
+    load: async () => (await import('./commands/attack.ts')).defineAttack,
+  },
+  {
     name: 'baseline',
     group: GROUP.check,
     summary: 'write a signed manifest of a model as it is now',

@@ -1,5 +1,5 @@
 /** How each sample network is trained: data, optimizer and rate. Attacks that fine-tune use the same rate. */
-import type { Samples } from './data.ts';
+import type { Images, Samples } from './data.ts';
 import { createModelSpec, type ModelName } from './models.ts';
 import { buildNetwork, type Network } from './network.ts';
 import { type GlyphTask, generateGlyphs } from './tasks/glyphs.ts';
@@ -21,17 +21,17 @@ export const RECIPES: Readonly<Record<ModelName, Recipe>> = {
 };
 
 /** The training set of a model: the same for every seed of it, so that independent models share their data. */
-function createTrainingSet(name: ModelName, task: GlyphTask = 'digits'): Samples {
+function createTrainingSet(name: ModelName, task: GlyphTask = 'digits'): Images {
   return generateGlyphs({ task, stream: 'train', count: RECIPES[name].trainCount });
 }
 
 /** Samples from a stream that no training set reads. */
-export function createTestSet(count: number, stream = 'test'): Samples {
+export function createTestSet(count: number, stream = 'test'): Images {
   return generateGlyphs({ task: 'digits', stream, count });
 }
 
 /** Trains a sample network; `seed` fixes start values and order. */
-export function trainModel(name: ModelName, seed: string, samples = createTrainingSet(name)): Network {
+export function trainModel(name: ModelName, seed: string, samples: Samples = createTrainingSet(name)): Network {
   const network = buildNetwork(createModelSpec(name), `${name}/${seed}`);
   train(network, samples, { ...RECIPES[name].options, seed: `${name}/${seed}` });
   return network;

@@ -66,3 +66,12 @@ export interface Profiler {
   /** @throws RuntimeError RUNTIME_PROFILE_UNAVAILABLE | RUNTIME_LOAD_FAILED | RUNTIME_RUN_FAILED */
   profile(model: RuntimeModel, feeds: ReadonlyMap<string, RuntimeTensor>, options: ProfileOptions): Promise<Profile>;
 }
+
+export type OptimizationLevel = 'basic' | 'extended' | 'all';
+
+/** Saves a model as an engine rewrites it before it runs it. An implementer leaves no file behind. */
+export interface GraphOptimizer {
+  readonly version: string;
+  /** The bytes of the rewritten model, one file. @throws RuntimeError RUNTIME_LOAD_FAILED */
+  optimize(model: RuntimeModel, level: OptimizationLevel): Promise<Uint8Array>;
+}

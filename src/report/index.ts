@@ -1,4 +1,7 @@
 /** Reports of what was protected: one plain record in; a page for people or lines for a terminal out. */
+export { toAttackForm } from './attack-form.ts';
+export { toAttackHtml } from './attack-page.ts';
+export type { AttackRecord, AttackRow, AttackVerdict, RunRow, SkippedRow } from './attack-record.ts';
 export { type DiffPage, toDiffHtml } from './diff-page.ts';
 export { toDiffSarif } from './diff-sarif.ts';
 export { type MarkPicture, type MarkPictures, type OutputMarkPage, toOutputMarkHtml } from './output-mark-page.ts';

@@ -1,7 +1,7 @@
 /** What the workflows need from outside; the composition root fills it, and nothing here names an adapter. */
 import type { Clock, Progress, Random } from '../core/ports.ts';
 import type { LedgerLock, LedgerWriter } from '../ledger/ports.ts';
-import type { Profiler, Runtime } from '../model/runtime.ts';
+import type { GraphOptimizer, Profiler, Runtime } from '../model/runtime.ts';
 import type { SealedRunner } from '../seal/ports.ts';
 import type { TimestampAuthority } from '../sign/ports.ts';
 import type { Storage } from '../source/ports.ts';
@@ -46,6 +46,8 @@ export interface Services {
   openSvgRenderer(): Promise<SvgRenderer>;
   /** @throws RuntimeError RUNTIME_PROFILE_UNAVAILABLE without the native runtime */
   openProfiler(): Promise<Profiler>;
+  /** @throws RuntimeError RUNTIME_OPTIMIZER_UNAVAILABLE without the native runtime */
+  openOptimizer(): Promise<GraphOptimizer>;
   /** @throws SealError KEY_NOT_APART before a key is made; others for the URI or the key store */
   openKeys(options: OpenKeysOptions): Promise<OpenedKeys>;
   openTsa(url: string): TimestampAuthority;

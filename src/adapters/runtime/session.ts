@@ -1,7 +1,7 @@
 /** What both onnxruntime adapters share: session options, loading, running, and errors that quote little. */
 import type { env, InferenceSession, InferenceSessionFactory, Tensor, TensorConstructor } from 'onnxruntime-web';
 import { type ErrorCode, RuntimeError } from '../../core/errors.ts';
-import type { RuntimeModel, RuntimeSession, RuntimeTensor } from '../../model/runtime.ts';
+import type { OptimizationLevel, RuntimeModel, RuntimeSession, RuntimeTensor } from '../../model/runtime.ts';
 import type { ValueInfo } from '../../model/types.ts';
 import { decodeTensor, encodeTensor, findDType } from './tensors.ts';
 
@@ -18,6 +18,10 @@ export interface SessionOptions {
   readonly threads: number;
   /** Where the engine writes its profile when the session is released: the beginning of the file's path. */
   readonly profilePrefix?: string;
+  /** Where the engine saves the graph as it rewrote it. */
+  readonly optimizedPath?: string;
+  /** How far it rewrites; as far as it can unless told. */
+  readonly level?: OptimizationLevel;
   /** False: the graph runs as it is written. True unless told. */
   readonly isOptimized?: boolean;
 }
@@ -65,6 +69,8 @@ export async function loadSession(
       interOpNumThreads: 1,
       logSeverityLevel: QUIET,
       ...(options.profilePrefix !== undefined && { enableProfiling: true, profileFilePrefix: options.profilePrefix }),
+      ...(options.optimizedPath !== undefined && { optimizedModelFilePath: options.optimizedPath }),
+      ...(options.level !== undefined && { graphOptimizationLevel: options.level }),
       ...(options.isOptimized === false && { graphOptimizationLevel: 'disabled' }),
     });
     return toRuntimeSession(ort, session);

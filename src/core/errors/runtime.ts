@@ -51,6 +51,12 @@ export const runtimeErrors = defineErrors({
     http: 503,
     fix: 'Only the native runtime can: `npm install onnxruntime-node@1.30.0`.',
   },
+  RUNTIME_OPTIMIZER_UNAVAILABLE: {
+    message: 'The graph could not be rewritten by the engine.',
+    exit: EXIT.environment,
+    http: 503,
+    fix: 'Only the native runtime can: `npm install onnxruntime-node@1.30.0`.',
+  },
   DATA_UNKNOWN_FORMAT: {
     message: 'The evaluation data is in no known format, or its labels were not found.',
     exit: EXIT.usage,
