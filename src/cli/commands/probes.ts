@@ -3,12 +3,17 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { EXIT } from '../../core/errors.ts';
 import { REMOTE_LIMITS } from '../../core/limits/remote.ts';
 import { PROBE_FAMILIES, type ProbeFamily } from '../../watermark/probes/families.ts';
-import { type MadeProbes, makeProbes } from '../../workflows/remote/make-probes.ts';
+import type { MadeProbes } from '../../workflows/remote/made-probes.ts';
+import { makeProbes } from '../../workflows/remote/make-probes.ts';
+import { makeTextProbes } from '../../workflows/remote/make-text-probes.ts';
 import { addExamples } from '../command-spec.ts';
 import { addCommands } from '../command-table.ts';
 import { type CommandHost, onAction, withSession } from '../context.ts';
 import { toPairs } from '../ui/table.ts';
 import type { TextLook } from '../ui/ui.ts';
+import type { Target } from '../../workflows/remote/verify-remote.ts';
+import { pause } from '../compose.ts';
+import { addTargetOptions, openTarget, type TargetFlags } from './remote-target.ts';
 import { toCountUpTo } from './values.ts';
 
 export function defineProbes(command: Command, host: CommandHost): void {
@@ -22,6 +27,11 @@ export function defineProbes(command: Command, host: CommandHost): void {
         name: 'make',
         summary: 'record the answers of a model to keyed probes, before it is released',
         load: () => Promise.resolve(defineMake),
+      },
+      {
+        name: 'make-text',
+        summary: 'record the first words that a language model answers keyed prompts with',
+        load: () => Promise.resolve(defineMakeText),
       },
     ],
     host,
@@ -86,6 +96,66 @@ function defineMake(command: Command, host: CommandHost): void {
     return EXIT.ok;
   });
 }
+
+interface MakeTextFlags extends TargetFlags {
+  readonly claim: string;
+  readonly nullUrl?: readonly string[];
+  readonly count: number;
+  readonly pool?: number;
+  readonly batch: number;
+  readonly timeout: number;
+}
+
+function defineMakeText(command: Command, host: CommandHost): void {
+  command.description(
+    'Asks a language model behind an end point of your own keyed prompts at temperature 0, and records the first word of each answer in a signed annex of the claim and in the ledger. With four end points of other models or more, the prompts are those on which few of them answer likewise. Keys and headers go to your own end point only.',
+  );
+  addTargetOptions(command)
+    .requiredOption('--claim <file>', 'claim of this home')
+    .option('--null-url <urls...>', 'end points of models that have nothing to do with ours, in the same format')
+    .option('--count <number>', 'prompts that are asked later', toCountUpTo(REMOTE_LIMITS.questionsMax), 1000)
+    .option(
+      '--pool <number>',
+      'prompts that they are chosen from (default: --count)',
+      toCountUpTo(REMOTE_LIMITS.poolMax),
+    )
+    .option('--batch <number>', 'prompts in one request', toCountUpTo(REMOTE_LIMITS.batchMax), 1)
+    .option('--timeout <seconds>', 'time for one request', toCountUpTo(REMOTE_LIMITS.timeoutMsMax / 1000), 60);
+  addExamples(command, [
+    {
+      command:
+        'modelward probes make-text --url http://127.0.0.1:8000/v1/chat/completions --format openai-chat --model-name ours --claim my.claim.json',
+      summary: 'before the release',
+    },
+  ]);
+  onAction<MakeTextFlags>(host, command, async (context, flags) => {
+    const { count, pool = count, batch, timeout } = flags;
+    const target = await openTarget(context, flags);
+    const nulls: Target[] = [];
+    try {
+      for (const url of flags.nullUrl ?? []) nulls.push(await openTarget(context, toStranger(flags, url)));
+      const made = await withSession(context, (session) =>
+        makeTextProbes(context.services, session, {
+          claimPath: context.toAbsolute(flags.claim),
+          ...{ target, nulls, count, batch, pool: Math.max(count, pool), timeoutMs: timeout * 1000, pause },
+        }),
+      );
+      for (const warning of made.warnings) context.ui.warn(warning);
+      context.ui.result(made, (look) => toText(made, look));
+      return EXIT.ok;
+    } finally {
+      for (const one of [target, ...nulls]) one.endpoint.close();
+    }
+  });
+}
+
+/** The same format at another address, without what is secret. */
+function toStranger(flags: MakeTextFlags, url: string): TargetFlags {
+  const open = Object.entries(flags).filter(([name]) => !SECRET_FLAGS.has(name));
+  return { ...(Object.fromEntries(open) as Partial<TargetFlags>), url };
+}
+
+const SECRET_FLAGS: ReadonlySet<string> = new Set(['headerFile', 'apiKeyFile', 'apiKeyFd']);
 
 /** "LOW:HIGH". @throws InvalidArgumentError */
 function toRange(text: string): { low: number; high: number } {

@@ -2,7 +2,7 @@
 import { type Answer, type NullAgreement, toSpread } from '../remote/questions.ts';
 
 /** No rate below these is used, whatever the nulls say: strangers that nobody measured may agree more. */
-export const CHANCE_MIN = { all: 0.65, rare: 0.2 } as const;
+export const CHANCE_MIN = { all: 0.65, rare: 0.15 } as const;
 /** Standard deviations between models above their mean. */
 const DEVIATIONS = 4;
 
@@ -22,7 +22,7 @@ export interface ChanceOptions {
 
 /**
  * p0 = max(floor, mean + 4 sd of the nulls, their largest, share of the commonest recorded answer); the floor is 0.65, and
- * 0.2 for rare probes. The last one is how often a model agrees that says one thing always: questions with one answer tell
+ * 0.15 for rare probes. The last one is how often a model agrees that says one thing always: questions with one answer tell
  * nobody from anybody.
  */
 export function toChance({ nulls, answers, isRare }: ChanceOptions): Chance {
@@ -41,8 +41,8 @@ const CHANCE_MAX = 0.999999;
 
 function toCommonestShare(answers: readonly Answer[]): number {
   const counts = new Map<Answer, number>();
-  for (const answer of answers) counts.set(answer, (counts.get(answer) ?? 0) + 1);
-  return answers.length === 0 ? 0 : Math.max(...counts.values()) / answers.length;
+  for (const answer of answers) if (answer !== '') counts.set(answer, (counts.get(answer) ?? 0) + 1);
+  return counts.size === 0 ? 0 : Math.max(...counts.values()) / answers.length;
 }
 
 /** Share of `expected` that `answers` has; an answer that is null does not agree. */

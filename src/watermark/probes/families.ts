@@ -34,10 +34,13 @@ export function fillPattern(
   stream: PrfStream,
   values: Float64Array,
 ): void {
-  const plane = family === 'uniform' || family === 'sparse' ? undefined : findPlane(shape);
+  if (family === 'sparse') {
+    for (let i = 0; i < values.length; i++) values[i] = drawUnit(stream) < LIT_SHARE ? drawUnit(stream) : 0;
+    return;
+  }
+  const plane = family === 'uniform' ? undefined : findPlane(shape);
   if (plane === undefined) {
-    const lit = family === 'sparse' ? LIT_SHARE : 1;
-    for (let i = 0; i < values.length; i++) values[i] = drawUnit(stream) < lit ? drawUnit(stream) : 0;
+    for (let i = 0; i < values.length; i++) values[i] = drawUnit(stream);
     return;
   }
   const grid = new Float64Array(GRID * GRID);

@@ -22,9 +22,9 @@ const bodySchema = z
     inputsDigest: hex32,
     /** Format-neutral digest of the model that answered: the original or the marked one. Null where only answers were seen. */
     modelDigest: hex32.nullable(),
-    /** Answers to the probes of the pool, from the first on. */
+    /** Answers to the probes of the pool, from the first on; an empty text where ours gave none. */
     answers: z
-      .array(z.union([z.number().int().min(0).max(REMOTE_LIMITS.classesMax), z.string().min(1).max(64)]))
+      .array(z.union([z.number().int().min(0).max(REMOTE_LIMITS.classesMax), z.string().max(64)]))
       .min(REMOTE_LIMITS.questionsMin)
       .max(REMOTE_LIMITS.poolMax),
     /** Probes that are asked, rising; null when all are. */
@@ -74,7 +74,7 @@ export function pickAnswers(answers: readonly Answer[], chosen: readonly number[
 export interface ProbePool {
   readonly record: ProbeRecord;
   readonly size: number;
-  probe(index: number): Question;
+  readonly probe: (index: number) => Question;
 }
 
 export interface OpenPoolOptions {

@@ -7,7 +7,11 @@ import type { Answer } from '../remote/questions.ts';
 /** A probe is rare when at most this share of the null models agrees. */
 const RARE_SHARE = 0.15;
 /** Share of the chosen probes that one answer may have: a model that always says the same must not agree often. */
-const ANSWER_SHARE_MAX = 0.2;
+const ANSWER_SHARE_MAX = 0.15;
+/** With few classes, more than an even share all the same. */
+const EVEN_SHARES_MAX = 1.5;
+/** So many of each answer are taken before shares are looked at. */
+const ANSWERS_FREE = 8;
 /** Below this many null models, "few agree" cannot be told. */
 export const RARE_NULLS_MIN = 4;
 
@@ -47,13 +51,14 @@ function takeRare(
   counts: Uint32Array,
   { limit, count }: { readonly limit: number; readonly count: number },
 ): number[] {
-  const perAnswerMax = Math.ceil(count * ANSWER_SHARE_MAX);
+  const shareMax = Math.max(ANSWER_SHARE_MAX, EVEN_SHARES_MAX / new Set(answers).size);
   const taken = new Map<Answer, number>();
   const chosen: number[] = [];
   for (const [index, answer] of answers.entries()) {
     if (chosen.length === count) break;
     const same = taken.get(answer) ?? 0;
-    if (counts[index] > limit || same >= perAnswerMax) continue;
+    const isCommon = same >= ANSWERS_FREE && same + 1 > shareMax * (chosen.length + 1);
+    if (counts[index] > limit || isCommon) continue;
     taken.set(answer, same + 1);
     chosen.push(index);
   }

@@ -71,7 +71,7 @@ function readRows(
   const names = [output, ...session.outputs.map(({ name }) => name)];
   for (const name of names) {
     const value = results.get(name);
-    if (value === undefined || !value.dtype.includes('f')) continue;
+    if (!value?.dtype.includes('f')) continue;
     const values = toValues(value);
     if (values.length === rows * classes) return toRowAnswers(values, rows, classes);
   }

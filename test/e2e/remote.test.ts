@@ -1,0 +1,99 @@
+/** Probes and a check of an end point by the command line, the server in this process. */
+import { spawn } from 'node:child_process';
+import { chmodSync, cpSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openWebRuntime } from '../../src/adapters/runtime/index.ts';
+import { readRuntimeModel } from '../../src/fidelity/index.ts';
+import { openModelPath } from '../../src/formats/index.ts';
+import { createModelSpec, exportWeights, generateGlyphs, toOnnx, trainModel } from '../../src/lab/index.ts';
+import type { MadeProbes, RemoteReport } from '../../src/workflows/index.ts';
+import { plainHandler, serve, type TestServer } from '../endpoint-server.ts';
+import { bin, createWorkplace, samples, type Workplace } from './command.ts';
+
+let place: Workplace;
+let claim: string;
+let made: MadeProbes;
+const servers: TestServer[] = [];
+
+async function serveModel(path: string): Promise<TestServer> {
+  const model = openModelPath(path);
+  const session = await (await openWebRuntime()).load(readRuntimeModel(model));
+  model.close();
+  const server = await serve(plainHandler(session));
+  servers.push(server);
+  return server;
+}
+
+/** The command while this process goes on serving. */
+function run(args: readonly string[]): Promise<{ status: number | null; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    const env = { ...process.env, MODELWARD_HOME: place.home, NO_COLOR: '1' };
+    const child = spawn(process.execPath, [bin, ...args], { cwd: place.folder, env });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    child.on('close', (status) => {
+      resolve({ status, stdout, stderr });
+    });
+  });
+}
+
+beforeAll(() => {
+  place = createWorkplace();
+  cpSync(join(samples, 'mlp.onnx'), join(place.folder, 'mlp.onnx'));
+  place.json(['embed', 'mlp.onnx', '--owner', 'acme', '--unmeasured', '--out', 'out']);
+  claim = join(
+    place.home,
+    'claims',
+    readdirSync(join(place.home, 'claims')).find((name) => name.endsWith('.claim.json')) ?? '',
+  );
+  const few = generateGlyphs({ task: 'digits', stream: 'few', count: 1500 });
+  for (const name of [1, 2, 3, 4, 5]) {
+    const weights = exportWeights(trainModel('mlp', `e2e ${name}`, few));
+    writeFileSync(join(place.folder, `null-${name}.onnx`), toOnnx(createModelSpec('mlp'), weights));
+  }
+  const nulls = [1, 2, 3, 4].map((name) => `null-${name}.onnx`);
+  const sizes = ['--count', '150', '--pool', '3000'];
+  made = place.json<MadeProbes>([
+    'probes',
+    'make',
+    'out/mlp.marked.onnx',
+    '--claim',
+    claim,
+    ...sizes,
+    '--null',
+    ...nulls,
+  ]);
+}, 120_000);
+afterAll(async () => {
+  await Promise.all(servers.map((server) => server.close()));
+  place.remove();
+});
+
+describe('verify-remote', () => {
+  test('a copy behind an end point is flagged, and a stranger is not', async () => {
+    expect(made).toMatchObject({ choice: 'rare', count: 150 });
+    const copy = await serveModel(join(place.folder, 'out/mlp.marked.onnx'));
+    const key = join(place.folder, 'key');
+    writeFileSync(key, 'canary-key\n', { mode: 0o600 });
+    const args = ['verify-remote', '--claim', claim, '--rate', '0', '--batch', '25'];
+    const flagged = await run([...args, '--url', copy.url, '--api-key-file', key, '--json']);
+    const report = JSON.parse(flagged.stdout) as RemoteReport;
+    expect(flagged.status).toBe(0);
+    expect(report).toMatchObject({ verdict: 'flag', asked: 150, unanswered: 0, queries: 150 });
+    expect(copy.asked[0].headers.authorization).toBe('Bearer canary-key');
+    expect(flagged.stdout + flagged.stderr).not.toContain('canary-key');
+
+    const stranger = await serveModel(join(place.folder, 'null-5.onnx'));
+    const other = await run([...args, '--url', stranger.url, '--expect', 'flag']);
+    expect(other.status).toBe(1);
+    expect(other.stdout).toContain('verdict: none');
+    expect(other.stdout).toContain('never alone a claim');
+
+    chmodSync(key, 0o644);
+    const exposed = await run([...args, '--url', copy.url, '--api-key-file', key, '--json']);
+    expect(exposed.stdout).toContain('CLI_SECRET_FILE_EXPOSED');
+  });
+});
