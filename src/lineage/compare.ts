@@ -16,6 +16,8 @@ export interface LineageOptions {
   readonly originals: readonly Model[];
   /** Opens independent models of the same architecture, one after the other; each is closed after use. */
   readonly nulls?: readonly (() => Model)[];
+  /** False leaves out the cosines after alignment: they decide nothing, and take as long as all else. */
+  readonly aligned?: boolean;
   readonly progress?: Progress;
 }
 
@@ -32,7 +34,7 @@ export interface LineageResult extends LineageJudgement {
  * @throws FormatError | SourceError from the readers
  */
 export function compareLineage(options: LineageOptions): LineageResult {
-  const { nulls = [], progress = silentProgress } = options;
+  const { nulls = [], aligned = true, progress = silentProgress } = options;
   const suspect = toFrame(options.suspect);
   const originals = options.originals.map(toFrame);
   progress.step('file order', suspect.layers.length, 'items');
@@ -47,7 +49,7 @@ export function compareLineage(options: LineageOptions): LineageResult {
       order: testOrder(original, suspect),
       agreement,
       judged: agreement === null ? null : judgeAgreement(agreement, nullShares[index]),
-      aligned: measureAligned(original, suspect, progress),
+      aligned: aligned ? measureAligned(original, suspect, progress) : [],
     };
   });
   return { ...judgeLineage(fit, findings), fit, originals: findings };

@@ -9,6 +9,6 @@ export interface OriginalFinding {
   /** Null when nothing says which neurons could change places. */
   readonly agreement: Agreement | null;
   readonly judged: AgreementVerdict | null;
-  /** [] when nothing says it for the original. */
+  /** [] when it was not asked for, and when nothing says it for the original. */
   readonly aligned: readonly AlignedCosine[];
 }

@@ -39,7 +39,7 @@ export interface Fit extends Solution {
   readonly layers: readonly LayerFit[];
   /** One for each original, over all layers, each weighted by its elements in units of its spread. */
   readonly cosines: readonly number[];
-  /** Share of the suspect's elements for which each original has a tensor. */
+  /** For each original the share of weights that have a counterpart in the other model: the smaller of both shares. */
   readonly coverage: readonly number[];
 }
 
@@ -55,6 +55,7 @@ const TRIALS_MAX = 256;
 export function fitSuspect(suspect: Frame, originals: readonly Frame[], step: () => void = () => undefined): Fit {
   const pairs = originals.map((original) => pairFrames(suspect, original));
   const pooled = createPool(originals.length + 1);
+  const used = originals.map(() => new Set<FrameLayer>());
   const layers = suspect.layers.map((own, index) => {
     const found = originals.map((original, k) => findTensor(own, pairs[k][index], original));
     const isTurned = found.some((pair) => pair !== null && pair.orders[0].length > 0);
@@ -66,10 +67,21 @@ export function fitSuspect(suspect: Frame, originals: readonly Frame[], step: ()
     ];
     const moments = toMoments(columns);
     pooled.add(moments, own.tensor.elementCount);
+    found.forEach((pair, k) => pair !== null && used[k].add(pair.theirs));
     step();
     return toLayerFit(own, found, moments);
   });
-  return { layers, ...pooled.finish() };
+  const { coverage, ...solution } = pooled.finish();
+  const shares = originals.map((original, k) => Math.min(coverage[k], toShare(original, used[k])));
+  return { layers, ...solution, coverage: shares };
+}
+
+/** Share of a model's weights that lie in some of its layers. */
+function toShare({ layers }: Frame, some: ReadonlySet<FrameLayer>): number {
+  const count = (list: Iterable<FrameLayer>): number =>
+    [...list].reduce((sum, { tensor }) => sum + tensor.elementCount, 0);
+  const total = count(layers);
+  return total > 0 ? count(some) / total : 0;
 }
 
 function readPair({ theirs, orders }: TensorPair, places: Float64Array): Float32Array {

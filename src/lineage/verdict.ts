@@ -21,7 +21,7 @@ export interface LineageJudgement {
 
 /** Evidence in bits from which file order decides: the bar of a flag of the ownership mark. */
 export const ORDER_BITS = 64;
-/** Below this share of the suspect's weights with a counterpart, silence says nothing. */
+/** Below this share of weights with a counterpart in the other model, silence says nothing. */
 const COVERAGE_MIN = 0.5;
 
 const DIRECTION =
@@ -86,7 +86,7 @@ function findUntold(coverage: number, { agreement, judged }: OriginalFinding): U
     const percent = Math.round(100 * coverage);
     return {
       code: 'architectures-differ',
-      words: `only ${percent} % of the suspect's weights have a counterpart in the original`,
+      words: `only ${percent} % of the weights of one model have a counterpart in the other`,
     };
   }
   if (agreement === null || judged === null) {
