@@ -57,6 +57,12 @@ const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./commands/mark/index.ts')).defineMark,
   },
   {
+    name: 'recipients',
+    group: GROUP.mark,
+    summary: 'who was given a copy that names them',
+    load: async () => (await import('./commands/recipients/index.ts')).defineRecipients,
+  },
+  {
     name: 'disclose',
     group: GROUP.mark,
     summary: 'write the seed of a claim in the clear, for a judge',

@@ -1,5 +1,5 @@
 /** The detector: reads the ownership mark in a suspect and says how strong the evidence is (docs/spec/watermark.md §6). */
-import { alignSuspect } from '../align/index.ts';
+import { type Alignment, type AlignOptions, alignSuspect } from '../align/index.ts';
 import { findHexBytes } from '../core/bytes.ts';
 import { type Progress, silentProgress } from '../core/ports.ts';
 import type { Model } from '../model/types.ts';
@@ -68,6 +68,8 @@ export interface DetectMarkOptions {
    * that of all. first: that one alone, at its own price. all: every reading, needed or not.
    */
   readonly readings?: 'first' | 'needed' | 'all';
+  /** Aligns the suspect where that is needed; by default each call anew. */
+  readonly align?: (options: AlignOptions) => Alignment;
   readonly progress?: Progress;
 }
 
@@ -81,7 +83,7 @@ export interface DetectMarkOptions {
  * @throws FormatError | SourceError from the readers
  */
 export function detectMark(options: DetectMarkOptions): DetectResult {
-  const { suspect, claim, original, readings = 'needed', progress = silentProgress } = options;
+  const { suspect, claim, original, readings = 'needed', align = alignSuspect, progress = silentProgress } = options;
   verifyCommitment(claim.commitment, { purpose: 'own', subSeed: options.ownSeed });
   const given = typeof original === 'object' ? checkReference(toReference(original, progress), claim) : undefined;
   const reader = createReader(claim, options.ownSeed);
@@ -108,7 +110,7 @@ export function detectMark(options: DetectMarkOptions): DetectResult {
   progress.done();
   const reference = isSettled || !plan.aligned ? undefined : (given ?? findReference(original, claim));
   if (reference !== undefined) {
-    const { layers } = alignSuspect({ topology: claim.topology, original: reference.model, suspect, progress });
+    const { layers } = align({ topology: claim.topology, original: reference.model, suspect, progress });
     done.push(readAligned(reader, layers));
   }
   return judge({

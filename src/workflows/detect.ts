@@ -1,4 +1,5 @@
 /** Reads the owner's mark in a suspect: every claim is one trial more, and the reading is recorded where it can be. */
+import { type Alignment, type AlignOptions, alignSuspect } from '../align/index.ts';
 import { toHex, zeroize } from '../core/bytes.ts';
 import { ModelwardError } from '../core/errors.ts';
 import type { Model } from '../model/types.ts';
@@ -11,6 +12,8 @@ import { type CommitmentTimestamp, readRoots, toCommitmentTime } from './commitm
 import { parseDisclosedSeed } from './disclose.ts';
 import { openAnyModel, type OpenAnyOptions } from './open-model.ts';
 import { openOriginals, type Originals } from './originals.ts';
+import type { RecipientReport } from './recipients/identify.ts';
+import { findRecipient } from './recipients/recipients-of.ts';
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';
 
@@ -33,6 +36,8 @@ export interface DetectReport extends DetectResult {
    * original was at hand, or none that has channels that can move; permuted copies cannot be read then.
    */
   readonly original: 'aligned' | 'not-needed' | 'absent';
+  /** Whose copy it is; null when no copy was given to anybody, or a disclosed seed was read with. */
+  readonly recipient: RecipientReport | null;
   /** What is known of the time of the commitment, in words. */
   readonly time: string;
   /** The verified time stamp over the commitment; null without one that holds. */
@@ -58,11 +63,12 @@ export async function detect(
   let originals: Originals | undefined;
   try {
     originals = openOriginals(services, { ...options, claims });
-    const from = { suspect: suspect.model, originals, seedPath: options.seedPath };
+    const from = { suspect: suspect.model, originals, seedPath: options.seedPath, align: createAligner() };
     const readings = claims.map((stored) => readWith(services, openSession, stored, from));
     const best = readings.reduce((a, b) => (isBetter(b, a) ? b : a));
     const judged = countClaims(best.result, claims.length);
     const isJudge = options.seedPath !== undefined;
+    const recipient = isJudge ? null : findRecipient(services, openSession, { ...from, readings });
     const recorded = isJudge ? BY_JUDGE : await recordDetection(services, openSession(), suspect, judged);
     const time = toCommitmentTime(best.stored.claim, roots);
     const { preimage, digest } = best.stored.claim.commitment;
@@ -71,6 +77,7 @@ export async function detect(
       claim: { path: best.stored.path, commitment: digest, ownerId: preimage.ownerId },
       claims: claims.length,
       original: best.original,
+      recipient,
       notes: [...judged.notes, ...toUnjudgedNotes(readings, best)],
       time: time.words,
       timestamp: time.timestamp,
@@ -90,18 +97,33 @@ interface ClaimReading {
   readonly original: DetectReport['original'];
 }
 
-function readWith(
-  services: Services,
-  openSession: () => Session,
-  stored: StoredClaim,
-  from: { readonly suspect: Model; readonly originals: Originals } & Pick<DetectOptions, 'seedPath'>,
-): ClaimReading {
+interface ReadFrom extends Pick<DetectOptions, 'seedPath'> {
+  readonly suspect: Model;
+  readonly originals: Originals;
+  readonly align: (options: AlignOptions) => Alignment;
+}
+
+/** Mark and recipients are read in one alignment: it sees no key, and takes the most time. */
+function createAligner(): (options: AlignOptions) => Alignment {
+  const known: { readonly options: AlignOptions; readonly alignment: Alignment }[] = [];
+  return (options) => {
+    const found = known.find(
+      (one) => one.options.topology === options.topology && one.options.original === options.original,
+    );
+    if (found !== undefined) return found.alignment;
+    const alignment = alignSuspect(options);
+    known.push({ options, alignment });
+    return alignment;
+  };
+}
+
+function readWith(services: Services, openSession: () => Session, stored: StoredClaim, from: ReadFrom): ClaimReading {
   const { progress } = services;
-  const { suspect, originals } = from;
+  const { suspect, originals, align } = from;
   const ownSeed = readSeed(services, openSession, stored, from);
   const offer = originals.offer(stored);
   try {
-    const base = { suspect, claim: stored.claim, ownSeed, progress };
+    const base = { suspect, claim: stored.claim, ownSeed, align, progress };
     const result = detectMark(offer === undefined ? base : { ...base, original: offer });
     const isAligned = result.schemes.some(({ aligned }) => aligned);
     const unread = offer !== undefined && result.settled ? 'not-needed' : 'absent';
@@ -117,7 +139,8 @@ function readSeed(
   { claim }: StoredClaim,
   { seedPath }: Pick<DetectOptions, 'seedPath'>,
 ): Uint8Array {
-  if (seedPath !== undefined) return parseDisclosedSeed(services.storage.read(seedPath), claim.commitment.digest, 'own');
+  if (seedPath !== undefined)
+    return parseDisclosedSeed(services.storage.read(seedPath), claim.commitment.digest, 'own');
   return openOwnSeed(claim, ownerSeedBox({ secrets: openSession().owner.secrets, random: services.random }));
 }
 

@@ -30,6 +30,7 @@ export { backUpOwner, ensureOwner, findOwner, isBackedUp, restoreOwner, toLedger
 export type { FidelityResult, FileRecord, Protected, ProtectOptions, ProtectResult } from './protect/options.ts';
 export { embedModel, type EmbedResult } from './protect/embed.ts';
 export { protect } from './protect/protect.ts';
+export * from './recipients/index.ts';
 export * from './remote/index.ts';
 export { loadPlain, loadSealed, readFeeds } from './run-model.ts';
 export { scanFile, type ScanFileOptions, type ScanFileReport, toScanSarif } from './scan.ts';

@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import { CliError, EXIT, type ExitCode } from '../../core/errors.ts';
 import { detect, type DetectReport } from '../../workflows/detect.ts';
+import type { RecipientReport } from '../../workflows/recipients/identify.ts';
 import { addExamples } from '../command-spec.ts';
 import { type CliContext, type CommandHost, onAction, toPathOption, withLazySession } from '../context.ts';
 import { toPairs, toTable } from '../ui/table.ts';
@@ -102,6 +103,31 @@ const VERDICT_WORDS: Readonly<Record<DetectReport['verdict'], string>> = {
   inconclusive: 'Cannot tell.',
 };
 
+const ORDER_WORDS: Readonly<Record<RecipientReport['orderState'], string>> = {
+  recipient: "in the recipient's order",
+  original: 'in the order of the original',
+  reshuffled: 'reshuffled',
+  unread: 'not read',
+};
+
+/** Whose copy it is, and what says so. */
+function toRecipientPairs(recipient: RecipientReport | null): [string, string][] {
+  if (recipient === null) return [];
+  const { verdict, number, id, evidenceBits, recipients, order, payload, orderState } = recipient;
+  const who =
+    number === null ? `nobody of ${recipients} is named` : `${id ?? 'unknown'} (number ${number} of ${recipients})`;
+  const agreements = order === null ? '' : `, ${order.agreements} of ${order.channels} where the key puts them`;
+  const lines: [string, string][] = [
+    ['recipient', number === null ? who : `${who}: ${verdict}, ${evidenceBits.toFixed(1)} bits`],
+    ['neurons', `${ORDER_WORDS[orderState]}${agreements}`],
+  ];
+  if (payload !== null) {
+    const words = payload.decoded ? 'identifier decoded' : 'identifier not decoded';
+    lines.push(['payload', `${words}, ${payload.tagErrors} of ${payload.tagBits} bits wrong`]);
+  }
+  return lines;
+}
+
 function toText(report: DetectReport, { style, widthColumns }: TextLook): string {
   const schemes = toTable({
     columns: [
@@ -135,7 +161,8 @@ function toText(report: DetectReport, { style, widthColumns }: TextLook): string
       'not at hand or of no use: a copy with reordered neurons cannot be read (--original FILE)',
     ]);
   }
+  pairs.push(...toRecipientPairs(report.recipient));
   if (report.reason !== null) pairs.unshift(['reason', report.reason]);
-  const notes = report.notes.map((note) => `  note: ${note}\n`).join('');
+  const notes = [...report.notes, ...(report.recipient?.notes ?? [])].map((note) => `  note: ${note}\n`).join('');
   return `${style.bold(`verdict: ${report.verdict}`)}  ${VERDICT_WORDS[report.verdict]}\n${toPairs(pairs, style)}\n${schemes}${notes}`;
 }

@@ -38,14 +38,16 @@ export interface CodedRecipients {
  * Null hypothesis: the suspect does not come from this recipient's copy; then it does not depend on his order, identifier
  * or tag, which are outputs of a PRF. False-alarm rate over all recipients, codes and readings: at most 2^-64 for "flag",
  * 2^-128 for "claim". The codes are never added.
+ * @param groups registers that are searched, this one included
  */
 export function identifyRecipient(
   { order, payloads }: SuspectReadings,
   keys: RecipientKeys,
   recipients: CodedRecipients,
+  groups = 1,
 ): Identification {
   const looks = Math.max(1, Number(order !== null) + payloads.length);
-  const price = Math.log2(looks);
+  const price = Math.log2(looks * groups);
   const byOrder = order === null ? null : payFor(readOrder(order, keys.order, recipients.order), price);
   const byPayload = payloads
     .map((payload) => payFor(readPayload(payload, keys, recipients.payload), price))
@@ -59,7 +61,7 @@ export function identifyRecipient(
     evidenceBits,
     order: byOrder === null ? null : { ...byOrder, channels: order!.channels, found: order!.found },
     payload: byPayload,
-    trials: looks * Math.max(1, new Set([...recipients.order, ...recipients.payload]).size),
+    trials: groups * looks * Math.max(1, new Set([...recipients.order, ...recipients.payload]).size),
   };
 }
 

@@ -4,6 +4,7 @@ export { PAYLOAD_BITS, TAG_BITS, toRecipientMessage } from './message.ts';
 export {
   embedPayload,
   measurePayload,
+  measurePayloadInOrder,
   PAYLOAD_TAU_SHARE,
   type PayloadReading,
   readPayload,
@@ -18,4 +19,5 @@ export {
 } from './identify.ts';
 export { isNamed, type RecipientBody, SALT_BYTES, toNameCommitment, toRecipientBody, toRegister } from './register.ts';
 export { RECIPIENT_CODES, type RecipientCode } from './codes.ts';
+export { createUndo } from './undo.ts';
 export { type Release, releaseTo, type ReleaseOptions } from './release.ts';

@@ -6,9 +6,11 @@ import { toHardEvidenceBits } from '../../core/stats.ts';
 import type { Model } from '../../model/types.ts';
 import type { Calibration } from '../calibration/types.ts';
 import { type EmbeddedMark, embedMessage } from '../spread/embed.ts';
-import { toLayout } from '../spread/layout.ts';
+import { listSegmentsIn, toLayout } from '../spread/layout.ts';
+import { matchLayers } from '../spread/match.ts';
 import { combineSums, type LayerView, toLayerSums, toScales } from '../spread/measure.ts';
 import { createSlots } from '../spread/slots.ts';
+import { createSuspectView } from '../spread/suspect-view.ts';
 import type { RecipientKeys } from './keys.ts';
 import { toRecipientId } from './keys.ts';
 import { PAYLOAD_BITS, receiveMessage, TAG_BITS, toRecipientMessage, toTag } from './message.ts';
@@ -65,6 +67,22 @@ export function measurePayload(
     means: sums.map((sum, i) => (counts[i] === 0 ? 0 : sum / counts[i])),
     coverage: counts.reduce((total, count) => total + count, 0) / layout.sampled,
   };
+}
+
+/** The payload as the suspect's own order of tensors and neurons gives it: no original is needed. */
+export function measurePayloadInOrder(
+  layers: readonly Layer[],
+  positionsKey: Uint8Array,
+  suspect: Model,
+): SuspectPayload {
+  const layout = toLayout(layers, positionsKey, PAYLOAD_BITS);
+  const views = matchLayers(layers, suspect).map(({ candidates }, index) => {
+    const first = candidates.at(0);
+    if (first === undefined) return null;
+    const runs = listSegmentsIn(layout, index, 0, layout.layers[index].elementCount);
+    return createSuspectView(first.tensor, first.order, runs);
+  });
+  return measurePayload(layers, positionsKey, views);
 }
 
 /** What the payload of a suspect says of one recipient. */

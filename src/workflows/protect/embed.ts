@@ -12,8 +12,8 @@ import { toMarkEntries } from './entries.ts';
 import type { FileRecord, ProtectOptions, ProtectResult } from './options.ts';
 import { prepare, SEED_BYTES } from './prepare.ts';
 import type { Protection } from './protection.ts';
-import { registerRecipient } from './recipient-step.ts';
-import { toFidelityResult, toMarkResult, toRecipientResult } from './result.ts';
+import { registerRecipient } from './register-step.ts';
+import { toFidelityResult, toMarkResult } from './result.ts';
 import { writeMarked } from './staged-files.ts';
 import { join } from 'node:path';
 
@@ -67,7 +67,7 @@ async function writeEmbedded(protection: Protection, staged: StagedFolder): Prom
       fidelity: toFidelityResult(fidelity),
       mark: toMarkResult(marked.mark.record),
       evidenceBits: claim.evidence.evidenceBits,
-      recipient: recipient === null ? null : toRecipientResult(recipient),
+      recipient,
     };
   } finally {
     model.close();

@@ -13,7 +13,7 @@ import { claimMark, type MarkedDigest } from './claim-step.ts';
 import type { FileRecord, Protected } from './options.ts';
 import type { Protection } from './protection.ts';
 import { toEntries } from './entries.ts';
-import { registerRecipient } from './recipient-step.ts';
+import { registerRecipient } from './register-step.ts';
 import { toProtectReport } from './report-record.ts';
 import { toResult } from './result.ts';
 import { writeMarked, writeStaged } from './staged-files.ts';

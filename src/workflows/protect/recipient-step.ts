@@ -1,26 +1,21 @@
-/** One recipient's copy: prepared before the first byte is written, registered before the folder gets its name. */
+/** One recipient's copy: prepared before the first byte is written. */
 import { toHex, zeroize } from '../../core/bytes.ts';
-import { toCanonicalJson } from '../../core/canonical-json.ts';
-import { WatermarkError, WorkflowError } from '../../core/errors.ts';
+import { WatermarkError } from '../../core/errors.ts';
 import { type LabelledData, measureFidelity, readRuntimeModel } from '../../fidelity/index.ts';
 import type { Model } from '../../model/types.ts';
 import type { RewritePlan } from '../../source/rewrite.ts';
-import type { Calibration, Claim, EmbeddedMark } from '../../watermark/index.ts';
+import type { Calibration, EmbeddedMark } from '../../watermark/index.ts';
 import {
   deriveRecipientKeys,
-  type RecipientBody,
   type RecipientCode,
   type Release,
   releaseTo,
   SALT_BYTES,
-  toNameCommitment,
 } from '../../watermark/recipient/index.ts';
-import { recordAnnex } from '../annexes.ts';
 import { listClaims } from '../claims.ts';
-import { readRegister, type RegisterEntry, storeName } from '../recipients/register.ts';
+import { readRegister, type RegisterEntry } from '../recipients/register.ts';
 import type { Services } from '../services.ts';
 import type { Session } from '../session.ts';
-import type { Protection } from './protection.ts';
 import { openPlannedModel } from './virtual-model.ts';
 
 /** Who gets this copy. */
@@ -124,49 +119,4 @@ export async function checkOrder(
   const { relativeL2, argmaxAgreement, samples } = outcome.fidelity;
   if ((relativeL2 ?? 0) <= DISTANCE_MAX && (argmaxAgreement ?? 1) === 1) return null;
   throw new WatermarkError('RECIPIENT_ORDER_CHANGES_OUTPUTS', { fields: { relativeL2, argmaxAgreement, samples } });
-}
-
-/** An entry of the register as it was recorded. */
-export interface RecipientRecord {
-  readonly number: number;
-  readonly path: string;
-  /** Null when an earlier run had recorded it. */
-  readonly leafIndex: number | null;
-  readonly codes: readonly string[];
-}
-
-/**
- * Registers the copy: name and annex are durable and recorded before the caller gives the output its name.
- * @param releasedDigest of the copy as written, 32 bytes
- * @throws WorkflowError RECIPIENT_EXISTS when the ID was given another copy; as `recordAnnex`
- */
-export async function registerRecipient(
-  { services, session, names, marked }: Protection,
-  claim: Claim,
-  releasedDigest: Uint8Array,
-): Promise<RecipientRecord | null> {
-  const release = marked?.release ?? null;
-  if (release === null) return null;
-  const { choice, order, payload } = release;
-  const body: RecipientBody = {
-    v: 1,
-    number: choice.number,
-    name: toNameCommitment(choice.salt, choice.id),
-    releasedDigest: toHex(releasedDigest),
-    order,
-    payload,
-  };
-  const codes = [...(order === null ? [] : ['order']), ...(payload === null ? [] : ['payload'])];
-  const { earlier, id, number, salt } = choice;
-  if (earlier !== null) {
-    if (toCanonicalJson(earlier.body) !== toCanonicalJson(body)) {
-      throw new WorkflowError('RECIPIENT_EXISTS', { fields: { number } });
-    }
-    return { number, path: earlier.stored.path, leafIndex: null, codes };
-  }
-  storeName(services, { name: body.name, id, salt });
-  const stored = await recordAnnex(services, session, {
-    ...{ claim, type: 'recipient', body, subject: names.stem },
-  });
-  return { number, path: stored.path, leafIndex: stored.leafIndex, codes };
 }

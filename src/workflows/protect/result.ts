@@ -1,9 +1,8 @@
 /** The one object that `protect --json` prints. */
 import type { FidelityOutcome } from '../../fidelity/index.ts';
-import type { FidelityResult, FileRecord, ProtectResult, RecipientResult } from './options.ts';
+import type { FidelityResult, FileRecord, ProtectResult } from './options.ts';
 import type { Outputs } from './written.ts';
 import type { Protection } from './protection.ts';
-import type { RecipientRecord } from './recipient-step.ts';
 import { toAllWarnings } from './warnings.ts';
 
 export function toResult(
@@ -26,7 +25,7 @@ export function toResult(
     fidelity: toFidelityResult(fidelity),
     fidelityReason: fidelity.kind === 'unmeasured' ? fidelity.reason : null,
     mark: marked === null ? null : toMarkResult(marked.mark.record),
-    recipient: outputs.recipient === null ? null : toRecipientResult(outputs.recipient),
+    recipient: outputs.recipient,
     ledger: { origin: outputs.origin, size: outputs.ledgerSize, checkpoint: outputs.checkpoint },
     key: keys === null ? null : { scheme: keys.scheme, note: keys.note },
     warnings: toAllWarnings(protection, outputs),
@@ -37,10 +36,6 @@ export function toFidelityResult(outcome: FidelityOutcome): FidelityResult | nul
   if (outcome.kind === 'unmeasured') return null;
   const { samples, accuracyOriginal, accuracyMarked, argmaxAgreement, relativeL2, runtime } = outcome.fidelity;
   return { samples, accuracyOriginal, accuracyMarked, argmaxAgreement, relativeL2, runtime };
-}
-
-export function toRecipientResult({ number, path, leafIndex, codes }: RecipientRecord): RecipientResult {
-  return { number, annex: path, leafIndex, codes };
 }
 
 export function toMarkResult(record: NonNullable<ProtectResult['mark']>): NonNullable<ProtectResult['mark']> {

@@ -1,8 +1,7 @@
 /** What one protection has written, for result and report. */
 import type { SealedRecord } from '../seal-model.ts';
 import type { ClaimStep } from './claim-step.ts';
-import type { FileRecord } from './options.ts';
-import type { RecipientRecord } from './recipient-step.ts';
+import type { FileRecord, RecipientResult } from './options.ts';
 
 /** What was written so far. */
 export interface Outputs {
@@ -13,7 +12,7 @@ export interface Outputs {
   /** Null with --no-mark. */
   readonly claim: ClaimStep | null;
   /** Null without a recipient. */
-  readonly recipient: RecipientRecord | null;
+  readonly recipient: RecipientResult | null;
   readonly baseline: FileRecord;
   readonly seal: SealedRecord;
   readonly sealed: FileRecord;

@@ -1,0 +1,83 @@
+/** The recipients that this home has given copies to. */
+import { WorkflowError } from '../../core/errors.ts';
+import { findAnnexRecord } from '../annexes.ts';
+import { listClaims, readClaim, type StoredClaim } from '../claims.ts';
+import type { Services } from '../services.ts';
+import type { Session } from '../session.ts';
+import { hasSameRegister, readRegister, type RegisterEntry } from './register.ts';
+
+export interface ListedRecipient {
+  readonly number: number;
+  /** Null where this home does not know it. */
+  readonly id: string | null;
+  /** Digest of the original that the register belongs to, hex. */
+  readonly originalDigest: string;
+  /** Digest of the copy that was given away, hex. */
+  readonly releasedDigest: string;
+  /** Digest of the commitment that the entry hangs on, hex. */
+  readonly commitment: string;
+  readonly codes: readonly ('order' | 'payload')[];
+  /** Channels that lie in the recipient's order. */
+  readonly channels: number;
+  readonly annex: string;
+  /** When the ledger took it in, and where; null when it never did: then it proves nothing. */
+  readonly recorded: { readonly leafIndex: number; readonly time: string } | null;
+}
+
+export interface RecipientsOptions {
+  /** Absolute path; every claim of the home without it. */
+  readonly claimPath?: string | undefined;
+}
+
+/**
+ * Every recipient, register by register, each by number.
+ * @throws SignError | WatermarkError for a register that was tampered with
+ */
+export function listRecipients(services: Services, session: Session, options: RecipientsOptions): ListedRecipient[] {
+  const home = listClaims(services);
+  const claims = options.claimPath === undefined ? home : [readClaim(services, options.claimPath)];
+  const firsts = claims.filter(
+    ({ claim }, index) => claims.findIndex((other) => hasSameRegister(other.claim, claim)) === index,
+  );
+  return firsts.flatMap((stored) =>
+    readRegister(services, stored.claim, withClaim(home, stored)).map((entry) => toListed(session, entry)),
+  );
+}
+
+/** A claim that was named may be a copy of one in the home. */
+function withClaim(home: readonly StoredClaim[], stored: StoredClaim): readonly StoredClaim[] {
+  const isKnown = home.some(({ claim }) => claim.commitment.digest === stored.claim.commitment.digest);
+  return isKnown ? home : [...home, stored];
+}
+
+function toListed(session: Session, { body, id, stored, claim }: RegisterEntry): ListedRecipient {
+  const codes = (['order', 'payload'] as const).filter((code) => body[code] !== null);
+  const record = findAnnexRecord(session.recorder.reader(), stored.digest);
+  return {
+    number: body.number,
+    id,
+    originalDigest: claim.claim.commitment.preimage.originalDigest,
+    releasedDigest: body.releasedDigest,
+    commitment: claim.claim.commitment.digest,
+    codes,
+    channels: body.order?.spaces.reduce((sum, { channels }) => sum + channels, 0) ?? 0,
+    annex: stored.path,
+    recorded: record === undefined ? null : { leafIndex: record.leafIndex, time: record.time },
+  };
+}
+
+/**
+ * The recipients of one ID or number; one for each original that they were given.
+ * @throws WorkflowError RECIPIENT_UNKNOWN; as `listRecipients`
+ */
+export function showRecipient(
+  services: Services,
+  session: Session,
+  options: RecipientsOptions & { readonly who: string },
+): ListedRecipient[] {
+  const listed = listRecipients(services, session, options);
+  const named = listed.filter(({ id }) => id === options.who);
+  const found = named.length > 0 ? named : listed.filter(({ number }) => String(number) === options.who);
+  if (found.length === 0) throw new WorkflowError('RECIPIENT_UNKNOWN', { fields: { recipients: listed.length } });
+  return found;
+}
