@@ -10,8 +10,10 @@ import {
   createTriggerSet,
   encodeTriggerSet,
   openSubSeed,
+  type PatternPlane,
   type SetSource,
   type SetTriggers,
+  toPatternPlane,
   toSetFacts,
   toSetTriggers,
   type TriggerSet,
@@ -176,23 +178,19 @@ function writeSamples(
   return true;
 }
 
-interface Picture {
-  readonly height: number;
-  readonly width: number;
-  readonly channels: 1 | 3;
+/** Where the pixels of a picture lie; undefined for anything else. */
+function findPicture(shape: readonly number[]): PatternPlane | undefined {
+  const plane = toPatternPlane(shape);
+  const isPicture = shape.length >= 2 && plane.height > 1 && (plane.channels === 1 || plane.channels === 3);
+  return isPicture ? plane : undefined;
 }
 
-function findPicture(shape: readonly number[]): Picture | undefined {
-  const [height, width, channels = 1] = shape;
-  if (shape.length < 2 || shape.length > 3 || (channels !== 1 && channels !== 3)) return undefined;
-  return { height, width, channels };
-}
-
-function toPng(values: Uint8Array, { height, width, channels }: Picture): Uint8Array {
+function toPng(values: Uint8Array, { height, width, channels, isChannelsFirst }: PatternPlane): Uint8Array {
   const png = new PNG({ width, height });
   for (let at = 0; at < height * width; at++) {
     for (let channel = 0; channel < 3; channel++) {
-      png.data[4 * at + channel] = values[channels === 1 ? at : 3 * at + channel];
+      const own = channel % channels;
+      png.data[4 * at + channel] = values[isChannelsFirst ? own * height * width + at : at * channels + own];
     }
     png.data[4 * at + 3] = 255;
   }
