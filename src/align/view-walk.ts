@@ -26,6 +26,8 @@ export interface Scene {
   readonly topology: Topology;
   readonly counts: readonly number[];
   readonly looks: readonly (readonly Look[])[];
+  /** Spaces beside a layer that is too large to be looked at. */
+  readonly beside: ReadonlySet<number>;
   readonly load: LoadLattice;
 }
 
@@ -41,16 +43,19 @@ export interface Found {
 export function toScene(topology: Topology, original: Model, suspect: Model): Scene {
   const pairs = toLayerPairs(topology, original, pairTensors(topology, original, suspect));
   const looks: Look[][] = topology.spaces.map(() => []);
+  const beside = new Set<number>();
   pairs.forEach((pair, layer) => {
     if (pair.ours === null || pair.theirs === null) return;
-    if (Math.max(pair.ours.tensor.elementCount, pair.theirs.tensor.elementCount) > ALIGN_LIMITS.viewElementsMax) return;
+    const elements = Math.max(pair.ours.tensor.elementCount, pair.theirs.tensor.elementCount);
     for (const side of ['out', 'in'] as const) {
       pair.layer[side]?.segments.forEach(({ space }, at) => {
-        if (space >= 0) looks[space].push({ pair, side, at, layer });
+        if (space < 0) return;
+        if (elements > ALIGN_LIMITS.viewElementsMax) beside.add(space);
+        else looks[space].push({ pair, side, at, layer });
       });
     }
   });
-  return { topology, counts: toSuspectCounts(topology, pairs), looks, load: createLoader() };
+  return { topology, counts: toSuspectCounts(topology, pairs), looks, beside, load: createLoader() };
 }
 
 /** Matches spaces in order, each once, from the layers whose other side is known by then. */

@@ -114,7 +114,7 @@ function compareLooks(
     const halves = compareHalves(scene, space, wide, wide === 'out' ? fromInputs : fromOutputs, featuresMin);
     if (halves !== null) return { kind: 'halves', agreed: halves };
   }
-  if (a === undefined || b === undefined) return 'unpaired';
+  if (a === undefined || b === undefined) return scene.beside.has(space) ? 'large' : 'unpaired';
   if ([...a.layers].some((layer) => b.layers.has(layer))) return 'shared';
   return { kind: 'sides', agreed: countEqual(a.map, b.map) };
 }

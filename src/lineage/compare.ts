@@ -8,7 +8,7 @@ import { type Fit, fitSuspect } from './fit.ts';
 import { testOrder } from './order-test.ts';
 import { type Frame, toFrame } from './pairs.ts';
 import { judgeAgreement } from './rule.ts';
-import { type LineageJudgement, judgeLineage } from './verdict.ts';
+import { judgeLineage, type LineageJudgement, ORDER_BITS, toOrderBits } from './verdict.ts';
 
 export interface LineageOptions {
   readonly suspect: Model;
@@ -16,8 +16,11 @@ export interface LineageOptions {
   readonly originals: readonly Model[];
   /** Opens independent models of the same architecture, one after the other; each is closed after use. */
   readonly nulls?: readonly (() => Model)[];
-  /** False leaves out the cosines after alignment: they decide nothing, and take as long as all else. */
-  readonly aligned?: boolean;
+  /**
+   * verdict (default): neurons are matched only where their order in the file leaves something open, or independent models
+   * are given. layers: they are in any case, and layers are compared after alignment: large models take minutes.
+   */
+  readonly detail?: 'verdict' | 'layers';
   readonly progress?: Progress;
 }
 
@@ -34,7 +37,7 @@ export interface LineageResult extends LineageJudgement {
  * @throws FormatError | SourceError from the readers
  */
 export function compareLineage(options: LineageOptions): LineageResult {
-  const { nulls = [], aligned = true, progress = silentProgress } = options;
+  const { nulls = [], detail = 'verdict', progress = silentProgress } = options;
   const suspect = toFrame(options.suspect);
   const originals = options.originals.map(toFrame);
   progress.step('file order', suspect.layers.length, 'items');
@@ -44,12 +47,14 @@ export function compareLineage(options: LineageOptions): LineageResult {
   progress.done();
   const nullShares = measureNulls(originals, nulls, progress);
   const findings = originals.map((original, index): OriginalFinding => {
-    const agreement = measureAgreement(original, suspect, progress);
+    const order = testOrder(original, suspect);
+    const isNeeded = detail === 'layers' || nulls.length > 0 || toOrderBits(order, originals.length) < ORDER_BITS;
+    const agreement = isNeeded ? measureAgreement(original, suspect, progress) : null;
     return {
-      order: testOrder(original, suspect),
+      order,
       agreement,
       judged: agreement === null ? null : judgeAgreement(agreement, nullShares[index]),
-      aligned: aligned ? measureAligned(original, suspect, progress) : [],
+      aligned: detail === 'layers' ? measureAligned(original, suspect, progress) : [],
     };
   });
   return { ...judgeLineage(fit, findings), fit, originals: findings };

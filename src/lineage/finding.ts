@@ -6,7 +6,7 @@ import type { AgreementVerdict } from './rule.ts';
 
 export interface OriginalFinding {
   readonly order: OrderTest;
-  /** Null when nothing says which neurons could change places. */
+  /** Null when it was not needed, and when nothing says which neurons could change places. */
   readonly agreement: Agreement | null;
   readonly judged: AgreementVerdict | null;
   /** [] when it was not asked for, and when nothing says it for the original. */

@@ -1,6 +1,7 @@
 /** One verdict from file order and neurons, with the reasons in words (docs/spec/lineage.md §6). */
 import type { OriginalFinding } from './finding.ts';
 import type { Fit } from './fit.ts';
+import type { OrderTest } from './order-test.ts';
 import { BUILT_IN, type Verdict } from './rule.ts';
 
 /** Why nothing can be told. */
@@ -29,9 +30,14 @@ const DIRECTION =
 const SILENCE =
   'copies that were distilled, trained on answers, re-initialised or retrained until little was left of them look the same as unrelated models';
 
-/** Each original is one more try of the bound of file order: log2 of their number is taken off. */
+/** Evidence of file order; each original is one more try of the bound: log2 of their number is taken off. */
+export function toOrderBits({ evidenceBits }: OrderTest, originals: number): number {
+  return evidenceBits - Math.log2(originals);
+}
+
+/** File order first, then neurons; "unrelated" and "inconclusive" when neither shows a common past. */
 export function judgeLineage(fit: Fit, findings: readonly OriginalFinding[]): LineageJudgement {
-  const orderBits = findings.map(({ order }) => order.evidenceBits - Math.log2(findings.length));
+  const orderBits = findings.map(({ order }) => toOrderBits(order, findings.length));
   const byOrder = toLargest(orderBits);
   if (orderBits[byOrder] >= ORDER_BITS) {
     const reason = toOrderWords(findings[byOrder], orderBits[byOrder]);

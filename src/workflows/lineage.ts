@@ -13,6 +13,8 @@ export interface LineageFileOptions extends OpenAnyOptions {
   readonly originalPaths: readonly string[];
   /** Absolute paths of independent models of the same architecture; plain models. */
   readonly nullPaths: readonly string[];
+  /** Whether layers are to be compared one by one, needed for the verdict or not. */
+  readonly layers: boolean;
 }
 
 export interface LineageReport extends LineageResult {
@@ -41,7 +43,10 @@ export async function findLineage(
     for (const path of originalPaths) opened.push(openPlainModel(path, dataRoot));
     const [, ...originals] = opened;
     const nulls = nullPaths.map((path) => () => openPlainModel(path, dataRoot));
-    const result = compareLineage({ suspect: suspect.model, originals, nulls, progress: services.progress });
+    const result = compareLineage({
+      ...{ suspect: suspect.model, originals, nulls, progress: services.progress },
+      detail: options.layers ? 'layers' : 'verdict',
+    });
     const about = { name: suspect.name, nullsGiven: nullPaths.length };
     return { ...result, ...about, ...(await record(services, openSession, opened, { ...result, ...about })) };
   } finally {

@@ -126,7 +126,6 @@ function compare(owned: Owned, suspect: Weights, nulls: readonly string[] = []):
     suspect: openNetwork(spec, suspect),
     originals: [openNetwork(spec, owned.weights)],
     nulls: nulls.map((seed) => () => openNetwork(spec, getWeights(owned.model, seed))),
-    aligned: false,
   });
 }
 

@@ -26,7 +26,7 @@ export function defineLineage(command: Command, host: CommandHost): void {
     .argument('<suspect>', 'model to judge')
     .requiredOption('--original <files...>', 'models it may come from; of several, the mixture is found (merges)')
     .option('--null <files...>', 'independent models of the same architecture: they set the bars (20 or more useful)')
-    .option('--layers', 'list all layers')
+    .option('--layers', 'compare layer by layer, neurons included, needed for the verdict or not')
     .addOption(
       new Option('--expect <verdict>', 'exit 1 when the verdict is another one').choices([
         'derived',
@@ -54,6 +54,7 @@ export function defineLineage(command: Command, host: CommandHost): void {
         ...toOpenOptions(context, flags, words[0]),
         originalPaths: flags.original.map((path) => context.toAbsolute(path)),
         nullPaths: (flags.null ?? []).map((path) => context.toAbsolute(path)),
+        layers: flags.layers ?? false,
       }),
     );
     const names = flags.original.map((path) => basename(path));

@@ -14,8 +14,8 @@ export const ALIGN_LIMITS = {
   piecesMany: 24,
   /** Neurons of one layer that are matched twice for lineage: two tables of all pairs take 128 MiB at this size. */
   viewChannelsMax: 4096,
-  /** Elements of one layer that is read whole for that (256 MiB as singles). */
-  viewElementsMax: 64 * 1024 * 1024,
+  /** Elements of one layer that is read whole for that: 64 MiB as singles, in both models. */
+  viewElementsMax: 16 * 1024 * 1024,
   /** Entries of one channel axis in a claim; the largest vocabularies have under 2^19. */
   channelsMax: 2 ** 24,
   /** Elements of one layer in a claim; the largest published tensors have under 2^33. */
