@@ -1,5 +1,5 @@
 /** Which spaces of a model carry a neuron order, and which tensors follow them (docs/spec/recipient-code.md §3). */
-import type { Topology } from '../../align/index.ts';
+import { listLayerUses, type Topology } from '../../align/index.ts';
 import { DTYPES } from '../../model/dtype.ts';
 import type { GraphNode, Model, TensorRef } from '../../model/types.ts';
 import { listAxisSpaces } from './axis-move.ts';
@@ -41,7 +41,9 @@ export function planOrder(model: Model, topology: Topology): OrderPlan {
     if (isUniform(part)) continue;
     kept.push(part);
     const reason = part.obstacle ?? findUseObstacle(part, model, uses, sharing) ?? findLayoutObstacle(part);
-    if (reason !== null) hold(part.axes.flatMap(listAxisSpaces), `${part.tensor.name}: ${reason}`);
+    if (reason === null) continue;
+    const spaces = [...part.axes.flatMap(listAxisSpaces), ...listOtherSpaces(part, model, topology, uses)];
+    hold(spaces, `${part.tensor.name}: ${reason}`);
   }
   const blocks = toBlocks(topology, kept, hold);
   const permutable = [...topology.spaces.entries()].filter(([, space]) => space.isPermutable && space.channels > 1);
@@ -117,6 +119,24 @@ function findUseObstacle(
   if (model.graph === null) return null;
   const nodes = new Set(uses.final(tensor.name).map(({ node }) => node));
   return nodes.size === 1 ? null : 'more than one operator reads it';
+}
+
+/**
+ * Spaces of the other operators that read a tensor: the topology keeps one use of each. Those of a layer are its own; what
+ * any other operator reads might belong to every space.
+ */
+function listOtherSpaces({ tensor }: TensorPart, model: Model, topology: Topology, uses: ConstantUses): number[] {
+  if (model.graph === null) return [];
+  const nodes = new Set(uses.final(tensor.name).map(({ node }) => node));
+  if (nodes.size <= 1) return [];
+  const layers = new Map(topology.layers.map((layer) => [layer.name, layer]));
+  const byNode = new Map(listLayerUses(model.graph).map(({ node, weight }) => [node, layers.get(weight.tensor.name)]));
+  return [...nodes].flatMap((node) => {
+    const layer = byNode.get(node);
+    return layer === undefined
+      ? [...topology.spaces.keys()]
+      : [...listAxisSpaces(layer.out), ...listAxisSpaces(layer.in)];
+  });
 }
 
 function findLayoutObstacle(part: TensorPart): string | null {
