@@ -39,3 +39,16 @@ export function getDecoderWeights(seed: string): Weights {
   }
   return readWeights(openBytes('model.safetensors', readFileSync(path)));
 }
+
+/** What lies beside the checkpoint: without it nobody knows the heads. */
+const SETTINGS = JSON.stringify({
+  model_type: 'llama',
+  num_attention_heads: DECODER_SPEC.heads,
+  num_key_value_heads: DECODER_SPEC.keyHeads,
+});
+
+/** Weights as a checkpoint in float32, with its settings. */
+export function openCheckpoint(weights: Weights): Model {
+  const model = openBytes('model.safetensors', toDecoderCheckpoint(DECODER_SPEC, weights));
+  return { ...model, readSettings: () => SETTINGS };
+}

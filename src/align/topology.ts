@@ -1,7 +1,7 @@
 /** From a model to its topology: layers in graph order, and the channels that they share (docs/spec/watermark.md §5). */
 import { isDecodableBlock } from '../model/blocks.ts';
 import { DTYPES } from '../model/dtype.ts';
-import type { Graph, GraphNode, Model, TensorRef } from '../model/types.ts';
+import type { Graph, Model, TensorRef } from '../model/types.ts';
 import { isOutputName } from './llama-names.ts';
 import { toOutputNodes } from './outputs.ts';
 import type { ChannelVector, Layer, Space, Topology } from './ports.ts';
@@ -35,7 +35,7 @@ function toTensorTopology(model: Model): Topology {
       storedShape: [...tensor.shape],
       shape: [...tensor.shape],
       groups: 1,
-      isOutput: isOutputName(tensor.name),
+      isOutput: isOutputName(tensor.name) || tensor.name === channels?.tiedTable,
       ...(channels?.layers.get(tensor.name) ?? PLAIN),
     }),
   );
@@ -49,19 +49,21 @@ function toGraphTopology(graph: Graph): Topology {
   const uses = scopes.flatMap((scope) => scope.graph.nodes.flatMap((node) => listWeightUses(scope, node)));
   const channels = toChannels(scopes[0], uses);
   const outputs = toOutputNodes(graph, uses);
+  // A weight that is used twice makes an output if either use does: a token table that makes the logits, too.
+  const outputNames = new Set(uses.filter(({ node }) => outputs.has(node)).map(({ weight }) => weight.tensor.name));
   const seen = new Set<string>();
   const layers: Layer[] = [];
   for (const use of uses) {
     if (seen.has(use.weight.tensor.name)) continue;
     seen.add(use.weight.tensor.name);
-    layers.push(toLayer(use, channels, outputs));
+    layers.push(toLayer(use, channels, outputNames));
   }
   const vectors: ChannelVector[] = channels.vectors.filter((vector) => !seen.has(vector.name));
   const spaces: Space[] = channels.spaces.map((space) => ({ ...space }));
   return { v: 1, layers, vectors, spaces };
 }
 
-function toLayer(use: WeightUse, channels: ChannelMap, outputs: ReadonlySet<GraphNode>): Layer {
+function toLayer(use: WeightUse, channels: ChannelMap, outputNames: ReadonlySet<string>): Layer {
   const { tensor, shape } = use.weight;
   const axes = channels.layers.get(tensor.name);
   return {
@@ -73,7 +75,7 @@ function toLayer(use: WeightUse, channels: ChannelMap, outputs: ReadonlySet<Grap
     outAxis: use.outAxis,
     inAxis: use.inAxis,
     groups: use.groups,
-    isOutput: outputs.has(use.node),
+    isOutput: outputNames.has(tensor.name),
     out: axes?.out ?? null,
     in: axes?.in ?? null,
   };

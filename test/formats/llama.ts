@@ -85,10 +85,15 @@ function moveRows(values: Float64Array, columns: number, heads: number | null, i
   return moved;
 }
 
-function toHeads(name: string, isMoved: boolean): number | null {
+interface HeadCounts {
+  readonly heads: number;
+  readonly keyHeads: number;
+}
+
+function toHeads(name: string, isMoved: boolean, counts: HeadCounts = SHAPE): number | null {
   if (!isMoved) return null;
-  if (/attn_q|q_proj/.test(name)) return SHAPE.heads;
-  return /attn_k|k_proj/.test(name) ? SHAPE.keyHeads : null;
+  if (/attn_q|q_proj/.test(name)) return counts.heads;
+  return /attn_k|k_proj/.test(name) ? counts.keyHeads : null;
 }
 
 export interface ConvertOptions {
@@ -99,13 +104,15 @@ export interface ConvertOptions {
   readonly isMoved?: boolean;
   /** Without the numbers of heads. */
   readonly isBare?: boolean;
+  /** Of another checkpoint than {@link toCheckpoint}'s. */
+  readonly counts?: HeadCounts;
 }
 
 /** What the converter makes of a checkpoint. */
 export function toLlamaGguf(model: Model, options: ConvertOptions): Model {
-  const { dtype, architecture = 'llama', isMoved = true, isBare = false } = options;
+  const { dtype, architecture = 'llama', isMoved = true, isBare = false, counts = SHAPE } = options;
   const tensors = model.tensors.map((tensor) => {
-    const values = moveRows(toNumbers(tensor), tensor.shape[1] ?? 1, toHeads(tensor.name, isMoved));
+    const values = moveRows(toNumbers(tensor), tensor.shape[1] ?? 1, toHeads(tensor.name, isMoved, counts));
     const own = tensor.shape.length === 1 ? 'f32' : dtype;
     const type = [...GGUF_DTYPES].find(([, name]) => name === own)![0];
     const plain = new Uint8Array(values.length * (own === 'f32' ? 4 : 2));
@@ -114,8 +121,8 @@ export function toLlamaGguf(model: Model, options: ConvertOptions): Model {
     return { name: toConvertedName(tensor.name), dims: tensor.shape.toReversed(), type, data };
   });
   const heads = [
-    entry(`${architecture}.attention.head_count`, TYPE.u32, u32(SHAPE.heads)),
-    entry(`${architecture}.attention.head_count_kv`, TYPE.u32, u32(SHAPE.keyHeads)),
+    entry(`${architecture}.attention.head_count`, TYPE.u32, u32(counts.heads)),
+    entry(`${architecture}.attention.head_count_kv`, TYPE.u32, u32(counts.keyHeads)),
   ];
   const entries = [stringEntry('general.architecture', architecture), ...(isBare ? [] : heads)];
   return openBytes(gguf({ entries, tensors }), 'model.gguf');
@@ -129,4 +136,20 @@ export function toCheckpointAgain(model: Model): Model {
     return memoryTensor(back.get(tensor.name)!, tensor.shape, values, tensor.shape.length === 1 ? 'f32' : 'bf16');
   });
   return toFile(memoryModel(tensors.sort((a, b) => (a.name < b.name ? -1 : 1))));
+}
+
+/** The numbers of a converted file's tensors, by the names and in the row order of the checkpoint that has `names`. */
+export function toCheckpointNumbers(
+  model: Model,
+  names: Iterable<string>,
+  counts: HeadCounts,
+): Map<string, Float32Array> {
+  const tensors = new Map(model.tensors.map((tensor) => [tensor.name, tensor]));
+  return new Map(
+    [...names].map((name) => {
+      const tensor = tensors.get(toConvertedName(name))!;
+      const values = moveRows(toNumbers(tensor), tensor.shape[1] ?? 1, toHeads(name, true, counts), true);
+      return [name, Float32Array.from(values)];
+    }),
+  );
 }

@@ -94,6 +94,13 @@ describe('the channels of a checkpoint', () => {
     expect(findTopologyFault(toTopology(model))).toBeUndefined();
   });
 
+  test('where nothing else makes the logits, the token table does: it is an output', () => {
+    const outputs = (model: Model): string[] =>
+      toTopology(model).layers.flatMap(({ name, isOutput }) => (isOutput ? [name] : []));
+    expect(outputs(checkpoint({ drop: 'lm_head.weight' }))).toEqual(['model.embed_tokens.weight']);
+    expect(outputs(checkpoint())).toEqual(['lm_head.weight']);
+  });
+
   test('biases follow their rows; norms of heads have no channels, norms of all heads follow them', () => {
     const own = 'model.layers.0.self_attn';
     const { vectors } = toTopology(

@@ -10,6 +10,8 @@ export interface DecoderChannels {
   readonly layers: ReadonlyMap<string, Pick<Layer, 'kind' | 'outAxis' | 'inAxis' | 'out' | 'in'>>;
   readonly vectors: readonly ChannelVector[];
   readonly spaces: readonly { readonly channels: number; readonly isPermutable: boolean }[];
+  /** The token table where it makes the logits as well; null where another matrix does. */
+  readonly tiedTable: string | null;
 }
 
 /** One side of a matrix: `count` channels of a space, each `inner` entries long, `times` over. */
@@ -41,7 +43,8 @@ export function findDecoderChannels(model: Model): DecoderChannels | null {
   const blocks = [...new Set(known.flatMap(({ part }) => part.block ?? []))].sort((a, b) => a - b);
   if (tokens?.shape.length !== 2 || blocks.length === 0) return null;
   const width = tokens.shape[1];
-  const builder = new Builder(width);
+  const hasLogits = named.some(({ part }) => part.role === 'logits');
+  const builder = new Builder(width, hasLogits ? null : tokens.name);
   for (const { tensor, part } of named.filter(
     (item) => item.part.block === null || !blocks.includes(item.part.block),
   )) {
@@ -58,9 +61,11 @@ class Builder implements DecoderChannels {
   readonly layers = new Map<string, Pick<Layer, 'kind' | 'outAxis' | 'inAxis' | 'out' | 'in'>>();
   readonly vectors: ChannelVector[] = [];
   readonly spaces: { channels: number; isPermutable: boolean }[] = [];
+  readonly tiedTable: string | null;
   readonly #stream: Side;
 
-  constructor(width: number) {
+  constructor(width: number, tiedTable: string | null) {
+    this.tiedTable = tiedTable;
     this.#stream = this.#addSpace(width, 1);
   }
 
