@@ -36,7 +36,7 @@ export function describeProbes(results: Results): readonly string[] {
   if (copyRows.length + nullRows.length === 0) return [];
   return [
     '## Keyed probes',
-    `Agreement of arg-max answers with the marked model's. "All": ${PROBE_COUNT} probes as they come (sparse noise). "Rare": up to ${PROBE_COUNT} of ${PROBE_POOLS.mlp} (mlp) or ${PROBE_POOLS.cnn} (cnn) on which few null models agree (uniform noise); each null model is measured on what the others chose. Nulls are trained on the same data as the model, which is the hardest case. Bits are taken above the rate of strangers, and are calibrated evidence: never alone a claim.`,
+    `Agreement of arg-max answers with the marked model's. "All": ${PROBE_COUNT} probes as they come, of the family that suits the model. "Rare": up to ${PROBE_COUNT} of ${PROBE_POOLS.mlp} (mlp) or ${PROBE_POOLS.cnn} (cnn) on which few null models agree (uniform noise); each null model is measured on what the others chose. Nulls are trained on the same data as the model, which is the hardest case. Bits are taken above the rate of strangers, and are calibrated evidence: never alone a claim.`,
     [
       line('copy', 'model', 'all: agreement', 'bits', 'rare: agreement', 'bits', 'bar'),
       line(...Array<string>(7).fill('---')),

@@ -2,8 +2,9 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CliError, EXIT, type ExitCode } from '../../core/errors.ts';
 import { REMOTE_LIMITS } from '../../core/limits/remote.ts';
+import { type Scale, SCALES } from '../../fidelity/index.ts';
 import { QUESTION_TYPES, type QuestionType } from '../../workflows/remote/question-sets.ts';
-import { type RemoteReport, verifyRemote } from '../../workflows/remote/verify-remote.ts';
+import { type RemoteReport, verifyRemote, type VerifyRemoteOptions } from '../../workflows/remote/verify-remote.ts';
 import { addExamples } from '../command-spec.ts';
 import { pause } from '../compose.ts';
 import { type CliContext, type CommandHost, onAction, toPathOption, withLazySession } from '../context.ts';
@@ -13,8 +14,13 @@ import { addTargetOptions, openTarget, type TargetFlags } from './remote-target.
 import { toCountUpTo, toNumber } from './values.ts';
 
 interface Flags extends TargetFlags {
-  readonly claim: string;
-  readonly ask: QuestionType;
+  readonly claim?: string;
+  readonly ask: QuestionType | 'trigger-set';
+  readonly set?: string;
+  readonly setData?: string;
+  readonly setInput: string;
+  readonly setShape?: readonly number[];
+  readonly setScale: Scale;
   readonly annex?: string;
   readonly seed?: string;
   readonly null?: readonly string[];
@@ -42,8 +48,10 @@ export function defineVerifyRemote(command: Command, host: CommandHost): void {
     'Sends the keyed questions of a claim to a model behind an end point, hidden among normal inputs, and says how often it answers as ours did. Probes give calibrated evidence: at best a flag, never alone a claim. Questions without an answer count as disagreements. Interrupted runs go on where they stopped. Verdicts: claim (exact evidence of 128 bits), flag (64), supporting (20), none, inconclusive (exit 4).',
   );
   addTargetOptions(command)
-    .requiredOption('--claim <file>', 'claim that the questions belong to')
-    .addOption(new Option('--ask <what>', 'which questions').choices(QUESTION_TYPES).default('probes'))
+    .option('--claim <file>', 'claim that the questions belong to')
+    .addOption(
+      new Option('--ask <what>', 'which questions').choices([...QUESTION_TYPES, 'trigger-set']).default('probes'),
+    )
     .option('--annex <file>', 'annex with the questions (default: the newest of the home)')
     .option('--seed <file>', 'seed that the owner disclosed for the questions: asks without the owner key')
     .option(
@@ -71,6 +79,15 @@ export function defineVerifyRemote(command: Command, host: CommandHost): void {
       'time for one request',
       toCountUpTo(REMOTE_LIMITS.timeoutMsMax / 1000),
       REMOTE_LIMITS.timeoutMsDefault / 1000,
+    )
+    .option('--set <file>', 'with --ask trigger-set: the file of the set')
+    .option('--set-data <data>', 'with --ask trigger-set: the data that it was made of')
+    .option('--set-input <name>', 'with --ask trigger-set: name of the input', 'input')
+    .option('--set-shape <dims>', 'with --ask trigger-set: shape of one item, such as 1x28x28', toShape)
+    .addOption(
+      new Option('--set-scale <scale>', 'with --ask trigger-set: how bytes become values')
+        .choices(Object.keys(SCALES))
+        .default('unit'),
     )
     .option('--state <file>', 'where the run is kept until it ends (default: in the home)')
     .option('--proof <file>', "proof from the owner's ledger that the annex was recorded")
@@ -111,25 +128,58 @@ async function run(context: CliContext, flags: Flags): Promise<ExitCode> {
   }
 }
 
-function toOptions(context: CliContext, flags: Flags) {
-  const { ask, budget, questions, batch, rate, timeout, before, proof, ledgerKey } = flags;
+function toOptions(context: CliContext, flags: Flags): Omit<VerifyRemoteOptions, 'target' | 'pause'> {
+  const { budget, questions, batch, rate, timeout } = flags;
   return {
-    type: ask,
-    claimPath: context.toAbsolute(flags.claim),
+    questionsOf: toQuestionsOf(context, flags),
+    ...toPathOption(context, 'normalPath', flags.normal),
+    ...toPathOption(context, 'statePath', flags.state),
+    ...{ budget, questions, batch },
+    intervalMs: rate === 0 ? 0 : 1000 / rate,
+    timeoutMs: timeout * 1000,
+  };
+}
+
+/** @throws CliError CLI_USAGE when what the kind of questions needs was not given */
+function toQuestionsOf(context: CliContext, flags: Flags): VerifyRemoteOptions['questionsOf'] {
+  const {
+    ask,
+    claim,
+    set,
+    setData,
+    setInput: name,
+    setShape: shape,
+    setScale: scale,
+    before,
+    proof,
+    ledgerKey,
+  } = flags;
+  if (ask === 'trigger-set') {
+    if (set === undefined || setData === undefined) {
+      throw new CliError('CLI_USAGE', { message: 'To ask a trigger set, pass --set FILE and --set-data DATA.' });
+    }
+    const paths = { setPath: context.toAbsolute(set), dataPath: context.toAbsolute(setData) };
+    return { kind: 'trigger-set', ...paths, input: { name, shape, scale } };
+  }
+  if (claim === undefined)
+    throw new CliError('CLI_USAGE', { message: 'The questions belong to a claim: pass --claim FILE.' });
+  return {
+    ...{ kind: 'claim', type: ask, claimPath: context.toAbsolute(claim), before },
     nullPaths: (flags.null ?? []).map((path) => context.toAbsolute(path)),
     ...toPathOption(context, 'annexPath', flags.annex),
     ...toPathOption(context, 'seedPath', flags.seed),
     ...toPathOption(context, 'modelPath', flags.model),
-    ...toPathOption(context, 'normalPath', flags.normal),
-    ...toPathOption(context, 'statePath', flags.state),
     ...toPathOption(context, 'tsaRootsPath', flags.tsaCa),
     ...(proof !== undefined && ledgerKey !== undefined
       ? { proof: { path: context.toAbsolute(proof), verifierKey: ledgerKey } }
       : {}),
-    ...{ budget, questions, batch, before },
-    intervalMs: rate === 0 ? 0 : 1000 / rate,
-    timeoutMs: timeout * 1000,
   };
+}
+
+/** "1x28x28". @throws InvalidArgumentError */
+function toShape(text: string): readonly number[] {
+  if (/^\d{1,6}(x\d{1,6}){0,7}$/.test(text)) return text.split('x').map(Number);
+  throw new InvalidArgumentError('Not a shape such as 1x28x28.');
 }
 
 /** A date that can be read. @throws InvalidArgumentError */

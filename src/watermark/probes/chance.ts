@@ -39,7 +39,8 @@ export function toChance({ nulls, answers, isRare }: ChanceOptions): Chance {
 /** A rate of 1 has no evidence at all; just below it, arithmetic stays what it is. */
 const CHANCE_MAX = 0.999999;
 
-function toCommonestShare(answers: readonly Answer[]): number {
+/** Share of the commonest answer, 0..1. */
+export function toCommonestShare(answers: readonly Answer[]): number {
   const counts = new Map<Answer, number>();
   for (const answer of answers) if (answer !== '') counts.set(answer, (counts.get(answer) ?? 0) + 1);
   return counts.size === 0 ? 0 : Math.max(...counts.values()) / answers.length;

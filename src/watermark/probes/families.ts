@@ -51,11 +51,6 @@ export function fillPattern(
   if (family === 'low-pass') stretch(values);
 }
 
-/** True when the families differ for items of this shape. */
-export function hasNeighbours(shape: readonly number[]): boolean {
-  return findPlane(shape) !== undefined;
-}
-
 function findPlane(shape: readonly number[]): Plane | undefined {
   const dims = shape.length === 4 && shape[0] === 1 ? shape.slice(1) : shape;
   const [a = 0, b = 0, c = 0] = dims;

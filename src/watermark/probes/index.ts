@@ -1,7 +1,8 @@
 /** Keyed probes: inputs from the key, the owner's answers to them, and how often strangers agree. */
 export { findArgMax } from './answers.ts';
 export { CHANCE_MIN, toAgreementRate, toChance } from './chance.ts';
-export { hasNeighbours, PROBE_FAMILIES, type ProbeFamily } from './families.ts';
+export { chooseFamily, FAMILY_TRIALS } from './choose-family.ts';
+export { PROBE_FAMILIES, type ProbeFamily } from './families.ts';
 export { deriveProbeKey, makeProbe } from './inputs.ts';
 export { assertMakeable, type ProbeInputPlan, type ProbePlan, type TensorPlan, type TextPlan } from './plan.ts';
 export { planModelProbes, type PlanOptions, toFeed, toRowAnswers } from './plan-model.ts';

@@ -5,7 +5,7 @@ import type { RuntimeSession, RuntimeTensor } from '../../model/runtime.ts';
 import type { Graph, ValueInfo } from '../../model/types.ts';
 import type { Question } from '../remote/questions.ts';
 import { findArgMax } from './answers.ts';
-import { hasNeighbours, type ProbeFamily } from './families.ts';
+import type { ProbeFamily } from './families.ts';
 import { makeProbe } from './inputs.ts';
 import { assertMakeable, type ProbeInputPlan, type TensorPlan } from './plan.ts';
 
@@ -13,8 +13,7 @@ export interface PlanOptions {
   readonly graph: Graph | null;
   /** Smallest and largest value of floating-point inputs, as the model is fed. */
   readonly range: { readonly low: number; readonly high: number };
-  /** Chosen by the shape of the inputs when left out. */
-  readonly family?: ProbeFamily | undefined;
+  readonly family: ProbeFamily;
   /** Name of the output with class scores; the first that has them when left out. */
   readonly output?: string | undefined;
 }
@@ -38,8 +37,7 @@ export async function planModelProbes(
   let last: unknown;
   for (const free of isFree ? FREE_SIZES : [1]) {
     const inputs = rules.map((rule) => toInputPlan(rule, { hasBatchAxis, free, range: options.range }));
-    const family = options.family ?? (inputs.some((input) => hasNeighbours(input.shape)) ? 'sparse' : 'uniform');
-    const draft: TensorPlan = { kind: 'tensors', family, inputs, hasBatchAxis, output: '', classes: 2 };
+    const draft: TensorPlan = { kind: 'tensors', family: options.family, inputs, hasBatchAxis, output: '', classes: 2 };
     assertMakeable(draft, count);
     try {
       const results = await session.run(toFeed(session, draft, [makeProbe(new Uint8Array(32), draft, 0)]));

@@ -5,6 +5,7 @@ import { codeOf } from '../../../test/error-code.ts';
 import { toRemoteEvidence, toRemoteVerdict, type QuestionSet, toFirstWord } from '../remote/questions.ts';
 import { findArgMax } from './answers.ts';
 import { toChance } from './chance.ts';
+import { chooseFamily } from './choose-family.ts';
 import { fillPattern, PROBE_FAMILIES, type ProbeFamily } from './families.ts';
 import { deriveProbeKey, makeProbe, toProbesDigest } from './inputs.ts';
 import { assertMakeable, type TensorPlan } from './plan.ts';
@@ -145,6 +146,17 @@ describe('the rate of strangers', () => {
       by: 'commonest answer',
     });
     expect(toChance({ nulls: nulls(0.02), answers: various, isRare: true })).toEqual({ chance: 0.15, by: 'floor' });
+  });
+});
+
+describe('the family', () => {
+  test('is the first on which the model does not mostly say one thing, else the most varied one', () => {
+    const says = (same: number) => Array.from({ length: 100 }, (_, at) => (at < same ? 0 : 1 + (at % 9)));
+    const of = (...shares: number[]) => new Map(PROBE_FAMILIES.map((family, at) => [family, says(shares[at])]));
+    expect(chooseFamily(of(30, 40, 10, 10))).toBe('sparse');
+    expect(chooseFamily(of(30, 90, 10, 10))).toBe('uniform');
+    expect(chooseFamily(of(80, 90, 10, 10))).toBe('blocks');
+    expect(chooseFamily(of(80, 90, 70, 75))).toBe('low-pass');
   });
 });
 

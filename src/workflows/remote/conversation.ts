@@ -28,7 +28,7 @@ export interface ConversationOptions {
   readonly progress: Progress;
 }
 
-/** Milliseconds between two savings of the state. */
+/** Milliseconds between two savings of the state, where there is no waiting. */
 const SAVE_MS = 2000;
 
 /**
@@ -37,7 +37,7 @@ const SAVE_MS = 2000;
  *   REMOTE_TIMEOUT when the end point is gone; the state is saved first, and the same call goes on later
  */
 export async function converse(options: ConversationOptions): Promise<void> {
-  const { schedule, file, progress, batch, clock } = options;
+  const { schedule, file, progress, batch, clock, intervalMs } = options;
   const { state } = file;
   let savedMs = clock.nowMs();
   let failuresInRow = 0;
@@ -51,7 +51,8 @@ export async function converse(options: ConversationOptions): Promise<void> {
       if (outcome.kind === 'failed' && failuresInRow >= REMOTE_LIMITS.failuresInRowMax) throw outcome.error;
       keep(items, outcome, options);
       progress.advance(items.length);
-      if (clock.nowMs() - savedMs < SAVE_MS) continue;
+      // Where requests are spaced, every one is kept: a killed run must not spend its last queries twice.
+      if (intervalMs === 0 && clock.nowMs() - savedMs < SAVE_MS) continue;
       file.save();
       savedMs = clock.nowMs();
     }

@@ -6,13 +6,18 @@ import { openModelPath } from '../../formats/index.ts';
 import type { Graph } from '../../model/types.ts';
 import {
   type Answer,
+  chooseFamily,
   type Claim,
   createProbeRecord,
+  FAMILY_TRIALS,
   makeProbe,
   planModelProbes,
   type PlanOptions,
+  PROBE_FAMILIES,
+  type ProbeFamily,
   type ProbeRecord,
   RARE_NULLS_MIN,
+  type TensorPlan,
 } from '../../watermark/index.ts';
 import { recordAnnex } from '../annexes.ts';
 import { readClaim } from '../claims.ts';
@@ -22,7 +27,9 @@ import { askModel } from './ask-model.ts';
 import { chooseProbes, type MadeProbes, openProbeKey, toMade } from './made-probes.ts';
 import { askNulls, loadForAsking, type LoadedModel } from './null-models.ts';
 
-export interface MakeProbesOptions extends Pick<PlanOptions, 'family' | 'output' | 'range'> {
+export interface MakeProbesOptions extends Pick<PlanOptions, 'output' | 'range'> {
+  /** Rare probes are uniform unless told, others as suits the model. */
+  readonly family?: ProbeFamily | undefined;
   /** Absolute path of the released (or original) model. */
   readonly modelPath: string;
   /** Absolute path of the claim. */
@@ -77,9 +84,14 @@ async function makeRecord(services: Services, { claim, key, model, options }: Ma
   const { count, nullPaths, modelPath } = options;
   const isRare = nullPaths.length >= RARE_NULLS_MIN;
   const pool = isRare ? Math.max(count, options.pool) : count;
-  // Measured (docs/lab.md): uniform noise keeps most of what is rare, sparse noise most of what is common.
-  const family = options.family ?? (isRare ? 'uniform' : undefined);
-  const plan = await planModelProbes(model.session, { ...options, family, graph: readGraph(modelPath) }, pool);
+  // Measured (docs/lab.md): on uniform noise, copies keep most of what is rare.
+  const draft = await planModelProbes(
+    model.session,
+    { ...options, family: 'uniform', graph: readGraph(modelPath) },
+    pool,
+  );
+  const family = options.family ?? (isRare ? draft.family : await findFamily(services, draft, { key, model }));
+  const plan: TensorPlan = { ...draft, family };
   const probe = (index: number) => makeProbe(key, plan, index);
   const asked = { plan, probe, count: pool };
   const step = 'answers of the model';
@@ -89,6 +101,31 @@ async function makeRecord(services: Services, { claim, key, model, options }: Ma
   const nulls = await askNulls(services, { ...asked, claim, paths: nullPaths });
   const choice = chooseProbes(answers as Answer[], nulls, { count });
   return createProbeRecord({ key, plan, modelDigest: model.digest, ...choice });
+}
+
+/** The family that suits a model when probes are asked as they come. */
+async function findFamily(
+  { progress }: Services,
+  draft: TensorPlan,
+  { key, model }: Pick<Making, 'key' | 'model'>,
+): Promise<ProbeFamily> {
+  const answersTo = new Map<ProbeFamily, readonly Answer[]>();
+  for (const family of PROBE_FAMILIES) {
+    const plan = { ...draft, family };
+    const probe = (index: number) => makeProbe(key, plan, index);
+    const answers = await askModel(model.session, {
+      plan,
+      probe,
+      count: FAMILY_TRIALS,
+      progress,
+      step: `try ${family}`,
+    });
+    answersTo.set(
+      family,
+      answers.map((answer) => answer ?? ''),
+    );
+  }
+  return chooseFamily(answersTo);
 }
 
 function readGraph(path: string): Graph | null {

@@ -12,9 +12,11 @@ import {
   type SeedPurpose,
   toProbeQuestions,
 } from '../../watermark/index.ts';
-import { listAnnexes, readAnnex, type StoredAnnex } from '../annexes.ts';
+import { findAnnexRecord, listAnnexes, readAnnex, type StoredAnnex } from '../annexes.ts';
 import type { StoredClaim } from '../claims.ts';
+import { readRoots, toCommitmentTime } from '../commitment-time.ts';
 import { parseDisclosedSeed } from '../disclose.ts';
+import { checkProof } from '../ledger.ts';
 import type { Session } from '../session.ts';
 import { askModel } from './ask-model.ts';
 import { askNulls, loadForAsking } from './null-models.ts';
@@ -34,23 +36,46 @@ export interface QuestionsOptions {
   readonly nullPaths: readonly string[];
   /** Absolute path of the committed model: its answers are compared with the recorded ones. */
   readonly modelPath?: string | undefined;
+  /** For a judge: proof from the owner's ledger that the annex was recorded, and the key of that ledger. */
+  readonly proof?: { readonly path: string; readonly verifierKey: string } | undefined;
+  /** ISO 8601; the annex must have been recorded before. */
+  readonly before?: string | undefined;
+  readonly tsaRootsPath?: string | undefined;
+}
+
+/** When a ledger took something in. */
+export interface Recorded {
+  readonly leafIndex: number;
+  readonly time: string;
 }
 
 export interface OpenedQuestions {
   readonly set: QuestionSet;
-  readonly annex: StoredAnnex;
+  /** What holds the questions: an annex, or the file of a trigger set. */
+  readonly document: { readonly path: string; readonly digest: string };
+  /** Who committed to what, and what is known of the time. */
+  readonly origin: {
+    readonly path: string;
+    readonly commitment: string;
+    readonly ownerId: string;
+    readonly time: string;
+  };
+  /** Null when that could not be seen. */
+  readonly recorded: Recorded | null;
   /** True when the committed model gave the recorded answers here and now; null when it was not at hand. */
   readonly areAnswersOurs: boolean | null;
+  /** Forgets keys and closes files; no question is made afterwards. */
+  close(): void;
 }
 
 /**
  * @throws RemoteError REMOTE_NO_QUESTIONS | PROBES_…; WatermarkError WATERMARK_SEED_MISMATCH | WATERMARK_ANNEX_…;
- *   SignError SIGN_OTHER_SIGNER; WorkflowError SEED_…
+ *   SignError SIGN_OTHER_SIGNER; WorkflowError SEED_…; RemoteError REMOTE_ANNEX_NOT_RECORDED | REMOTE_ANNEX_TOO_LATE
  */
 export async function openQuestions(
   services: Services,
   openSession: () => Session,
-  { claim }: StoredClaim,
+  { path, claim }: StoredClaim,
   options: QuestionsOptions,
 ): Promise<OpenedQuestions> {
   const { type, annexPath, seedPath } = options;
@@ -59,6 +84,14 @@ export async function openQuestions(
       ? listAnnexes(services, claim, type).at(-1)
       : readAnnex(services, { path: annexPath, claim, type });
   if (annex === undefined) throw new RemoteError('REMOTE_NO_QUESTIONS', { fields: { type } });
+  const { preimage, digest: commitment } = claim.commitment;
+  const { words: time } = toCommitmentTime(claim, readRoots(services.storage, options.tsaRootsPath));
+  const opened = {
+    document: { path: annex.path, digest: annex.digest },
+    origin: { path, commitment, ownerId: preimage.ownerId, time },
+    recorded: findRecord(services, openSession, annex, options),
+    close: () => undefined,
+  };
   const purpose = PURPOSES[type];
   const subSeed =
     seedPath === undefined
@@ -67,15 +100,50 @@ export async function openQuestions(
   try {
     if (type === 'triggers') {
       const set = openTriggerQuestions({ claim, annex: annex.annex, triggerSeed: subSeed });
-      return { set, annex, areAnswersOurs: null };
+      return { ...opened, set, areAnswersOurs: null };
     }
     const pool = openProbePool({ claim, annex: annex.annex, subSeed });
     const areAnswersOurs = await checkAnswers(services, pool, options.modelPath);
     const nulls = await measureNulls(services, pool, { claim, paths: options.nullPaths });
-    return { set: toProbeQuestions(pool, { nulls, isJudge: seedPath !== undefined }), annex, areAnswersOurs };
+    return { ...opened, set: toProbeQuestions(pool, { nulls, isJudge: seedPath !== undefined }), areAnswersOurs };
   } finally {
     zeroize(subSeed);
   }
+}
+
+/**
+ * When the ledger took the annex in. An owner's own ledger must have it; a judge may pass a proof, and is told otherwise.
+ * @throws RemoteError REMOTE_ANNEX_NOT_RECORDED | REMOTE_ANNEX_TOO_LATE; LedgerError
+ */
+function findRecord(
+  services: Services,
+  openSession: () => Session,
+  { digest }: StoredAnnex,
+  { seedPath, proof, before }: QuestionsOptions,
+): Recorded | null {
+  const found =
+    proof !== undefined
+      ? readProof(services, proof, digest)
+      : seedPath === undefined
+        ? findAnnexRecord(openSession().recorder.reader(), digest)
+        : null;
+  if (found === undefined) throw new RemoteError('REMOTE_ANNEX_NOT_RECORDED', { fields: { annex: digest } });
+  if (before === undefined) return found;
+  if (found === null) throw new RemoteError('REMOTE_ANNEX_NOT_RECORDED', { fields: { annex: digest, before } });
+  if (Date.parse(found.time) >= Date.parse(before)) {
+    throw new RemoteError('REMOTE_ANNEX_TOO_LATE', { fields: { annex: digest, recorded: found.time, before } });
+  }
+  return found;
+}
+
+function readProof(
+  services: Services,
+  proof: NonNullable<QuestionsOptions['proof']>,
+  digest: string,
+): Recorded | undefined {
+  const { entry, index } = checkProof(services, proof);
+  const isOurs = entry.type === 'annex' && entry.digests.annex === digest;
+  return isOurs ? { leafIndex: index, time: entry.ts } : undefined;
 }
 
 async function measureNulls(

@@ -51,6 +51,7 @@ import { askModel } from './ask-model.ts';
 import type { MadeProbes } from './made-probes.ts';
 import { makeProbes } from './make-probes.ts';
 import { makeTextProbes } from './make-text-probes.ts';
+import type { QuestionsOptions } from './question-sets.ts';
 import { type RemoteReport, type Target, verifyRemote, type VerifyRemoteOptions } from './verify-remote.ts';
 
 const samples = resolve(import.meta.dirname, '../../../samples');
@@ -103,16 +104,18 @@ async function start(handler: Handler): Promise<TestServer> {
   return server;
 }
 
-async function ask(
-  server: TestServer,
-  more: Partial<VerifyRemoteOptions> & { readonly format?: keyof typeof FORMATS } = {},
-): Promise<RemoteReport> {
+type AskOptions = Partial<Omit<VerifyRemoteOptions, 'questionsOf'> & QuestionsOptions> & {
+  readonly format?: keyof typeof FORMATS;
+};
+
+async function ask(server: TestServer, more: AskOptions = {}): Promise<RemoteReport> {
   const { format = 'plain', ...rest } = more;
   const url = `${server.url}/predict`;
   const endpoint = await services.openEndpoint({ url, headers: new Map(), cacert: null, isInsecureAllowed: false });
   try {
     return await verifyRemote(services, () => session, {
-      ...{ type: 'probes', claimPath, nullPaths: [], budget: 2500, batch: 50, intervalMs: 0, timeoutMs: 5000 },
+      questionsOf: { kind: 'claim', claimPath, type: 'probes', nullPaths: [], ...rest },
+      ...{ budget: 2500, batch: 50, intervalMs: 0, timeoutMs: 5000 },
       target: { endpoint, url, format: FORMATS[format], formatName: format, labels: new Map(), model: null },
       pause: () => Promise.resolve(),
       ...rest,
@@ -362,7 +365,7 @@ describe('a malicious accuser', () => {
     writeFileSync(path, await signAnnex(createAnnex(claim, { type: 'probes', body }), ownerSigner(session.owner)));
     return path;
   };
-  const refusal = async (annexPath: string, more: Parameters<typeof ask>[1] = {}): Promise<string> => {
+  const refusal = async (annexPath: string, more: AskOptions = {}): Promise<string> => {
     const server = await start(() => ({}));
     const code = await codeOf(ask(server, { annexPath, ...more }));
     expect(server.asked).toHaveLength(0);

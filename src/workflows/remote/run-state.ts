@@ -62,7 +62,7 @@ export interface StateFile {
   readonly state: RunState;
   /** True when an earlier run is continued. */
   readonly isResumed: boolean;
-  save(): void;
+  readonly save: () => void;
   remove(): void;
 }
 

@@ -16,17 +16,15 @@ import {
   toRemoteVerdict,
 } from '../../watermark/index.ts';
 import type { Endpoint } from '../../watermark/ports.ts';
-import { findAnnexRecord } from '../annexes.ts';
-import { readClaim, type StoredClaim } from '../claims.ts';
-import { readRoots, toCommitmentTime } from '../commitment-time.ts';
-import { checkProof } from '../ledger.ts';
+import { readClaim } from '../claims.ts';
 import type { Services } from '../services.ts';
 import type { Session } from '../session.ts';
 import { converse } from './conversation.ts';
 import { openNormalTraffic } from './normal-traffic.ts';
-import { openQuestions, type OpenedQuestions, type QuestionsOptions } from './question-sets.ts';
+import { openQuestions, type OpenedQuestions, type QuestionsOptions, type Recorded } from './question-sets.ts';
 import { LACKS, type Lack, openState, type RunPlan, type RunState, type StateFile } from './run-state.ts';
 import { toAmounts, toSchedule } from './schedule.ts';
+import { openSetQuestions, type SetQuestionsOptions } from './trigger-set-questions.ts';
 
 /** How the end point is reached and spoken to. */
 export interface Target {
@@ -40,8 +38,11 @@ export interface Target {
   readonly model: string | null;
 }
 
-export interface VerifyRemoteOptions extends QuestionsOptions {
-  readonly claimPath: string;
+export interface VerifyRemoteOptions {
+  /** Where the questions come from. */
+  readonly questionsOf:
+    | (QuestionsOptions & { readonly kind: 'claim'; readonly claimPath: string })
+    | (SetQuestionsOptions & { readonly kind: 'trigger-set' });
   readonly target: Target;
   /** Queries that may be spent, retries and normal traffic included. */
   readonly budget: number;
@@ -54,11 +55,6 @@ export interface VerifyRemoteOptions extends QuestionsOptions {
   readonly timeoutMs: number;
   /** Absolute path of the state file; one in the home without it. */
   readonly statePath?: string | undefined;
-  /** For a judge: proof from the owner's ledger that the annex was recorded, and the key of that ledger. */
-  readonly proof?: { readonly path: string; readonly verifierKey: string } | undefined;
-  /** ISO 8601; the annex must have been recorded before. */
-  readonly before?: string | undefined;
-  readonly tsaRootsPath?: string | undefined;
   readonly pause: Pause;
 }
 
@@ -67,9 +63,10 @@ export interface RemoteReport extends RemoteEvidence {
   readonly type: QuestionSet['type'];
   readonly statistic: Omit<Statistic, 'nulls'> & { readonly nulls: number };
   readonly claim: { readonly path: string; readonly commitment: string; readonly ownerId: string };
+  /** The annex, or the file of the trigger set. */
   readonly annex: { readonly path: string; readonly digest: string };
-  /** When the ledger took the annex in; null when that could not be seen. */
-  readonly recorded: { readonly leafIndex: number; readonly time: string } | null;
+  /** When the ledger took it in; null when that could not be seen. */
+  readonly recorded: Recorded | null;
   /** Whether the committed model gave the recorded answers; null when it was not at hand. */
   readonly areAnswersOurs: boolean | null;
   readonly endpoint: string;
@@ -94,58 +91,30 @@ export async function verifyRemote(
   openSession: () => Session,
   options: VerifyRemoteOptions,
 ): Promise<RemoteReport> {
-  const stored = readClaim(services, options.claimPath);
-  const opened = await openQuestions(services, openSession, stored, options);
-  const recorded = findRecord(services, openSession, opened, options);
-  assertFormat(opened.set, options.target);
-  const file = await askAll(services, stored, opened, options);
-  const answers = toAnswers(file.state);
-  const evidence = toRemoteEvidence(opened.set, answers);
-  const { kind, verdictMax } = opened.set.statistic;
-  const verdict = toRemoteVerdict(kind, evidence, verdictMax);
-  const isJudge = options.seedPath !== undefined;
-  const noted = isJudge ? BY_JUDGE : await recordCheck(openSession(), options.target, { verdict, evidence });
-  file.remove();
-  return toReport({ stored, opened, options, file, evidence, verdict, recorded, noted, services });
+  const { questionsOf } = options;
+  const opened =
+    questionsOf.kind === 'trigger-set'
+      ? openSetQuestions(services, openSession, questionsOf)
+      : await openQuestions(services, openSession, readClaim(services, questionsOf.claimPath), questionsOf);
+  try {
+    assertFormat(opened.set, options.target);
+    const file = await askAll(services, opened, options);
+    const evidence = toRemoteEvidence(opened.set, toAnswers(file.state));
+    const { kind, verdictMax } = opened.set.statistic;
+    const verdict = toRemoteVerdict(kind, evidence, verdictMax);
+    const noted = isJudge(options) ? BY_JUDGE : await recordCheck(openSession(), options.target, { verdict, evidence });
+    file.remove();
+    return toReport({ opened, options, file, evidence, verdict, noted });
+  } finally {
+    opened.close();
+  }
+}
+
+function isJudge({ questionsOf }: VerifyRemoteOptions): boolean {
+  return questionsOf.kind === 'claim' && questionsOf.seedPath !== undefined;
 }
 
 const BY_JUDGE = { leafIndex: null, notRecorded: 'asked with a disclosed seed' };
-
-/**
- * When the ledger took the annex in. An owner's own ledger must have it; a judge may pass a proof, and is told otherwise.
- * @throws RemoteError REMOTE_ANNEX_NOT_RECORDED | REMOTE_ANNEX_TOO_LATE; LedgerError
- */
-function findRecord(
-  services: Services,
-  openSession: () => Session,
-  { annex }: OpenedQuestions,
-  { seedPath, proof, before }: VerifyRemoteOptions,
-): RemoteReport['recorded'] {
-  const { digest } = annex;
-  const found =
-    proof !== undefined
-      ? readProof(services, proof, digest)
-      : seedPath === undefined
-        ? findAnnexRecord(openSession().recorder.reader(), digest)
-        : null;
-  if (found === undefined) throw new RemoteError('REMOTE_ANNEX_NOT_RECORDED', { fields: { annex: digest } });
-  if (before === undefined) return found;
-  if (found === null) throw new RemoteError('REMOTE_ANNEX_NOT_RECORDED', { fields: { annex: digest, before } });
-  if (Date.parse(found.time) >= Date.parse(before)) {
-    throw new RemoteError('REMOTE_ANNEX_TOO_LATE', { fields: { annex: digest, recorded: found.time, before } });
-  }
-  return found;
-}
-
-function readProof(
-  services: Services,
-  proof: NonNullable<VerifyRemoteOptions['proof']>,
-  digest: string,
-): { readonly leafIndex: number; readonly time: string } | undefined {
-  const { entry, index } = checkProof(services, proof);
-  const isOurs = entry.type === 'annex' && entry.digests.annex === digest;
-  return isOurs ? { leafIndex: index, time: entry.ts } : undefined;
-}
 
 function assertFormat(set: QuestionSet, { format, formatName }: Target): void {
   const { kind } = set.question(0);
@@ -155,8 +124,7 @@ function assertFormat(set: QuestionSet, { format, formatName }: Target): void {
 
 async function askAll(
   services: Services,
-  { claim }: StoredClaim,
-  { set, annex }: OpenedQuestions,
+  { set, document, origin }: OpenedQuestions,
   options: VerifyRemoteOptions,
 ): Promise<StateFile> {
   const { target, budget, batch, intervalMs, timeoutMs, pause } = options;
@@ -165,18 +133,19 @@ async function askAll(
     const questions = Math.min(set.count, options.questions ?? set.count);
     const amounts = toAmounts({ budget, questions, normal: traffic.count });
     const plan: RunPlan = {
-      ...{ commitment: claim.commitment.digest, annex: annex.digest, url: target.url },
+      ...{ commitment: origin.commitment, annex: document.digest, url: target.url },
       ...{ format: target.formatName, ...amounts },
     };
     const file = openState(services, options.statePath ?? toStatePath(services, plan), plan);
     const isBatched = target.format.isBatched && (target.format.kind === 'text' || set.hasBatchAxis);
+    const forget = services.onInterrupt(file.save);
     await converse({
       ...{ endpoint: target.endpoint, format: target.format, context: toContext(set, target) },
       schedule: toSchedule(file.state.nonce, amounts),
       toQuestion: ({ kind, index }) => (kind === 'question' ? set.question(index) : traffic.question(index)),
       ...{ file, budget, intervalMs, timeoutMs, pause, batch: isBatched ? batch : 1 },
       ...{ clock: services.clock, random: services.random, progress: services.progress },
-    });
+    }).finally(forget);
     return file;
   } finally {
     traffic.close();
@@ -232,43 +201,40 @@ async function recordCheck(
 }
 
 interface ReportParts {
-  readonly services: Services;
-  readonly stored: StoredClaim;
   readonly opened: OpenedQuestions;
   readonly options: VerifyRemoteOptions;
   readonly file: StateFile;
   readonly evidence: RemoteEvidence;
   readonly verdict: RemoteVerdict;
-  readonly recorded: RemoteReport['recorded'];
   readonly noted: Pick<RemoteReport, 'leafIndex' | 'notRecorded'>;
 }
 
 function toReport(parts: ReportParts): RemoteReport {
-  const { stored, opened, options, file, evidence, verdict, recorded, noted, services } = parts;
+  const { opened, options, file, evidence, verdict, noted } = parts;
   const { state } = file;
-  const { preimage, digest } = stored.claim.commitment;
+  const { path, commitment, ownerId, time } = opened.origin;
   const { nulls, ...statistic } = opened.set.statistic;
   return {
     ...evidence,
     verdict,
     type: opened.set.type,
     statistic: { ...statistic, nulls: nulls.length },
-    claim: { path: stored.path, commitment: digest, ownerId: preimage.ownerId },
-    annex: { path: opened.annex.path, digest: opened.annex.digest },
-    recorded,
+    claim: { path, commitment, ownerId },
+    annex: opened.document,
+    recorded: opened.recorded,
     areAnswersOurs: opened.areAnswersOurs,
     endpoint: options.target.endpoint.label,
     queries: state.spent,
     normal: state.normal,
     lacks: countLacks(state),
     isResumed: file.isResumed,
-    time: toCommitmentTime(stored.claim, readRoots(services.storage, options.tsaRootsPath)).words,
+    time,
     notes: [...opened.set.notes, ...toNotes(parts)],
     ...noted,
   };
 }
 
-function toNotes({ opened, options, file, recorded }: ReportParts): string[] {
+function toNotes({ opened, options, file }: ReportParts): string[] {
   const notes: string[] = [];
   const lacks = countLacks(file.state);
   const unanswered = LACKS.reduce((sum, lack) => sum + lacks[lack], lacks.notAsked);
@@ -279,9 +245,9 @@ function toNotes({ opened, options, file, recorded }: ReportParts): string[] {
       `${unanswered} questions without an answer count as disagreements: refusing can hide a copy, not accuse one.`,
     );
   }
-  if (recorded === null)
+  if (opened.recorded === null)
     notes.push('Nothing shows when the answers were recorded: ask the owner for a proof of the ledger.');
-  if (opened.set.type === 'probes' && opened.areAnswersOurs === null && options.seedPath !== undefined) {
+  if (opened.set.type === 'probes' && opened.areAnswersOurs === null && isJudge(options)) {
     notes.push(
       'That the committed model gives the recorded answers was not checked: ask the owner for it (--model FILE).',
     );

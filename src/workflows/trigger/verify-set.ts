@@ -88,7 +88,8 @@ export async function verifyTriggerSet(
   }
 }
 
-function findSetRecord({ recorder }: Session, { digest }: TriggerSet): SetReport['recorded'] {
+/** @throws WatermarkError WATERMARK_TRIGGERS_UNRECORDED */
+export function findSetRecord({ recorder }: Session, { digest }: TriggerSet): SetReport['recorded'] {
   for (const entry of recorder.reader().entries()) {
     if (entry.type === 'commit' && entry.digests.commitment === digest) return { leafIndex: entry.seq, time: entry.ts };
   }
