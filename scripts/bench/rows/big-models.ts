@@ -1,4 +1,4 @@
-/** Peak memory of `diff` and `scan` on big models of two formats, where every tensor changed: it must not grow with them. */
+/** Peak memory of `diff`, `scan` and `lineage` on big models of two formats, where every tensor changed: it must not grow with them. */
 import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { createRng } from '../../../src/lab/index.ts';
@@ -147,4 +147,26 @@ function scanRow(format: Format): BenchRow {
   };
 }
 
-export const rows: readonly BenchRow[] = [...FORMATS.map(diffRow), ...FORMATS.map(scanRow)];
+/** Without a graph: what is compared is a sample of every tensor, in the order of the file. */
+const lineageRow: BenchRow = {
+  id: 'lineage-memory',
+  title: 'peak memory of the lineage of two models of 4 GiB in which every tensor changed (safetensors)',
+  bar: `<= ${PEAK_MAX_MIB} MiB, and at most ${GROWTH_MAX_MIB} MiB above a pair of 0.5 GiB`,
+  diskBytes: 2 * (BIG + SMALL),
+  prepare: (folder) => {
+    const write = (name: string, size: number, moved: boolean): string => {
+      const path = join(folder, `${name}.safetensors`);
+      writeSafetensors(path, size, moved);
+      return path;
+    };
+    const pair = (name: string, size: number) => [write(`${name}-a`, size, false), write(`${name}-b`, size, true)];
+    return Promise.resolve({
+      ours: runCase('lineage-big.js', pair('big', BIG)),
+      yardstick: runCase('lineage-big.js', pair('small', SMALL)),
+      pairs: 1,
+      judge: (measure) => judgePeaks(measure, readOutput(measure.ours[0], 'cosine') > 0.99),
+    });
+  },
+};
+
+export const rows: readonly BenchRow[] = [...FORMATS.map(diffRow), ...FORMATS.map(scanRow), lineageRow];
