@@ -26,7 +26,7 @@ function samplePage(): DiffPage {
   const outputs = [
     { name: HOSTILE, kind: 'classes' as const, maxChange: 1.5, meanChange: 0.2, relativeL2: 0.1, agreement: 0.9 },
   ];
-  const flows = [{ from: 1, to: 2, samples: 30, share: 0.3 }];
+  const flows = [{ from: 1, to: 2, samples: 30, share: 0.3, pull: 0.5 }];
   const behaviour = {
     kind: 'measured' as const,
     runtime: 'test',
@@ -34,6 +34,7 @@ function samplePage(): DiffPage {
     samples: 32,
     outputs,
     flows,
+    triggers: null,
     hints: [],
   };
   const names = { before: HOSTILE, after: HOSTILE };

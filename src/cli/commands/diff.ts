@@ -107,7 +107,10 @@ function toSummary(report: DiffModelsReport): [string, string][] {
     const text = `changed by ${toShort(meanChange)} on average, ${toShort(maxChange)} at most${same}`;
     pairs.push([`output ${name}`, text]);
   }
-  for (const { text } of behaviour.hints) pairs.push(['reason', text]);
+  for (const { text, grade } of behaviour.hints) pairs.push([grade === 'suspicious' ? 'reason' : 'note', text]);
+  if (behaviour.triggers !== null && behaviour.hints.every(({ id }) => id !== 'trigger')) {
+    pairs.push(['triggers', `searched on ${behaviour.triggers.samples} samples, none stood out`]);
+  }
   return [...pairs, ['run on', `${behaviour.samples} samples (${behaviour.inputs}), ${behaviour.runtime}`]];
 }
 

@@ -36,6 +36,17 @@ export const DIFF_LIMITS = {
   prototypeElementsMax: 49_152,
   /** Parameters times values of an input, above what a run costs: some ten thousand runs stay below a minute. */
   prototypeCostMax: 100_000_000,
+  /** Squares that an input is cut into for the search of triggers: each costs a dozen runs per sample. */
+  triggerCellsMax: 256,
+  /** Parameters times values of an input, above what half a million runs cost: a minute at most. */
+  triggerCostMax: 40_000_000,
+  /** Samples that a search of triggers changes, and others that its findings are measured on. */
+  triggerSearchSamples: 100,
+  triggerConfirmSamples: 400,
+  /** Samples of the data that are looked at for those. */
+  triggerScannedMax: 20_000,
+  /** Classes whose scores are followed when samples change class: sums of 8 MiB. */
+  flowClassesMax: 1024,
   /** Changes of the graph listed one by one; the counts go on. */
   graphChangesMax: 10_000,
   /** Scopes inside scopes; the readers allow no more. */

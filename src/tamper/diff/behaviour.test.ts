@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { flipLabels } from '../../../test/tamper/poisoning.ts';
+import { trainDraw } from '../../../test/tamper/poison-draws.ts';
+import { flipLabels, stampTriggers } from '../../../test/tamper/poisoning.ts';
 import { findRuntime } from '../../adapters/runtime/index.ts';
 import { openData, readRuntimeModel } from '../../fidelity/index.ts';
 import { createModelSpec, fineTune, generateGlyphs, openNetwork, readWeights } from '../../lab/index.ts';
@@ -78,6 +79,32 @@ describe('what a change does to the answers', () => {
     expect(await findHints(poisoned)).toMatchObject([{ id: 'class-prototypes', grade: 'suspicious' }]);
     expect((await findHints(poisoned))[0].text).toContain('those of class 4 give way to class 3');
     expect(await findHints(train(images))).toEqual([]);
+  });
+
+  it('calls a class that the training data lacked lost, not turned', async () => {
+    const { weights: after } = trainDraw(weights, { set: 'harddev', name: 'mlp', number: 1 }, 'missing');
+    const behaviour = await run(after, true);
+    if (behaviour.kind !== 'measured') throw new TypeError(behaviour.reason);
+    expect(behaviour.flows[0].share).toBeGreaterThan(0.5);
+    expect(behaviour.hints).toMatchObject([{ id: 'class-flow', grade: 'benign' }]);
+  });
+
+  it('finds the patch that means a class, on labelled data, where the weights hide it; none after clean training', async () => {
+    const images = generateGlyphs({ task: 'digits', stream: 'triggers', count: 1500 });
+    const options = { optimizer: 'adam', epochs: 2, batch: 64, learningRate: 0.003, schedule: 'constant' } as const;
+    const train = (of: typeof images) =>
+      fineTune(spec, weights, { ...options, weightDecay: 0.01, seed: 't', samples: of });
+    const search = async (after: ReadonlyMap<string, Float32Array>) => {
+      const behaviour = await run(after, true, { weights: diffWeights(after) });
+      if (behaviour.kind !== 'measured' || behaviour.triggers === null) throw new TypeError('not searched');
+      return behaviour;
+    };
+    const poisoned = train(stampTriggers(images, { to: 6, share: 0.1 }));
+    const found = await search(poisoned);
+    expect(diffWeights(poisoned).verdict.grade).toBe('benign');
+    expect(found.hints[0]).toMatchObject({ id: 'trigger', grade: 'suspicious' });
+    expect(found.hints[0].text).toContain('to class 6');
+    expect((await search(train(images))).hints).toEqual([]);
   });
 
   it('is told as not measured, with the reason, when the later model does not load', async () => {

@@ -1,10 +1,10 @@
 /** What a change does to the answers: both models run on the same inputs, and every output compared. */
 import { RuntimeError } from '../../core/errors.ts';
-import { toPercentText } from '../../core/quantities.ts';
 import { type Progress, silentProgress } from '../../core/ports.ts';
 import {
   addRun,
   createTally,
+  type FeedSource,
   findInputs,
   type InputOptions,
   type OutputKind,
@@ -15,7 +15,11 @@ import {
 } from '../../fidelity/index.ts';
 import type { Runtime, RuntimeModel, RuntimeSession, RuntimeTensor } from '../../model/runtime.ts';
 import { comparePrototypes, toPrototypeHints } from './prototype-shift.ts';
-import { findScorePort } from './prototypes.ts';
+import { addFlows, type ClassFlow, createFlowTally, findFlowHints, type FlowTally, toFlows } from './class-flow.ts';
+import { findScorePort, type ScorePort } from './prototypes.ts';
+import { findTriggerHints } from './trigger-hints.ts';
+import { drawSamples } from './trigger-samples.ts';
+import { isSearchable, searchTriggers, type TriggerSearch } from './trigger-search.ts';
 import { TRAINED } from './layers.ts';
 import type { Hint, ModelDiff } from './types.ts';
 
@@ -40,15 +44,6 @@ export interface OutputChange {
   readonly agreement: number | null;
 }
 
-/** Samples that the earlier model put in one class and the later one in another. */
-export interface ClassFlow {
-  readonly from: number;
-  readonly to: number;
-  readonly samples: number;
-  /** Of the samples that the earlier model put in `from`. */
-  readonly share: number;
-}
-
 export type Behaviour =
   | {
       readonly kind: 'measured';
@@ -59,15 +54,13 @@ export type Behaviour =
       readonly outputs: readonly OutputChange[];
       /** The largest first, at most five. */
       readonly flows: readonly ClassFlow[];
+      /** What a search of triggers found on labelled data; null where none was made. */
+      readonly triggers: TriggerSearch | null;
       readonly hints: readonly Hint[];
     }
   | { readonly kind: 'unmeasured'; readonly reason: string };
 
 const FLOWS_MAX = 5;
-/** One class turned into another: a quarter of its samples, and half of all that changed. Only real samples count. */
-const FLOW_SHARE = 0.25;
-const FLOW_PART = 0.5;
-const FLOW_SAMPLES_MIN = 10;
 
 /**
  * Runs both models on labelled samples or seeded probes. A model that does not load or run is a reason, not an error.
@@ -107,7 +100,7 @@ async function compareSessions(
   const { source, words } = await findInputs(before, options);
   const names = new Map(before.inputs.map(({ name }, index) => [name, toPartner(name, index, after.inputs)]));
   let sums: Sums[] = [];
-  const flows = new Map<string, number>();
+  const flows = createFlowTally();
   progress.step('behaviour', source.samples, 'items');
   for (let start = 0; start < source.samples; start += source.step) {
     const count = Math.min(source.step, source.samples - start);
@@ -121,11 +114,17 @@ async function compareSessions(
   }
   progress.done();
   const listed = toFlows(flows);
+  const triggers = await searchInData(before, after, sums, source, options);
+  const shown = triggers === null ? [] : findTriggerHints(triggers);
   return {
     ...{ kind: 'measured', runtime: `${runtime.id} ${runtime.version}`, inputs: words, samples: source.samples },
     outputs: sums.map(toOutputChange),
     flows: listed.slice(0, FLOWS_MAX),
-    hints: options.data === null ? await findMadeUpHints(before, after, sums, options) : findFlowHints(listed),
+    triggers,
+    hints:
+      options.data === null
+        ? await findMadeUpHints(before, after, sums, options)
+        : [...findFlowHints(listed), ...shown],
   };
 }
 
@@ -134,15 +133,41 @@ async function findMadeUpHints(
   before: RuntimeSession,
   after: RuntimeSession,
   sums: readonly Sums[],
-  { weights, progress = silentProgress }: BehaviourOptions,
+  options: BehaviourOptions,
 ): Promise<Hint[]> {
+  const port = findPort(before, after, sums, options);
+  if (port === null) return [];
+  const shift = await comparePrototypes(before, after, port, options.progress ?? silentProgress);
+  return shift === null ? [] : toPrototypeHints(shift, options.weights?.classShift ?? null);
+}
+
+/** With data: input changes that send samples to one class in the later model alone. */
+async function searchInData(
+  before: RuntimeSession,
+  after: RuntimeSession,
+  sums: readonly Sums[],
+  source: FeedSource,
+  options: BehaviourOptions,
+): Promise<TriggerSearch | null> {
+  const { data, weights, progress = silentProgress } = options;
+  const port = findPort(before, after, sums, options);
+  if (data === null || port === null || !isSearchable(port, weights?.before.parameters ?? Infinity)) return null;
+  const samples = drawSamples(source, data.labels, port);
+  return samples === null ? null : searchTriggers({ sessions: [before, after], port, ...samples, progress });
+}
+
+/** Where inputs go in and scores come out of both models alike; null unless the weights were trained. */
+function findPort(
+  before: RuntimeSession,
+  after: RuntimeSession,
+  sums: readonly Sums[],
+  { weights }: BehaviourOptions,
+): ScorePort | null {
   const decider = findDecider(sums);
-  if (weights === undefined || !isTrained(weights) || decider?.tally.kind !== 'classes') return [];
+  if (weights === undefined || !isTrained(weights) || decider?.tally.kind !== 'classes') return null;
   const { name, classCount } = decider.tally;
-  const port = findScorePort(before, { name, classes: classCount }, weights.before.parameters);
-  if (port === null || decider.other !== name || !hasSameInput(before, after)) return [];
-  const shift = await comparePrototypes(before, after, port, progress);
-  return shift === null ? [] : toPrototypeHints(shift, weights.classShift);
+  if (decider.other !== name || !hasSameInput(before, after)) return null;
+  return findScorePort(before, { name, classes: classCount }, weights.before.parameters);
 }
 
 function isTrained({ classes, verdict }: ModelDiff): boolean {
@@ -182,7 +207,7 @@ function addOutputs(
   former: ReadonlyMap<string, RuntimeTensor>,
   now: ReadonlyMap<string, RuntimeTensor>,
   rows: { readonly total: number; readonly count: number },
-  flows: Map<string, number> | null,
+  flows: FlowTally | null,
 ): void {
   const [a, b] = [former.get(sum.tally.name), now.get(sum.other)];
   if (a === undefined || b === undefined) {
@@ -190,13 +215,11 @@ function addOutputs(
     return;
   }
   const decisions = addRun(sum.tally, a, b, rows);
-  if (decisions !== null && flows !== null) {
-    decisions.original.forEach((from, row) => {
-      const key = `${from} ${decisions.marked[row]}`;
-      flows.set(key, (flows.get(key) ?? 0) + 1);
-    });
-  }
   const [x, y] = [toValues(a), toValues(b)];
+  if (decisions !== null && flows !== null) {
+    const classes = sum.tally.classCount;
+    addFlows(flows, { decisions, scores: classes === 0 ? null : { before: x, after: y, classes } });
+  }
   if (x.length !== y.length) return;
   for (let i = 0; i < x.length; i++) {
     const change = Math.abs(y[i] - x[i]);
@@ -212,26 +235,4 @@ function toOutputChange({ tally, max, total, count }: Sums): OutputChange {
     ...{ name: tally.name, kind: tally.kind, maxChange: max, meanChange: count === 0 ? 0 : total / count },
     ...{ relativeL2: toRelativeL2(tally), agreement: toAgreement(tally) },
   };
-}
-
-function toFlows(flows: ReadonlyMap<string, number>): ClassFlow[] {
-  const totals = new Map<number, number>();
-  const cells = [...flows].map(([key, samples]) => {
-    const [from, to] = key.split(' ').map(Number);
-    totals.set(from, (totals.get(from) ?? 0) + samples);
-    return { from, to, samples };
-  });
-  return cells
-    .filter(({ from, to }) => from !== to)
-    .map((cell) => ({ ...cell, share: cell.samples / totals.get(cell.from)! }))
-    .sort((a, b) => b.samples - a.samples || a.from - b.from || a.to - b.to);
-}
-
-function findFlowHints(flows: readonly ClassFlow[]): Hint[] {
-  const all = flows.reduce((sum, { samples }) => sum + samples, 0);
-  const [first] = flows;
-  if (flows.length === 0 || first.samples < FLOW_SAMPLES_MIN) return [];
-  if (first.share < FLOW_SHARE || first.samples < FLOW_PART * all) return [];
-  const text = `${toPercentText(first.share, 0)} of the samples of class ${first.from} are now class ${first.to}, and that is most of what changed: labels were flipped.`;
-  return [{ id: 'class-flow', grade: 'suspicious', text, tensor: null, value: first.share, threshold: FLOW_SHARE }];
 }

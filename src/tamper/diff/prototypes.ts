@@ -11,6 +11,7 @@ import { encodeValues, toValues } from '../../fidelity/index.ts';
 import type { RuntimeSession } from '../../model/runtime.ts';
 import { isFloatDType } from '../../model/floats.ts';
 import type { DType } from '../../model/dtype.ts';
+import { toPlane } from './input-grid.ts';
 
 /** Where made-up images go in, and where scores come out. */
 export interface ScorePort {
@@ -61,34 +62,56 @@ export function findScorePort(
   return { input: input.name, dtype: input.dtype, shape: sizes, batch, output: output.name, classes };
 }
 
-/** Scores of `inputs`, one row of classes for each. @throws RuntimeError RUNTIME_RUN_FAILED */
-export async function scoreInputs(
+/** Rows of one run where the batch is free: as many, and as many values. */
+const ROWS_MAX = 1024;
+const ROW_VALUES_MAX = 2 ** 20;
+
+/**
+ * Scores of `count` inputs that lie one after the other, as logarithms where they are probabilities.
+ * @param rows [count, elements]
+ * @returns [count, classes]
+ * @throws RuntimeError RUNTIME_RUN_FAILED
+ */
+export async function scoreRows(
   session: RuntimeSession,
   { input, dtype, shape, batch, output, classes }: ScorePort,
-  inputs: readonly Float64Array[],
-): Promise<Float64Array[]> {
-  const scores: Float64Array[] = [];
-  const step = batch ?? inputs.length;
+  rows: Float64Array,
+  count: number,
+): Promise<Float64Array> {
   const size = shape.reduce((product, dim) => product * dim, 1);
-  for (let start = 0; start < inputs.length; start += step) {
-    const rows = new Float64Array(step * size);
-    const used = inputs.slice(start, start + step);
-    for (const [row, values] of used.entries()) rows.set(values, row * size);
-    const data = encodeValues(dtype, rows);
-    const answers = toValues(
-      (await session.run(new Map([[input, { dtype, shape: [step, ...shape], data }]]))).get(output)!,
-    );
-    for (let row = 0; row < used.length; row++)
-      scores.push(toLogits(answers.slice(row * classes, (row + 1) * classes)));
+  const scores = new Float64Array(count * classes);
+  const most = batch ?? Math.max(1, Math.min(ROWS_MAX, Math.floor(ROW_VALUES_MAX / size)));
+  for (let start = 0; start < count; start += most) {
+    const used = Math.min(most, count - start);
+    const step = batch ?? used;
+    const values = new Float64Array(step * size);
+    values.set(rows.subarray(start * size, (start + used) * size));
+    const data = encodeValues(dtype, values);
+    const answers = await session.run(new Map([[input, { dtype, shape: [step, ...shape], data }]]));
+    scores.set(toValues(answers.get(output)!).subarray(0, used * classes), start * classes);
   }
+  for (let row = 0; row < count; row++) toLogits(scores.subarray(row * classes, (row + 1) * classes));
   return scores;
 }
 
-/** Probabilities become logarithms, so that a change means the same for models with and without a softmax. */
-function toLogits(scores: Float64Array): Float64Array {
+/** Scores of `inputs`, one row of classes for each. @throws RuntimeError RUNTIME_RUN_FAILED */
+export async function scoreInputs(
+  session: RuntimeSession,
+  port: ScorePort,
+  inputs: readonly Float64Array[],
+): Promise<Float64Array[]> {
+  const size = port.shape.reduce((product, dim) => product * dim, 1);
+  const rows = new Float64Array(inputs.length * size);
+  for (const [row, values] of inputs.entries()) rows.set(values, row * size);
+  const scores = await scoreRows(session, port, rows, inputs.length);
+  return inputs.map((_, row) => scores.slice(row * port.classes, (row + 1) * port.classes));
+}
+
+/** Probabilities become logarithms in place, so that a change means the same for models with and without a softmax. */
+export function toLogits(scores: Float64Array): void {
   const sum = scores.reduce((total, score) => total + score, 0);
   const isShare = Math.abs(sum - 1) < 1e-3 && scores.every((score) => score >= 0 && score <= 1);
-  return isShare ? scores.map((score) => Math.log(Math.max(score, 1e-12))) : scores;
+  if (isShare) for (const [at, score] of scores.entries()) scores[at] = Math.log(Math.max(score, 1e-12));
 }
 
 /** By search without gradients: of smooth random changes, the one that the model is surest of is kept, until it is sure. */
@@ -160,21 +183,4 @@ function change(values: Float64Array, shape: readonly number[], stream: PrfStrea
     }
     return Math.min(1, Math.max(0, sum));
   });
-}
-
-interface Plane {
-  readonly rows: number;
-  readonly columns: number;
-  readonly rowStride: number;
-  readonly columnStride: number;
-}
-
-/** Height and width, wherever the channels stand: the two neighbouring axes with the largest product. */
-function toPlane(shape: readonly number[]): Plane {
-  const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((product, dim) => product * dim, 1));
-  if (shape.length === 1) return { rows: 1, columns: shape[0], rowStride: shape[0], columnStride: 1 };
-  let axis = 0;
-  for (let i = 1; i + 1 < shape.length; i++) if (shape[i] * shape[i + 1] > shape[axis] * shape[axis + 1]) axis = i;
-  const [rows, columns] = [shape[axis], shape[axis + 1]];
-  return { rows, columns, rowStride: strides[axis], columnStride: strides[axis + 1] };
 }

@@ -156,6 +156,7 @@ export interface Hint {
     | 'class-row'
     | 'class-direction'
     | 'class-flow'
+    | 'trigger'
     | 'class-prototypes'
     | 'channels'
     | 'spectral-signature'
