@@ -4,9 +4,10 @@ import { chmodSync, cpSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openWebRuntime } from '../../src/adapters/runtime/index.ts';
-import { readRuntimeModel } from '../../src/fidelity/index.ts';
+import { openData, readRuntimeModel } from '../../src/fidelity/index.ts';
 import { openModelPath } from '../../src/formats/index.ts';
 import { createModelSpec, exportWeights, generateGlyphs, toOnnx, trainModel } from '../../src/lab/index.ts';
+import { openFolder } from '../../src/source/index.ts';
 import type { MadeProbes, RemoteReport } from '../../src/workflows/index.ts';
 import { plainHandler, serve, type TestServer } from '../endpoint-server.ts';
 import { bin, createWorkplace, samples, type Workplace } from './command.ts';
@@ -96,4 +97,61 @@ describe('verify-remote', () => {
     const exposed = await run([...args, '--url', copy.url, '--api-key-file', key, '--json']);
     expect(exposed.stdout).toContain('CLI_SECRET_FILE_EXPOSED');
   });
+
+  test('triggers of a last layer are asked the same way, and are exact evidence', async () => {
+    const embed = ['trigger', 'embed', 'out/mlp.marked.onnx', '--claim', claim, '--data', join(samples, 'eval.npz')];
+    place.json([...embed, '--limit', '0.5', '--out', 't.onnx']);
+    const server = await serveModel(join(place.folder, 't.onnx'));
+    const args = ['verify-remote', '--claim', claim, '--ask', 'triggers', '--rate', '0', '--json'];
+    const report = JSON.parse((await run([...args, '--url', server.url])).stdout) as RemoteReport;
+    expect(report).toMatchObject({ type: 'triggers', agreement: 1, unanswered: 0 });
+    expect(report.statistic).toMatchObject({ kind: 'exact', chance: 0.1 });
+    expect(report.evidenceBits).toBeCloseTo(report.asked * Math.log2(10), 6);
+  });
+
+  test('a trigger set that was trained in is asked in the form that the model takes', async () => {
+    for (const name of ['images', 'labels']) {
+      cpSync(join(samples, `eval-${name}.npy`), join(place.folder, `digits-${name}.npy`));
+    }
+    const { set } = place.json<{ set: string }>([
+      'trigger',
+      'make',
+      'digits-images.npy',
+      '--count',
+      '40',
+      '--out',
+      'set',
+    ]);
+    // Labels of the exported triggers, by the picture: a model that learned them by heart.
+    const folder = openFolder(join(place.folder, 'set'), {});
+    const learned = openData({ folder, names: ['triggers.npz'], file: 'triggers.npz' });
+    const heart = new Map(
+      Array.from({ length: learned.count }, (_, at) => [toPicture([...learned.read(at)]), learned.labels.values[at]]),
+    );
+    learned.close();
+    const server = await serve(({ body }) => {
+      const { inputs } = body as { inputs: number[][] };
+      return {
+        outputs: inputs.map((item) => heart.get(toPicture(item.flat(4).map((value) => 255 * value))) ?? 'none'),
+      };
+    });
+    servers.push(server);
+    const args = [
+      'verify-remote',
+      '--ask',
+      'trigger-set',
+      '--set',
+      set,
+      '--set-data',
+      'digits-images.npy',
+      '--rate',
+      '0',
+    ];
+    const done = await run([...args, '--url', server.url, '--json']);
+    expect(JSON.parse(done.stdout)).toMatchObject({ verdict: 'claim', type: 'trigger-set', agreed: 40, asked: 40 });
+    const usage = await run(['verify-remote', '--ask', 'trigger-set', '--url', server.url, '--json']);
+    expect(usage.stdout).toContain('CLI_USAGE');
+  });
 });
+
+const toPicture = (values: readonly number[]): string => values.map((value) => Math.round(value)).join();
