@@ -86,7 +86,13 @@ export const TRAINING_ATTACKS: readonly ModelAttack[] = [
   ),
   row(
     {
-      ...{ id: 'regularize', title: '5 epochs with weight decay, then 5 without', strengths: ['0.1'], unit: 'decay' },
+      ...{
+        id: 'regularize',
+        title: '5 epochs with weight decay, then 5 without',
+        isLossExpected: true,
+        strengths: ['0.1'],
+        unit: 'decay',
+      },
       accepts: { kind: 'number', min: 0, max: 1 },
     },
     (trainer, weightDecay) => {
