@@ -30,8 +30,6 @@ export interface EndpointRequest {
   readonly body: Uint8Array;
   readonly contentType: string;
   readonly timeoutMs: number;
-  /** Aborts the request. */
-  readonly signal?: AbortSignal;
 }
 
 export interface EndpointReply {

@@ -57,13 +57,6 @@ function exchange(open: () => ClientRequest, request: EndpointRequest, host: str
     const timer = setTimeout(() => {
       fail(new RemoteError('REMOTE_TIMEOUT', { fields: { host, timeoutMs: request.timeoutMs } }));
     }, request.timeoutMs);
-    request.signal?.addEventListener(
-      'abort',
-      () => {
-        fail(new RemoteError('REMOTE_UNREACHABLE', { message: 'The check was stopped.', fields: { host } }));
-      },
-      { once: true },
-    );
     outgoing.on('error', fail);
     outgoing.on('response', (response) => {
       readReply(response, host).then((reply) => {
