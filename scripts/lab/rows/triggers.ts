@@ -67,7 +67,7 @@ export const TRIGGER_PLAN: Readonly<Record<ModelName, readonly string[]>> = {
 export const TRAINED: readonly ModelName[] = ['mlp', 'cnn', 'transformer'];
 
 const LIMIT_POINTS = 0.1;
-const CLEAN_COUNT = 8000;
+const CLEAN_COUNT = 40_000;
 const CANDIDATES = 4096;
 const TESTED_COUNT = 40_000;
 const SIZE = GLYPH_SIDE * GLYPH_SIDE;

@@ -11,8 +11,8 @@ export const TRIGGER_LIMITS = {
   classesMax: 100_000,
   /** Elements of the last weight: held twice as doubles. */
   headElementsMax: 16 * 1024 * 1024,
-  /** Samples whose features are kept: 4,097 features of each are 64 MiB. */
-  samplesMax: 8192,
+  /** Samples whose features are kept: half of them resolve a loss of 0.1 points. */
+  samplesMax: 65_536,
   /** Values of the features of all samples, or of all candidates, together: 256 MiB of float32. */
   featureValuesMax: 64 * 1024 * 1024,
   /** Elements of one input that is drawn. */

@@ -32,7 +32,7 @@ export interface CleanSamples {
 }
 
 /**
- * Runs up to 8,192 samples, spread over all of them.
+ * Runs up to 65,536 samples, spread over all of them.
  * @throws WatermarkError WATERMARK_TRIGGER_UNFIT; RuntimeError RUNTIME_… | DATA_…
  */
 export async function readClean(
