@@ -126,7 +126,8 @@ function readSettings(folder: SourceFolder): string | null {
       source.close();
     }
   } catch (error) {
-    if (error instanceof SourceError) return null;
+    // A folder of `openModelPath` calls a missing file missing data.
+    if (error instanceof SourceError || error instanceof FormatError) return null;
     throw error;
   }
 }
