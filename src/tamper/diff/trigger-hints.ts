@@ -12,9 +12,9 @@ interface Bar {
 
 /** Drawn on the development draws of docs/spec/change-classes.md, between poisoned and ordinary training. */
 const BARS: Readonly<Record<TriggerKind, Bar>> = {
-  patch: { gain: 0.3, lead: 0.2 },
+  patch: { gain: 0.55, lead: 0.45 },
   pattern: { gain: 0.25, lead: 0.17 },
-  'class-patch': { gain: 0.55, lead: 0.2 },
+  'class-patch': { gain: 0.65, lead: 0.35 },
 };
 
 /** A patch is new when the original sends at most so much of what the suspect sends; faint patterns move both a little. */
