@@ -13,6 +13,7 @@ import { parseDisclosedSeed } from './disclose.ts';
 import { openAnyModel, type OpenAnyOptions } from './open-model.ts';
 import { openOriginals, type Originals } from './originals.ts';
 import type { RecipientReport } from './recipients/identify.ts';
+import { mergeUndone } from './recipients/merge.ts';
 import { findRecipient } from './recipients/recipients-of.ts';
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';
@@ -66,9 +67,9 @@ export async function detect(
     const from = { suspect: suspect.model, originals, seedPath: options.seedPath, align: createAligner() };
     const readings = claims.map((stored) => readWith(services, openSession, stored, from));
     const best = readings.reduce((a, b) => (isBetter(b, a) ? b : a));
-    const judged = countClaims(best.result, claims.length);
     const isJudge = options.seedPath !== undefined;
     const recipient = isJudge ? null : findRecipient(services, openSession, { ...from, readings });
+    const judged = mergeUndone(countClaims(best.result, claims.length), recipient, claims.length);
     const recorded = isJudge ? BY_JUDGE : await recordDetection(services, openSession(), suspect, judged);
     const time = toCommitmentTime(best.stored.claim, roots);
     const { preimage, digest } = best.stored.claim.commitment;

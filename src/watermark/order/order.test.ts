@@ -14,7 +14,7 @@ import {
 } from '../../../test/fakes/memory-model.ts';
 import { alignSuspect, toTopology } from '../../align/index.ts';
 import type { DType } from '../../model/dtype.ts';
-import type { Model } from '../../model/types.ts';
+import type { Attribute, Model } from '../../model/types.ts';
 import { toLog2OrderBound, toOrderEvidenceBits, toOrderRoomBits } from './evidence.ts';
 import { createOrderEdits } from './move-edit.ts';
 import { type CodedSpace, invertPlaces, type Places, toPlaces, toRecipientOrderKey } from './places.ts';
@@ -35,8 +35,8 @@ function inFile(model: MemoryModel): MemoryModel {
 }
 
 function random(shape: readonly number[], seed: number, gain = 1): number[] {
-  const { normal } = seededNumbers(seed);
-  return Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => gain * normal());
+  const numbers = seededNumbers(seed);
+  return Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => gain * numbers.normal());
 }
 
 /** Whole numbers that the type can hold, for codes. */
@@ -252,7 +252,8 @@ describe('what carries a code', () => {
 
   test('scales of quantised weights follow their channels; blocks of several weights hold them', () => {
     const quantised = (blockSize?: number): MemoryModel => {
-      const axis = blockSize === undefined ? { axis: int(0) } : { axis: int(1), block_size: int(blockSize) };
+      const axis: Record<string, Attribute> =
+        blockSize === undefined ? { axis: int(0) } : { axis: int(1), block_size: int(blockSize) };
       const nodes = [
         node('DequantizeLinear', ['q', 's', 'z'], ['w'], axis),
         node('Gemm', ['x', 'w', 'b'], ['h'], { transB: int(1) }),

@@ -4,7 +4,7 @@ import { findHexBytes, zeroize } from '../../core/bytes.ts';
 import type { Model } from '../../model/types.ts';
 import { ownerSeedBox } from '../../sign/index.ts';
 import { listMarkedLayers, openSubSeed } from '../../watermark/claim.ts';
-import type { DetectResult } from '../../watermark/detect.ts';
+import { CLAIM_BITS, type DetectResult, FLAG_BITS } from '../../watermark/detect.ts';
 import { toLikeness, toSuspectOrder } from '../../watermark/order/index.ts';
 import {
   deriveRecipientKeys,
@@ -22,6 +22,7 @@ import type { Reference } from '../../watermark/reference.ts';
 import type { Services } from '../services.ts';
 import type { Session } from '../session.ts';
 import type { RecipientGroup } from './groups.ts';
+import { readUndone, type UndoneReading } from './undone.ts';
 
 /** What `detect` says of recipients. */
 export interface RecipientReport {
@@ -49,6 +50,8 @@ export interface RecipientReport {
     readonly tagErrors: number;
     readonly evidenceBits: number;
   } | null;
+  /** The own mark with each recipient's order undone in turn; null with the original at hand, or where that was not done. */
+  readonly undone: { readonly number: number; readonly own: DetectResult; readonly evidenceBits: number } | null;
   readonly notes: readonly string[];
 }
 
@@ -74,6 +77,8 @@ export function identifyIn(services: Services, session: Session, options: Identi
   const keys = deriveRecipientKeys(seed, original);
   try {
     const readings = readSuspect(services, options, keys);
+    const { suspect, reference } = options;
+    const undone = reference === undefined ? readUndone(services, session, { suspect, group, keys }) : null;
     const found = identifyRecipient(
       readings,
       keys,
@@ -83,10 +88,42 @@ export function identifyIn(services: Services, session: Session, options: Identi
       },
       options.groups,
     );
-    return toReport(options, found, readings);
+    const report = toReport(options, found, readings);
+    return undone === null ? report : withUndone(report, undone, options);
   } finally {
     zeroize(seed, keys.order, keys.positions, keys.ids);
   }
+}
+
+/** Every recipient is one more reading of the own mark; the payload read so names one of them. */
+function withUndone(
+  report: RecipientReport,
+  { number, own, payload }: UndoneReading,
+  { group, groups }: IdentifyOptions,
+): RecipientReport {
+  const priceBits = Math.log2(groups * report.recipients);
+  const undone = { number, own, evidenceBits: Math.max(0, own.evidenceBits - priceBits) };
+  // Two families of readings were looked at: each pays one bit for the other.
+  const payloadBits = Math.max(0, (payload?.evidenceBits ?? 0) - Math.log2(groups) - 1);
+  if (payload === null || payloadBits <= Math.max(FLAG_BITS, report.evidenceBits)) return { ...report, undone };
+  return {
+    ...report,
+    undone,
+    verdict: payloadBits >= CLAIM_BITS ? 'claim' : 'flag',
+    ...toNamed(group, number),
+    evidenceBits: payloadBits,
+    payload: {
+      decoded: payload.isDecoded,
+      tagBits: TAG_BITS,
+      tagErrors: payload.tagErrors,
+      evidenceBits: payloadBits,
+    },
+  };
+}
+
+function toNamed({ entries }: RecipientGroup, number: number | null) {
+  const entry = entries.find(({ body }) => body.number === number);
+  return { number, id: entry?.id ?? null, releasedDigest: entry?.body.releasedDigest ?? null };
 }
 
 function toNumbers({ entries }: RecipientGroup, code: 'order' | 'payload'): number[] {
@@ -151,12 +188,10 @@ function toReport(options: IdentifyOptions, found: Identification, readings: Gro
   const orderState = toOrderState(options, found, readings);
   return {
     verdict: found.verdict,
-    number: found.number,
-    id: entry?.id ?? null,
+    ...toNamed(group, found.number),
     evidenceBits: found.evidenceBits,
     trials: found.trials,
     recipients: group.entries.length,
-    releasedDigest: entry?.body.releasedDigest ?? null,
     orderState,
     order:
       found.order === null
@@ -175,6 +210,7 @@ function toReport(options: IdentifyOptions, found: Identification, readings: Gro
             tagErrors: found.payload.tagErrors,
             evidenceBits: found.payload.evidenceBits,
           },
+    undone: null,
     notes: toNotes(reference !== undefined, orderState, entry?.id === null),
   };
 }
