@@ -37,5 +37,6 @@ export { scanFile, type ScanFileOptions, type ScanFileReport, toScanSarif } from
 export { sealModel, type SealModelOptions, type SealModelResult } from './seal-model.ts';
 export type { OpenedKeys, OpenKeysOptions, Services } from './services.ts';
 export { openSession, type Session } from './session.ts';
+export * from './text/index.ts';
 export { verifyModel, type VerifyModelOptions, type VerifyModelReport } from './verify.ts';
 export { writeOutput } from './write-bytes.ts';
