@@ -30,6 +30,7 @@ export { backUpOwner, ensureOwner, findOwner, isBackedUp, restoreOwner, toLedger
 export type { FidelityResult, FileRecord, Protected, ProtectOptions, ProtectResult } from './protect/options.ts';
 export { embedModel, type EmbedResult } from './protect/embed.ts';
 export { protect } from './protect/protect.ts';
+export * from './plan/index.ts';
 export * from './recipients/index.ts';
 export * from './remote/index.ts';
 export { loadPlain, loadSealed, readFeeds } from './run-model.ts';
@@ -38,5 +39,6 @@ export { sealModel, type SealModelOptions, type SealModelResult } from './seal-m
 export type { OpenedKeys, OpenKeysOptions, Services } from './services.ts';
 export { openSession, type Session } from './session.ts';
 export * from './text/index.ts';
+export * from './trigger/index.ts';
 export { verifyModel, type VerifyModelOptions, type VerifyModelReport } from './verify.ts';
 export { writeOutput } from './write-bytes.ts';

@@ -1,0 +1,2 @@
+/** The ownership mark, planned before training. */
+export { planModelMark } from './plan-mark.ts';
