@@ -1,10 +1,11 @@
 /** Compares the weights of a suspect with originals, calibrated on independent models, and records the finding. */
 import { toHex } from '../core/bytes.ts';
 import { ModelwardError } from '../core/errors.ts';
-import { compareLineage, type LineageResult } from '../lineage/index.ts';
+import { compareHidden, compareLineage, type HiddenComparison, type LineageResult } from '../lineage/index.ts';
 import type { Model } from '../model/types.ts';
 import { toOriginalDigest } from '../watermark/digest.ts';
 import { openAnyModel, type OpenAnyOptions, openPlainModel } from './open-model.ts';
+import { openEvalData } from './protect/eval-data.ts';
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';
 
@@ -15,10 +16,16 @@ export interface LineageFileOptions extends OpenAnyOptions {
   readonly nullPaths: readonly string[];
   /** Whether layers are to be compared one by one, needed for the verdict or not. */
   readonly layers: boolean;
+  /** Whether both models are to be run, so that hidden values are compared; never needed for the verdict. */
+  readonly activations: boolean;
+  /** Absolute path of data to run them on; seeded probes without it. */
+  readonly evalPath?: string | undefined;
 }
 
 export interface LineageReport extends LineageResult {
   readonly name: string;
+  /** One for each original; [] when it was not asked for. */
+  readonly hidden: readonly HiddenComparison[];
   /** Independent models that were given. */
   readonly nullsGiven: number;
   /** Index in the ledger, or null with `notRecorded` saying why. */
@@ -47,10 +54,29 @@ export async function findLineage(
       ...{ suspect: suspect.model, originals, nulls, progress: services.progress },
       detail: options.layers ? 'layers' : 'verdict',
     });
-    const about = { name: suspect.name, nullsGiven: nullPaths.length };
+    const hidden = options.activations ? await compareAllHidden(services, opened, options) : [];
+    const about = { name: suspect.name, hidden, nullsGiven: nullPaths.length };
     return { ...result, ...about, ...(await record(services, openSession, opened, { ...result, ...about })) };
   } finally {
     for (const model of opened) model.close();
+  }
+}
+
+async function compareAllHidden(
+  services: Services,
+  [suspect, ...originals]: readonly Model[],
+  options: LineageFileOptions,
+): Promise<HiddenComparison[]> {
+  const runtime = await services.openRuntime();
+  const data = openEvalData(services, options);
+  try {
+    const found: HiddenComparison[] = [];
+    for (const original of originals) {
+      found.push(await compareHidden({ runtime, original, suspect, data, progress: services.progress }));
+    }
+    return found;
+  } finally {
+    data?.close();
   }
 }
 

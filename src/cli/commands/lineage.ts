@@ -6,7 +6,7 @@ import { LINEAGE_LIMITS } from '../../core/limits/lineage.ts';
 import type { Fit, LayerFit, Verdict } from '../../lineage/index.ts';
 import { findLineage, type LineageReport } from '../../workflows/lineage.ts';
 import { addExamples } from '../command-spec.ts';
-import { type CommandHost, onAction, withLazySession } from '../context.ts';
+import { type CommandHost, onAction, toPathOption, withLazySession } from '../context.ts';
 import { toPairs, toTable } from '../ui/table.ts';
 import type { TextLook } from '../ui/ui.ts';
 import { addOpenOptions, type OpenFlags, toOpenOptions } from './model-options.ts';
@@ -15,6 +15,8 @@ interface LineageFlags extends OpenFlags {
   readonly original: readonly string[];
   readonly null?: readonly string[];
   readonly layers?: boolean;
+  readonly activations?: boolean;
+  readonly eval?: string;
   readonly expect?: Verdict;
 }
 
@@ -27,6 +29,8 @@ export function defineLineage(command: Command, host: CommandHost): void {
     .requiredOption('--original <files...>', 'models it may come from; of several, the mixture is found (merges)')
     .option('--null <files...>', 'independent models of the same architecture: they set the bars (20 or more useful)')
     .option('--layers', 'compare layer by layer, neurons included, needed for the verdict or not')
+    .option('--activations', 'run both (ONNX) and compare hidden values by CKA: a description, no part of the verdict')
+    .option('--eval <data>', 'inputs for --activations (default: seeded probes)')
     .addOption(
       new Option('--expect <verdict>', 'exit 1 when the verdict is another one').choices([
         'derived',
@@ -47,6 +51,9 @@ export function defineLineage(command: Command, host: CommandHost): void {
     },
   ]);
   onAction<LineageFlags>(host, command, async (context, flags, words) => {
+    if (flags.eval !== undefined && flags.activations !== true) {
+      throw new CliError('CLI_USAGE', { message: '--eval is for --activations: pass that, too.' });
+    }
     assertCount('original', flags.original, LINEAGE_LIMITS.originalsMax);
     assertCount('null', flags.null ?? [], LINEAGE_LIMITS.nullsMax);
     const report = await withLazySession(context, (open) =>
@@ -55,6 +62,8 @@ export function defineLineage(command: Command, host: CommandHost): void {
         originalPaths: flags.original.map((path) => context.toAbsolute(path)),
         nullPaths: (flags.null ?? []).map((path) => context.toAbsolute(path)),
         layers: flags.layers ?? false,
+        activations: flags.activations ?? false,
+        ...toPathOption(context, 'evalPath', flags.eval),
       }),
     );
     const names = flags.original.map((path) => basename(path));
@@ -114,7 +123,18 @@ function toText(report: LineageReport, names: readonly string[], look: TextLook,
   });
   const notes = report.notes.map((note) => `  note: ${note}\n`).join('');
   const head = `${style.bold(`verdict: ${report.verdict}`)}  ${VERDICT_WORDS[report.verdict]}\n${toPairs(pairs, style)}\n`;
-  return `${head}${table}${isAll ? `\n${toLayerTable(report, look)}` : ''}${notes}`;
+  return `${head}${table}${isAll ? `\n${toLayerTable(report, look)}` : ''}${toHiddenText(report, names)}${notes}`;
+}
+
+/** One line for each original that was run. */
+function toHiddenText({ hidden }: LineageReport, names: readonly string[]): string {
+  return hidden
+    .map((found, index) => {
+      if (found.kind === 'not-run') return `  hidden values, ${names[index]}: not compared (${found.code})\n`;
+      const list = found.layers.map(({ name, cka }) => `${name} ${toNumberText(cka)}`).join(', ');
+      return `  hidden values, ${names[index]}: CKA on ${found.samples} samples (${found.words}): ${list}\n`;
+    })
+    .join('');
 }
 
 const toOf = (count: number, total: number): string => `${count}/${total}`;

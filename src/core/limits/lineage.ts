@@ -15,4 +15,6 @@ export const LINEAGE_LIMITS = {
   pieceElementsMax: 262_144,
   /** Samples of which hidden values are compared: the tables grow with the square. */
   activationSamplesMax: 512,
+  /** Values of one layer and sample that are kept for it: 8 MiB a layer. */
+  activationWidthMax: 4096,
 } as const;
