@@ -1,6 +1,7 @@
 /**
  * The robustness battery: `npm run lab` completes all rows whose sources changed and writes docs/lab.md and
- * docs/lab.json; it can be stopped and started again. `--only TEXT` completes the rows whose id contains TEXT.
+ * docs/lab.json; it can be stopped and started again. `--only TEXT` completes the rows whose id contains TEXT,
+ * `--missing` those that the table has not.
  * `--rows N [--random SEED]` recomputes N random rows and compares them with the committed table.
  */
 import { randomBytes } from 'node:crypto';
@@ -13,8 +14,9 @@ import { completeRow, computeRow, findFresh, readTable, writeTable } from './sto
 import type { StoredRow } from './types.ts';
 import { root } from './version.ts';
 
-async function completeAll(only: string): Promise<void> {
-  const rows = listRows().filter(({ id }) => id.includes(only));
+async function completeAll(only: string, isMissing: boolean): Promise<void> {
+  const table = readTable();
+  const rows = listRows().filter(({ id }) => id.includes(only) && !(isMissing && table.has(id)));
   for (const [index, row] of rows.entries()) {
     if (findFresh(row) !== undefined) continue;
     const { stored, seconds } = await completeRow(row);
@@ -57,12 +59,13 @@ async function recompute(count: number, seed: string): Promise<number> {
 const { values } = parseArgs({
   options: {
     only: { type: 'string', default: '' },
+    missing: { type: 'boolean', default: false },
     rows: { type: 'string' },
     random: { type: 'string' },
   },
 });
 if (values.rows === undefined) {
-  await completeAll(values.only);
+  await completeAll(values.only, values.missing);
   writeResults();
 } else if ((await recompute(Number(values.rows), values.random ?? randomBytes(4).toString('hex'))) > 0) {
   process.exitCode = 1;
