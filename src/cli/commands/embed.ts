@@ -2,16 +2,11 @@
 import type { Command } from 'commander';
 import { parse } from 'node:path';
 import { EXIT } from '../../core/errors.ts';
-import { embedModel, type EmbedResult } from '../../workflows/protect/embed.ts';
+import { embedModel } from '../../workflows/protect/embed.ts';
 import { addExamples } from '../command-spec.ts';
 import { type CommandHost, onAction } from '../context.ts';
 import { toPairs } from '../ui/table.ts';
-import { addMarkOptions, type ProtectFlags, toProtectOptions } from './protect.ts';
-
-/** One line for a copy that names its recipient. */
-function toRecipientPairs(recipient: EmbedResult['recipient']): [string, string][] {
-  return recipient === null ? [] : [['recipient', `number ${recipient.number} (${recipient.codes.join(', ')})`]];
-}
+import { addMarkOptions, type ProtectFlags, toProtectOptions, toRecipientPairs } from './protect.ts';
 
 export function defineEmbed(command: Command, host: CommandHost): void {
   command
@@ -33,7 +28,7 @@ export function defineEmbed(command: Command, host: CommandHost): void {
           ['claim', result.claim.path],
           ['commitment', `${result.commitment.path} (entry ${result.commitment.leafIndex})`],
           ['mark', `${result.mark.bits} bits, tau ${result.mark.tau}, in ${result.mark.weights} weights`],
-          ...toRecipientPairs(result.recipient),
+          ...toRecipientPairs(result.recipient, flags.recipient),
           ['evidence', `${result.evidenceBits.toFixed(1)} bits read back`],
         ],
         style,

@@ -5,10 +5,11 @@ import { CliError, EXIT } from '../../core/errors.ts';
 import { WATERMARK_LIMITS } from '../../core/limits/watermark.ts';
 import { toReportText } from '../../report/index.ts';
 import { RECIPIENT_CODES, type RecipientCode } from '../../watermark/recipient/codes.ts';
-import type { Protected, ProtectOptions } from '../../workflows/protect/options.ts';
+import type { Protected, ProtectOptions, ProtectResult } from '../../workflows/protect/options.ts';
 import { protect } from '../../workflows/protect/protect.ts';
 import { addExamples } from '../command-spec.ts';
 import { type CliContext, type CommandHost, onAction, toPathOption } from '../context.ts';
+import { toPairs } from '../ui/table.ts';
 import { toHttpUrl, toNumber } from './values.ts';
 
 export interface ProtectFlags {
@@ -53,11 +54,20 @@ export function defineProtect(command: Command, host: CommandHost): void {
   ]);
   onAction<ProtectFlags>(host, command, async (context, flags, words) => {
     const { result, report } = await runProtect(context, flags, words[0]);
-    context.ui.result(result, ({ style, widthColumns }) =>
-      toReportText(report, { width: widthColumns, color: style.bold('x') !== 'x' }),
-    );
+    context.ui.result(result, ({ style, widthColumns }) => {
+      const text = toReportText(report, { width: widthColumns, color: style.bold('x') !== 'x' });
+      return `${text}${toPairs(toRecipientPairs(result.recipient, flags.recipient), style)}`;
+    });
     return EXIT.ok;
   });
+}
+
+/** Whose copy it is; the ID as it was given here, for it is in no file but the home's. */
+export function toRecipientPairs(recipient: ProtectResult['recipient'], id: string | undefined): [string, string][] {
+  if (recipient === null) return [];
+  const { number, codes, leafIndex } = recipient;
+  const entry = leafIndex === null ? 'recorded before' : `entry ${leafIndex} of the ledger`;
+  return [['recipient', `${id ?? ''} (number ${number}): ${codes.join(' and ')}, ${entry}`]];
 }
 
 /** Options of every command that embeds a mark. */
