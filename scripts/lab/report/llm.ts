@@ -23,6 +23,12 @@ const ATTACKS: Readonly<Record<string, string>> = {
   'fine-tune-permute': 'the same, then permuted and rescaled',
 };
 
+const ORDERS: Readonly<Record<string, string>> = {
+  order: 'as it was given out',
+  'order-q4_0': 'converted to GGUF, Q4_0',
+  'order-fine-tune': `${DECODER_RECIPE.steps / 5} steps on other text at the peak rate`,
+};
+
 export function describeLlm(results: Results): readonly string[] {
   const find = (measurement: string, seed = '1'): Figures | undefined =>
     results.get(toRowId('decoder', seed, measurement));
@@ -45,6 +51,11 @@ export function describeLlm(results: Results): readonly string[] {
     const keys = ['bitErrors', 'evidenceBits', 'verdict', 'perplexity', 'accuracy'];
     return figures === undefined ? [] : [line(title, ...keys.map((key) => show(figures, key)))];
   });
+  const orders = Object.entries(ORDERS).flatMap(([name, title]) => {
+    const figures = find(name);
+    const keys = ['named', 'agreements', 'channels', 'orderBits', 'perplexityMarked', 'perplexity'];
+    return figures === undefined ? [] : [line(title, ...keys.map((key) => show(figures, key)))];
+  });
   const other = find('null', 'null-1');
   const { blocks, width, heads, keyHeads, vocabulary } = DECODER_SPEC;
   return [
@@ -59,6 +70,15 @@ export function describeLlm(results: Results): readonly string[] {
     [line('attack', 'bit errors', 'evidence', 'verdict', 'perplexity', 'next word right'), rule(6), ...attacks].join(
       '\n',
     ),
+    ...(orders.length === 0
+      ? []
+      : [
+          'A recipient’s copy, number 4711 of 10,000, by the order of its channels alone; it writes the same text.',
+          [
+            line('suspect', 'named', 'channels in place', 'of', 'evidence', 'perplexity before', 'and after'),
+            ...[rule(7), ...orders],
+          ].join('\n'),
+        ]),
     ...(other === undefined
       ? []
       : [

@@ -1,6 +1,7 @@
 /** Rows of the trained decoder: what the mark costs its text, and what is left of it in other files and after attacks. */
 import { createHash } from 'node:crypto';
 import { openWebRuntime } from '../../../src/adapters/runtime/index.ts';
+import { alignSuspect, toTopology } from '../../../src/align/index.ts';
 import { toSafetensors } from '../../../src/formats/index.ts';
 import { addGaussian } from '../../../src/lab/attacks/kernels/noise.ts';
 import { pruneSmallest } from '../../../src/lab/attacks/kernels/prune.ts';
@@ -29,7 +30,14 @@ import {
   embedMark,
   type EmbeddedMark,
   createClaim,
+  createOrderEdits,
+  deriveRecipientKeys,
+  identifyRecipient,
+  planOrder,
   toOriginalDigest,
+  toPlaces,
+  toRecipientOrderKey,
+  toSuspectOrder,
 } from '../../../src/watermark/index.ts';
 import { memoryModel, memoryTensor } from '../../../test/fakes/memory-model.ts';
 import { toCheckpointNumbers, toLlamaGguf } from '../../../test/formats/llama.ts';
@@ -204,6 +212,31 @@ function computeNull(seed: string): Figures {
   return judge(getSubject('1'), openCheckpoint(weights), weights);
 }
 
+/** Number of the recipient whose copy leaks, and how many there are. */
+const LEAKER = 4711;
+const RECIPIENTS = Array.from({ length: 10_000 }, (_, index) => index + 1);
+
+/** A recipient's copy of the marked checkpoint, by its order alone: what it costs, and who is named in a suspect made of it. */
+function computeOrder(seed: string, toSuspect: (copy: Weights) => Model): Figures {
+  const { marked, model } = getSubject(seed);
+  const own = openCheckpoint(marked);
+  const plan = planOrder(own, toTopology(own));
+  const secret = new Uint8Array(createHash('sha256').update(`lab/recipient/decoder/${seed}`).digest());
+  const keys = deriveRecipientKeys(secret, toOriginalDigest(model));
+  const key = toRecipientOrderKey(keys.order, LEAKER);
+  const places = new Map(plan.coded.map((space) => [space.space, toPlaces(key, space)]));
+  const copy = applyTensorEdits(marked, createOrderEdits(plan.parts, places));
+  const { channelMaps } = alignSuspect({ topology: toTopology(model), original: model, suspect: toSuspect(copy) });
+  const order = toSuspectOrder(plan.coded, channelMaps);
+  const found = identifyRecipient({ order, payloads: [] }, keys, { order: RECIPIENTS, payload: [] });
+  return {
+    ...{ verdict: found.verdict, named: found.number ?? 'nobody', leaker: LEAKER, recipients: RECIPIENTS.length },
+    ...{ orderBits: round(found.order!.evidenceBits, 1), agreements: found.order!.agreements },
+    ...{ channels: found.order!.channels, perplexityMarked: toText(marked).perplexity, ...toText(copy) },
+    copy: toDigest(copy),
+  };
+}
+
 const SOURCES: readonly string[] = [
   ...DECODER_SOURCES,
   ...['src/lab/decoder', 'src/lab/attacks/kernels', 'src/align', 'scripts/lab/decoder.ts', 'scripts/lab/rows/llm.ts'],
@@ -212,6 +245,8 @@ const SOURCES: readonly string[] = [
   ),
   ...['test/formats/llama.ts', 'test/formats/quantise.ts'],
 ];
+
+const ORDER_SOURCES: readonly string[] = [...SOURCES, 'src/watermark/order', 'src/watermark/recipient'];
 
 const MODEL = 'decoder';
 
@@ -224,12 +259,15 @@ const ROWS: readonly (readonly [seed: string, measurement: string, compute: () =
   ['1', 'permute-q8_0', () => computeGguf('1', 'q8_0', (marked) => permuted('1', marked))],
   ['1', 'permute-q4_0', () => computeGguf('1', 'q4_0', (marked) => permuted('1', marked))],
   ...Object.keys(ATTACKS).map((name) => ['1', name, () => computeAttack('1', name)] as const),
+  ['1', 'order', () => computeOrder('1', openCheckpoint)],
+  ['1', 'order-q4_0', () => computeOrder('1', (copy) => toGguf(copy, 'q4_0'))],
+  ['1', 'order-fine-tune', () => computeOrder('1', (copy) => openCheckpoint(tune('1', copy)))],
   ['null-1', 'null', () => computeNull('null-1')],
 ];
 
 export function listLlmRows(): Row[] {
   return ROWS.map(([seed, measurement, compute]) => ({
-    ...{ id: toRowId(MODEL, seed, measurement), sources: SOURCES },
+    ...{ id: toRowId(MODEL, seed, measurement), sources: measurement.startsWith('order') ? ORDER_SOURCES : SOURCES },
     compute: () => Promise.resolve().then(compute),
   }));
 }
