@@ -31,16 +31,21 @@ export interface RecipientsOptions {
 
 /**
  * Every recipient, register by register, each by number.
+ * @param openSession the owner of the home; not called while there is no recipient
  * @throws SignError | WatermarkError for a register that was tampered with
  */
-export function listRecipients(services: Services, session: Session, options: RecipientsOptions): ListedRecipient[] {
+export function listRecipients(
+  services: Services,
+  openSession: () => Session,
+  options: RecipientsOptions,
+): ListedRecipient[] {
   const home = listClaims(services);
   const claims = options.claimPath === undefined ? home : [readClaim(services, options.claimPath)];
   const firsts = claims.filter(
     ({ claim }, index) => claims.findIndex((other) => hasSameRegister(other.claim, claim)) === index,
   );
   return firsts.flatMap((stored) =>
-    readRegister(services, stored.claim, withClaim(home, stored)).map((entry) => toListed(session, entry)),
+    readRegister(services, stored.claim, withClaim(home, stored)).map((entry) => toListed(openSession(), entry)),
   );
 }
 
@@ -72,10 +77,10 @@ function toListed(session: Session, { body, id, stored, claim }: RegisterEntry):
  */
 export function showRecipient(
   services: Services,
-  session: Session,
+  openSession: () => Session,
   options: RecipientsOptions & { readonly who: string },
 ): ListedRecipient[] {
-  const listed = listRecipients(services, session, options);
+  const listed = listRecipients(services, openSession, options);
   const named = listed.filter(({ id }) => id === options.who);
   const found = named.length > 0 ? named : listed.filter(({ number }) => String(number) === options.who);
   if (found.length === 0) throw new WorkflowError('RECIPIENT_UNKNOWN', { fields: { recipients: listed.length } });

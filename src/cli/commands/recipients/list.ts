@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { EXIT } from '../../../core/errors.ts';
 import { listRecipients } from '../../../workflows/recipients/list.ts';
 import { addExamples } from '../../command-spec.ts';
-import { type CommandHost, onAction, toPathOption, withSession } from '../../context.ts';
+import { type CommandHost, onAction, toPathOption, withLazySession } from '../../context.ts';
 import { toTable } from '../../ui/table.ts';
 
 export function defineList(command: Command, host: CommandHost): void {
@@ -14,8 +14,8 @@ export function defineList(command: Command, host: CommandHost): void {
     .option('--claim <file>', 'only the register of this claim (default: every claim of the home)');
   addExamples(command, [{ command: 'modelward recipients list', summary: 'all of them' }]);
   onAction<{ claim?: string }>(host, command, async (context, flags) => {
-    const recipients = await withSession(context, (session) =>
-      Promise.resolve(listRecipients(context.services, session, toPathOption(context, 'claimPath', flags.claim))),
+    const recipients = await withLazySession(context, (open) =>
+      Promise.resolve(listRecipients(context.services, open, toPathOption(context, 'claimPath', flags.claim))),
     );
     context.ui.result({ recipients }, ({ style, widthColumns }) => {
       if (recipients.length === 0) return 'no copy was given to anybody: modelward protect MODEL --recipient ID\n';

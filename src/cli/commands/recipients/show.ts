@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { EXIT } from '../../../core/errors.ts';
 import { type ListedRecipient, showRecipient } from '../../../workflows/recipients/list.ts';
 import { addExamples } from '../../command-spec.ts';
-import { type CommandHost, onAction, toPathOption, withSession } from '../../context.ts';
+import { type CommandHost, onAction, toPathOption, withLazySession } from '../../context.ts';
 import { toPairs } from '../../ui/table.ts';
 
 export function defineShow(command: Command, host: CommandHost): void {
@@ -13,9 +13,9 @@ export function defineShow(command: Command, host: CommandHost): void {
     .option('--claim <file>', 'only the register of this claim (default: every claim of the home)');
   addExamples(command, [{ command: 'modelward recipients show acme', summary: 'by the ID that was given' }]);
   onAction<{ claim?: string }>(host, command, async (context, flags, words) => {
-    const recipients = await withSession(context, (session) =>
+    const recipients = await withLazySession(context, (open) =>
       Promise.resolve(
-        showRecipient(context.services, session, {
+        showRecipient(context.services, open, {
           who: words[0],
           ...toPathOption(context, 'claimPath', flags.claim),
         }),
