@@ -15,7 +15,7 @@ import {
   openOwnSeed,
   toOriginalDigest,
 } from '../../watermark/index.ts';
-import { storeClaim } from '../claims.ts';
+import { listClaims, storeClaim } from '../claims.ts';
 import { type Attestation, attestCommitment } from './attestation.ts';
 import type { FileRecord } from './options.ts';
 import { toJsonFile, writeStaged } from './staged-files.ts';
@@ -61,7 +61,7 @@ export async function claimMark(
     mark: marked.mark,
   });
   const attestation = await attestCommitment(protection, staged, bare.commitment.digest);
-  const claim: Claim = attestation === null ? bare : { ...bare, attestations: { tsa: toTsaNote(attestation) } };
+  const claim = withAttestations(services, bare, attestation);
   const evidence = readBack(claim, model, () => openOwnSeed(claim, seedBox), services.progress);
   const notes = { originalPath: options.path, baselinePath: `${options.out}/${names.baseline}` };
   const stored = storeClaim(services, { claim, modelName: names.stem, notes });
@@ -89,6 +89,13 @@ function toMarkedCopy(
   if (release === null) return { model: written, markedDigest: digest };
   const model = openPlannedModel(release.markedPlan, names.marked);
   return { model, markedDigest: toOriginalDigest(model, services.progress) };
+}
+
+/** Every recipient's copy has the same claim: a time stamp that an earlier run got for it stays. */
+function withAttestations(services: Protection['services'], bare: Claim, attestation: Attestation | null): Claim {
+  if (attestation !== null) return { ...bare, attestations: { tsa: toTsaNote(attestation) } };
+  const earlier = listClaims(services).find(({ claim }) => claim.commitment.digest === bare.commitment.digest);
+  return earlier?.claim.attestations === undefined ? bare : { ...bare, attestations: earlier.claim.attestations };
 }
 
 /** The token says time and authority itself; what stood beside it could be edited. */
