@@ -1,5 +1,5 @@
 /** Which weights a thief takes out: the smallest, some at random, or whole rows. */
-import { createRng, shuffledOrder } from '../../rng.ts';
+import { createRng } from '../../rng.ts';
 
 /** Zeroes the `share` of values that are smallest in size; of equal ones the first. */
 export function pruneSmallest(values: Float32Array, share: number): Float32Array {
@@ -38,12 +38,4 @@ export function pruneRows(values: Float32Array, rows: number, share: number): Fl
   const pruned = values.slice();
   for (const row of order.subarray(0, Math.round(share * rows))) pruned.fill(0, row * width, (row + 1) * width);
   return pruned;
-}
-
-/** Some of `count` channels, in rising order. */
-export function drawChannels(count: number, wanted: number, seed: string): Uint32Array {
-  return shuffledOrder(count, createRng(`${seed}/channels`))
-    .subarray(0, wanted)
-    .slice()
-    .sort();
 }
