@@ -7,6 +7,11 @@ import { line, rule } from './table.ts';
 
 const percent = (share: number): string => (100 * share).toFixed(1);
 
+/** Neurons are not matched where their order decided. */
+function toShareText({ share, neurons }: Figures): string {
+  return (neurons as readonly number[]).length === 0 ? 'not needed' : percent(Number(share));
+}
+
 function findAll(results: Results, model: ModelName, measurement: string): Figures[] {
   return listIndependent(model).flatMap((seed) => {
     const figures = results.get(toRowId(model, seed, `lineage-${measurement}`));
@@ -21,7 +26,7 @@ function describeAttack(results: Results, name: string, model: ModelName): strin
   const each = (format: (figures: Figures) => string): string => found.map(format).join(', ');
   const isMet = found.every(({ verdict }) => bar?.some((wanted) => wanted === verdict));
   const cells = [
-    ...[title, model, each(({ share }) => percent(Number(share))), each(({ orderBits }) => String(orderBits))],
+    ...[title, model, each(toShareText), each(({ orderBits }) => String(orderBits))],
     ...[[...new Set(found.map(({ verdict }) => String(verdict)))].join(', ')],
     each(({ accuracyBefore, accuracy }) => `${percent(Number(accuracyBefore))} → ${percent(Number(accuracy))}`),
     bar === undefined ? 'reported' : `${bar.join(' or ')}: ${isMet ? 'met' : '**missed**'}`,
