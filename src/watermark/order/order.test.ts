@@ -185,6 +185,45 @@ describe('moving neurons', () => {
     });
   });
 
+  test('of concatenated and added values moves segment by segment, tied ones together', () => {
+    const graph: MemoryGraph = {
+      ...{ inputs: ['x'], outputs: ['y'] },
+      nodes: [
+        ...[node('Conv', ['x', 'a'], ['a1']), node('Conv', ['x', 'b'], ['b1']), node('Conv', ['x', 'c'], ['c1'])],
+        ...[node('Add', ['b1', 'c1'], ['bc']), node('Relu', ['bc'], ['r']), node('Relu', ['a1'], ['s'])],
+        ...[node('Concat', ['s', 'r'], ['k'], { axis: int(1) }), node('Conv', ['k', 'd'], ['y'])],
+      ],
+    };
+    const shapes = { a: [7, 3, 1, 1], b: [9, 3, 1, 1], c: [9, 3, 1, 1], d: [4, 16, 1, 1] };
+    const tensors = Object.entries(shapes).map(([name, shape], i) => memoryTensor(name, shape, random(shape, i + 1)));
+    const values = { x: { name: 'x', dtype: 'f32' as const, shape: [1, 3, 1, 1] } };
+    const bare = memoryModel(tensors, graph);
+    const known = new Map(Object.entries(values));
+    const original = inFile({ ...bare, graph: { ...bare.graph!, values: known } });
+    const run = (model: MemoryModel): number[] => {
+      const read = (name: string): Float32Array =>
+        new Float32Array(model.data.find((tensor) => tensor.name === name)!.data.slice().buffer);
+      const times = (name: string, rows: number, input: readonly number[]): number[] =>
+        Array.from({ length: rows }, (_, o) =>
+          input.reduce((sum, value, i) => sum + value * read(name)[o * input.length + i], 0),
+        );
+      const x = [0.3, -1.2, 0.7];
+      const c = times('c', 9, x);
+      const sum = times('b', 9, x).map((value, i) => value + c[i]);
+      return times(
+        'd',
+        4,
+        [...times('a', 7, x), ...sum].map((value) => Math.max(0, value)),
+      );
+    };
+    expect(planOrder(original, toTopology(original)).coded.map(({ channels }) => channels)).toEqual([7, 9]);
+    const copy = reorder(original, (plan) => toAllPlaces(plan, 5));
+    expect(toBytes(copy)).not.toEqual(toBytes(original));
+    run(original).forEach((value, i) => {
+      expect(run(copy)[i]).toBeCloseTo(value, 9);
+    });
+  });
+
   test('may be written in any cut', () => {
     const original = mlp();
     const plan = planOrder(original, toTopology(original));
