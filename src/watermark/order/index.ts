@@ -10,7 +10,7 @@ export {
 export { type CodedSpace, invertPlaces, type Places, toPlaces, toRecipientOrderKey } from './places.ts';
 export { type HeldSpace, type OrderPlan, planOrder } from './plan-order.ts';
 export { toLikeness } from './likeness.ts';
-export { createOrderEdits, findParts } from './move-edit.ts';
+export { createOrderEdits } from './move-edit.ts';
 export {
   type OrderReading,
   readOrder,

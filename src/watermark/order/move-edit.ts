@@ -1,5 +1,5 @@
 /** The edit that puts a tensor's channels in their new places: values move, none changes (docs/spec/recipient-code.md §3.3). */
-import type { Model, TensorEdit } from '../../model/types.ts';
+import type { TensorEdit } from '../../model/types.ts';
 import { type AxisMove, toAxisMove } from './axis-move.ts';
 import { type Cut, toCut } from './movable.ts';
 import type { Places } from './places.ts';
@@ -15,12 +15,6 @@ export function createOrderEdits(parts: readonly TensorPart[], places: ReadonlyM
     const moves = part.axes.map((axis) => toAxisMove(axis, places)).filter((move) => move !== null);
     return moves.length === 0 ? [] : [createMoveEdit(part, moves)];
   });
-}
-
-/** The same parts, with the tensors that another model has under their names. */
-export function findParts(parts: readonly TensorPart[], model: Pick<Model, 'tensors'>): TensorPart[] {
-  const tensors = new Map(model.tensors.map((tensor) => [tensor.name, tensor]));
-  return parts.map((part) => ({ ...part, tensor: tensors.get(part.tensor.name)! }));
 }
 
 function createMoveEdit(part: TensorPart, moves: readonly AxisMove[]): TensorEdit {
