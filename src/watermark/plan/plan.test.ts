@@ -10,6 +10,7 @@ import {
   openNetwork,
   permute,
   train,
+  type TrainOptions,
 } from '../../lab/index.ts';
 import { createClaim } from '../claim.ts';
 import { detectMark } from '../detect.ts';
@@ -98,17 +99,10 @@ describe('a plan', () => {
 
 describe('trained in', () => {
   const samples = createTestSet(3000, 'plan/train');
-  const options = {
-    ...{
-      optimizer: 'sgd',
-      epochs: 4,
-      batch: 32,
-      learningRate: 0.05,
-      schedule: 'cosine',
-      weightDecay: 3e-4,
-      seed: 'plan',
-    },
-  } as const;
+  const options: TrainOptions = {
+    ...{ optimizer: 'sgd', epochs: 4, batch: 32, learningRate: 0.05, schedule: 'cosine', weightDecay: 3e-4 },
+    seed: 'plan',
+  };
   const marked = buildNetwork(spec, 'plan/start');
   train(withMark(marked, 3), samples, options);
   const plain = buildNetwork(spec, 'plan/start');
