@@ -199,7 +199,9 @@ describe('chat templates of GGUF', () => {
     const plain = { name: 'w', dims: [8], type: GGML.f32, data: new Uint8Array(32) };
     const scanned = scanBytes('m.gguf', gguf({ tensors: [plain] }));
     expect(scanned.notScanned).toEqual([]);
-    expect(scanned.scanned.find(({ part }) => part === 'text')?.detail).toContain('without the words of the vocabulary');
+    expect(scanned.scanned.find(({ part }) => part === 'text')?.detail).toContain(
+      'without the words of the vocabulary',
+    );
   });
 });
 

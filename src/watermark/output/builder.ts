@@ -132,7 +132,8 @@ function findSource(tx: Transaction, last: NodeView, nodes: readonly NodeView[],
     else open.push(...maker.inputs);
   }
   // A mark may read an input of the model, too; what it stands between has the name that it gave.
-  const [source] = sources.size > 1 ? [...sources].filter((value) => value.startsWith(`${prefix}in/`)) : sources;
+  const all = [...sources];
+  const source = all.length > 1 ? all.find((value) => value.startsWith(`${prefix}in/`)) : all.at(0);
   if (source === undefined) throw new WatermarkError('WATERMARK_LABEL_DAMAGED', { fields: { node: last.name } });
   return source;
 }
