@@ -42,7 +42,7 @@ export function defineLineage(command: Command, host: CommandHost): void {
   addExamples(command, [
     { command: 'modelward lineage suspect.onnx --original model.onnx', summary: 'do both share a past?' },
     {
-      command: 'modelward lineage suspect.onnx --original model.onnx --null runs/*.onnx',
+      command: 'modelward lineage suspect.onnx --original model.onnx --null other-1.onnx other-2.onnx',
       summary: 'against models that were trained apart',
     },
     {
