@@ -9,6 +9,8 @@ export default defineConfig({
     testTimeout: long ? 1_800_000 : 120_000,
     hookTimeout: long ? 1_800_000 : 120_000,
     pool: 'forks',
+    // Vitest leaves one core free; most of these tests wait for a child process of theirs.
+    maxWorkers: '100%',
     env: { ORT_DISABLE_TELEMETRY: '1' },
   },
 });
