@@ -1,5 +1,6 @@
 /** What somebody may try who has the victim's model and no mark in it; each way out is closed, with its own code. */
 import { describe, expect, test } from 'vitest';
+import { codeOf } from '../../test/error-code.ts';
 import { toMarkedModel } from '../../test/fakes/marked-model.ts';
 import { memoryModel, memoryTensor, seededNumbers } from '../../test/fakes/memory-model.ts';
 import { sampleNullKeys } from '../../test/fakes/null-keys.ts';
@@ -12,15 +13,6 @@ const random = seededNumbers(41);
 const weightsOf = (): number[] => Array.from({ length: 160 * 160 }, () => random.normal());
 const victim = memoryModel([memoryTensor('w', [160, 160], weightsOf())]);
 const { model: marked, claim, ownSeed } = toMarkedModel(victim);
-
-const codeOf = (work: () => unknown): string => {
-  try {
-    work();
-    return 'no error';
-  } catch (error) {
-    return (error as { code: string }).code;
-  }
-};
 
 describe('a malicious accuser', () => {
   test('who fits a key to the weights has nowhere to put it', () => {

@@ -1,6 +1,7 @@
 import { randomFillSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { codeOf } from '../../test/error-code.ts';
 import { utf8 } from '../core/bytes.ts';
 import { createOwner, encodeDsse, type Owner, ownerSigner, signDsse } from '../sign/index.ts';
 import { WATERMARK_LIMITS } from '../core/limits/watermark.ts';
@@ -32,15 +33,6 @@ function claimOf({ identity }: Owner, fill = 7) {
 const owner = newOwner();
 const claim = claimOf(owner);
 const annex = createAnnex(claim, { type: 'recipient', body: { names: ['a', 'b'] } });
-
-const codeOf = (read: () => unknown): string => {
-  try {
-    read();
-    return 'no error';
-  } catch (error) {
-    return (error as { code: string }).code;
-  }
-};
 
 async function signRaw(payload: string): Promise<Uint8Array> {
   const signer = ownerSigner(owner);

@@ -10,6 +10,7 @@ import {
   withDecoder,
   writeWith,
 } from '../../../test/bigrams.ts';
+import { codeOf } from '../../../test/error-code.ts';
 import { noise } from '../../../test/output-marks.ts';
 import { build, f32, node } from '../../../test/surgery/build.ts';
 import type { Model } from '../../model/types.ts';
@@ -19,15 +20,6 @@ import { toDefaultBuckets } from './params.ts';
 
 const ID = '0123abcd';
 const mark = (model: Model, green = createGreen(1)): Model => reopen(editTextMark(model, ID, green));
-const codeOf = (work: () => unknown): string => {
-  try {
-    work();
-    return 'no error';
-  } catch (error) {
-    return (error as { code: string }).code;
-  }
-};
-
 describe('the green list in a graph', () => {
   test.each<Shape>([
     'all',
