@@ -41,7 +41,7 @@ export function createGreen(number: number, change: object = {}): GreenList {
   const key = new Uint8Array(32);
   new DataView(key.buffer).setUint32(0, number);
   const params = { scheme: 'green-list/1', tokens: 'input_ids', logits: 'logits', vocabulary: VOCABULARY } as const;
-  const strength = { buckets: 256, share: 0.25, bias: 2 } as const;
+  const strength = { buckets: 256, share: 0.25, bias: 2, wordsDigest: null } as const;
   return createGreenList(key, { ...params, ...strength, ...change });
 }
 

@@ -26,7 +26,9 @@ beforeAll(async () => {
   const [name] = readdirSync(join(place.home, 'claims')).filter((file) => file.endsWith('.claim.json'));
   claim = join(place.home, 'claims', name);
   write('decoder.onnx', runPlan(createBigrams().plan([])));
-  embedded = place.json<EmbedTextResult>(['text', 'embed', 'decoder.onnx', '--claim', claim, '--out', 'marked.onnx']);
+  write('words.txt', Array.from({ length: 256 }, (_, id) => `w${id}\n`).join(''));
+  const embed = ['text', 'embed', 'decoder.onnx', '--claim', claim, '--words', 'words.txt', '--out', 'marked.onnx'];
+  embedded = place.json<EmbedTextResult>(embed);
   const texts = await writeWith(openModelPath(join(place.folder, 'marked.onnx')), 24);
   write('texts.jsonl', texts.map((text) => JSON.stringify([...text])).join('\n'));
   write('texts.json', JSON.stringify(texts.map((text) => [...text])));
@@ -37,7 +39,6 @@ beforeAll(async () => {
   const shape = [texts.length, texts[0].length];
   write('texts.npy', toNpyBytes({ dtype: 'i64', shape, data: new Uint8Array(ids.buffer) }));
   write('texts.txt', texts.map((text) => [...text].map((id) => `w${id}`).join(' ')).join('\n'));
-  write('words.txt', Array.from({ length: 256 }, (_, id) => `w${id}\n`).join(''));
 });
 afterAll(() => {
   place.remove();
@@ -78,6 +79,18 @@ describe('text detect', () => {
       expect(verdict).toBe('claim');
       expect({ evidenceBits, pairs }).toEqual({ evidenceBits: readings[0].evidenceBits, pairs: readings[0].pairs });
     }
+  });
+
+  test('refuses words in another order than was committed: one that is chosen afterwards can read any text', () => {
+    write('turned.txt', Array.from({ length: 256 }, (_, id) => `w${255 - id}\n`).join(''));
+    const args = ['text', 'detect', 'texts.txt', '--words', 'turned.txt', '--claim', claim];
+    expect(errorOf(place, args)).toBe('WATERMARK_TEXT_WORDS');
+  });
+
+  test('says when its annex was recorded; a judge with a seed alone is told that nothing here says so', () => {
+    const { recorded, notes } = detect('texts.json', '--claim', claim);
+    expect(recorded).toMatchObject({ leafIndex: embedded.annex.leafIndex });
+    expect(notes.join()).toContain('token ids were taken as given');
   });
 
   test('of a text that is nobody’s says none, and --expect makes it an exit code', () => {

@@ -25,7 +25,7 @@ export const REPLACED = [0.1, 0.3, 0.5] as const;
 
 function createGreen(key: string, bias: number): GreenList {
   const names = { tokens: 'input_ids', logits: 'logits' };
-  const strength = { buckets: 256, share: 0.25, bias: Math.max(bias, 1e-9) } as const;
+  const strength = { buckets: 256, share: 0.25, bias: Math.max(bias, 1e-9), wordsDigest: null } as const;
   const { vocabulary } = DECODER_SPEC;
   const bytes = new Uint8Array(createHash('sha256').update(`lab/text/${key}`).digest());
   return createGreenList(bytes, { scheme: 'green-list/1', ...names, vocabulary, ...strength });

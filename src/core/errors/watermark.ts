@@ -38,6 +38,12 @@ export const watermarkErrors = defineErrors({
     http: 422,
     fix: 'Pass token ids as JSON, JSON lines or npy, or a text file with --words FILE, a list with one word per line in the order of their ids.',
   },
+  WATERMARK_TEXT_WORDS: {
+    message: 'The list of words is not the one that the text mark was made with.',
+    exit: EXIT.usage,
+    http: 409,
+    fix: 'Pass --words to "text embed" as well: an order of words that is chosen afterwards can read any text.',
+  },
   WATERMARK_ANNEX_MALFORMED: {
     message: 'The annex is not what docs/spec/annex.md describes.',
     exit: EXIT.malformed,

@@ -17,6 +17,11 @@ const textParamsSchema = z.strictObject({
   share: z.union([z.literal(0.25), z.literal(0.5)]),
   /** Added to the scores of green tokens, in nats. */
   bias: z.number().positive().max(20),
+  /** SHA-256 of the list of words that token ids were read with, hex; null when texts can be read as ids alone. */
+  wordsDigest: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .nullable(),
 });
 
 export type TextParams = z.infer<typeof textParamsSchema>;

@@ -74,11 +74,12 @@ export async function embedText(
   assertNoInput([options.out], [options.path, options.claimPath]);
   if (!options.force) assertAbsent(services.storage, options.out);
   const { claim } = readClaim(services, options.claimPath);
-  const texts = readEval(options);
+  const words = options.wordsPath === undefined ? null : readWordList(options.wordsPath);
+  const texts = options.evalPath === undefined ? null : readSequences(options.evalPath, words);
   const model = openPlainModel(options.path, options.dataRoot);
   try {
     const places = findTextPlaces(model, options);
-    const green = openGreenList(services, session, claim, toParams(places, options));
+    const green = openGreenList(services, session, claim, toParams(places, options, words?.digest ?? null));
     const plan = editTextMark(model, claim.commitment.digest.slice(0, 8), green).toRewrite();
     const outcome = await measure(services, options, { model, plan, places, green, texts });
     const markedDigest = digestPlanned(services, plan, options.out);
@@ -98,13 +99,13 @@ export async function embedText(
   }
 }
 
-function readEval({ evalPath, wordsPath }: EmbedTextOptions): Sequences | null {
-  if (evalPath === undefined) return null;
-  return readSequences(evalPath, wordsPath === undefined ? null : readWordList(wordsPath));
-}
-
-function toParams(places: TextPlaces, { bias, share, buckets }: EmbedTextOptions): TextParams {
-  return { scheme: 'green-list/1', ...places, buckets: buckets ?? toDefaultBuckets(places.vocabulary), share, bias };
+function toParams(
+  places: TextPlaces,
+  { bias, share, buckets }: EmbedTextOptions,
+  wordsDigest: string | null,
+): TextParams {
+  const rows = buckets ?? toDefaultBuckets(places.vocabulary);
+  return { scheme: 'green-list/1', ...places, buckets: rows, share, bias, wordsDigest };
 }
 
 function openGreenList(services: Services, { owner }: Session, claim: Claim, params: TextParams): GreenList {

@@ -1,6 +1,8 @@
 /** Texts as token ids: from JSON, JSON lines, npy, or words with the list of a vocabulary. */
 import { basename } from 'node:path';
+import { toHex, utf8 } from '../../core/bytes.ts';
 import { WatermarkError } from '../../core/errors.ts';
+import { sha256 } from '../../core/hash.ts';
 import { WATERMARK_LIMITS } from '../../core/limits/watermark.ts';
 import { readArrays } from '../../fidelity/index.ts';
 import { openFileSource } from '../../source/index.ts';
@@ -8,8 +10,12 @@ import { openFileSource } from '../../source/index.ts';
 /** Token ids of one text after another. */
 export type Sequences = readonly ArrayLike<number>[];
 
-/** Word to token id; a word of several lines has the first. */
-export type WordList = ReadonlyMap<string, number>;
+export interface WordList {
+  /** Word to token id; a word of several lines has the first. */
+  readonly ids: ReadonlyMap<string, number>;
+  /** SHA-256 of the words in their order, a line feed after each, hex. */
+  readonly digest: string;
+}
 
 function toMalformed(file: string, reason: string): WatermarkError {
   return new WatermarkError('WATERMARK_TEXT_MALFORMED', { fields: { file: basename(file), reason } });
@@ -19,12 +25,13 @@ function toMalformed(file: string, reason: string): WatermarkError {
 export function readWordList(path: string): WordList {
   const lines = readText(path).split('\n');
   if (lines.length > WATERMARK_LIMITS.textVocabularyMax) throw toMalformed(path, 'the list is too long');
-  const words = new Map<string, number>();
-  lines.forEach((line, id) => {
-    const word = line.trim();
-    if (word !== '' && !words.has(word)) words.set(word, id);
+  const ids = new Map<string, number>();
+  const words = lines.map((line) => line.trim());
+  while (words.at(-1) === '') words.pop();
+  words.forEach((word, id) => {
+    if (word !== '' && !ids.has(word)) ids.set(word, id);
   });
-  return words;
+  return { ids, digest: toHex(sha256(utf8(words.map((word) => `${word}\n`).join('')))) };
 }
 
 /**
@@ -56,7 +63,7 @@ function toSequences(path: string, words: WordList | null): Sequences {
   if (words === null) throw toMalformed(path, 'text needs the list of words');
   return text.split('\n').map((line) => {
     const found = line.split(/\s+/).filter((word) => word !== '');
-    return Int32Array.from(found, (word) => words.get(word) ?? UNKNOWN);
+    return Int32Array.from(found, (word) => words.ids.get(word) ?? UNKNOWN);
   });
 }
 

@@ -24,7 +24,7 @@ export function defineTextDetect(command: Command, host: CommandHost): void {
       'Counts the favoured pairs of neighbouring tokens in texts, which are read as one; each different pair counts once. Verdicts: claim (at least 128 bits of evidence), flag (at least 64), none. Token ids must be those of the model’s own tokenizer.',
     )
     .argument('<texts...>', 'token ids: json, jsonl or npy; or text files with --words')
-    .option('--words <file>', 'the vocabulary, one word per line in the order of the ids')
+    .option('--words <file>', 'the vocabulary that "text embed" was given, one word per line in the order of the ids')
     .option('--claim <file>', 'claim to read with (default: every claim of the home)')
     .option('--annex <file>', 'annex of the text mark (default: every one that this home has for the claims)')
     .option('--seed <file>', 'seed that the owner disclosed: modelward disclose CLAIM --purpose api')
@@ -72,6 +72,8 @@ function toText(report: TextReport, { style }: TextLook): string {
     ['z', `${z.toFixed(1)} standard deviations, ${tokens} tokens`],
     ['claim', `${report.claim.commitment.slice(0, 16)}… by ${report.claim.ownerId}`],
     ['annex', report.annex.path],
+    ['recorded', report.recorded === null ? 'no' : `entry ${report.recorded.leafIndex}, ${report.recorded.time}`],
   ];
-  return `${style.bold(`verdict: ${report.verdict}`)}  ${VERDICT_WORDS[report.verdict]}\n${toPairs(lines, style)}`;
+  const notes = report.notes.map((note) => `  note: ${note}\n`).join('');
+  return `${style.bold(`verdict: ${report.verdict}`)}  ${VERDICT_WORDS[report.verdict]}\n${toPairs(lines, style)}${notes}`;
 }
