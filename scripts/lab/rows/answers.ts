@@ -17,6 +17,7 @@ import {
   ANSWER_MARK_DEFAULTS,
   type AnswerRole,
   judgeReplay,
+  type ReplayedAnswer,
   toAnswerRole,
   toCanonicalInput,
   toSecondClass,
@@ -52,6 +53,8 @@ interface Service {
   readonly truth: Uint8Array;
   readonly best: Uint8Array;
   readonly second: Uint8Array;
+  /** Canonical bytes of each sample. */
+  readonly inputs: readonly Uint8Array[];
   readonly rolesOf: (customer: string) => readonly AnswerRole[];
 }
 
@@ -71,14 +74,16 @@ function openService(count: number): Service {
     truth: samples.labels,
     best: Uint8Array.from(rows, (row) => row.indexOf(Math.max(...row))),
     second: Uint8Array.from(rows, (row) => toSecondClass(row)),
+    inputs,
     rolesOf: (customer) => inputs.map((input) => toAnswerRole(key, customer, input, ANSWER_MARK_DEFAULTS)),
   };
 }
 
-function judge({ second, rolesOf }: Service, customer: string, said: Uint8Array, trials: number) {
-  const hitsOf = (wanted: AnswerRole): boolean[] =>
-    rolesOf(customer).flatMap((role, item) => (role === wanted ? [said[item] === second[item]] : []));
-  return judgeReplay({ marked: hitsOf('marked'), controls: hitsOf('control') }, trials);
+function judge({ inputs, second, rolesOf }: Service, customer: string, said: Uint8Array, trials: number) {
+  const roles = rolesOf(customer);
+  const listAnswers = (wanted: AnswerRole): ReplayedAnswer[] =>
+    inputs.flatMap((input, item) => (roles[item] === wanted ? [{ input, isHit: said[item] === second[item] }] : []));
+  return judgeReplay({ marked: listAnswers('marked'), controls: listAnswers('control') }, trials);
 }
 
 function compute({ answers, epochs, weightDecay }: Surrogate): Figures {

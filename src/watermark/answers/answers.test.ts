@@ -3,6 +3,8 @@ import {
   ANSWER_MARK_DEFAULTS,
   deriveAnswersKey,
   judgeReplay,
+  type Replay,
+  type ReplayedAnswer,
   toAnswerRole,
   toCanonicalInput,
   toSecondClass,
@@ -58,25 +60,41 @@ describe('which answers are marked', () => {
 });
 
 describe('what a suspect learned', () => {
-  const list = (hits: number, count: number): boolean[] => Array.from({ length: count }, (_, i) => i < hits);
+  /** So many answers to inputs that nobody else asks, numbered from `first`. */
+  const toAnswers = (first: number, hits: number, count: number): ReplayedAnswer[] =>
+    Array.from({ length: count }, (_, i) => ({ input: input(first + i), isHit: i < hits }));
+  const toReplay = (marked: readonly [number, number], controls: readonly [number, number]): Replay => ({
+    marked: toAnswers(0, ...marked),
+    controls: toAnswers(10_000, ...controls),
+  });
 
   test('is judged against controls: many hits on both say nothing, on marked ones alone a lot', () => {
-    expect(judgeReplay({ marked: list(50, 50), controls: list(200, 200) }, 1).evidenceBits).toBe(0);
-    expect(judgeReplay({ marked: list(10, 50), controls: list(40, 200) }, 1).evidenceBits).toBeLessThan(2);
+    expect(judgeReplay(toReplay([50, 50], [200, 200]), 1).evidenceBits).toBe(0);
+    expect(judgeReplay(toReplay([10, 50], [40, 200]), 1).evidenceBits).toBeLessThan(2);
     // All of 50 marked and none of 200 controls: one draw in C(250, 50).
-    const all = judgeReplay({ marked: list(50, 50), controls: list(0, 200) }, 1);
+    const all = judgeReplay(toReplay([50, 50], [0, 200]), 1);
     expect(all.evidenceBits).toBeGreaterThan(170);
-    expect(
-      all.evidenceBits - judgeReplay({ marked: list(50, 50), controls: list(0, 200) }, 256).evidenceBits,
-    ).toBeCloseTo(8, 9);
+    expect(all.evidenceBits - judgeReplay(toReplay([50, 50], [0, 200]), 256).evidenceBits).toBeCloseTo(8, 9);
+  });
+
+  test('an input that was asked again is one draw: it counts once, and only when all of its answers are hits', () => {
+    const once = toReplay([20, 20], [0, 80]);
+    const again = { marked: [...once.marked, ...once.marked, ...once.marked], controls: once.controls };
+    expect(judgeReplay(again, 1)).toEqual(judgeReplay(once, 1));
+    const wavering = { ...once, marked: [...once.marked, { input: input(3), isHit: false }] };
+    expect(judgeReplay(wavering, 1)).toMatchObject({ marked: 20, markedHits: 19 });
+    expect(judgeReplay({ ...wavering, marked: [...wavering.marked].reverse() }, 1)).toMatchObject({ markedHits: 19 });
+    expect(() => judgeReplay({ marked: once.marked, controls: toAnswers(19, 0, 5) }, 1)).toThrow(TypeError);
   });
 
   test('whoever is independent of the key reaches b bits with probability at most 2^-b, however it answers', () => {
     // The suspect errs towards our second class on a fixed third of all inputs.
     const many = { share: 0.05, controls: 4 };
     const bits = Array.from({ length: 400 }, (_, customer) => {
-      const sides = { marked: [] as boolean[], control: [] as boolean[], plain: [] as boolean[] };
-      rolesOf(`customer ${customer}`, 300, many).forEach((role, i) => sides[role].push(i % 3 === 0));
+      const sides: Record<string, ReplayedAnswer[]> = { marked: [], control: [], plain: [] };
+      rolesOf(`customer ${customer}`, 300, many).forEach((role, i) =>
+        sides[role].push({ input: input(i), isHit: i % 3 === 0 }),
+      );
       return judgeReplay({ marked: sides.marked, controls: sides.control }, 1).evidenceBits;
     });
     for (const b of [1, 2, 4]) {
