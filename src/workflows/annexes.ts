@@ -59,7 +59,19 @@ function toPrefix({ commitment }: Pick<Claim, 'commitment'>, type: AnnexType): s
  * The annexes of one type that this home has for a claim, in the order of their names.
  * @throws as `readAnnex`; WatermarkError WATERMARK_ANNEX_TOO_LARGE when there are more than any home has
  */
-export function listAnnexes({ storage, home }: Pick<Services, 'storage' | 'home'>, claim: Claim, type: AnnexType) {
+export function listAnnexes(services: Pick<Services, 'storage' | 'home'>, claim: Claim, type: AnnexType) {
+  return listAnnexPaths(services, claim, type).map((path) => readAnnex(services, { path, claim, type }));
+}
+
+/**
+ * Where the annexes of one type lie that this home has for a claim, in the order of their names.
+ * @throws WatermarkError WATERMARK_ANNEX_TOO_LARGE when there are more than any home has
+ */
+export function listAnnexPaths(
+  { storage, home }: Pick<Services, 'storage' | 'home'>,
+  claim: Claim,
+  type: AnnexType,
+): string[] {
   // A home of an earlier version has no such folder.
   if (!storage.exists(home.annexesFolder)) return [];
   const prefix = toPrefix(claim, type);
@@ -73,7 +85,7 @@ export function listAnnexes({ storage, home }: Pick<Services, 'storage' | 'home'
       fields: { annexes: names.length, annexesMax: WATERMARK_LIMITS.annexesMax },
     });
   }
-  return names.map((name) => readAnnex({ storage }, { path: join(home.annexesFolder, name), claim, type }));
+  return names.map((name) => join(home.annexesFolder, name));
 }
 
 /**

@@ -2,9 +2,10 @@
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { EXIT } from '../../src/core/errors.ts';
 import { openModelPath } from '../../src/formats/index.ts';
 import { readWeights, permute, toOnnx, createModelSpec } from '../../src/lab/index.ts';
-import type { DetectReport, EmbedResult, ListedRecipient } from '../../src/workflows/index.ts';
+import type { DetectReport, EmbedResult, ListedRecipient, RecipientList } from '../../src/workflows/index.ts';
 import { createWorkplace, samples, type Workplace } from './command.ts';
 
 let place: Workplace;
@@ -159,15 +160,22 @@ describe('recipients', () => {
     expect([refused.status, code(refused.stderr)]).toEqual([2, expected]);
   });
 
-  test('a register that was tampered with is refused, not read', () => {
+  test('a register that was tampered with names nobody; the own mark is read, and the list says what is wrong', () => {
     const folder = join(place.home, 'annexes');
     const kept = join(place.folder, 'kept');
     mkdirSync(kept);
-    for (const name of readdirSync(folder)) copyFileSync(join(folder, name), join(kept, name));
+    for (const name of readdirSync(folder).filter((file) => file.endsWith('.json')))
+      copyFileSync(join(folder, name), join(kept, name));
     const [first] = annexes().filter((name) => !readFileSync(join(folder, name), 'utf8').includes('~'));
     const path = join(folder, first);
     const suspect = ['detect', 'acme/cnn.marked.onnx'] as const;
-    const refuse = (): string | undefined => code(place.run([...suspect]).stderr);
+    const refuse = (): string | undefined => {
+      const { verdict, recipient } = place.json<DetectReport>(suspect);
+      expect(verdict).toBe('claim');
+      if (recipient!.verdict !== 'unreadable') return undefined;
+      expect(recipient).toMatchObject({ number: null, id: null, releasedDigest: null });
+      return /\(([A-Z_]+)\)/.exec(recipient!.notes.join())?.[1];
+    };
 
     const envelope = JSON.parse(readFileSync(path, 'utf8')) as { payload: string };
     const body = Buffer.from(envelope.payload, 'base64')
@@ -175,6 +183,11 @@ describe('recipients', () => {
       .replace(/"number":\d+/, '"number":9');
     writeFileSync(path, JSON.stringify({ ...envelope, payload: Buffer.from(body).toString('base64') }));
     expect(refuse()).toBe('SIGN_SIGNATURE_INVALID');
+    const listing = place.run(['recipients', 'list', '--json']);
+    const { recipients, faults } = JSON.parse(listing.stdout) as RecipientList;
+    expect(listing.status).toBe(EXIT.malformed);
+    expect(faults).toMatchObject([{ code: 'SIGN_SIGNATURE_INVALID', number: null, annexes: [path] }]);
+    expect(recipients).toHaveLength(2);
 
     const prefixes = [
       ...new Set(

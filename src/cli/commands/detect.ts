@@ -110,12 +110,17 @@ const ORDER_WORDS: Readonly<Record<RecipientReport['orderState'], string>> = {
   unread: 'not read',
 };
 
+const NOBODY_WORDS: Partial<Record<RecipientReport['verdict'], string>> = {
+  ambiguous: 'ambiguous: ',
+  unreadable: 'the register cannot be read: ',
+};
+
 /** Whose copy it is, and what says so. */
 function toRecipientPairs(recipient: RecipientReport | null): [string, string][] {
   if (recipient === null) return [];
   const { verdict, number, id, evidenceBits, recipients, order, payload, orderState } = recipient;
-  const who =
-    number === null ? `nobody of ${recipients} is named` : `${id ?? 'unknown'} (number ${number} of ${recipients})`;
+  const nobody = `${NOBODY_WORDS[verdict] ?? ''}nobody of ${recipients} is named`;
+  const who = number === null ? nobody : `${id ?? 'unknown'} (number ${number} of ${recipients})`;
   const agreements = order === null ? '' : `, ${order.agreements} of ${order.channels} where the key puts them`;
   const lines: [string, string][] = [
     ['recipient', number === null ? who : `${who}: ${verdict}, ${evidenceBits.toFixed(1)} bits`],

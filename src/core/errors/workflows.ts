@@ -32,6 +32,12 @@ export const workflowsErrors = defineErrors({
     http: 409,
     fix: 'Choose another ID for the new copy, such as the old one with a number: every copy names one recipient.',
   },
+  RECIPIENT_NUMBER_TAKEN: {
+    message: 'Another run gave this number, or a copy to this recipient, meanwhile.',
+    exit: EXIT.usage,
+    http: 409,
+    fix: 'Run the command again: it takes the next number. Nothing was released.',
+  },
   RECIPIENT_UNKNOWN: {
     message: 'No recipient of this home has this name or number.',
     exit: EXIT.usage,

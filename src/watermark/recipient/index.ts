@@ -17,7 +17,15 @@ export {
   type RecipientVerdict,
   type SuspectReadings,
 } from './identify.ts';
-export { isNamed, type RecipientBody, SALT_BYTES, toNameCommitment, toRecipientBody, toRegister } from './register.ts';
+export {
+  isNamed,
+  type RecipientBody,
+  type Register,
+  SALT_BYTES,
+  toNameCommitment,
+  toRecipientBody,
+  toRegister,
+} from './register.ts';
 export { RECIPIENT_CODES, type RecipientCode } from './codes.ts';
 export { createUndo } from './undo.ts';
 export { type Release, releaseTo, type ReleaseOptions } from './release.ts';

@@ -190,12 +190,25 @@ describe('the register', () => {
     expect(codeOf(() => toRecipientBody(annex(change), topology))).toBe(code);
   });
 
-  test('has every number once: it is the number of trials', () => {
-    const entry = (number: number, releasedDigest: string) => ({
-      body: { ...toRecipientBody(annex({}), topology), number, releasedDigest },
-    });
-    expect(toRegister([entry(2, 'x'), entry(1, 'y'), entry(2, 'x')]).map((one) => one.body.number)).toEqual([1, 2]);
-    expect(codeOf(() => toRegister([entry(2, 'x'), entry(2, 'y')]))).toBe('RECIPIENT_REGISTER_MALFORMED');
+  const entry = (number: number, releasedDigest: string, name = 'acme') => ({
+    body: { ...toRecipientBody(annex({}), topology), number, releasedDigest, name },
+  });
+
+  test('has every copy of every recipient once, by number', () => {
+    const { entries, ambiguous } = toRegister([entry(2, 'x'), entry(1, 'y'), entry(2, 'x')]);
+    expect(entries.map((one) => one.body.number)).toEqual([1, 2]);
+    expect([...ambiguous]).toEqual([]);
+  });
+
+  test.each([
+    ['two recipients of one copy', entry(2, 'x', 'acme'), entry(2, 'x', 'globex')],
+    ['two recipients of two copies', entry(2, 'x', 'acme'), entry(2, 'y', 'globex')],
+    ['two copies of one recipient', entry(2, 'x'), entry(2, 'y')],
+  ])('keeps %s under one number, and says that the number is ambiguous', (_, one, other) => {
+    const { entries, ambiguous } = toRegister([one, entry(1, 'z'), other]);
+    expect(entries).toHaveLength(3);
+    expect(entries).toEqual(expect.arrayContaining([one, other]));
+    expect([...ambiguous]).toEqual([2]);
   });
 
   test('commits to names without showing them', () => {

@@ -47,18 +47,25 @@ export function toRecipientBody(annex: Annex, topology: Topology): RecipientBody
   return body;
 }
 
-/**
- * All entries, by number: their count is the number of trials.
- * @throws WatermarkError RECIPIENT_REGISTER_MALFORMED when a number stands twice
- */
-export function toRegister<T extends { readonly body: RecipientBody }>(entries: readonly T[]): T[] {
-  const sorted = [...entries].sort((a, b) => a.body.number - b.body.number);
-  for (let i = 1; i < sorted.length; i++) {
-    const { number, releasedDigest } = sorted[i].body;
-    if (number !== sorted[i - 1].body.number) continue;
-    if (releasedDigest !== sorted[i - 1].body.releasedDigest) throw malformed('a number stands twice', number);
+/** The entries of one register. */
+export interface Register<T> {
+  /** By number; every copy of every recipient once. */
+  readonly entries: readonly T[];
+  /** Numbers that stand for two recipients or two copies: their codes are the same, so they name nobody. */
+  readonly ambiguous: ReadonlySet<number>;
+}
+
+/** All entries, by number. Only what says the same of the same recipient is taken together; nothing else is left out. */
+export function toRegister<T extends { readonly body: RecipientBody }>(entries: readonly T[]): Register<T> {
+  const byCopy = new Map<string, T>();
+  for (const entry of entries) {
+    const { number, name, releasedDigest } = entry.body;
+    const key = `${number} ${name} ${releasedDigest}`;
+    if (!byCopy.has(key)) byCopy.set(key, entry);
   }
-  return sorted.filter(({ body }, i) => i === 0 || body.number !== sorted[i - 1].body.number);
+  const sorted = [...byCopy.values()].sort((a, b) => a.body.number - b.body.number);
+  const twice = sorted.filter(({ body }, i) => i > 0 && body.number === sorted[i - 1].body.number);
+  return { entries: sorted, ambiguous: new Set(twice.map(({ body }) => body.number)) };
 }
 
 function malformed(message: string, number: number): WatermarkError {

@@ -2,7 +2,7 @@
 import { toCanonicalJson } from '../../core/canonical-json.ts';
 import type { StoredClaim } from '../claims.ts';
 import type { Services } from '../services.ts';
-import { hasSameRegister, readRegister, type RegisterEntry } from './register.ts';
+import { hasSameRegister, readWhatCanBe, type RegisterEntry, type RegisterFault } from './register.ts';
 
 export interface RecipientGroup {
   readonly claim: StoredClaim;
@@ -10,26 +10,33 @@ export interface RecipientGroup {
   readonly entries: readonly RegisterEntry[];
 }
 
-/**
- * The recipients of all originals that `claims` are about. Every group is one more trial.
- * @throws as `readRegister`
- */
+export interface RecipientGroups {
+  readonly groups: readonly RecipientGroup[];
+  /** Of registers that are in no group: one that is read in part could name somebody for a number that stands twice. */
+  readonly faults: readonly RegisterFault[];
+}
+
+/** The recipients of all originals that `claims` are about. Every group is one more trial. */
 export function listRecipientGroups(
   services: Pick<Services, 'storage' | 'home'>,
   claims: readonly StoredClaim[],
   among: readonly StoredClaim[],
-): RecipientGroup[] {
+): RecipientGroups {
   const firsts = claims.filter(
     ({ claim }, index) => claims.findIndex((other) => hasSameRegister(other.claim, claim)) === index,
   );
+  const faults: RegisterFault[] = [];
   const groups = new Map<string, RegisterEntry[]>();
   for (const { claim } of firsts) {
-    for (const entry of readRegister(services, claim, among)) {
+    const register = readWhatCanBe(services, claim, among);
+    faults.push(...register.faults);
+    if (register.faults.length > 0) continue;
+    for (const entry of register.entries) {
       const { originalDigest, params, ownerId } = entry.claim.claim.commitment.preimage;
       const spaces = entry.body.order === null ? null : entry.body.order.spaces;
       const key = toCanonicalJson({ originalDigest, ownerId, topology: params.topologyDigest, spaces });
       groups.set(key, [...(groups.get(key) ?? []), entry]);
     }
   }
-  return [...groups.values()].map((entries) => ({ claim: entries[0].claim, entries }));
+  return { groups: [...groups.values()].map((entries) => ({ claim: entries[0].claim, entries })), faults };
 }

@@ -26,7 +26,11 @@ import { readUndone, type UndoneReading } from './undone.ts';
 
 /** What `detect` says of recipients. */
 export interface RecipientReport {
-  readonly verdict: RecipientVerdict;
+  /**
+   * ambiguous: the evidence is for a number that stands for two copies, so nobody is named. unreadable: nobody was found, and
+   * a register could not be read.
+   */
+  readonly verdict: RecipientVerdict | 'ambiguous' | 'unreadable';
   /** Number in the register; null when nobody is named. */
   readonly number: number | null;
   /** The ID that this home knows for the number. */
@@ -89,7 +93,7 @@ export function identifyIn(services: Services, session: Session, options: Identi
       options.groups,
     );
     const report = toReport(options, found, readings);
-    return undone === null ? report : withUndone(report, undone, options);
+    return withoutAmbiguous(undone === null ? report : withUndone(report, undone, options), group);
   } finally {
     zeroize(seed, keys.order, keys.positions, keys.ids);
   }
@@ -121,13 +125,22 @@ function withUndone(
   };
 }
 
+/** Two who hold one number hold the same order, identifier and tag: naming either could name the innocent. */
+function withoutAmbiguous(report: RecipientReport, { entries }: RecipientGroup): RecipientReport {
+  const isAmbiguous = entries.some(({ body, isAmbiguous }) => isAmbiguous && body.number === report.number);
+  if (!isAmbiguous) return report;
+  const note = `number ${report.number} was given to more than one recipient (RECIPIENT_NUMBER_TAKEN): neither is named`;
+  const nobody = { verdict: 'ambiguous', number: null, id: null, releasedDigest: null } as const;
+  return { ...report, ...nobody, notes: [...report.notes, note] };
+}
+
 function toNamed({ entries }: RecipientGroup, number: number | null) {
   const entry = entries.find(({ body }) => body.number === number);
   return { number, id: entry?.id ?? null, releasedDigest: entry?.body.releasedDigest ?? null };
 }
 
 function toNumbers({ entries }: RecipientGroup, code: 'order' | 'payload'): number[] {
-  return entries.filter(({ body }) => body[code] !== null).map(({ body }) => body.number);
+  return [...new Set(entries.filter(({ body }) => body[code] !== null).map(({ body }) => body.number))];
 }
 
 interface GroupReadings extends SuspectReadings {

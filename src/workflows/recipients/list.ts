@@ -4,7 +4,7 @@ import { findAnnexRecord } from '../annexes.ts';
 import { listClaims, readClaim, type StoredClaim } from '../claims.ts';
 import type { Services } from '../services.ts';
 import type { Session } from '../session.ts';
-import { hasSameRegister, readRegister, type RegisterEntry } from './register.ts';
+import { hasSameRegister, readWhatCanBe, type RegisterEntry, type RegisterReading } from './register.ts';
 
 export interface ListedRecipient {
   readonly number: number;
@@ -24,29 +24,61 @@ export interface ListedRecipient {
   readonly recorded: { readonly leafIndex: number; readonly time: string } | null;
 }
 
+/** What is wrong with a register: an annex that cannot be read, or a number that stands for two copies. */
+export interface ListedFault {
+  readonly code: string;
+  /** Null where the annex does not tell. */
+  readonly number: number | null;
+  /** Digest of the original that the register belongs to, hex. */
+  readonly originalDigest: string;
+  readonly annexes: readonly string[];
+}
+
+export interface RecipientList {
+  readonly recipients: readonly ListedRecipient[];
+  readonly faults: readonly ListedFault[];
+}
+
 export interface RecipientsOptions {
   /** Absolute path; every claim of the home without it. */
   readonly claimPath?: string | undefined;
 }
 
 /**
- * Every recipient, register by register, each by number.
+ * Every recipient that can be read, register by register, each by number, and what is at fault.
  * @param openSession the owner of the home; not called while there is no recipient
- * @throws SignError | WatermarkError for a register that was tampered with
  */
 export function listRecipients(
   services: Services,
   openSession: () => Session,
   options: RecipientsOptions,
-): ListedRecipient[] {
+): RecipientList {
   const home = listClaims(services);
   const claims = options.claimPath === undefined ? home : [readClaim(services, options.claimPath)];
   const firsts = claims.filter(
     ({ claim }, index) => claims.findIndex((other) => hasSameRegister(other.claim, claim)) === index,
   );
-  return firsts.flatMap((stored) =>
-    readRegister(services, stored.claim, withClaim(home, stored)).map((entry) => toListed(openSession(), entry)),
-  );
+  const registers = firsts.map(({ claim }, index) => {
+    const { originalDigest } = claim.commitment.preimage;
+    return { originalDigest, ...readWhatCanBe(services, claim, withClaim(home, firsts[index])) };
+  });
+  return {
+    recipients: registers.flatMap(({ entries }) => entries.map((entry) => toListed(openSession(), entry))),
+    faults: registers.flatMap(({ originalDigest, ...reading }) =>
+      toFaults(reading).map((fault) => ({ ...fault, originalDigest })),
+    ),
+  };
+}
+
+function toFaults({ entries, faults }: RegisterReading): Omit<ListedFault, 'originalDigest'>[] {
+  const numbers = new Set(entries.filter(({ isAmbiguous }) => isAmbiguous).map(({ body }) => body.number));
+  return [
+    ...faults.map(({ error, annex }) => ({ code: error.code, number: null, annexes: annex === null ? [] : [annex] })),
+    ...[...numbers].map((number) => ({
+      ...{ code: 'RECIPIENT_NUMBER_TAKEN', number },
+      annexes: entries.filter(({ body }) => body.number === number).map(({ stored }) => stored.path),
+    })),
+  ];
 }
 
 /** A claim that was named may be a copy of one in the home. */
@@ -80,7 +112,7 @@ export function showRecipient(
   openSession: () => Session,
   options: RecipientsOptions & { readonly who: string },
 ): ListedRecipient[] {
-  const listed = listRecipients(services, openSession, options);
+  const { recipients: listed } = listRecipients(services, openSession, options);
   const named = listed.filter(({ id }) => id === options.who);
   const found = named.length > 0 ? named : listed.filter(({ number }) => String(number) === options.who);
   if (found.length === 0) throw new WorkflowError('RECIPIENT_UNKNOWN', { fields: { recipients: listed.length } });

@@ -8,7 +8,7 @@ import type { Services } from '../services.ts';
 import type { Session } from '../session.ts';
 import { listRecipientGroups } from './groups.ts';
 import { identifyIn, type RecipientReport } from './identify.ts';
-import { hasSameRegister } from './register.ts';
+import { hasSameRegister, type RegisterFault } from './register.ts';
 
 export interface RecipientsOptions {
   readonly suspect: Model;
@@ -20,7 +20,7 @@ export interface RecipientsOptions {
 
 /**
  * Null when no copy was given to anybody.
- * @throws SignError | WatermarkError for registers that were tampered with
+ * @throws SignError | WatermarkError for the seed; a register that was tampered with is reported, and names nobody
  */
 export function findRecipient(
   services: Services,
@@ -28,7 +28,7 @@ export function findRecipient(
   { suspect, originals, readings, align }: RecipientsOptions,
 ): RecipientReport | null {
   const claims = readings.map(({ stored }) => stored);
-  const groups = listRecipientGroups(services, claims, [
+  const { groups, faults } = listRecipientGroups(services, claims, [
     ...listClaims(services),
     ...claims.filter(isElsewhere(services)),
   ]);
@@ -42,7 +42,22 @@ export function findRecipient(
     const reference = originals.offer(group.claim)?.();
     return identifyIn(services, openSession(), { suspect, group, groups: groups.length, own, reference, align });
   });
-  return reports.reduce<RecipientReport | null>((a, b) => (a === null || isBetter(b, a) ? b : a), null);
+  const best = reports.reduce<RecipientReport | null>((a, b) => (a === null || isBetter(b, a) ? b : a), null);
+  return faults.length === 0 ? best : withFaults(best, faults);
+}
+
+const UNREAD: RecipientReport = {
+  ...{ verdict: 'unreadable', number: null, id: null, evidenceBits: 0, trials: 0, recipients: 0, releasedDigest: null },
+  ...{ orderState: 'unread', order: null, payload: null, undone: null, notes: [] },
+};
+
+/** A register at fault takes nothing from what the others name, nor from the own mark. */
+function withFaults(best: RecipientReport | null, faults: readonly RegisterFault[]): RecipientReport {
+  const codes = [...new Set(faults.map(({ error }) => error.code))].join(', ');
+  const note = `a register of recipients cannot be read (${codes}), and nobody of it is named: modelward recipients list`;
+  if (best === null) return { ...UNREAD, notes: [note] };
+  const verdict = best.number === null && best.verdict !== 'ambiguous' ? 'unreadable' : best.verdict;
+  return { ...best, verdict, notes: [...best.notes, note] };
 }
 
 /** A claim named by its path may lie outside of the home. */

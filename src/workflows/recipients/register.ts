@@ -2,10 +2,10 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { findHexBytes, toHex } from '../../core/bytes.ts';
-import { SourceError, WatermarkError } from '../../core/errors.ts';
+import { ModelwardError, SourceError, WatermarkError } from '../../core/errors.ts';
 import { type Claim } from '../../watermark/claim.ts';
 import { isNamed, type RecipientBody, toRecipientBody, toRegister } from '../../watermark/recipient/index.ts';
-import { listAnnexes, type StoredAnnex } from '../annexes.ts';
+import { listAnnexPaths, readAnnex, type StoredAnnex } from '../annexes.ts';
 import { listClaims, type StoredClaim } from '../claims.ts';
 import type { Services } from '../services.ts';
 import { writeBytes } from '../write-bytes.ts';
@@ -19,6 +19,20 @@ export interface RegisterEntry {
   readonly id: string | null;
   /** Salt of the name, when it is known. */
   readonly salt: Uint8Array | null;
+  /** True when its number stands for somebody else, too: then nobody is named by it. */
+  readonly isAmbiguous: boolean;
+}
+
+/** Why a part of a register cannot be read. */
+export interface RegisterFault {
+  readonly error: ModelwardError;
+  /** The annex that is at fault; null when all of a claim's cannot be listed. */
+  readonly annex: string | null;
+}
+
+export interface RegisterReading {
+  readonly entries: readonly RegisterEntry[];
+  readonly faults: readonly RegisterFault[];
 }
 
 type Home = Pick<Services, 'storage' | 'home'>;
@@ -41,16 +55,40 @@ export function readRegister(
   services: Home,
   claim: Claim,
   among: readonly StoredClaim[] = listClaims(services),
-): RegisterEntry[] {
-  const claims = among.filter((stored) => hasSameRegister(stored.claim, claim));
-  const entries = claims.flatMap((stored) =>
-    listAnnexes(services, stored.claim, 'recipient').map((annex) => {
-      const body = toRecipientBody(annex.annex, stored.claim.topology);
-      const known = findName(services, body);
-      return { body, stored: annex, claim: stored, id: known?.id ?? null, salt: known?.salt ?? null };
-    }),
-  );
-  return toRegister(entries);
+): readonly RegisterEntry[] {
+  const { entries, faults } = readWhatCanBe(services, claim, among);
+  if (faults.length > 0) throw faults[0].error;
+  return entries;
+}
+
+/** As `readRegister`, with what is at fault beside what can be read. */
+export function readWhatCanBe(services: Home, claim: Claim, among: readonly StoredClaim[]): RegisterReading {
+  const faults: RegisterFault[] = [];
+  const attempt = <T>(annex: string | null, act: () => T[]): T[] => {
+    try {
+      return act();
+    } catch (error) {
+      if (!(error instanceof ModelwardError)) throw error;
+      faults.push({ error, annex });
+      return [];
+    }
+  };
+  const found = among
+    .filter((stored) => hasSameRegister(stored.claim, claim))
+    .flatMap((stored) =>
+      attempt(null, () => listAnnexPaths(services, stored.claim, 'recipient')).flatMap((path) =>
+        attempt(path, () => [readEntry(services, stored, path)]),
+      ),
+    );
+  const { entries, ambiguous } = toRegister(found);
+  return { entries: entries.map((entry) => ({ ...entry, isAmbiguous: ambiguous.has(entry.body.number) })), faults };
+}
+
+function readEntry(services: Home, claim: StoredClaim, path: string): Omit<RegisterEntry, 'isAmbiguous'> {
+  const stored = readAnnex(services, { path, claim: claim.claim, type: 'recipient' });
+  const body = toRecipientBody(stored.annex, claim.claim.topology);
+  const known = findName(services, body);
+  return { body, stored, claim, id: known?.id ?? null, salt: known?.salt ?? null };
 }
 
 const nameSchema = z.strictObject({

@@ -1,7 +1,7 @@
 /** `modelward recipients list`. */
 import type { Command } from 'commander';
 import { EXIT } from '../../../core/errors.ts';
-import { listRecipients } from '../../../workflows/recipients/list.ts';
+import { type ListedFault, listRecipients } from '../../../workflows/recipients/list.ts';
 import { addExamples } from '../../command-spec.ts';
 import { type CommandHost, onAction, toPathOption, withLazySession } from '../../context.ts';
 import { toTable } from '../../ui/table.ts';
@@ -14,12 +14,14 @@ export function defineList(command: Command, host: CommandHost): void {
     .option('--claim <file>', 'only the register of this claim (default: every claim of the home)');
   addExamples(command, [{ command: 'modelward recipients list', summary: 'all of them' }]);
   onAction<{ claim?: string }>(host, command, async (context, flags) => {
-    const recipients = await withLazySession(context, (open) =>
+    const { recipients, faults } = await withLazySession(context, (open) =>
       Promise.resolve(listRecipients(context.services, open, toPathOption(context, 'claimPath', flags.claim))),
     );
-    context.ui.result({ recipients }, ({ style, widthColumns }) => {
+    context.ui.result({ recipients, faults }, ({ style, widthColumns }) => {
+      const problems = toProblems(faults);
+      if (problems !== '' && recipients.length === 0) return problems;
       if (recipients.length === 0) return 'no copy was given to anybody: modelward protect MODEL --recipient ID\n';
-      return toTable({
+      const table = toTable({
         columns: [
           { title: 'number', align: 'right' },
           { title: 'recipient', isFlexible: true },
@@ -37,7 +39,18 @@ export function defineList(command: Command, host: CommandHost): void {
         style,
         widthColumns,
       });
+      return `${table}${problems}`;
     });
-    return EXIT.ok;
+    return faults.length === 0 ? EXIT.ok : EXIT.malformed;
   });
+}
+
+function toProblems(faults: readonly ListedFault[]): string {
+  return faults
+    .map(({ code, number, annexes }) => {
+      const what =
+        number === null ? 'cannot be read' : `number ${number} stands for more than one copy, and names nobody`;
+      return `fault: ${code}: ${what}\n${annexes.map((path) => `  annex ${path}\n`).join('')}`;
+    })
+    .join('');
 }
