@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openWebRuntime } from '../src/adapters/runtime/index.ts';
 import { readRuntimeModel } from '../src/fidelity/index.ts';
 import { openModelPath } from '../src/formats/index.ts';
+import { createModelSpec, exportWeights, generateGlyphs, toOnnx, trainModel } from '../src/lab/index.ts';
 import { createBigrams, writeWith } from './bigrams.ts';
 import { bin, createWorkplace, root, samples, type Workplace } from './e2e/command.ts';
 import { plainHandler, serve, type TestServer } from './endpoint-server.ts';
@@ -54,6 +55,13 @@ const OWN_FILES: Readonly<Record<string, () => Promise<void> | void>> = {
   'my.claim.json': () => {
     const name = readdirSync(join(place.home, 'claims')).find((file) => /^mlp.*\.claim\.json$/.test(file));
     cpSync(join(place.home, 'claims', name ?? ''), at('my.claim.json'));
+  },
+  'other-1.onnx': () => {
+    const few = generateGlyphs({ task: 'digits', stream: 'few', count: 1500 });
+    for (const number of [1, 2, 3, 4]) {
+      const weights = exportWeights(trainModel('mlp', `guide ${number}`, few));
+      writeFileSync(at(`other-${number}.onnx`), toOnnx(createModelSpec('mlp'), weights));
+    }
   },
   'decoder.onnx': () => {
     writeFileSync(at('decoder.onnx'), runPlan(createBigrams().plan([])));

@@ -14,7 +14,7 @@ import type { TextLook } from '../ui/ui.ts';
 import type { Target } from '../../workflows/remote/verify-remote.ts';
 import { pause } from '../compose.ts';
 import { addTargetOptions, openTarget, type TargetFlags } from './remote-target.ts';
-import { toCountUpTo } from './values.ts';
+import { toCountUpTo, toCountWithin } from './values.ts';
 
 export function defineProbes(command: Command, host: CommandHost): void {
   command.description(
@@ -51,16 +51,17 @@ interface MakeFlags {
 /** Probes that are asked unless told otherwise, and those that they are chosen from. */
 const COUNT_DEFAULT = 2000;
 const POOL_DEFAULT = 32_000;
+const toProbeCount = toCountWithin(REMOTE_LIMITS.questionsMin, REMOTE_LIMITS.questionsMax);
 
 function defineMake(command: Command, host: CommandHost): void {
   command
     .description(
-      'Runs a model on keyed probes, records its answers in a signed annex of the claim and in the ledger. With four null models or more, which must have nothing to do with ours, the probes are those on which few of them answer as ours does: only then are fine-tuned copies told from strangers that learned the same task.',
+      'Runs a model on keyed probes, records its answers in a signed annex of the claim and in the ledger. With four null models or more, which must have nothing to do with ours, the probes are those on which few of them answer as ours does: only then are fine-tuned copies told from strangers that learned the same task. With one to three a check is supporting evidence at most; without any it accuses nobody, since strangers may agree as often.',
     )
     .argument('<model>', 'the model as it is released (or the original), ONNX')
     .requiredOption('--claim <file>', 'claim of this home')
     .option('--null <files...>', 'models that have nothing to do with ours: same inputs, same classes')
-    .option('--count <number>', 'probes that are asked later', toCountUpTo(REMOTE_LIMITS.questionsMax), COUNT_DEFAULT)
+    .option('--count <number>', 'probes that are asked later', toProbeCount, COUNT_DEFAULT)
     .option(
       '--pool <number>',
       'probes that they are chosen from; every model answers all of them',
@@ -108,12 +109,12 @@ interface MakeTextFlags extends TargetFlags {
 
 function defineMakeText(command: Command, host: CommandHost): void {
   command.description(
-    'Asks a language model behind an end point of your own keyed prompts at temperature 0, and records the first word of each answer in a signed annex of the claim and in the ledger. With four end points of other models or more, the prompts are those on which few of them answer likewise. Keys and headers go to your own end point only.',
+    'Asks a language model behind an end point of your own keyed prompts at temperature 0, and records the first word of each answer in a signed annex of the claim and in the ledger. With four end points of other models or more, the prompts are those on which few of them answer likewise; with fewer a check is supporting evidence at most, without any it accuses nobody. Keys and headers go to your own end point only.',
   );
   addTargetOptions(command)
     .requiredOption('--claim <file>', 'claim of this home')
     .option('--null-url <urls...>', 'end points of models that have nothing to do with ours, in the same format')
-    .option('--count <number>', 'prompts that are asked later', toCountUpTo(REMOTE_LIMITS.questionsMax), 1000)
+    .option('--count <number>', 'prompts that are asked later', toProbeCount, 1000)
     .option(
       '--pool <number>',
       'prompts that they are chosen from (default: --count)',

@@ -27,10 +27,15 @@ export function toShare(text: string): number {
 
 /** Takes whole numbers from 1 to `max`. */
 export function toCountUpTo(max: number): (text: string) => number {
+  return toCountWithin(1, max);
+}
+
+/** Takes whole numbers from `min` to `max`. */
+export function toCountWithin(min: number, max: number): (text: string) => number {
   return (text) => {
     const count = Number(text);
-    if (Number.isInteger(count) && count >= 1 && count <= max) return count;
-    throw new InvalidArgumentError(`Not a whole number from 1 to ${max}.`);
+    if (Number.isInteger(count) && count >= min && count <= max) return count;
+    throw new InvalidArgumentError(`Not a whole number from ${min} to ${max}.`);
   };
 }
 

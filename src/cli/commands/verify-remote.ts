@@ -45,18 +45,18 @@ const RATE_DEFAULT = 5;
 
 export function defineVerifyRemote(command: Command, host: CommandHost): void {
   command.description(
-    'Sends the keyed questions of a claim to a model behind an end point, hidden among normal inputs, and says how often it answers as ours did. Probes give calibrated evidence: at best a flag, never alone a claim. Questions without an answer count as disagreements. Interrupted runs go on where they stopped. Verdicts: claim (exact evidence of 128 bits), flag (64), supporting (20), none, inconclusive (exit 4).',
+    'Sends the keyed questions of a claim to a model behind an end point, hidden among normal inputs, and says how often it answers as ours did. Probes give calibrated evidence: at best a flag, never alone a claim; with fewer than four null models supporting at most, and without any inconclusive. With a disclosed seed a flag also needs --proof, --before, --model and four null models of your own. Questions without an answer count as disagreements. Interrupted runs go on where they stopped. Verdicts: claim (exact evidence of 128 bits), flag (64), supporting (20), none, inconclusive (exit 4).',
   );
   addTargetOptions(command)
     .option('--claim <file>', 'claim that the questions belong to')
     .addOption(
       new Option('--ask <what>', 'which questions').choices([...QUESTION_TYPES, 'trigger-set']).default('probes'),
     )
-    .option('--annex <file>', 'annex with the questions (default: the newest of the home)')
+    .option('--annex <file>', 'annex with the questions (default: the one that the ledger took in last)')
     .option('--seed <file>', 'seed that the owner disclosed for the questions: asks without the owner key')
     .option(
       '--null <files...>',
-      "null models of your own: with four or more, the questions no longer hang on the owner's",
+      "null models of your own: with four or more, the evidence no longer hangs on the owner's",
     )
     .option('--model <file>', 'the committed model: its answers are compared with the recorded ones')
     .option('--normal <data>', 'normal inputs to hide among: labelled data, or lines of text')
@@ -200,7 +200,7 @@ const VERDICT_WORDS: Readonly<Record<RemoteReport['verdict'], string>> = {
   flag: 'It answers as ours did far more often than strangers do.',
   supporting: 'It answers as ours did more often than strangers do; not enough to accuse anybody.',
   none: 'It does not answer as ours did. A copy that was trained further or distilled may not either.',
-  inconclusive: 'Cannot tell: too few questions were answered.',
+  inconclusive: 'Cannot tell: too few questions were answered, or nobody measured how strangers answer.',
 };
 
 function toText(report: RemoteReport, { style }: TextLook): string {

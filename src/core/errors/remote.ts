@@ -49,6 +49,18 @@ export const remoteErrors = defineErrors({
     http: 404,
     fix: 'Make probes with "modelward probes make MODEL --claim FILE", or pass --annex FILE.',
   },
+  PROBES_TOO_FEW: {
+    message: 'So few probes can show nothing, whatever the answers are.',
+    exit: EXIT.usage,
+    http: 400,
+    fix: 'Ask for as many as the fields say, or more.',
+  },
+  REMOTE_ANNEXES_SEVERAL: {
+    message: 'The home has several annexes with questions, and a disclosed seed does not say which is meant.',
+    exit: EXIT.usage,
+    http: 409,
+    fix: 'Name one with --annex FILE.',
+  },
   REMOTE_ANNEX_NOT_RECORDED: {
     message: 'No ledger entry says that the questions and answers were there before.',
     exit: EXIT.malformed,

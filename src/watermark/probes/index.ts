@@ -6,6 +6,13 @@ export { PROBE_FAMILIES, type ProbeFamily } from './families.ts';
 export { deriveProbeKey, makeProbe } from './inputs.ts';
 export { assertMakeable, type ProbeInputPlan, type ProbePlan, type TensorPlan, type TextPlan } from './plan.ts';
 export { planModelProbes, type PlanOptions, toFeed, toRowAnswers } from './plan-model.ts';
-export { type NullAnswers, toProbeQuestions } from './questions.ts';
-export { createProbeRecord, openProbePool, pickAnswers, type ProbePool, type ProbeRecord } from './record.ts';
+export { type NullAnswers, type ProbeJudge, toProbeQuestions } from './questions.ts';
+export {
+  assertProbeRecord,
+  createProbeRecord,
+  openProbePool,
+  pickAnswers,
+  type ProbePool,
+  type ProbeRecord,
+} from './record.ts';
 export { chooseRare, RARE_NULLS_MIN, type RareProbes } from './select.ts';

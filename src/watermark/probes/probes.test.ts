@@ -9,6 +9,8 @@ import { chooseFamily } from './choose-family.ts';
 import { fillPattern, PROBE_FAMILIES, type ProbeFamily } from './families.ts';
 import { deriveProbeKey, makeProbe, toProbesDigest } from './inputs.ts';
 import { assertMakeable, type TensorPlan } from './plan.ts';
+import { toProbeQuestions } from './questions.ts';
+import type { ProbePool } from './record.ts';
 import { chooseRare } from './select.ts';
 import { PROBE_WORDS } from './words.ts';
 
@@ -196,6 +198,62 @@ describe('evidence', () => {
 
   test('the tail is that of the binomial law, the trials taken off', () => {
     expect(toRemoteEvidence(set(0.5, 10), some(10, 10)).evidenceBits).toBeCloseTo(10 - 2, 9);
+  });
+});
+
+describe('what the verdict rests on', () => {
+  const answers = Array.from({ length: 400 }, (_, at) => at % 10);
+  const measured = (count: number, digest = (at: number) => `${at}`.repeat(64)) =>
+    Array.from({ length: count }, (_, at) => ({ name: `n${at}`, digest: digest(at), agreement: 0.3 }));
+  const pool = (rates: ReturnType<typeof measured>, modelDigest: string | null = 'aa'.repeat(32)): ProbePool => ({
+    record: {
+      ...{ v: 1, plan: plan('uniform', [4], { classes: 10 }), inputsDigest: '00'.repeat(32), modelDigest },
+      ...{ answers, chosen: null, nulls: rates, chance: 0.65 },
+    },
+    ...{ size: 400, probe: () => ({ kind: 'text', prompt: '' }), forget: () => undefined },
+  });
+  const judged = (set: QuestionSet, given = answers) =>
+    toRemoteVerdict(set.statistic.kind, toRemoteEvidence(set, given), set.statistic.verdictMax);
+  const own = Array.from({ length: 4 }, (_, at) => {
+    return { name: `own ${at}`, digest: `${at + 4}`.repeat(64), answers: answers.map(() => 99) };
+  });
+  const seen = { isBefore: true, areAnswersOurs: true };
+
+  test('without null models full agreement accuses nobody: strangers may agree as often', () => {
+    const set = toProbeQuestions(pool([]), { judge: null });
+    expect(judged(set)).toBe('inconclusive');
+    expect(set.notes.join(' ')).toContain('strangers of the same task may agree as often');
+    expect(
+      judged(
+        set,
+        answers.map(() => 10),
+      ),
+    ).toBe('none');
+  });
+
+  test.each([
+    [1, 'supporting'],
+    [3, 'supporting'],
+    [4, 'flag'],
+  ])('with %d null models it is at most %s', (count, verdict) => {
+    expect(judged(toProbeQuestions(pool(measured(count)), { judge: null }))).toBe(verdict);
+  });
+
+  test('one null model under four names is one', () => {
+    const same = measured(4, () => 'bb'.repeat(32));
+    expect(judged(toProbeQuestions(pool(same), { judge: null }))).toBe('supporting');
+  });
+
+  test('a judge sees a flag only with the record before the date, our model at hand and null models of his own', () => {
+    const verdictOf = (options: Parameters<typeof toProbeQuestions>[1]) =>
+      judged(toProbeQuestions(pool(measured(4)), options));
+    expect(verdictOf({ judge: seen, nulls: own })).toBe('flag');
+    expect(verdictOf({ judge: { ...seen, isBefore: false }, nulls: own })).toBe('supporting');
+    expect(verdictOf({ judge: { ...seen, areAnswersOurs: false }, nulls: own })).toBe('supporting');
+    expect(verdictOf({ judge: seen, nulls: own.slice(1) })).toBe('supporting');
+    const text = toProbeQuestions(pool(measured(4), null), { judge: { ...seen, areAnswersOurs: false }, nulls: own });
+    expect(judged(text)).toBe('supporting');
+    expect(text.notes.join(' ')).toContain('answers of an end point');
   });
 });
 

@@ -16,15 +16,23 @@ export interface NullAnswers {
 export interface ProbeQuestionsOptions {
   /** Null models that whoever judges runs himself; he need not believe those of the annex then. */
   readonly nulls?: readonly NullAnswers[];
-  /** True when somebody else than the owner judges. */
-  readonly isJudge: boolean;
+  /** Somebody else than the owner who judges, and what he saw; null when the owner asks. */
+  readonly judge: ProbeJudge | null;
+}
+
+/** What a judge did not have to take the owner's word for. */
+export interface ProbeJudge {
+  /** The record of the annex was proven, and lies before the date that he gave. */
+  readonly isBefore: boolean;
+  /** The committed model gave the recorded answers in front of him. */
+  readonly areAnswersOurs: boolean;
 }
 
 /** Fewer nulls say little of the spread between models. */
 const NULLS_FEW = 5;
 
 /** The questions of a pool. Rare ones are chosen anew by the nulls of a judge who has enough of them. */
-export function toProbeQuestions(pool: ProbePool, { nulls = [], isJudge }: ProbeQuestionsOptions): QuestionSet {
+export function toProbeQuestions(pool: ProbePool, { nulls = [], judge }: ProbeQuestionsOptions): QuestionSet {
   const { record } = pool;
   const isRare = record.chosen !== null;
   const isChosenHere = isRare && nulls.length >= RARE_NULLS_MIN;
@@ -33,6 +41,7 @@ export function toProbeQuestions(pool: ProbePool, { nulls = [], isJudge }: Probe
   const answers = pickAnswers(record.answers, chosen);
   const { chance, by } = toChance({ nulls: all, answers, isRare });
   const { plan } = record;
+  const verdictMax = findVerdictMax(all, nulls, judge);
   return {
     type: 'probes',
     count: answers.length,
@@ -47,11 +56,35 @@ export function toProbeQuestions(pool: ProbePool, { nulls = [], isJudge }: Probe
       // The owner could have chosen among the families; counted, though nulls move with the choice.
       log2Trials: Math.log2(PROBE_FAMILIES.length),
       nulls: all,
-      // Whoever names the nulls that choose could name some that choose what a stranger answers likewise.
-      ...(isJudge && isRare && !isChosenHere && { verdictMax: 'supporting' as const }),
+      ...(verdictMax !== undefined && { verdictMax }),
     },
-    notes: toNotes(record, all, { by, isJudge, isRare, isChosenHere }),
+    forget: pool.forget,
+    notes: toNotes(record, all, { by, judge, isRare, isChosenHere, hasOwnNulls: countModels(nulls) >= NULLS_MIN }),
   };
+}
+
+/** Null models of a flag: fewer may all be unlike the stranger that is asked. */
+const NULLS_MIN = RARE_NULLS_MIN;
+
+/**
+ * Independent models of one task agree on seven in ten probes and more (docs/lab.md), so without null models there is no
+ * evidence. Whoever names the nulls could name some that choose what a stranger answers likewise, or say that they agree
+ * less: a judge counts his own.
+ */
+function findVerdictMax(
+  all: readonly NullAgreement[],
+  own: readonly NullAnswers[],
+  judge: ProbeJudge | null,
+): 'supporting' | 'inconclusive' | undefined {
+  if (all.length === 0) return 'inconclusive';
+  if (countModels(all) < NULLS_MIN) return 'supporting';
+  if (judge === null) return undefined;
+  return judge.isBefore && judge.areAnswersOurs && countModels(own) >= NULLS_MIN ? undefined : 'supporting';
+}
+
+/** The same model under two names is one. */
+function countModels(nulls: readonly Pick<NullAgreement, 'digest'>[]): number {
+  return new Set(nulls.map(({ digest }, at) => digest ?? at)).size;
 }
 
 interface Choice {
@@ -77,16 +110,18 @@ function keepChoice({ answers, chosen, nulls }: ProbeRecord, more: readonly Null
 
 interface Facts {
   readonly by: ReturnType<typeof toChance>['by'];
-  readonly isJudge: boolean;
+  readonly judge: ProbeJudge | null;
   readonly isRare: boolean;
   readonly isChosenHere: boolean;
+  readonly hasOwnNulls: boolean;
 }
 
 function toNotes(record: ProbeRecord, nulls: readonly NullAgreement[], facts: Facts): string[] {
-  const { by, isJudge, isRare, isChosenHere } = facts;
+  const { by, judge, isRare, isChosenHere, hasOwnNulls } = facts;
   const notes: string[] = [];
-  if (nulls.length === 0) notes.push('No null model was measured: the rate of strangers is an assumption.');
-  else {
+  if (nulls.length === 0) {
+    notes.push('No null models were recorded: strangers of the same task may agree as often.');
+  } else {
     const { mean, deviation, largest } = toSpread(nulls.map(({ agreement }) => agreement));
     const spread = `mean ${mean.toFixed(3)}, deviation ${deviation.toFixed(3)}, largest ${largest.toFixed(3)}`;
     const few = nulls.length < NULLS_FEW ? ', too few to know the spread between models' : '';
@@ -96,13 +131,35 @@ function toNotes(record: ProbeRecord, nulls: readonly NullAgreement[], facts: Fa
     const whose = isChosenHere ? 'the null models that were given here' : "the owner's null models";
     notes.push(`The probes are those on which few of ${whose} answer as the owner's model does.`);
   }
-  if (isJudge && isRare && !isChosenHere) {
-    notes.push(
-      `Whoever names the null models has a say in the choice: with ${RARE_NULLS_MIN} or more of your own (--null FILE) the evidence no longer hangs on the owner's.`,
-    );
+  if (countModels(nulls) > 0 && countModels(nulls) < NULLS_MIN) {
+    notes.push(`With fewer than ${NULLS_MIN} null models the evidence is supporting at most.`);
   }
+  if (judge !== null) notes.push(...toJudgeNotes(judge, hasOwnNulls, record));
   if (by === 'commonest answer') notes.push('Many probes have the same answer, so they tell little.');
   if (record.modelDigest === null)
     notes.push('The recorded answers came from an end point of the owner, not from a file.');
+  return notes;
+}
+
+/** What keeps the verdict of a judge at "supporting". */
+function toJudgeNotes(judge: ProbeJudge, hasOwnNulls: boolean, { modelDigest }: ProbeRecord): string[] {
+  const notes: string[] = [];
+  if (!hasOwnNulls) {
+    notes.push(
+      `Whoever names the null models has a say in the evidence: it is supporting at most without ${NULLS_MIN} or more of your own (--null FILE).`,
+    );
+  }
+  if (!judge.isBefore) {
+    notes.push(
+      'Supporting at most: nothing shows that the answers were recorded before the suspect could be asked (--proof FILE and --before DATE).',
+    );
+  }
+  if (modelDigest === null) {
+    notes.push('Supporting at most: answers of an end point cannot be had again from the committed model.');
+  } else if (!judge.areAnswersOurs) {
+    notes.push(
+      'Supporting at most: that the committed model gives the recorded answers was not checked (--model FILE).',
+    );
+  }
   return notes;
 }

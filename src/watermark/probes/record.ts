@@ -1,9 +1,9 @@
 /** The body of an annex of type "probes": what was asked, what our model answered, how strangers do (docs/spec/remote-check.md §3.5). */
 import { z } from 'zod';
-import { findHexBytes, isEqualConstantTime } from '../../core/bytes.ts';
+import { findHexBytes, isEqualConstantTime, zeroize } from '../../core/bytes.ts';
 import { RemoteError } from '../../core/errors.ts';
 import { REMOTE_LIMITS } from '../../core/limits/remote.ts';
-import { type Annex, toAnnexBody } from '../annex.ts';
+import { type Annex, createAnnex, toAnnexBody } from '../annex.ts';
 import type { Claim } from '../claim.ts';
 import { verifyCommitment } from '../commitment.ts';
 import type { Answer, NullAgreement, Question } from '../remote/questions.ts';
@@ -65,6 +65,11 @@ export function createProbeRecord(options: CreateProbeRecordOptions): ProbeRecor
   return { v: 1, plan, inputsDigest, modelDigest, answers, chosen, nulls, chance };
 }
 
+/** What no reader would open must not be recorded. @throws WatermarkError WATERMARK_ANNEX_MALFORMED | WATERMARK_ANNEX_TOO_LARGE */
+export function assertProbeRecord(claim: Pick<Claim, 'commitment'>, record: ProbeRecord): void {
+  toAnnexBody(createAnnex(claim, { type: 'probes', body: record }), bodySchema);
+}
+
 /** The recorded answers to the probes that are asked. */
 export function pickAnswers(answers: readonly Answer[], chosen: readonly number[] | null): readonly Answer[] {
   return chosen === null ? answers : chosen.map((index) => answers[index]);
@@ -75,6 +80,8 @@ export interface ProbePool {
   readonly record: ProbeRecord;
   readonly size: number;
   readonly probe: (index: number) => Question;
+  /** Zeroes the key; probes that are made afterwards are not those of the pool. */
+  readonly forget: () => void;
 }
 
 export interface OpenPoolOptions {
@@ -99,9 +106,17 @@ export function openProbePool({ claim, annex, subSeed }: OpenPoolOptions): Probe
   assertMakeable(plan, answers.length);
   const originalDigest = findHexBytes(claim.commitment.preimage.originalDigest) ?? new Uint8Array(0);
   const key = deriveProbeKey(subSeed, originalDigest);
-  assertDerived(record, key);
-  assertChance(record);
-  return { record, size: answers.length, probe: (index) => makeProbe(key, plan, index) };
+  const forget = (): void => {
+    zeroize(key);
+  };
+  try {
+    assertDerived(record, key);
+    assertChance(record);
+  } catch (error) {
+    forget();
+    throw error;
+  }
+  return { record, size: answers.length, probe: (index) => makeProbe(key, plan, index), forget };
 }
 
 function assertDerived({ inputsDigest, plan, answers }: ProbeRecord, key: Uint8Array): void {

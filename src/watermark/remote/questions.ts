@@ -46,8 +46,11 @@ export interface Statistic {
   readonly log2Trials: number;
   /** Null models behind `chance`; empty for exact evidence, or when none were at hand. */
   readonly nulls: readonly NullAgreement[];
-  /** Strongest verdict, where what the evidence rests on is only said and was not seen. */
-  readonly verdictMax?: 'supporting';
+  /**
+   * Strongest verdict. supporting: what the evidence rests on is only said and was not seen. inconclusive: nobody measured
+   * how often strangers agree, so that agreement says nothing; no agreement is still "none".
+   */
+  readonly verdictMax?: 'supporting' | 'inconclusive';
 }
 
 /** How often one model that has nothing to do with ours agrees. */
@@ -79,6 +82,8 @@ export interface QuestionSet {
   question(index: number): Question;
   expected(index: number): Answer;
   readonly statistic: Statistic;
+  /** Zeroes the keys; questions that are made afterwards are not those of the set. */
+  forget?(): void;
   /** Facts about the set that a reader of the verdict should know, each a full sentence. */
   readonly notes: readonly string[];
 }
@@ -181,6 +186,6 @@ export function toRemoteVerdict(
   const isCapped = verdictMax !== undefined;
   if (bits >= REMOTE_BITS.claim && kind === 'exact' && !isCapped) return 'claim';
   if (bits >= REMOTE_BITS.flag && !isCapped) return 'flag';
-  if (bits >= REMOTE_BITS.supporting) return 'supporting';
+  if (bits >= REMOTE_BITS.supporting) return verdictMax === 'inconclusive' ? 'inconclusive' : 'supporting';
   return asked === 0 || unanswered * 2 > asked ? 'inconclusive' : 'none';
 }

@@ -11,7 +11,7 @@ import { deriveSeeds } from '../seeds.ts';
 import type { TriggerBody } from './body.ts';
 import { deriveTriggerKeys } from './keys.ts';
 import { makePattern, toPatternPlane } from './patterns.ts';
-import { openTriggerQuestions, toTriggerQuestions } from './questions.ts';
+import { openTriggerQuestions, toTriggerQuestion, toTriggerQuestions } from './questions.ts';
 
 const seeds = deriveSeeds(new Uint8Array(32).fill(1));
 const salt = new Uint8Array(32).fill(2);
@@ -119,6 +119,16 @@ describe('the questions of an annex', () => {
     }
     // 200 tries buy log2(200) = 7.6 bits in the mean, and three more once in eight times.
     expect(best).toBeLessThan(20);
+  });
+});
+
+describe('forgetting', () => {
+  test('zeroes the keys: what is made afterwards is of the key 0', () => {
+    const set = open();
+    const before = set.question(0);
+    set.forget?.();
+    expect(set.question(0)).toEqual(toTriggerQuestion(new Uint8Array(32), body.input, body.indices[0]));
+    expect(set.question(0)).not.toEqual(before);
   });
 });
 

@@ -1,5 +1,5 @@
 /** Triggers as questions to a model that one cannot look into (docs/spec/triggers.md §6). */
-import { findHexBytes } from '../../core/bytes.ts';
+import { findHexBytes, zeroize } from '../../core/bytes.ts';
 import { encodeValues } from '../../fidelity/index.ts';
 import { type Annex, toAnnexBody } from '../annex.ts';
 import type { Claim } from '../claim.ts';
@@ -43,6 +43,10 @@ export function toTriggerQuestions(body: TriggerBody, triggerSeed: Uint8Array, s
     output,
     question: (index) => toTriggerQuestion(keys.inputs, input, indices[index]),
     expected: (index) => labels[index],
+    forget: () => {
+      zeroize(keys.inputs);
+      zeroize(keys.labels);
+    },
     statistic: { kind: 'exact', chance: 1 / classes, log2Trials: 0, nulls: [] },
     notes: [
       'Labels are drawn from the key after the inputs were chosen, so a model that knows nothing of the key agrees with each with probability 1 in the number of classes, whatever it answers.',

@@ -1,9 +1,11 @@
 /** What both ways of making probes share: the key, the choice among a pool, and what is told in the end. */
 import { findHexBytes, zeroize } from '../../core/bytes.ts';
+import { RemoteError } from '../../core/errors.ts';
 import { REMOTE_LIMITS } from '../../core/limits/remote.ts';
 import { ownerSeedBox } from '../../sign/index.ts';
 import {
   type Answer,
+  assertProbeRecord,
   chooseRare,
   type Claim,
   deriveProbeKey,
@@ -16,7 +18,7 @@ import {
   toAgreementRate,
   toSpread,
 } from '../../watermark/index.ts';
-import type { recordAnnex } from '../annexes.ts';
+import { recordAnnex } from '../annexes.ts';
 import type { Services } from '../services.ts';
 import type { Session } from '../session.ts';
 
@@ -88,7 +90,26 @@ function toMeasured({ name, digest }: NullAnswers, agreement: number): NullAgree
   return { name, digest, agreement };
 }
 
-export function toMade(
+/** Fewer probes could be recorded and never opened. @throws RemoteError PROBES_TOO_FEW */
+export function assertCount(count: number): void {
+  if (count >= REMOTE_LIMITS.questionsMin) return;
+  throw new RemoteError('PROBES_TOO_FEW', { fields: { count, countMin: REMOTE_LIMITS.questionsMin } });
+}
+
+/**
+ * Records what every reader can open.
+ * @throws WatermarkError WATERMARK_ANNEX_MALFORMED | WATERMARK_ANNEX_TOO_LARGE; LedgerError
+ */
+export async function recordProbes(
+  services: Services,
+  session: Session,
+  { claim, record, subject }: { readonly claim: Claim; readonly record: ProbeRecord; readonly subject: string },
+): Promise<MadeProbes> {
+  assertProbeRecord(claim, record);
+  return toMade(record, await recordAnnex(services, session, { claim, type: 'probes', body: record, subject }));
+}
+
+function toMade(
   { plan, answers, chosen, chance, nulls }: ProbeRecord,
   { path, digest, leafIndex }: Awaited<ReturnType<typeof recordAnnex>>,
 ): MadeProbes {
@@ -106,10 +127,15 @@ export function toMade(
 }
 
 function toWarnings(nulls: number, chosen: readonly number[] | null): string[] {
+  if (nulls === 0) {
+    return [
+      'without null models (--null) a check ends as "none" or "inconclusive": strangers of the same task may agree as often as copies',
+    ];
+  }
   if (chosen !== null) return [];
   const why =
     nulls < RARE_NULLS_MIN
-      ? `with fewer than ${RARE_NULLS_MIN} null models the probes are not chosen`
+      ? `with fewer than ${RARE_NULLS_MIN} null models the probes are not chosen and a check is supporting evidence at most`
       : 'the null models answer nearly as ours does, so no probes could be chosen';
   return [`${why}: fine-tuned copies are hard to tell from strangers`];
 }

@@ -19,12 +19,11 @@ import {
   RARE_NULLS_MIN,
   type TensorPlan,
 } from '../../watermark/index.ts';
-import { recordAnnex } from '../annexes.ts';
 import { readClaim } from '../claims.ts';
 import type { Services } from '../services.ts';
 import type { Session } from '../session.ts';
 import { askModel } from './ask-model.ts';
-import { chooseProbes, type MadeProbes, openProbeKey, toMade } from './made-probes.ts';
+import { assertCount, chooseProbes, type MadeProbes, openProbeKey, recordProbes } from './made-probes.ts';
 import { askNulls, loadForAsking, type LoadedModel } from './null-models.ts';
 
 export interface MakeProbesOptions extends Pick<PlanOptions, 'output' | 'range'> {
@@ -43,7 +42,7 @@ export interface MakeProbesOptions extends Pick<PlanOptions, 'output' | 'range'>
 }
 
 /**
- * @throws RemoteError PROBES_MODEL_OTHER | PROBES_MODEL_UNFIT | PROBES_NULL_OURS | PROBES_NULL_UNFIT; WatermarkError;
+ * @throws RemoteError PROBES_TOO_FEW | PROBES_MODEL_OTHER | PROBES_MODEL_UNFIT | PROBES_NULL_OURS | PROBES_NULL_UNFIT; WatermarkError;
  *   RuntimeError; FormatError | SourceError; LedgerError
  */
 export async function makeProbes(
@@ -51,6 +50,7 @@ export async function makeProbes(
   session: Session,
   options: MakeProbesOptions,
 ): Promise<MadeProbes> {
+  assertCount(options.count);
   const { claim } = readClaim(services, options.claimPath);
   const key = openProbeKey(services, session, claim);
   const model = await loadForAsking(services, options.modelPath);
@@ -62,9 +62,7 @@ export async function makeProbes(
     zeroize(key);
     await model.session.release();
   }
-  const subject = basename(options.modelPath);
-  const stored = await recordAnnex(services, session, { claim, type: 'probes', body: record, subject });
-  return toMade(record, stored);
+  return recordProbes(services, session, { claim, record, subject: basename(options.modelPath) });
 }
 
 function assertOurs({ commitment }: Claim, digest: string): void {

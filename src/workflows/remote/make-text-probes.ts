@@ -11,12 +11,11 @@ import {
   parseReply,
   type TextPlan,
 } from '../../watermark/index.ts';
-import { recordAnnex } from '../annexes.ts';
 import { readClaim } from '../claims.ts';
 import type { Services } from '../services.ts';
 import type { Session } from '../session.ts';
 import { exchange } from './exchange.ts';
-import { chooseProbes, type MadeProbes, openProbeKey, toMade } from './made-probes.ts';
+import { assertCount, chooseProbes, type MadeProbes, openProbeKey, recordProbes } from './made-probes.ts';
 import type { Target } from './verify-remote.ts';
 
 export interface MakeTextProbesOptions {
@@ -39,7 +38,7 @@ export interface MakeTextProbesOptions {
 const PLAN: TextPlan = { kind: 'text', words: 8 };
 
 /**
- * @throws RemoteError REMOTE_… for an end point that does not answer; PROBES_MODEL_UNFIT when ours mostly gives no word;
+ * @throws RemoteError REMOTE_… for an end point that does not answer; PROBES_TOO_FEW; PROBES_MODEL_UNFIT when ours mostly gives no word;
  *   WatermarkError; SignError; LedgerError
  */
 export async function makeTextProbes(
@@ -48,6 +47,7 @@ export async function makeTextProbes(
   options: MakeTextProbesOptions,
 ): Promise<MadeProbes> {
   const { claimPath, target, nulls, count } = options;
+  assertCount(count);
   const { claim } = readClaim(services, claimPath);
   const key = openProbeKey(services, session, claim);
   try {
@@ -66,8 +66,7 @@ export async function makeTextProbes(
     const recorded = ours.map((answer): Answer => answer ?? '');
     const choice = chooseProbes(recorded, strangers, { count });
     const record = createProbeRecord({ key, plan: PLAN, modelDigest: null, ...choice });
-    const subject = target.endpoint.label;
-    return toMade(record, await recordAnnex(services, session, { claim, type: 'probes', body: record, subject }));
+    return await recordProbes(services, session, { claim, record, subject: target.endpoint.label });
   } finally {
     zeroize(key);
   }

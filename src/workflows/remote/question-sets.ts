@@ -12,13 +12,14 @@ import {
   type SeedPurpose,
   toProbeQuestions,
 } from '../../watermark/index.ts';
-import { findAnnexRecord, listAnnexes, readAnnex, type StoredAnnex } from '../annexes.ts';
+import { findAnnexRecord, readAnnex, type StoredAnnex } from '../annexes.ts';
 import type { StoredClaim } from '../claims.ts';
 import { readRoots, toCommitmentTime } from '../commitment-time.ts';
 import { parseDisclosedSeed } from '../disclose.ts';
 import { checkProof } from '../ledger.ts';
 import type { Session } from '../session.ts';
 import { askModel } from './ask-model.ts';
+import { findNewestAnnex } from './newest-annex.ts';
 import { askNulls, loadForAsking } from './null-models.ts';
 
 export const QUESTION_TYPES = ['probes', 'triggers'] as const;
@@ -28,7 +29,7 @@ const PURPOSES: Readonly<Record<QuestionType, SeedPurpose>> = { probes: 'probe',
 
 export interface QuestionsOptions {
   readonly type: QuestionType;
-  /** Absolute path of one annex; the newest of the home without it. */
+  /** Absolute path of one annex; without it the one that the ledger of the home took in last. */
   readonly annexPath?: string | undefined;
   /** Absolute path of a disclosed seed: a judge asks with it. */
   readonly seedPath?: string | undefined;
@@ -70,7 +71,8 @@ export interface OpenedQuestions {
 
 /**
  * @throws RemoteError REMOTE_NO_QUESTIONS | PROBES_…; WatermarkError WATERMARK_SEED_MISMATCH | WATERMARK_ANNEX_…;
- *   SignError SIGN_OTHER_SIGNER; WorkflowError SEED_…; RemoteError REMOTE_ANNEX_NOT_RECORDED | REMOTE_ANNEX_TOO_LATE
+ *   SignError SIGN_OTHER_SIGNER; WorkflowError SEED_…; RemoteError REMOTE_ANNEX_NOT_RECORDED | REMOTE_ANNEX_TOO_LATE |
+ *   REMOTE_ANNEXES_SEVERAL
  */
 export async function openQuestions(
   services: Services,
@@ -81,7 +83,7 @@ export async function openQuestions(
   const { type, annexPath, seedPath } = options;
   const annex =
     annexPath === undefined
-      ? listAnnexes(services, claim, type).at(-1)
+      ? findNewestAnnex(services, seedPath === undefined ? openSession : null, { claim, type })
       : readAnnex(services, { path: annexPath, claim, type });
   if (annex === undefined) throw new RemoteError('REMOTE_NO_QUESTIONS', { fields: { type } });
   const { preimage, digest: commitment } = claim.commitment;
@@ -90,7 +92,6 @@ export async function openQuestions(
     document: { path: annex.path, digest: annex.digest },
     origin: { path, commitment, ownerId: preimage.ownerId, time },
     recorded: findRecord(services, openSession, annex, options),
-    close: () => undefined,
   };
   const purpose = PURPOSES[type];
   const subSeed =
@@ -100,14 +101,31 @@ export async function openQuestions(
   try {
     if (type === 'triggers') {
       const set = openTriggerQuestions({ claim, annex: annex.annex, triggerSeed: subSeed });
-      return { ...opened, set, areAnswersOurs: null };
+      return { ...opened, set, areAnswersOurs: null, close: () => set.forget?.() };
     }
     const pool = openProbePool({ claim, annex: annex.annex, subSeed });
-    const areAnswersOurs = await checkAnswers(services, pool, options.modelPath);
-    const nulls = await measureNulls(services, pool, { claim, paths: options.nullPaths });
-    return { ...opened, set: toProbeQuestions(pool, { nulls, isJudge: seedPath !== undefined }), areAnswersOurs };
+    return { ...opened, ...(await toProbes(services, pool, { ...options, claim, recorded: opened.recorded })) };
   } finally {
     zeroize(subSeed);
+  }
+}
+
+type ProbesOptions = QuestionsOptions & Pick<StoredClaim, 'claim'> & Pick<OpenedQuestions, 'recorded'>;
+
+async function toProbes(
+  services: Services,
+  pool: ProbePool,
+  { claim, modelPath, nullPaths, seedPath, recorded, before }: ProbesOptions,
+): Promise<Pick<OpenedQuestions, 'set' | 'areAnswersOurs' | 'close'>> {
+  try {
+    const areAnswersOurs = await checkAnswers(services, pool, modelPath);
+    const nulls = await measureNulls(services, pool, { claim, paths: nullPaths });
+    const seen = { isBefore: recorded !== null && before !== undefined, areAnswersOurs: areAnswersOurs === true };
+    const set = toProbeQuestions(pool, { nulls, judge: seedPath === undefined ? null : seen });
+    return { set, areAnswersOurs, close: pool.forget };
+  } catch (error) {
+    pool.forget();
+    throw error;
   }
 }
 

@@ -26,6 +26,7 @@ import { ownerSeedBox, ownerSigner } from '../../sign/index.ts';
 import {
   createAnnex,
   FORMATS,
+  makeProbe,
   openProbePool,
   openSubSeed,
   type ProbeRecord,
@@ -48,10 +49,10 @@ import { embedModel } from '../protect/embed.ts';
 import type { Services } from '../services.ts';
 import { openSession, type Session } from '../session.ts';
 import { askModel } from './ask-model.ts';
-import type { MadeProbes } from './made-probes.ts';
+import { type MadeProbes, recordProbes } from './made-probes.ts';
 import { makeProbes } from './make-probes.ts';
 import { makeTextProbes } from './make-text-probes.ts';
-import type { QuestionsOptions } from './question-sets.ts';
+import { openQuestions, type QuestionsOptions } from './question-sets.ts';
 import { type RemoteReport, type Target, verifyRemote, type VerifyRemoteOptions } from './verify-remote.ts';
 
 const samples = resolve(import.meta.dirname, '../../../samples');
@@ -328,9 +329,31 @@ describe('a judge', () => {
     const annexPath = made.path;
     const first = await ask(server, { seedPath, annexPath });
     expect(first).toMatchObject({ verdict: 'supporting', recorded: null, leafIndex: null, areAnswersOurs: null });
-    const own = await ask(server, { seedPath, annexPath, nullPaths: judgePaths, modelPath: markedPath });
+    const path = join(work, 'flag.tlog-proof');
+    writeFileSync(path, proveEntry(services, made.leafIndex).proof);
+    const proof = { path, verifierKey: toLedgerKey(session.owner) };
+    const given = { seedPath, annexPath, nullPaths: judgePaths, modelPath: markedPath, proof, before: '2099-01-01' };
+    const own = await ask(server, given);
     expect(own).toMatchObject({ verdict: 'flag', areAnswersOurs: true });
     expect(own.statistic.nulls).toBe(4);
+    for (const lack of ['before', 'proof', 'modelPath', 'nullPaths'] as const) {
+      const less = {
+        ...given,
+        ...(lack === 'proof' && { before: undefined }),
+        [lack]: lack === 'nullPaths' ? [] : undefined,
+      };
+      expect((await ask(server, less)).verdict).toBe('supporting');
+    }
+  });
+
+  test('names the annex where the home has several', async () => {
+    const { claim } = readClaim(services, claimPath);
+    const { annex } = readAnnex(services, { path: made.path, claim, type: 'probes' });
+    const body = { ...(annex.body as unknown as ProbeRecord), chance: 0.9 } as Json;
+    await recordAnnex(services, session, { claim, type: 'probes', body, subject: 'second' });
+    const server = await start(() => ({}));
+    expect(await codeOf(ask(server, { seedPath: disclose('probe') }))).toBe('REMOTE_ANNEXES_SEVERAL');
+    expect(server.asked).toHaveLength(0);
   });
 
   test('sees by a proof of the ledger when the answers were recorded', async () => {
@@ -352,6 +375,70 @@ describe('a judge', () => {
     expect(await codeOf(ask(server, { seedPath: disclose('own'), annexPath: made.path }))).toBe(
       'SEED_OF_ANOTHER_PURPOSE',
     );
+  });
+});
+
+describe('annexes of the owner', () => {
+  const read = () => {
+    const { claim } = readClaim(services, claimPath);
+    const { annex } = readAnnex(services, { path: made.path, claim, type: 'probes' });
+    return { claim, body: annex.body as unknown as ProbeRecord };
+  };
+  const openNewest = () =>
+    openQuestions(services, () => session, readClaim(services, claimPath), { type: 'probes', nullPaths: [] });
+
+  test('the one that the ledger took in last is asked, whatever the files are called', async () => {
+    const { claim, body } = read();
+    for (const chance of [0.91, 0.92, 0.93, 0.94, 0.95]) {
+      const given = { claim, type: 'probes' as const, body: { ...body, chance } as Json, subject: 'next' };
+      const stored = await recordAnnex(services, session, given);
+      const opened = await openNewest();
+      opened.close();
+      expect(opened.document.digest).toBe(stored.digest);
+    }
+    const unrecorded = createAnnex(claim, { type: 'probes', body: { ...body, chance: 0.96 } });
+    const name = `${claim.commitment.digest.slice(0, 12)}.probes.ffffffffffff.annex.json`;
+    const path = join(services.home.annexesFolder, name);
+    writeFileSync(path, await signAnnex(unrecorded, ownerSigner(session.owner)));
+    const opened = await openNewest();
+    opened.close();
+    rmSync(path);
+    expect(opened.document.path).not.toBe(path);
+  });
+
+  test('closing zeroes the key: what is made afterwards is of the key 0', async () => {
+    const { body } = read();
+    const opened = await openQuestions(services, () => session, readClaim(services, claimPath), {
+      ...{ type: 'probes', nullPaths: [], annexPath: made.path },
+    });
+    const before = opened.set.question(0);
+    opened.close();
+    expect(opened.set.question(0)).toEqual(makeProbe(new Uint8Array(32), body.plan, body.chosen?.[0] ?? 0));
+    expect(opened.set.question(0)).not.toEqual(before);
+  });
+
+  test('too few probes, or a body that nobody could open, are refused before anything is recorded', async () => {
+    const listed = () => readdirSync(services.home.annexesFolder).length;
+    const before = listed();
+    const given = { modelPath: markedPath, claimPath, nullPaths: [], pool: 64, range: { low: 0, high: 1 } };
+    expect(await codeOf(makeProbes(services, session, { ...given, count: 64 }))).toBe('PROBES_TOO_FEW');
+    const { claim, body } = read();
+    const record = { ...body, chosen: body.chosen?.slice(0, 64) ?? null };
+    expect(await codeOf(recordProbes(services, session, { claim, record, subject: 'few' }))).toBe(
+      'WATERMARK_ANNEX_MALFORMED',
+    );
+    expect(listed()).toBe(before);
+  });
+
+  test('without null models the owner is warned, and full agreement accuses nobody', async () => {
+    const plain = await makeProbes(services, session, {
+      ...{ modelPath: markedPath, claimPath, nullPaths: [], count: 300, pool: 300, range: { low: 0, high: 1 } },
+    });
+    expect(plain.warnings.join(' ')).toContain('strangers of the same task may agree as often');
+    const server = await start(plainHandler(await open(markedPath)));
+    const report = await ask(server, { annexPath: plain.path });
+    expect(report).toMatchObject({ verdict: 'inconclusive', agreement: 1 });
+    expect(report.notes).toContain('No null models were recorded: strangers of the same task may agree as often.');
   });
 });
 

@@ -234,7 +234,7 @@ function toReport(parts: ReportParts): RemoteReport {
   };
 }
 
-function toNotes({ opened, options, file }: ReportParts): string[] {
+function toNotes({ opened, file }: ReportParts): string[] {
   const notes: string[] = [];
   const lacks = countLacks(file.state);
   const unanswered = LACKS.reduce((sum, lack) => sum + lacks[lack], lacks.notAsked);
@@ -247,10 +247,5 @@ function toNotes({ opened, options, file }: ReportParts): string[] {
   }
   if (opened.recorded === null)
     notes.push('Nothing shows when the answers were recorded: ask the owner for a proof of the ledger.');
-  if (opened.set.type === 'probes' && opened.areAnswersOurs === null && isJudge(options)) {
-    notes.push(
-      'That the committed model gives the recorded answers was not checked: ask the owner for it (--model FILE).',
-    );
-  }
   return notes;
 }
