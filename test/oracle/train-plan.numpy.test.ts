@@ -86,4 +86,23 @@ describeWithProgram('the recipe of a train plan, in numpy', PYTHON, ['-c', 'impo
     // The sample was not trained with this plan: about half of the bits are wrong.
     expect(Math.abs(found.wrong - plan.bits / 2)).toBeLessThan(plan.bits / 8);
   });
+
+  test('the printed lines give that term from any folder, and name the weights that a model lacks', () => {
+    const plan = place.json<PlanMarkResult>(['mark', 'plan', join(samples, 'mlp.onnx'), '--out', 'printed']);
+    const file = join(samples, 'mlp.safetensors');
+    const model = openModelPath(file);
+    const weights = readWeights(model);
+    model.close();
+    const own = readPlan(plan.plan.path, plan.tau);
+    const arrays = own.layers.map(({ name }) => {
+      const values = weights.get(name)!;
+      return { name, values, gradient: new Float32Array(values.length) };
+    });
+    const term = addMarkGradient(own as TrainPlan, arrays, STRENGTH);
+    const script = join(import.meta.dirname, 'train_recipe.py');
+    const said = execFileSync(PYTHON, [script, plan.recipe, file], { cwd: '/' }).toString();
+    const found = JSON.parse(said) as { term: number; said: string };
+    expect(found.term).toBeCloseTo(term, 6);
+    expect(found.said).toBe("no parameters of these names in the planned shapes: ['fc1.weight', 'fc2.weight']");
+  });
 });

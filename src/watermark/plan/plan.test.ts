@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { codeOf } from '../../../test/error-code.ts';
 import {
   buildNetwork,
@@ -15,8 +15,8 @@ import {
 import { createClaim } from '../claim.ts';
 import { detectMark } from '../detect.ts';
 import { toOriginalDigest } from '../digest.ts';
-import { deriveSeeds } from '../seeds.ts';
-import { planMark, type TrainPlan } from './plan.ts';
+import * as seeds from '../seeds.ts';
+import { planMark } from './plan.ts';
 import { toRecipe } from './recipe.ts';
 import { addMarkGradient } from './train.ts';
 
@@ -24,7 +24,7 @@ const spec = createModelSpec('mlp');
 const start = exportWeights(buildNetwork(spec, 'plan/start'));
 const startModel = openNetwork(spec, start);
 const secret = new Uint8Array(32).fill(4);
-const ownSeed = deriveSeeds(secret).own;
+const ownSeed = seeds.deriveSeeds(secret).own;
 const originalDigest = toOriginalDigest(startModel);
 const plan = planMark({ model: startModel, ownSeed, ownerId: 'acme', originalDigest });
 const claim = createClaim({
@@ -134,12 +134,25 @@ describe('trained in', () => {
   });
 });
 
-test('the recipe names the plan and the margin, in fourteen lines', () => {
-  const recipe = toRecipe({ planFile: 'a "b".safetensors', tau: 0.1 } satisfies {
-    planFile: string;
-    tau: TrainPlan['tau'];
-  });
-  expect(recipe).toContain('load_file("a \\"b\\".safetensors")');
+test('the recipe finds the plan beside itself and names the margin, in seventeen lines', () => {
+  const recipe = toRecipe({ planFile: 'a "b".safetensors', tau: 0.1 });
+  expect(recipe).toContain('load_file(pathlib.Path(__file__).with_name("a \\"b\\".safetensors"))');
   expect(recipe).toContain('tau=0.1');
-  expect(recipe.trimEnd().split('\n').length).toBeLessThan(16);
+  expect(recipe.trimEnd().split('\n').length).toBeLessThan(18);
+});
+
+test('the keys of the mark are wiped, also where a model is too small for one', () => {
+  const derived = vi.spyOn(seeds, 'deriveMarkKeys');
+  const given = { ownSeed, ownerId: 'acme', originalDigest };
+  planMark({ ...given, model: startModel });
+  const tensors = startModel.tensors.filter(({ name }) => name === 'fc3.weight');
+  const small = { ...startModel, tensors, graph: null };
+  expect(codeOf(() => planMark({ ...given, model: small }))).toBe('WATERMARK_TOO_SMALL');
+  const keys = derived.mock.results.flatMap(({ value }) => {
+    const { positions, bits } = value as seeds.MarkKeys;
+    return [positions, bits];
+  });
+  derived.mockRestore();
+  expect(keys).toHaveLength(4);
+  for (const key of keys) expect(key).toEqual(new Uint8Array(32));
 });

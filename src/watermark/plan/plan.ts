@@ -1,5 +1,6 @@
 /** A mark for those who still train: which weight serves which bit with which sign, and what the bits say (docs/spec/train-plan.md). */
 import { type Topology, toTopology } from '../../align/index.ts';
+import { zeroize } from '../../core/bytes.ts';
 import { WatermarkError } from '../../core/errors.ts';
 import { WATERMARK_LIMITS } from '../../core/limits/watermark.ts';
 import type { Model } from '../../model/types.ts';
@@ -52,12 +53,22 @@ export function planMark(options: TrainPlanOptions): TrainPlan {
   if (!(tau > 0 && tau <= 1)) throw new TypeError('tau must be in (0, 1]');
   const topology = toTopology(model);
   const keys = deriveMarkKeys(ownSeed, 'own', originalDigest);
-  const layout = toLayout(listMarkableLayers(topology), keys.positions, options.bits);
-  if (layout.sampled < layout.total) {
-    throw new WatermarkError('WATERMARK_PLAN_TOO_LARGE', {
-      fields: { weights: layout.total, weightsMax: WATERMARK_LIMITS.sampleWeightsMax },
-    });
+  try {
+    const layout = toLayout(listMarkableLayers(topology), keys.positions, options.bits);
+    if (layout.sampled < layout.total) {
+      throw new WatermarkError('WATERMARK_PLAN_TOO_LARGE', {
+        fields: { weights: layout.total, weightsMax: WATERMARK_LIMITS.sampleWeightsMax },
+      });
+    }
+    const bits = toMessageBits(keys.bits, ownerId, layout.bits);
+    return { ...fillLayers(layout, keys.positions), bits, tau, mark: toPlannedMark(layout, topology, tau) };
+  } finally {
+    zeroize(keys.positions, keys.bits);
   }
+}
+
+/** Writes out which bit each weight serves, with which sign. */
+function fillLayers(layout: Layout, positionsKey: Uint8Array): Pick<TrainPlan, 'layers' | 'counts'> {
   const layers = layout.layers.map(({ layer, elementCount }) => ({
     name: layer.name,
     shape: layer.storedShape,
@@ -65,7 +76,7 @@ export function planMark(options: TrainPlanOptions): TrainPlan {
     chip: new Int8Array(elementCount),
   }));
   const counts = new Uint32Array(layout.bits);
-  const slots = createSlots(keys.positions, layout.bits, layout.tiles);
+  const slots = createSlots(positionsKey, layout.bits, layout.tiles);
   for (const { layerIndex, first, count, tile, tileOffset } of listSegments(layout)) {
     const codes = slots.codes(tile);
     for (let i = 0; i < count; i++) {
@@ -76,8 +87,7 @@ export function planMark(options: TrainPlanOptions): TrainPlan {
       counts[block]++;
     }
   }
-  const bits = toMessageBits(keys.bits, ownerId, layout.bits);
-  return { layers, bits, counts, tau, mark: toPlannedMark(layout, topology, tau) };
+  return { layers, counts };
 }
 
 /** As an embedded mark is described, with nothing changed yet. */

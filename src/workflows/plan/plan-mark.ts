@@ -69,8 +69,12 @@ export async function planModelMark(
     const { ownerId } = owner.identity;
     const { tau, bits } = options;
     const given = { model, ownSeed: own, ownerId, originalDigest };
-    const plan = planMark({ ...given, ...(tau !== undefined && { tau }), ...(bits !== undefined && { bits }) });
-    zeroize(own);
+    let plan: TrainPlan;
+    try {
+      plan = planMark({ ...given, ...(tau !== undefined && { tau }), ...(bits !== undefined && { bits }) });
+    } finally {
+      zeroize(own);
+    }
     return await writePlan(services, session, { options, plan, seed, originalDigest });
   } finally {
     zeroize(seed);
