@@ -8,7 +8,7 @@ import { type Fit, fitSuspect } from './fit.ts';
 import { testOrder } from './order-test.ts';
 import { type Frame, toFrame } from './pairs.ts';
 import { judgeAgreement } from './rule.ts';
-import { judgeLineage, type LineageJudgement, ORDER_BITS, toOrderBits } from './verdict.ts';
+import { isByOrder, judgeLineage, type LineageJudgement } from './verdict.ts';
 
 export interface LineageOptions {
   readonly suspect: Model;
@@ -48,7 +48,7 @@ export function compareLineage(options: LineageOptions): LineageResult {
   const nullShares = measureNulls(originals, nulls, progress);
   const findings = originals.map((original, index): OriginalFinding => {
     const order = testOrder(original, suspect);
-    const isNeeded = detail === 'layers' || nulls.length > 0 || toOrderBits(order, originals.length) < ORDER_BITS;
+    const isNeeded = detail === 'layers' || nulls.length > 0 || !isByOrder(order, originals.length);
     const agreement = isNeeded ? measureAgreement(original, suspect, progress) : null;
     return {
       order,

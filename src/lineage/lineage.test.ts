@@ -27,6 +27,7 @@ import {
   toOnnx,
   type Weights,
 } from '../lab/index.ts';
+import { toMemoryTensor } from '../model/tensors.ts';
 import type { Model } from '../model/types.ts';
 import { applyRewrite, openBufferSource } from '../source/index.ts';
 import { optimizeGraph } from '../surgery/index.ts';
@@ -156,6 +157,61 @@ describe('a copy that kept its order', () => {
     const [first] = fit.layers.flatMap(({ likeness }) => likeness);
     expect(first).toMatchObject({ relativeDistance: null });
     expect(first!.cosine).toBeGreaterThan(0.8);
+  });
+});
+
+describe('models that share a front end and nothing else', () => {
+  /** Fresh start values, but for some layers, which are those of the sample, changed by a share of their size. */
+  function share(name: ModelName, prefix: string, relativeDeviation: number): Model {
+    const spec = createModelSpec(name);
+    const given = addNoise(spec, readSample(name), { relativeDeviation, seed: 'front' });
+    const fresh = [...startAnew(name, 'apart')];
+    return openNetwork(spec, new Map(fresh.map(([key, own]) => [key, key.startsWith(prefix) ? given.get(key)! : own])));
+  }
+
+  test.each([
+    // A table of most of the neurons, number by number.
+    ['mlp', 'fc1', 0],
+    // A small share of the neurons, however alike.
+    ['cnn-large', 'conv2', 0.05],
+  ] as const)('%s, %s: cannot tell, and the layer is named', (name, prefix, noise) => {
+    const result = compare(share(name, prefix, noise), sample(`${name}.onnx`));
+    expect(result).toMatchObject({ verdict: 'inconclusive', code: 'few-layers', original: null });
+    expect(result.reason).toContain(`only these agree: ${prefix}.weight; a fixed table or a shared front end?`);
+    expect(result.originals[0].order).toMatchObject({ decisive: [`${prefix}.weight`], isNarrow: true });
+  });
+
+  test('without a graph, tables are known by their names', () => {
+    const stream = (seed: string): Float32Array => startAnew('mlp', seed).get('fc2.weight')!;
+    const table = stream('table');
+    const open = (seed: string, names: readonly [string, string]): Model => {
+      const weights = {
+        [names[0]]: table,
+        [names[1]]: table,
+        'conv.weight': stream(seed),
+        'fc.weight': stream(`${seed}2`),
+      };
+      const tensors = Object.entries(weights).map(([name, { buffer }]) =>
+        toMemoryTensor({ name, dtype: 'f32', shape: [192, 256], bytes: new Uint8Array(buffer) }),
+      );
+      return openBytes('m.safetensors', toBytes(toSafetensors({ tensors, metadata: new Map() }, 'm.safetensors')));
+    };
+    const pair = (names: readonly [string, string]) => compare(open('a', names), open('b', names)).originals[0].order;
+    const known = pair(['stft.real.weight', 'melW']);
+    expect(known.layers.map(({ name }) => name)).toEqual(['conv.weight', 'fc.weight']);
+    expect(known.evidenceBits).toBeLessThan(10);
+    const unknown = pair(['front.real.weight', 'front.imaginary.weight']);
+    expect(unknown.evidenceBits).toBeGreaterThan(ORDER_BITS);
+    expect(unknown).toMatchObject({ isNarrow: true, decisive: ['front.real.weight', 'front.imaginary.weight'] });
+  });
+
+  test('a copy whose first layer was frozen in tuning is derived: its other layers kept their order, too', () => {
+    const spec = createModelSpec('mlp');
+    const tuned = addNoise(spec, readSample('mlp'), { relativeDeviation: 0.5, seed: 'tuned' });
+    const frozen = new Map([...tuned, ['fc1.weight', readSample('mlp').get('fc1.weight')!]]);
+    const result = compare(openNetwork(spec, frozen), mlp);
+    expect(result).toMatchObject({ verdict: 'derived', rule: 'file-order' });
+    expect(result.reason).toContain('above chance: fc1.weight, fc2.weight');
   });
 });
 

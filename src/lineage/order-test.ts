@@ -21,6 +21,8 @@ export interface OrderedLayer {
   readonly fixed: number;
   /** Ways to lay the tensor that were tried; the best counts. */
   readonly tries: number;
+  /** The numbers looked at are those of the original, up to rounding to half precision. */
+  readonly isSame: boolean;
 }
 
 export interface OrderTest {
@@ -33,11 +35,18 @@ export interface OrderTest {
   readonly basis: 'topology' | 'names';
   /** -log2 of the bound, after all tries. */
   readonly evidenceBits: number;
+  /** Names of the layers that keep more neurons in place than chance does. */
+  readonly decisive: readonly string[];
+  /**
+   * The decisive layers could be a table that both models were given: they hold a small share of the neurons, or are a few
+   * layers with the same numbers, while all others are at chance (docs/spec/lineage.md §5).
+   */
+  readonly isNarrow: boolean;
 }
 
 /** Names of tensors whose rows have a fixed meaning, or move only together with others. */
 const FIXED_ROWS =
-  /embed|embd|token|wte|wpe|position|pos_|lm_head|head|classifier|logit|norm|\bln|query|key|q_proj|k_proj|attn_[qk]|qkv|in_proj|relative|rope|anchor|mask|output/i;
+  /embed|embd|token|wte|wpe|position|pos_|lm_head|head|classifier|logit|norm|\bln|query|key|q_proj|k_proj|attn_[qk]|qkv|in_proj|relative|rope|anchor|mask|output|stft|spectrogram|mel|dct|filter_?bank|basis|window/i;
 
 /** @throws FormatError | SourceError from the readers */
 export function testOrder(original: Frame, suspect: Frame): OrderTest {
@@ -53,7 +62,33 @@ export function testOrder(original: Frame, suspect: Frame): OrderTest {
     if (space !== undefined) seen.add(space);
     return [countFixed(pair)];
   });
-  return { layers, basis, evidenceBits: basis === 'topology' ? toPooledBits(layers) : toSecondBits(layers) };
+  const evidenceBits = basis === 'topology' ? toPooledBits(layers) : toSecondBits(layers);
+  const decisive = layers.filter(isDecisive);
+  return {
+    layers,
+    basis,
+    evidenceBits,
+    decisive: decisive.map(({ name }) => name),
+    isNarrow: isNarrow(decisive, layers),
+  };
+}
+
+/** A layer that has this many bits of its own (log2 of k!, less its tries) is above chance. */
+const DECISIVE_BITS = 8;
+/** Decisive layers with fewer of all neurons than this do not speak for the rest. */
+const NARROW_SHARE = 0.25;
+/** Tables that one front end has: real and imaginary parts of a transform, a filter bank. */
+const TABLES_MAX = 3;
+
+function isDecisive({ fixed, tries }: OrderedLayer): boolean {
+  return toLogFactorial(fixed) / Math.LN2 - Math.log2(tries) >= DECISIVE_BITS;
+}
+
+function isNarrow(decisive: readonly OrderedLayer[], layers: readonly OrderedLayer[]): boolean {
+  if (decisive.length === 0 || decisive.length === layers.length) return false;
+  const count = (some: readonly OrderedLayer[]): number => some.reduce((sum, { neurons }) => sum + neurons, 0);
+  const areTables = decisive.length <= TABLES_MAX && decisive.every(({ isSame }) => isSame);
+  return areTables || count(decisive) < NARROW_SHARE * count(layers);
 }
 
 /** True when the output axis of the layer is neurons that could stand in any order. */
@@ -69,12 +104,23 @@ function countFixed({ layer, ours, theirs, orders }: TensorPair): OrderedLayer {
   const outAxis = layer.outAxis ?? 0;
   const neurons = spreadIndices(shape[outAxis], LINEAGE_LIMITS.orderNeuronsMax);
   const places = toRowPlaces(shape, outAxis, neurons);
-  const a = toUnitRows(readAt(ours, places), neurons.length);
+  const values = readAt(ours, places);
+  const a = toUnitRows(values, neurons.length);
   const matched = orders.map((order) => {
-    const b = toUnitRows(readAt(theirs.tensor, toTheirPlaces(order, places)), neurons.length);
-    return countInPlace(a, b, neurons.length);
+    const other = readAt(theirs.tensor, toTheirPlaces(order, places));
+    const fixed = countInPlace(a, toUnitRows(other, neurons.length), neurons.length);
+    return { fixed, isSame: areSame(values, other) };
   });
-  return { name: layer.name, neurons: neurons.length, fixed: Math.max(...matched), tries: matched.length };
+  const best = matched.reduce((found, one) => (one.fixed > found.fixed ? one : found));
+  return { name: layer.name, neurons: neurons.length, ...best, tries: matched.length };
+}
+
+/** Half precision has 11 bits: what was stored in it differs from its origin by at most this share of the largest number. */
+const HALF_ROUNDING = 2 ** -11;
+
+function areSame(a: Float32Array, b: Float32Array): boolean {
+  const largest = a.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
+  return a.every((value, i) => Math.abs(value - b[i]) <= HALF_ROUNDING * largest);
 }
 
 /** A fixed public key: the shuffle below must not depend on any model. */

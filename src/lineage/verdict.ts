@@ -5,7 +5,7 @@ import type { OrderTest } from './order-test.ts';
 import { BUILT_IN, type Verdict } from './rule.ts';
 
 /** Why nothing can be told. */
-export type UntoldCode = 'architectures-differ' | 'neurons-unknown' | 'too-few-neurons' | 'between';
+export type UntoldCode = 'architectures-differ' | 'neurons-unknown' | 'too-few-neurons' | 'few-layers' | 'between';
 
 export interface LineageJudgement {
   readonly verdict: Verdict;
@@ -35,11 +35,16 @@ export function toOrderBits({ evidenceBits }: OrderTest, originals: number): num
   return evidenceBits - Math.log2(originals);
 }
 
+/** Whether order alone decides: enough evidence, from more than what could be a table that both models were given. */
+export function isByOrder(order: OrderTest, originals: number): boolean {
+  return !order.isNarrow && toOrderBits(order, originals) >= ORDER_BITS;
+}
+
 /** File order first, then neurons; "unrelated" and "inconclusive" when neither shows a common past. */
 export function judgeLineage(fit: Fit, findings: readonly OriginalFinding[]): LineageJudgement {
   const orderBits = findings.map(({ order }) => toOrderBits(order, findings.length));
-  const byOrder = toLargest(orderBits);
-  if (orderBits[byOrder] >= ORDER_BITS) {
+  const byOrder = toLargest(orderBits.map((bits, index) => (findings[index].order.isNarrow ? 0 : bits)));
+  if (isByOrder(findings[byOrder].order, findings.length)) {
     const reason = toOrderWords(findings[byOrder], orderBits[byOrder]);
     return derived('file-order', byOrder, reason, [DIRECTION]);
   }
@@ -66,7 +71,9 @@ function derived(
 /** "unrelated" is said only when every original was compared and none shows more than independent models do. */
 function judgeSilence(fit: Fit, findings: readonly OriginalFinding[]): LineageJudgement {
   const nothing = { original: null, notes: [SILENCE] };
-  const untold = findings.map((finding, index) => findUntold(fit.coverage[index], finding));
+  const untold = findings.map(
+    (finding, index) => findNarrow(finding, findings.length) ?? findUntold(fit.coverage[index], finding),
+  );
   const first = untold.find((found) => found !== null);
   if (first) {
     return {
@@ -85,6 +92,15 @@ function judgeSilence(fit: Fit, findings: readonly OriginalFinding[]): LineageJu
 interface Untold {
   readonly code: UntoldCode;
   readonly words: string;
+}
+
+/** Order that only a possible front end keeps: too much for "unrelated", too little for "derived". */
+function findNarrow({ order }: OriginalFinding, originals: number): Untold | null {
+  if (!order.isNarrow || toOrderBits(order, originals) < ORDER_BITS) return null;
+  return {
+    code: 'few-layers',
+    words: `of ${order.layers.length} layers only these agree: ${order.decisive.join(', ')}; a fixed table or a shared front end?`,
+  };
 }
 
 function findUntold(coverage: number, { agreement, judged }: OriginalFinding): Untold | null {
@@ -112,11 +128,16 @@ function findUntold(coverage: number, { agreement, judged }: OriginalFinding): U
   return { code: 'between', words: toAgreementWords({ agreement, judged }) };
 }
 
-function toOrderWords({ order: { layers, basis } }: OriginalFinding, bits: number): string {
+/** Names that a reason lists. */
+const NAMES_MAX = 4;
+
+function toOrderWords({ order: { layers, basis, decisive } }: OriginalFinding, bits: number): string {
   const fixed = layers.reduce((sum, layer) => sum + layer.fixed, 0);
   const neurons = layers.reduce((sum, layer) => sum + layer.neurons, 0);
   const taken = basis === 'topology' ? '' : "; that rows are neurons is taken from the tensors' names";
-  return `${fixed} of ${neurons} neurons in ${layers.length} layers stand where the original has them: at most 2^-${bits.toFixed(1)} under independent initialisation, after all tries${taken}`;
+  const more = decisive.length > NAMES_MAX ? ` and ${decisive.length - NAMES_MAX} more` : '';
+  const shown = decisive.length === 0 ? '' : `; above chance: ${decisive.slice(0, NAMES_MAX).join(', ')}${more}`;
+  return `${fixed} of ${neurons} neurons in ${layers.length} layers stand where the original has them: at most 2^-${bits.toFixed(1)} under independent initialisation, after all tries${shown}${taken}`;
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
