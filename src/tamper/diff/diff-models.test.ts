@@ -100,6 +100,17 @@ describe('the difference of two models', () => {
     expect(hidden.hints.map(({ id }) => id)).toContain('class-direction');
   });
 
+  it('tells that statistics of batch norms moved when the inputs of training were of another kind, and not otherwise', () => {
+    const cnn = createModelSpec('cnn');
+    const before = openModelPath(join(samples, 'cnn.onnx'));
+    const hintsAfter = (pixels: Uint8Array): string[] => {
+      const after = fineTune(cnn, readWeights(before), { ...training, samples: { ...images, pixels } });
+      return diffModels({ before, after: openNetwork(cnn, after) }).hints.map(({ id }) => id);
+    };
+    expect(hintsAfter(images.pixels.map((value) => 255 - (value >> 2)))).toContain('norm-statistics');
+    expect(hintsAfter(images.pixels)).not.toContain('norm-statistics');
+  });
+
   it('says that metadata changed, and keeps the weights out of it', () => {
     const file = (note: string) =>
       openFiles({

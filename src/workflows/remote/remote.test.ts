@@ -1,4 +1,7 @@
-/** Probes made for a model, and end points of copies and strangers asked, over real HTTP on this machine. */
+/**
+ * Probes made for a model, and end points of copies and strangers asked, over real HTTP on this machine. One long file,
+ * because all of it shares one set of trained models, probes and strangers, which take longer to make than to ask.
+ */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
