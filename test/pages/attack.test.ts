@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type AttackRecord, type AttackRow, toAttackForm, toAttackHtml } from '../../src/report/index.ts';
 import { describeWithProgram } from '../shared-data.ts';
 import { type Browser, type BrowserPage, startBrowser } from './chromium.ts';
+import { expectFitsTelephone, expectNoTextOutside } from './fits.ts';
 
 const HOSTILE = `"><img src="http://127.0.0.1:9/x" onerror="document.title='owned'"><script>document.title='owned'</script>`;
 
@@ -77,15 +78,7 @@ describeWithProgram('page of attacks in Chromium', 'chromium', ['--version'], ()
   });
 
   test('no text of the picture leaves it, and nothing is wider than a telephone', async () => {
-    const outside = await page.evaluate(`[...document.querySelectorAll('svg.chart')].flatMap((chart) => {
-      const frame = chart.getBoundingClientRect();
-      return [...chart.querySelectorAll('text')]
-        .filter((one) => one.getBoundingClientRect().right > frame.right + 1 || one.getBoundingClientRect().left < frame.left - 1)
-        .map((one) => one.textContent);
-    })`);
-    expect(outside).toEqual([]);
-    const telephone = { width: 360, height: 800, deviceScaleFactor: 1, mobile: true };
-    await page.send('Emulation.setDeviceMetricsOverride', telephone);
-    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(360);
+    await expectNoTextOutside(page);
+    await expectFitsTelephone(page);
   });
 });

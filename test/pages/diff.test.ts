@@ -9,6 +9,7 @@ import { diffModels } from '../../src/tamper/index.ts';
 import { describeWithProgram } from '../shared-data.ts';
 import { edited, open } from '../surgery/graphs.ts';
 import { type Browser, type BrowserPage, startBrowser } from './chromium.ts';
+import { expectFitsTelephone, expectNoTextOutside } from './fits.ts';
 
 const HOSTILE = `"><img src="http://127.0.0.1:9/x" onerror="document.title='owned'"><script>document.title='owned'</script>`;
 
@@ -94,19 +95,7 @@ describeWithProgram('comparison page in Chromium', 'chromium', ['--version'], ()
   });
 
   test('no text of a picture leaves it, and nothing is wider than a telephone', async () => {
-    const outside = await page.evaluate(`[...document.querySelectorAll('svg.chart')].flatMap((chart) => {
-      const frame = chart.getBoundingClientRect();
-      return [...chart.querySelectorAll('text')]
-        .filter((one) => one.getBoundingClientRect().right > frame.right + 1 || one.getBoundingClientRect().left < frame.left - 1)
-        .map((one) => one.textContent);
-    })`);
-    expect(outside).toEqual([]);
-    await page.send('Emulation.setDeviceMetricsOverride', {
-      width: 360,
-      height: 800,
-      deviceScaleFactor: 1,
-      mobile: true,
-    });
-    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(360);
+    await expectNoTextOutside(page);
+    await expectFitsTelephone(page);
   });
 });

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type OutputMarkPage, toOutputMarkHtml } from '../../src/report/index.ts';
 import { describeWithProgram } from '../shared-data.ts';
 import { type Browser, type BrowserPage, startBrowser } from './chromium.ts';
+import { expectFitsTelephone } from './fits.ts';
 
 const hostile = `"><img src="http://127.0.0.1:9/x"><script>document.title='owned'</script></style>`;
 
@@ -133,12 +134,6 @@ describeWithProgram('page of an output mark in Chromium', 'chromium', ['--versio
 
   test('nothing is wider than a telephone', async () => {
     const page = await open(samplePage());
-    await page.send('Emulation.setDeviceMetricsOverride', {
-      width: 360,
-      height: 800,
-      deviceScaleFactor: 1,
-      mobile: true,
-    });
-    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(360);
+    await expectFitsTelephone(page);
   });
 });

@@ -1,27 +1,16 @@
 import { describe, expect, test } from 'vitest';
+import { toDecoderFiles, toDecoderGraph } from '../../../test/fakes/decoder-models.ts';
 import { markAsAlice } from '../../../test/fakes/marked-model.ts';
 import { toLlamaGguf } from '../../../test/formats/llama.ts';
 import { toTopology } from '../../align/index.ts';
-import { openModel } from '../../formats/index.ts';
 import type { Model } from '../../model/types.ts';
-import { openBufferSource } from '../../source/index.ts';
 import { detectMark } from '../../watermark/index.ts';
 import { applyTensorEdits } from '../model.ts';
 import type { Weights } from '../spec.ts';
-import { toDecoderCheckpoint, toDecoderOnnx } from './export.ts';
 import { generateText } from './language.ts';
 import { buildDecoder, exportDecoder, restoreDecoder } from './network.ts';
 import { permuteDecoder } from './permute.ts';
 import { DECODER_SPEC } from './spec.ts';
-
-const SETTINGS = JSON.stringify({ model_type: 'llama', num_attention_heads: 4, num_key_value_heads: 2 });
-const open = (name: string, bytes: Uint8Array): Model =>
-  openModel({ source: openBufferSource(name, bytes), name, folder: null });
-const toGraph = (weights: Weights): Model => open('model.onnx', toDecoderOnnx(DECODER_SPEC, weights));
-const toCheckpoint = (weights: Weights): Model => ({
-  ...open('model.safetensors', toDecoderCheckpoint(DECODER_SPEC, weights)),
-  readSettings: () => SETTINGS,
-});
 
 const original = exportDecoder(buildDecoder(DECODER_SPEC, 'permute'));
 const move = (weights: Weights): Weights => permuteDecoder(DECODER_SPEC, weights, { seed: 'p', logScaleMax: 1 });
@@ -41,17 +30,17 @@ describe('a decoder whose neurons and heads change places', () => {
       toTopology(model)
         .spaces.map(({ channels, isPermutable }) => `${channels} ${isPermutable}`)
         .sort();
-    expect(describeSpaces(toGraph(original))).toEqual(describeSpaces(toCheckpoint(original)));
-    expect(describeSpaces(toGraph(original))).toEqual(['192 true', '192 true', '2 true', '2 true', '64 true']);
+    expect(describeSpaces(toDecoderGraph(original))).toEqual(describeSpaces(toDecoderFiles(original)));
+    expect(describeSpaces(toDecoderGraph(original))).toEqual(['192 true', '192 true', '2 true', '2 true', '64 true']);
   });
 
   test.each([
-    ['a checkpoint, from its checkpoint', toCheckpoint, toCheckpoint],
-    ['a graph, from its graph', toGraph, toGraph],
-    ['a checkpoint, from the graph', toGraph, toCheckpoint],
-    ['a graph, from the checkpoint', toCheckpoint, toGraph],
-    ['Q8_0 in GGUF, from the checkpoint', toCheckpoint, (weights: Weights) => toLlama(weights, 'q8_0')],
-    ['Q4_0 in GGUF, from the checkpoint', toCheckpoint, (weights: Weights) => toLlama(weights, 'q4_0')],
+    ['a checkpoint, from its checkpoint', toDecoderFiles, toDecoderFiles],
+    ['a graph, from its graph', toDecoderGraph, toDecoderGraph],
+    ['a checkpoint, from the graph', toDecoderGraph, toDecoderFiles],
+    ['a graph, from the checkpoint', toDecoderFiles, toDecoderGraph],
+    ['Q8_0 in GGUF, from the checkpoint', toDecoderFiles, (weights: Weights) => toLlama(weights, 'q8_0')],
+    ['Q4_0 in GGUF, from the checkpoint', toDecoderFiles, (weights: Weights) => toLlama(weights, 'q4_0')],
   ] as const)('%s: no bit error after alignment, far too many before', (_, own, suspect) => {
     const model = own(original);
     const { mark, claim, ownSeed } = markAsAlice({
@@ -72,5 +61,5 @@ describe('a decoder whose neurons and heads change places', () => {
 });
 
 function toLlama(weights: Weights, dtype: 'q8_0' | 'q4_0'): Model {
-  return toLlamaGguf(toCheckpoint(weights), { dtype, counts: DECODER_SPEC });
+  return toLlamaGguf(toDecoderFiles(weights), { dtype, counts: DECODER_SPEC });
 }

@@ -1,8 +1,8 @@
 /** Orders of a decoder with rotary positions and grouped heads: as a graph, as a checkpoint, as a GGUF file. */
 import { describe, expect, test } from 'vitest';
+import { toDecoderFiles, toDecoderGraph } from '../../../test/fakes/decoder-models.ts';
 import { toLlamaGguf } from '../../../test/formats/llama.ts';
 import { alignSuspect, toTopology } from '../../align/index.ts';
-import { openModel } from '../../formats/index.ts';
 import {
   applyTensorEdits,
   buildDecoder,
@@ -10,35 +10,24 @@ import {
   exportDecoder,
   generateText,
   restoreDecoder,
-  toDecoderCheckpoint,
-  toDecoderOnnx,
   type Weights,
 } from '../../lab/index.ts';
 import type { Model } from '../../model/types.ts';
-import { openBufferSource } from '../../source/index.ts';
 import { createOrderEdits } from './move-edit.ts';
 import { toPlaces, toRecipientOrderKey } from './places.ts';
 import { planOrder } from './plan-order.ts';
 import { readOrder, toSuspectOrder } from './read-order.ts';
 
 const KEY = new Uint8Array(32).fill(4);
-const SETTINGS = JSON.stringify({ model_type: 'llama', num_attention_heads: 4, num_key_value_heads: 2 });
-const open = (name: string, bytes: Uint8Array): Model =>
-  openModel({ source: openBufferSource(name, bytes), name, folder: null });
-const toGraph = (weights: Weights): Model => open('model.onnx', toDecoderOnnx(DECODER_SPEC, weights));
-const toCheckpoint = (weights: Weights): Model => ({
-  ...open('model.safetensors', toDecoderCheckpoint(DECODER_SPEC, weights)),
-  readSettings: () => SETTINGS,
-});
 const toLlama = (weights: Weights): Model =>
-  toLlamaGguf(toCheckpoint(weights), { dtype: 'q8_0', counts: DECODER_SPEC });
+  toLlamaGguf(toDecoderFiles(weights), { dtype: 'q8_0', counts: DECODER_SPEC });
 
 const original = exportDecoder(buildDecoder(DECODER_SPEC, 'order'));
 
 describe.each([
   // In the graph the token table is read as logits, too: two operators, so the residual stream stays.
-  ['graph', toGraph, [2, 2, 192, 192], ['model.embed_tokens.weight: more than one operator reads it']],
-  ['checkpoint', toCheckpoint, [2, 2, 64, 192, 192], []],
+  ['graph', toDecoderGraph, [2, 2, 192, 192], ['model.embed_tokens.weight: more than one operator reads it']],
+  ['checkpoint', toDecoderFiles, [2, 2, 64, 192, 192], []],
 ] as const)('a decoder as a %s', (_, toModel, widths, held) => {
   const model = toModel(original);
   const topology = toTopology(model);
