@@ -48,7 +48,7 @@ export interface TextReport extends TextReading {
 }
 
 /**
- * The strongest reading over all marks that the words fit, each of which is one trial.
+ * The strongest reading over all marks that the words fit, each of which is one trial; the earliest of equals.
  * @throws WorkflowError CLAIM_NOT_FOUND | TEXT_MARK_NOT_FOUND | SEED_…; WatermarkError WATERMARK_TEXT_MALFORMED |
  *   WATERMARK_TEXT_WORDS | WATERMARK_ANNEX_… | WATERMARK_SEED_MISMATCH; SignError; SourceError
  */
@@ -81,7 +81,13 @@ export function detectText(services: Services, openSession: () => Session, optio
       notes: toNotes(words, recorded),
     };
   });
-  return reports.reduce((a, b) => (b.evidenceBits > a.evidenceBits ? b : a));
+  return reports.reduce((a, b) => (isStronger(b, a) ? b : a));
+}
+
+/** Of marks that read the same, the one that the ledger took in first. */
+function isStronger(a: TextReport, b: TextReport): boolean {
+  if (a.evidenceBits !== b.evidenceBits) return a.evidenceBits > b.evidenceBits;
+  return (a.recorded?.leafIndex ?? Infinity) < (b.recorded?.leafIndex ?? Infinity);
 }
 
 function findRecord({ recorder }: Session, { digest }: StoredAnnex): AnnexRecord | null {
