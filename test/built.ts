@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { describe } from 'vitest';
+import { describeWhere } from './shared-data.ts';
 
 const dist = resolve(import.meta.dirname, '../dist');
 
@@ -13,8 +13,7 @@ export function builtUrl(module: string): string {
 
 /** `describe` that runs when the module is built, and else is skipped under a name that says so. */
 export function describeWithBuilt(name: string, module: string, body: () => void): void {
-  if (existsSync(join(dist, module))) describe(name, body);
-  else describe.skip(`${name} [needs npm run build]`, body);
+  describeWhere(existsSync(join(dist, module)), name, 'npm run build', body);
 }
 
 /** Absolute path of a built module. */

@@ -3,8 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe } from 'vitest';
-import { hasProgram } from './shared-data.ts';
+import { describeWhere, hasProgram } from './shared-data.ts';
 
 const gopath = '/usr/share/gocode';
 const source = join(import.meta.dirname, 'oracles/go/main.go');
@@ -37,7 +36,6 @@ export function askGoJudge(cases: readonly JudgeCase[]): string[] {
 
 /** `describe` that runs when Go and its packages are installed, and else is skipped under a name that says so. */
 export function describeWithGoJudge(name: string, body: () => void): void {
-  if (hasProgram('go', ['version']) && existsSync(join(gopath, 'src/golang.org/x/mod/sumdb/note')))
-    describe(name, body);
-  else describe.skip(`${name} [needs go and golang-golang-x-mod-dev]`, body);
+  const isThere = hasProgram('go', ['version']) && existsSync(join(gopath, 'src/golang.org/x/mod/sumdb/note'));
+  describeWhere(isThere, name, 'go and golang-golang-x-mod-dev', body);
 }

@@ -5,7 +5,7 @@ import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync, wri
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe } from 'vitest';
+import { describeWhere } from './shared-data.ts';
 
 export interface Postgres {
   readonly port: number;
@@ -44,8 +44,7 @@ function findOwner(): { readonly uid: number; readonly gid: number } | undefined
 
 /** `describe` that runs when a PostgreSQL server is installed, and else is skipped under a name that says so. */
 export function describeWithPostgres(name: string, body: () => void): void {
-  if (findPrograms() !== undefined) describe(name, body);
-  else describe.skip(`${name} [needs postgresql]`, body);
+  describeWhere(findPrograms() !== undefined, name, 'postgresql', body);
 }
 
 export async function createPostgres(options: { readonly isTls?: boolean } = {}): Promise<Postgres> {

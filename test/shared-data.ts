@@ -13,15 +13,20 @@ export function sharedData(...parts: readonly string[]): string {
 
 export const hasSharedData = existsSync(root);
 
-/** `describe` that runs when the shared data is there, and else is skipped under a name that says so. */
-export function describeWithShared(name: string, body: () => void): void {
-  if (hasSharedData) describe(name, body);
-  // The body would read the data while tests are collected, skipped or not.
+/** `describe` that runs when what it needs is there, and else is skipped under a name that says what is missing. */
+export function describeWhere(isThere: boolean, name: string, needed: string, body: () => void): void {
+  if (isThere) describe(name, body);
+  // The body would read and start what is missing while tests are collected, skipped or not.
   else {
-    describe.skip(`${name} [needs ../shared/data]`, () => {
+    describe.skip(`${name} [needs ${needed}]`, () => {
       test('all of it', () => undefined);
     });
   }
+}
+
+/** `describe` that runs when the shared data is there. */
+export function describeWithShared(name: string, body: () => void): void {
+  describeWhere(hasSharedData, name, '../shared/data', body);
 }
 
 /** True when `command --version` (or the given arguments) can be run. */
@@ -34,8 +39,7 @@ export function hasProgram(command: string, args: readonly string[] = ['--versio
   }
 }
 
-/** `describe` that runs when another program is installed, and else is skipped under a name that says so. */
+/** `describe` that runs when another program is installed. */
 export function describeWithProgram(name: string, program: string, args: readonly string[], body: () => void): void {
-  if (hasProgram(program, args)) describe(name, body);
-  else describe.skip(`${name} [needs ${program}]`, body);
+  describeWhere(hasProgram(program, args), name, program, body);
 }

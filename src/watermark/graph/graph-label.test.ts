@@ -7,6 +7,7 @@ import type { RuntimeTensor } from '../../model/runtime.ts';
 import { readDocString, toSafetensors } from '../../formats/index.ts';
 import { editGraph, validateGraph } from '../../surgery/index.ts';
 import { codeOf } from '../../../test/error-code.ts';
+import { importable } from '../../../test/importable.ts';
 import { openBytes, runPlan } from '../../../test/formats/models.ts';
 import * as P from '../../../test/formats/proto.ts';
 import { optimise } from '../../../test/optimised.ts';
@@ -22,6 +23,14 @@ import { toShownPayload, toTextPayload } from '../payload.ts';
 
 const samples = join(import.meta.dirname, '../../../samples');
 const payload = toTextPayload('uuid', '8d3bd51c-6e23-4b6b-9f39-3f8f7d1f0a55');
+
+/**
+ * Four steps of float32, of the largest output: a reordered layer sums hundreds of products in another order, and each
+ * engine rounds those sums in its own way (three steps on WebAssembly).
+ */
+const ROUNDING = 4 * 2 ** -23;
+
+const hasNode = await importable('onnxruntime-node');
 
 const label = (bytes: Uint8Array, kind: GraphLabelKind): Uint8Array =>
   runPlan(planGraphLabel({ model: openBytes(bytes, 'm.onnx'), kind, payload }));
@@ -58,25 +67,31 @@ describe.each(['mlp.onnx', 'cnn.onnx'])('a label in the graph of %s', (name) => 
     expect(validateGraph(openBytes(labelled, 'm.onnx')).count).toBe(0);
     const [before, after] = [await answer(bytes), await answer(labelled)];
     expect(after.length).toBe(before.length);
+    const largest = before.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
     before.forEach((value, i) => {
-      expect(Math.abs(after[i] - value)).toBeLessThanOrEqual(1e-6 * Math.max(1, Math.abs(value)));
+      expect(Math.abs(after[i] - value)).toBeLessThanOrEqual(ROUNDING * largest);
     });
     const removed = runPlan(planGraphLabelRemoval({ model: openBytes(labelled, 'm.onnx'), kind }));
     expect(read(removed, kind)).toBeUndefined();
     expect([...(await answer(removed))]).toEqual([...before]);
   });
 
-  test.each(
-    GRAPH_LABEL_KINDS.flatMap((kind) => (['basic', 'extended', 'all'] as const).map((level) => ({ kind, level }))),
-  )('$kind in what onnxruntime saves after $level optimisation: as the table says', async ({ kind, level }) => {
-    const optimised = await optimise(label(bytes, kind), level);
-    // Only convolutions change their layout; whether they do depends on the processor.
-    if (kind === 'channels' && level === 'all') {
-      if (name === 'mlp.onnx') expect(read(optimised, kind)).toBe(toShownPayload(payload));
-      return;
-    }
-    expect(read(optimised, kind) === toShownPayload(payload)).toBe(KEPT_BY_ONNXRUNTIME[kind].includes(level));
-  });
+  test
+    .runIf(hasNode)
+    .each(
+      GRAPH_LABEL_KINDS.flatMap((kind) => (['basic', 'extended', 'all'] as const).map((level) => ({ kind, level }))),
+    )(
+    '$kind in what onnxruntime saves after $level optimisation [needs onnxruntime-node]: as the table says',
+    async ({ kind, level }) => {
+      const optimised = await optimise(label(bytes, kind), level);
+      // Only convolutions change their layout; whether they do depends on the processor.
+      if (kind === 'channels' && level === 'all') {
+        if (name === 'mlp.onnx') expect(read(optimised, kind)).toBe(toShownPayload(payload));
+        return;
+      }
+      expect(read(optimised, kind) === toShownPayload(payload)).toBe(KEPT_BY_ONNXRUNTIME[kind].includes(level));
+    },
+  );
 });
 
 describe('labels in the graph are refused', () => {
