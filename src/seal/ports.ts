@@ -43,6 +43,49 @@ export interface KeyUnwrapper {
   unwrapKey(request: { readonly wrapped: WrappedKey; readonly context: KeyContext }): Promise<Uint8Array | null>;
 }
 
+export type KeyVersionState = 'enabled' | 'disabled' | 'destroyed';
+
+export interface KeyVersionDescription {
+  readonly version: string;
+  /** RFC 3339, UTC, milliseconds; null where the service does not tell. */
+  readonly createdAt: string | null;
+  readonly state: KeyVersionState;
+}
+
+/** What a provider tells of its key; nothing in it is secret. */
+export interface KeyDescription {
+  /** As in {@link WrappedKey}. */
+  readonly type: string;
+  readonly keyRef: string;
+  /** The version that wraps from now on. */
+  readonly currentVersion: string;
+  /** Ascending; where a service keeps its versions to itself, the ones that are known. */
+  readonly versions: readonly KeyVersionDescription[];
+  /** What this provider is good for, such as "same machine: for trial"; null when nothing is to be said. */
+  readonly standing: string | null;
+}
+
+/**
+ * A key of a service. The optional methods exist exactly where the service can do it; who calls them has to expect
+ * their absence.
+ */
+export interface KeyProvider extends KeyWrapper, KeyUnwrapper {
+  /** @throws SealError KEY_PROVIDER_UNAVAILABLE | KEY_REFUSED */
+  describe(): Promise<KeyDescription>;
+  /** Makes a new version that wraps from now on; older ones still unwrap. Returns its name. */
+  rotate?(): Promise<string>;
+  /**
+   * Wraps under the newest version inside the service: the data key never leaves it. The context is the one that
+   * `wrapped` is bound to, and the result's.
+   * @throws SealError as `unwrapKey`
+   */
+  rewrapKey?(request: { readonly wrapped: WrappedKey; readonly context: KeyContext }): Promise<WrappedKey>;
+  /** Stops a version from unwrapping. @throws SealError KEY_VERSION_GONE | KEY_VERSION_CURRENT */
+  disableVersion?(version: string): Promise<void>;
+  /** Ends connections, sessions and handles; the provider is not used afterwards. */
+  close?(): Promise<void>;
+}
+
 /** A sealed model that can be run. `release` ends it; nothing of its plaintext outlives a child process. */
 export interface SealedSession extends RuntimeSession {
   /** Which runtime loaded it. */

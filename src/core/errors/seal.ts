@@ -77,6 +77,12 @@ export const sealErrors = defineErrors({
     http: 501,
     fix: 'Use local:PATH until it is.',
   },
+  KEY_VERSION_CURRENT: {
+    message: 'The version wraps keys now: it is not disabled.',
+    exit: EXIT.usage,
+    http: 409,
+    fix: 'Rotate the key and rewrap the envelopes first.',
+  },
   KEY_STORE_MISSING: { message: 'The key file does not exist.', exit: EXIT.noKey, http: 404 },
   KEY_STORE_EXISTS: {
     message: 'The key file already exists, and a key is never overwritten.',
