@@ -1,5 +1,6 @@
 /** The one error class family: a code from a closed union, evidence as fields, the cause kept. */
 import { alignErrors } from './errors/align.ts';
+import { attestErrors } from './errors/attest.ts';
 import { cliErrors } from './errors/cli.ts';
 import { formatsErrors } from './errors/formats.ts';
 import { labErrors } from './errors/lab.ts';
@@ -28,6 +29,7 @@ export const ERRORS = {
   ...tamperErrors,
   ...sealErrors,
   ...ledgerErrors,
+  ...attestErrors,
   ...labErrors,
   ...runtimeErrors,
   ...queueErrors,
@@ -77,6 +79,7 @@ export class WatermarkError extends ModelwardError {}
 export class RemoteError extends ModelwardError {}
 export class TamperError extends ModelwardError {}
 export class SealError extends ModelwardError {}
+export class AttestError extends ModelwardError {}
 export class LabError extends ModelwardError {}
 export class LedgerError extends ModelwardError {}
 export class RuntimeError extends ModelwardError {}
