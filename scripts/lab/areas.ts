@@ -1,5 +1,6 @@
 /** The areas of the battery: their rows under rows/, their part of docs/lab.md under report/. */
 import { describeAnswers } from './report/answers.ts';
+import { describeScores } from './report/scores.ts';
 import { describeLineage } from './report/lineage.ts';
 import { describeLlm } from './report/llm.ts';
 import { describeAttacks } from './report/attack.ts';
@@ -10,6 +11,7 @@ import { describeProbes } from './report/probes.ts';
 import { describeText } from './report/text.ts';
 import { describeTriggers } from './report/triggers.ts';
 import { listAnswerRows } from './rows/answers.ts';
+import { listScoreRows } from './rows/scores.ts';
 import { listLineageRows } from './rows/lineage.ts';
 import { listLlmRows } from './rows/llm.ts';
 import { listAttackRows } from './rows/attack.ts';
@@ -26,6 +28,7 @@ const AREAS: readonly Area[] = [
   { listRows: listOrderRows, describe: describeOrder },
   { listRows: listLineageRows, describe: describeLineage },
   { listRows: listAnswerRows, describe: describeAnswers },
+  { listRows: listScoreRows, describe: describeScores },
   { listRows: listLlmRows, describe: describeLlm },
   { listRows: listProbeRows, describe: describeProbes },
   { listRows: listTextRows, describe: describeText },

@@ -16,6 +16,7 @@ export const STREAM_DOMAIN = {
   bits: 3,
   label: 4,
   dither: 5,
+  scoreSigns: 30,
   triggerInput: 40,
   triggerLabel: 41,
   triggerSample: 42,

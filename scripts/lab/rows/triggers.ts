@@ -256,7 +256,7 @@ function computeSet(model: ModelName): Promise<Figures> {
   const facts = toSetFacts(source);
   const { low, high, classes } = facts;
   const body: TriggerSetBody = {
-    ...{ v: 1, scheme: 'overlay/v1', classes, count: SET_COUNT, strength: 0.5 },
+    ...{ v: 1, scheme: 'overlay/v2', classes, count: SET_COUNT, strength: 0.5 },
     data: { digest: toHex(facts.digest), count: clean.count, shape: [...source.shape], low, high },
   };
   const set = toSetTriggers(body, deriveSeeds(secretOf(model)).trigger, { source, facts });
