@@ -5,11 +5,13 @@ import type { Model } from '../model/types.ts';
 import { createAlignedLayers } from './aligned-layer.ts';
 import { assign, type SimilarityMatrix } from './assignment.ts';
 import { type ChannelMaps, type LayerPair, toSuspectCounts } from './channel-maps.ts';
+import { listAttentions } from './heads/attention.ts';
+import { undoHeads } from './heads/undo.ts';
 import type { LoadLattice } from './lattice.ts';
 import { pairTensors } from './pairs.ts';
 import { addPiece, createLoader, isKnown, listPieces, type Piece, toLayerPairs } from './pieces.ts';
 import type { AlignedLayer, Topology } from './ports.ts';
-import { toScalarPairs } from './scalars.ts';
+import { type ScalarPair, toScalarPairs } from './scalars.ts';
 import { addScalarSimilarities } from './similarity.ts';
 
 /** Passes over all spaces; the first follows the graph, later ones use what is known on both sides. */
@@ -51,7 +53,26 @@ export function alignSuspect({ topology, original, suspect, progress = silentPro
     if (!space.isPermutable) maps.bySpace[index] = Int32Array.from({ length: space.channels }, (_, i) => i);
   });
   progress.step('alignment', SWEEPS_MAX * topology.spaces.length, 'items');
-  const load = createLoader();
+  const match = { topology, layers, maps, scalars, progress };
+  const plain = createLoader();
+  matchSpaces(match, plain);
+  const changes = undoHeads(listAttentions(topology, original, layers), maps, plain);
+  const load = changes.size === 0 ? plain : createLoader(changes);
+  if (changes.size > 0) matchSpaces(match, load);
+  progress.done();
+  return { layers: createAlignedLayers(layers, maps, load), ...countMoved(topology, maps), channelMaps: maps.bySpace };
+}
+
+interface Match {
+  readonly topology: Topology;
+  readonly layers: readonly LayerPair[];
+  readonly maps: ChannelMaps;
+  readonly scalars: readonly ScalarPair[];
+  readonly progress: Progress;
+}
+
+/** Sweeps over all spaces until nothing changes. */
+function matchSpaces({ topology, layers, maps, scalars, progress }: Match, load: LoadLattice): void {
   const neighbours = listNeighbours(topology);
   /** The maps around a space when it was last matched: while they stay, so does what would be found. */
   const seen = topology.spaces.map((): readonly (Int32Array | null)[] | null => null);
@@ -76,8 +97,6 @@ export function alignSuspect({ topology, original, suspect, progress = silentPro
     const changes = topology.spaces.map((_, index) => matchSpace(index));
     if (!changes.includes(true)) break;
   }
-  progress.done();
-  return { layers: createAlignedLayers(layers, maps, load), ...countMoved(topology, maps), channelMaps: maps.bySpace };
 }
 
 /** For each space those on the other axis of the layers around it: what its similarities depend on. */

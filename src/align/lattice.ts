@@ -37,6 +37,11 @@ export function isNumeric({ dtype }: TensorRef): boolean {
 
 export type LoadLattice = (shape: LayerShape) => Lattice;
 
+/** Changes the values of a loaded layer in place. */
+export type LatticeChange = (lattice: Lattice) => void;
+/** What is done to layers of a suspect when they are loaded, in order. */
+export type LatticeChanges = ReadonlyMap<LayerShape, readonly LatticeChange[]>;
+
 /** Elements decoded at once; whole blocks of every quantised type. */
 const PIECE_ELEMENTS = 256 * 1024;
 

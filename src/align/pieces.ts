@@ -3,7 +3,7 @@ import { findElementCount } from '../model/dtype.ts';
 import type { Model } from '../model/types.ts';
 import { type SimilarityMatrix, UNMATCHED } from './assignment.ts';
 import { type ChannelMaps, createLayerMapper, type LayerPair } from './channel-maps.ts';
-import { type Lattice, type LayerShape, type LoadLattice, toLattice } from './lattice.ts';
+import { type Lattice, type LatticeChanges, type LayerShape, type LoadLattice, toLattice } from './lattice.ts';
 import type { Pairs } from './pairs.ts';
 import type { Topology } from './ports.ts';
 import { addSimilarities, type Side } from './similarity.ts';
@@ -30,12 +30,13 @@ export function toLayerPairs(topology: Topology, original: Model, pairs: Pairs):
 /** Elements of loaded layers that are kept, both models together (128 MiB). */
 const LOADED_ELEMENTS_MAX = 32 * 1024 * 1024;
 
-/** Loads layers and keeps the ones used last. */
-export function createLoader(): LoadLattice {
+/** Loads layers, with what is to be changed in them, and keeps the ones used last. */
+export function createLoader(changes: LatticeChanges = new Map()): LoadLattice {
   const loaded = new Map<LayerShape, Lattice>();
   return (shape) => {
     const known = loaded.get(shape);
     const lattice = known ?? toLattice(shape);
+    if (known === undefined) for (const change of changes.get(shape) ?? []) change(lattice);
     loaded.delete(shape);
     loaded.set(shape, lattice);
     let total = [...loaded.values()].reduce((sum, item) => sum + item.values.length, 0);

@@ -15,6 +15,7 @@ export type * from './spec.ts';
 export * from './tasks/glyphs.ts';
 export * from './train.ts';
 export { toDecoderCheckpoint, toDecoderOnnx } from './decoder/export.ts';
+export { changeHeads, type HeadChangeOptions } from './decoder/change-heads.ts';
 export { generateText, toText, toTokens, WORDS } from './decoder/language.ts';
 export { type DecoderMoveOptions, permuteDecoder } from './decoder/permute.ts';
 export { buildDecoder, type Decoder, exportDecoder, restoreDecoder } from './decoder/network.ts';

@@ -12,6 +12,9 @@ export const ALIGN_LIMITS = {
   /** Features of all layers around a space of many channels together, and how many of the layers are looked at. */
   featuresAll: 1024,
   piecesMany: 24,
+  /** Entries of one attention head that are solved for, and entries of the other side that are compared for it. */
+  headWidthMax: 512,
+  headOthers: 1024,
   /** Neurons of one layer that are matched twice for lineage: two tables of all pairs take 128 MiB at this size. */
   viewChannelsMax: 4096,
   /** Elements of one layer that is read whole for that: 64 MiB as singles, in both models. */

@@ -17,7 +17,17 @@ import { listTensorShapes, restoreNetwork } from '../network.ts';
 import type { NetworkSpec, Weights } from '../spec.ts';
 import { generateGlyphs } from '../tasks/glyphs.ts';
 import { inferLogits, measureAccuracy } from '../train.ts';
-import { addNoise, distill, extractLabels, fineTune, overwrite, permute, prune, quantize } from './index.ts';
+import {
+  addNoise,
+  changeAttention,
+  distill,
+  extractLabels,
+  fineTune,
+  overwrite,
+  permute,
+  prune,
+  quantize,
+} from './index.ts';
 
 const samples = join(import.meta.dirname, '../../../samples');
 const few = generateGlyphs({ task: 'digits', stream: 'attack test', count: 400 });
@@ -55,6 +65,19 @@ describe('attacks', () => {
       const [old, now] = [weights.get(tensor)!, moved.get(tensor)!];
       const change = Math.hypot(...old.map((value, at) => value - now[at])) / Math.hypot(...old);
       expect(change, tensor).toBeGreaterThan(0.5);
+    }
+  });
+
+  test('attention mixed inside its heads computes the same from different weights', () => {
+    const spec = createModelSpec('transformer');
+    const weights = readSample('transformer');
+    const changed = changeAttention(spec, weights, '1');
+    const [before, after] = [weights, changed].map((held) => inferLogits(restoreNetwork(spec, held), few));
+    expect(toLargestDifference(before, after)).toBeLessThan(1e-4);
+    for (const [name, values] of changed) {
+      if (!/(query|key|value|out)\.weight/.test(name)) continue;
+      const old = weights.get(name)!;
+      expect(Math.hypot(...old.map((value, at) => value - values[at])) / Math.hypot(...old), name).toBeGreaterThan(0.5);
     }
   });
 

@@ -4,6 +4,7 @@ export { type CopyOptions, distill, extractLabels } from './distill.ts';
 export { fineTune, type FineTuneOptions } from './fine-tune.ts';
 export { addNoise, type NoiseOptions } from './noise.ts';
 export { overwrite, type OverwriteOptions } from './overwrite.ts';
+export { changeAttention } from './permute/change-attention.ts';
 export { permute, type PermuteOptions } from './permute/permute.ts';
 export { prune } from './prune.ts';
 export { quantize, type QuantizeOptions } from './quantize.ts';
