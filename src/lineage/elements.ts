@@ -24,12 +24,13 @@ export function readAt(tensor: TensorRef, places: Float64Array): Float32Array {
   const unit = toUnit(tensor.dtype);
   const gap = Math.max(unit.elements, Math.floor((GAP_BYTES / unit.bytes) * unit.elements));
   const found = new Float32Array(places.length);
+  const decode = createDecoder(tensor);
   for (let at = 0; at < order.length; ) {
     const first = places[order[at]] - (places[order[at]] % unit.elements);
     let end = at + 1;
     while (end < order.length && isTogether(places[order[end - 1]], places[order[end]], first, gap)) end++;
     const last = places[order[end - 1]];
-    const values = decode(tensor, first, Math.min(tensor.elementCount, last - (last % unit.elements) + unit.elements));
+    const values = decode(first, Math.min(tensor.elementCount, last - (last % unit.elements) + unit.elements));
     for (; at < end; at++) {
       const value = values[places[order[at]] - first];
       found[order[at]] = Number.isFinite(value) ? value : 0;
@@ -54,15 +55,25 @@ function toUnit(dtype: DType): { readonly elements: number; readonly bytes: numb
   return bits === 6 ? { elements: 4, bytes: 3 } : { elements: 8 / bits, bytes: 1 };
 }
 
-/** Elements [first, end); `first` begins a unit, and `end` ends one or the tensor. */
-function decode(tensor: TensorRef, first: number, end: number): Float64Array {
+/**
+ * Elements [first, end); `first` begins a unit, and `end` ends one or the tensor. The numbers are good until the next call:
+ * hundreds of runs a tensor would else pile up until they are collected.
+ */
+function createDecoder(tensor: TensorRef): (first: number, end: number) => Float64Array {
   const { dtype } = tensor;
   const unit = toUnit(dtype);
-  const values = new Float64Array(end - first);
-  const bytes = new Uint8Array(Math.ceil((values.length / unit.elements) * unit.bytes));
-  tensor.read((first / unit.elements) * unit.bytes, bytes);
-  if (isFloatDType(dtype)) decodeFloats(dtype, bytes, values);
-  else if (isBlockDType(dtype)) decodeBlocks(dtype, bytes, values);
-  else if (isIntDType(dtype)) decodeInts(dtype, bytes, values);
-  return values;
+  let values = new Float64Array(0);
+  let bytes = new Uint8Array(0);
+  return (first, end) => {
+    const count = end - first;
+    const size = Math.ceil((count / unit.elements) * unit.bytes);
+    if (values.length < count) values = new Float64Array(count);
+    if (bytes.length < size) bytes = new Uint8Array(size);
+    const [numbers, raw] = [values.subarray(0, count), bytes.subarray(0, size)];
+    tensor.read((first / unit.elements) * unit.bytes, raw);
+    if (isFloatDType(dtype)) decodeFloats(dtype, raw, numbers);
+    else if (isBlockDType(dtype)) decodeBlocks(dtype, raw, numbers);
+    else if (isIntDType(dtype)) decodeInts(dtype, raw, numbers);
+    return numbers;
+  };
 }

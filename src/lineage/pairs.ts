@@ -50,32 +50,64 @@ export interface TensorPair {
 
 /**
  * For each layer of `frame` the tensor of `other`: of its name, of its name at llama.cpp, or of its place among all that
- * have its shape. Null where nothing fits.
+ * have its shape. Null where nothing fits. Language models have hundreds of layers of one shape: which fit which is never
+ * kept for all of them.
  */
 export function pairFrames(frame: Frame, other: Frame): (TensorPair | null)[] {
-  const fits = frame.layers.map((own) => listFits(own, other));
-  const pairs = fits.map((own, i) => findNamed(frame.layers[i], own));
+  const byName = groupBy(other.layers, ({ layer }) => layer.name);
+  const byCommonName = groupBy(other.layers, ({ layer }) => findLlamaName(layer.name));
+  const pairs = frame.layers.map((own) => {
+    const common = findLlamaName(own.layer.name);
+    const renamed = common === null ? [] : (byCommonName.get(common) ?? []);
+    return findFit(own, [...(byName.get(own.layer.name) ?? []), ...renamed], other);
+  });
   const taken = new Set(pairs.map((pair) => pair?.theirs));
-  const open = fits.map((own) => own.filter(({ theirs }) => !taken.has(theirs)));
-  const rivals = new Map<string, number[]>();
-  open.forEach((own, i) => {
-    const key = own.map(({ theirs }) => theirs.tensor.name).join('\0');
-    if (pairs[i] === null && own.length > 0) rivals.set(key, [...(rivals.get(key) ?? []), i]);
+  const rivals = new Map<string, { readonly layers: number[]; readonly open: readonly FrameLayer[] }>();
+  frame.layers.forEach((own, i) => {
+    if (pairs[i] !== null) return;
+    const open = listFits(own, other).flatMap(({ theirs }) => (taken.has(theirs) ? [] : [theirs]));
+    if (open.length === 0) return;
+    const key = open.map(({ tensor }) => tensor.name).join('\0');
+    const group = rivals.get(key) ?? { layers: [], open };
+    group.layers.push(i);
+    rivals.set(key, group);
   });
   // Layers that fit the same free tensors are told apart by their order, when there are as many of both.
-  for (const group of rivals.values()) {
-    if (open[group[0]].length === group.length) for (const [at, i] of group.entries()) pairs[i] = open[i][at];
+  for (const { layers, open } of rivals.values()) {
+    if (open.length === layers.length) {
+      for (const [at, i] of layers.entries()) pairs[i] = findFit(frame.layers[i], [open[at]], other);
+    }
   }
   return pairs;
 }
 
+function groupBy(layers: readonly FrameLayer[], toKey: (layer: FrameLayer) => string | null) {
+  const groups = new Map<string, FrameLayer[]>();
+  for (const layer of layers) {
+    const key = toKey(layer);
+    if (key !== null) groups.set(key, [...(groups.get(key) ?? []), layer]);
+  }
+  return groups;
+}
+
+/** The first of some tensors that can hold the layer. */
+function findFit(own: FrameLayer, some: readonly FrameLayer[], other: Frame): TensorPair | null {
+  for (const theirs of some) {
+    const pair = toPair(own, theirs, other);
+    if (pair !== null) return pair;
+  }
+  return null;
+}
+
 /** Every tensor of `other` that can hold the layer. */
-export function listFits({ layer, tensor }: FrameLayer, other: Frame): TensorPair[] {
-  return other.layers.flatMap((theirs) => {
-    if (theirs.tensor.elementCount !== tensor.elementCount) return [];
-    const orders = toOrders(layer, theirs, other.model);
-    return orders.length === 0 ? [] : [{ layer, ours: tensor, theirs, orders }];
-  });
+export function listFits(own: FrameLayer, other: Frame): TensorPair[] {
+  return other.layers.flatMap((theirs) => toPair(own, theirs, other) ?? []);
+}
+
+function toPair({ layer, tensor }: FrameLayer, theirs: FrameLayer, other: Frame): TensorPair | null {
+  if (theirs.tensor.elementCount !== tensor.elementCount) return null;
+  const orders = toOrders(layer, theirs, other.model);
+  return orders.length === 0 ? null : { layer, ours: tensor, theirs, orders };
 }
 
 function toOrders(layer: Layer, theirs: FrameLayer, { graph, metadata }: Model): readonly ElementOrder[] {
@@ -89,13 +121,6 @@ function toOrders(layer: Layer, theirs: FrameLayer, { graph, metadata }: Model):
   if (!isRowMajor || !isRenamed || !layer.shape.every((dim, axis) => dim === shape[axis])) return usual;
   const { orders, isCertain } = listRotaryOrders({ ours: layer.name, theirs: theirs.tensor.name, shape, metadata });
   return isCertain ? orders : [...usual, ...orders];
-}
-
-function findNamed({ layer }: FrameLayer, fits: readonly TensorPair[]): TensorPair | null {
-  const common = findLlamaName(layer.name);
-  const named = fits.find(({ theirs }) => theirs.tensor.name === layer.name);
-  const renamed = fits.find(({ theirs }) => common !== null && findLlamaName(theirs.tensor.name) === common);
-  return named ?? renamed ?? null;
 }
 
 /** Where elements of the layer (row-major places) lie in the other tensor. */
