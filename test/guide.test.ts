@@ -56,6 +56,15 @@ const OWN_FILES: Readonly<Record<string, () => Promise<void> | void>> = {
     const name = readdirSync(join(place.home, 'claims')).find((file) => /^mlp.*\.claim\.json$/.test(file));
     cpSync(join(place.home, 'claims', name ?? ''), at('my.claim.json'));
   },
+  'cnn.claim.json': () => {
+    const copy = (folder: string, pattern: RegExp, name: string): void => {
+      const found = readdirSync(join(place.home, folder)).find((file) => pattern.test(file));
+      cpSync(join(place.home, folder, found ?? ''), at(name));
+    };
+    copy('claims', /^cnn.*\.claim\.json$/, 'cnn.claim.json');
+    copy('annexes', /\.recipient\..*\.annex\.json$/, 'acme.annex.json');
+    copy('annexes', /\.recipient-name\.json$/, 'acme.name.json');
+  },
   'other-1.onnx': () => {
     const few = generateGlyphs({ task: 'digits', stream: 'few', count: 1500 });
     for (const number of [1, 2, 3, 4]) {
@@ -108,6 +117,7 @@ const SAYS: readonly (readonly [RegExp, RegExp])[] = [
   [/^modelward detect/, /verdict: claim/],
   [/^modelward detect for-acme/, /acme/],
   [/^modelward recipients list/, /acme/],
+  [/^modelward recipients verify/, /verdict: claim[\s\S]*recipient +acme/],
   [/^modelward lineage/, /derived/],
   [/^modelward verify-remote/, /verdict: flag/],
   [/^modelward trigger verify/, /verdict: (claim|flag|supporting)/],

@@ -8,6 +8,7 @@ import { type CliContext, type CommandHost, onAction, toPathOption, withLazySess
 import { toPairs, toTable } from '../ui/table.ts';
 import type { TextLook } from '../ui/ui.ts';
 import { addOpenOptions, type OpenFlags, toOpenOptions } from './model-options.ts';
+import { toCodePairs } from './recipients/words.ts';
 import { toNumber } from './values.ts';
 
 interface DetectFlags extends OpenFlags {
@@ -103,13 +104,6 @@ const VERDICT_WORDS: Readonly<Record<DetectReport['verdict'], string>> = {
   inconclusive: 'Cannot tell.',
 };
 
-const ORDER_WORDS: Readonly<Record<RecipientReport['orderState'], string>> = {
-  recipient: "in the recipient's order",
-  original: 'in the order of the original',
-  reshuffled: 'reshuffled',
-  unread: 'not read',
-};
-
 const NOBODY_WORDS: Partial<Record<RecipientReport['verdict'], string>> = {
   ambiguous: 'ambiguous: ',
   unreadable: 'the register cannot be read: ',
@@ -118,19 +112,13 @@ const NOBODY_WORDS: Partial<Record<RecipientReport['verdict'], string>> = {
 /** Whose copy it is, and what says so. */
 function toRecipientPairs(recipient: RecipientReport | null): [string, string][] {
   if (recipient === null) return [];
-  const { verdict, number, id, evidenceBits, recipients, order, payload, orderState } = recipient;
+  const { verdict, number, id, evidenceBits, recipients } = recipient;
   const nobody = `${NOBODY_WORDS[verdict] ?? ''}nobody of ${recipients} is named`;
   const who = number === null ? nobody : `${id ?? 'unknown'} (number ${number} of ${recipients})`;
-  const agreements = order === null ? '' : `, ${order.agreements} of ${order.channels} where the key puts them`;
-  const lines: [string, string][] = [
+  return [
     ['recipient', number === null ? who : `${who}: ${verdict}, ${evidenceBits.toFixed(1)} bits`],
-    ['neurons', `${ORDER_WORDS[orderState]}${agreements}`],
+    ...toCodePairs(recipient),
   ];
-  if (payload !== null) {
-    const words = payload.decoded ? 'identifier decoded' : 'identifier not decoded';
-    lines.push(['payload', `${words}, ${payload.tagErrors} of ${payload.tagBits} bits wrong`]);
-  }
-  return lines;
 }
 
 function toText(report: DetectReport, { style, widthColumns }: TextLook): string {

@@ -38,6 +38,12 @@ export const workflowsErrors = defineErrors({
     http: 409,
     fix: 'Run the command again: it takes the next number. Nothing was released.',
   },
+  RECIPIENT_EXHIBIT_OTHER: {
+    message: 'A name or a proof belongs to none of the annexes that were shown.',
+    exit: EXIT.usage,
+    http: 409,
+    fix: 'Pass --name and --proof for annexes that are passed with --annex: the name file that "modelward recipients show" names, and what "modelward ledger prove" printed for the entry of the annex.',
+  },
   RECIPIENT_UNKNOWN: {
     message: 'No recipient of this home has this name or number.',
     exit: EXIT.usage,

@@ -40,6 +40,8 @@ export const WATERMARK_LIMITS = {
   recipientIdBytesMax: 200,
   /** Bits of orders that a model must have for a neuron-order code: what a claim needs, and as much again. */
   orderRoomBitsMin: 256,
+  /** Channels of all orders that a judge tries: some ten seconds of drawing. */
+  searchedChannelsMax: 200_000_000,
   /** Readings of whole marks that are spent on undoing recipients' orders where the original is not at hand, in weights. */
   undoneWeightsMax: 256_000_000,
   /** Bytes of a label: a logo fits, a hidden archive does not. */

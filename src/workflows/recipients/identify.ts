@@ -1,78 +1,19 @@
-/** Names the recipient whose copy a suspect comes from, with the original at hand or by undoing each recipient's order. */
-import type { Alignment, AlignOptions } from '../../align/index.ts';
+/** Names the recipient of a suspect for the owner, with the original at hand or by undoing each recipient's order. */
 import { findHexBytes, zeroize } from '../../core/bytes.ts';
-import type { Model } from '../../model/types.ts';
 import { ownerSeedBox } from '../../sign/index.ts';
-import { listMarkedLayers, openSubSeed } from '../../watermark/claim.ts';
-import { CLAIM_BITS, type DetectResult, FLAG_BITS } from '../../watermark/detect.ts';
-import { toLikeness, toSuspectOrder } from '../../watermark/order/index.ts';
-import {
-  deriveRecipientKeys,
-  type Identification,
-  identifyRecipient,
-  measurePayload,
-  measurePayloadInOrder,
-  type RecipientKeys,
-  type RecipientVerdict,
-  type SuspectPayload,
-  type SuspectReadings,
-  TAG_BITS,
-} from '../../watermark/recipient/index.ts';
-import type { Reference } from '../../watermark/reference.ts';
+import { openSubSeed } from '../../watermark/claim.ts';
+import { CLAIM_BITS, FLAG_BITS } from '../../watermark/detect.ts';
+import { deriveRecipientKeys, TAG_BITS } from '../../watermark/recipient/index.ts';
 import type { Services } from '../services.ts';
 import type { Session } from '../session.ts';
 import type { RecipientGroup } from './groups.ts';
+import { nameIn, type NamingOptions, type RecipientReport, toNamed, withoutAmbiguous } from './naming.ts';
 import { readUndone, type UndoneReading } from './undone.ts';
 
-/** What `detect` says of recipients. */
-export interface RecipientReport {
-  /**
-   * ambiguous: the evidence is for a number that stands for two copies, so nobody is named. unreadable: nobody was found, and
-   * a register could not be read.
-   */
-  readonly verdict: RecipientVerdict | 'ambiguous' | 'unreadable';
-  /** Number in the register; null when nobody is named. */
-  readonly number: number | null;
-  /** The ID that this home knows for the number. */
-  readonly id: string | null;
-  /** Of the code that says most, after all trials. */
-  readonly evidenceBits: number;
-  readonly trials: number;
-  /** Size of the register that was searched. */
-  readonly recipients: number;
-  /** Digest of the copy that the recipient was given, hex. */
-  readonly releasedDigest: string | null;
-  /**
-   * recipient: the neurons lie in the named recipient's order. original: as in the original. reshuffled: in another order
-   * than any that was given away, though the mark is there. unread: not aligned, or nothing to judge by.
-   */
-  readonly orderState: 'recipient' | 'original' | 'reshuffled' | 'unread';
-  readonly order: { readonly agreements: number; readonly channels: number; readonly evidenceBits: number } | null;
-  readonly payload: {
-    readonly decoded: boolean;
-    readonly tagBits: number;
-    readonly tagErrors: number;
-    readonly evidenceBits: number;
-  } | null;
-  /** The own mark with each recipient's order undone in turn; null with the original at hand, or where that was not done. */
-  readonly undone: { readonly number: number; readonly own: DetectResult; readonly evidenceBits: number } | null;
-  readonly notes: readonly string[];
-}
-
-export interface IdentifyOptions {
-  readonly suspect: Model;
-  readonly group: RecipientGroup;
-  /** Groups that are searched; each is one more trial. */
-  readonly groups: number;
-  /** What the own mark of the group's claim showed. */
-  readonly own: DetectResult | null;
-  /** Undefined when the original is not at hand. */
-  readonly reference: Reference | undefined;
-  readonly align: (options: AlignOptions) => Alignment;
-}
+export type { RecipientReport } from './naming.ts';
 
 /** @throws SignError | WatermarkError for the seed; FormatError | SourceError from the readers */
-export function identifyIn(services: Services, session: Session, options: IdentifyOptions): RecipientReport {
+export function identifyIn(services: Services, session: Session, options: NamingOptions): RecipientReport {
   const { group } = options;
   const { claim } = group.claim;
   const seedBox = ownerSeedBox({ secrets: session.owner.secrets, random: services.random });
@@ -80,20 +21,11 @@ export function identifyIn(services: Services, session: Session, options: Identi
   const original = findHexBytes(claim.commitment.preimage.originalDigest) ?? new Uint8Array(0);
   const keys = deriveRecipientKeys(seed, original);
   try {
-    const readings = readSuspect(services, options, keys);
+    const recipients = { order: toNumbers(group, 'order'), payload: toNumbers(group, 'payload') };
+    const report = nameIn(services, options, keys, recipients);
     const { suspect, reference } = options;
     const undone = reference === undefined ? readUndone(services, session, { suspect, group, keys }) : null;
-    const found = identifyRecipient(
-      readings,
-      keys,
-      {
-        order: toNumbers(group, 'order'),
-        payload: toNumbers(group, 'payload'),
-      },
-      options.groups,
-    );
-    const report = toReport(options, found, readings);
-    return withoutAmbiguous(undone === null ? report : withUndone(report, undone, options), group);
+    return withNotes(undone === null ? report : withUndone(report, undone, options), group);
   } finally {
     zeroize(seed, keys.order, keys.positions, keys.ids);
   }
@@ -103,7 +35,7 @@ export function identifyIn(services: Services, session: Session, options: Identi
 function withUndone(
   report: RecipientReport,
   { number, own, payload }: UndoneReading,
-  { group, groups }: IdentifyOptions,
+  { group, groups }: NamingOptions,
 ): RecipientReport {
   const priceBits = Math.log2(groups * report.recipients);
   const undone = { number, own, evidenceBits: Math.max(0, own.evidenceBits - priceBits) };
@@ -125,120 +57,13 @@ function withUndone(
   };
 }
 
-/** Two who hold one number hold the same order, identifier and tag: naming either could name the innocent. */
-function withoutAmbiguous(report: RecipientReport, { entries }: RecipientGroup): RecipientReport {
-  const isAmbiguous = entries.some(({ body, isAmbiguous }) => isAmbiguous && body.number === report.number);
-  if (!isAmbiguous) return report;
-  const note = `number ${report.number} was given to more than one recipient (RECIPIENT_NUMBER_TAKEN): neither is named`;
-  const nobody = { verdict: 'ambiguous', number: null, id: null, releasedDigest: null } as const;
-  return { ...report, ...nobody, notes: [...report.notes, note] };
-}
-
-function toNamed({ entries }: RecipientGroup, number: number | null) {
-  const entry = entries.find(({ body }) => body.number === number);
-  return { number, id: entry?.id ?? null, releasedDigest: entry?.body.releasedDigest ?? null };
+/** What this home knows of the one who is named. */
+function withNotes(report: RecipientReport, group: RecipientGroup): RecipientReport {
+  const checked = withoutAmbiguous(report, group);
+  if (checked.number === null || checked.id !== null) return checked;
+  return { ...checked, notes: [...checked.notes, 'this home does not know what the recipient is called'] };
 }
 
 function toNumbers({ entries }: RecipientGroup, code: 'order' | 'payload'): number[] {
   return [...new Set(entries.filter(({ body }) => body[code] !== null).map(({ body }) => body.number))];
-}
-
-interface GroupReadings extends SuspectReadings {
-  /** Cosine of the aligned weights with those of the original; 0 where nothing was aligned. */
-  readonly likeness: number;
-}
-
-function readSuspect(
-  { progress }: Services,
-  { suspect, group, reference, align }: IdentifyOptions,
-  keys: RecipientKeys,
-): GroupReadings {
-  const { claim } = group.claim;
-  const layers = listMarkedLayers(claim);
-  const hasPayload = group.entries.some(({ body }) => body.payload !== null);
-  const measured = hasPayload ? [measurePayloadInOrder(layers, keys.positions, suspect)] : [];
-  const isSeen = ({ coverage }: SuspectPayload): boolean => coverage > 0;
-  if (reference === undefined) return { order: null, payloads: measured.filter(isSeen), likeness: 0 };
-  const alignment = align({ topology: claim.topology, original: reference.model, suspect, progress });
-  const views = layers.map(({ name }) => alignment.layers.get(name) ?? null);
-  const coded = group.entries[0].body.order?.spaces ?? null;
-  return {
-    order: coded === null ? null : toSuspectOrder(coded, alignment.channelMaps),
-    payloads: (hasPayload ? [...measured, measurePayload(layers, keys.positions, views)] : []).filter(isSeen),
-    likeness: toLikeness(layers, reference.model, alignment.layers),
-  };
-}
-
-/** Of the channels that lie in a known order, so many make that order the suspect's. */
-const ORDER_SHARE_MIN = 0.5;
-
-function toOrderState(
-  { own }: IdentifyOptions,
-  found: Identification,
-  { order, likeness }: GroupReadings,
-): RecipientReport['orderState'] {
-  if (order === null || order.found === 0) return 'unread';
-  const byOrder = found.order;
-  if (byOrder !== null && byOrder.number === found.number && byOrder.evidenceBits >= ORDER_BITS_MIN) return 'recipient';
-  const isOurs = own?.verdict === 'claim' || own?.verdict === 'flag' || likeness >= LIKENESS_MIN;
-  if (!isOurs) return 'unread';
-  const inPlace = order.spaces.reduce(
-    (sum, { ranks }) => sum + ranks.reduce((count, rank, channel) => count + Number(rank === channel), 0),
-    0,
-  );
-  return inPlace >= ORDER_SHARE_MIN * order.channels ? 'original' : 'reshuffled';
-}
-
-/** Cosine from which a suspect is taken for a copy: independent models stay below it (docs/lab.md). */
-const LIKENESS_MIN = 0.5;
-
-/** Evidence from which an order is called a recipient's. */
-const ORDER_BITS_MIN = 64;
-
-function toReport(options: IdentifyOptions, found: Identification, readings: GroupReadings): RecipientReport {
-  const { group, reference } = options;
-  const entry = group.entries.find(({ body }) => body.number === found.number);
-  const orderState = toOrderState(options, found, readings);
-  return {
-    verdict: found.verdict,
-    ...toNamed(group, found.number),
-    evidenceBits: found.evidenceBits,
-    trials: found.trials,
-    recipients: group.entries.length,
-    orderState,
-    order:
-      found.order === null
-        ? null
-        : {
-            agreements: found.order.agreements,
-            channels: found.order.channels,
-            evidenceBits: found.order.evidenceBits,
-          },
-    payload:
-      found.payload === null
-        ? null
-        : {
-            decoded: found.payload.isDecoded,
-            tagBits: TAG_BITS,
-            tagErrors: found.payload.tagErrors,
-            evidenceBits: found.payload.evidenceBits,
-          },
-    undone: null,
-    notes: toNotes(reference !== undefined, orderState, entry?.id === null),
-  };
-}
-
-function toNotes(hasReference: boolean, state: RecipientReport['orderState'], isNameless: boolean): string[] {
-  return [
-    ...(hasReference
-      ? []
-      : ['the order of neurons is read against the original, which is not at hand (--original FILE)']),
-    ...(state === 'reshuffled'
-      ? ['the neurons lie in an order that was given to nobody: somebody moved them, which is tampering']
-      : []),
-    ...(state === 'original'
-      ? ["the neurons lie as in the original: it is no recipient's copy, or somebody put them back"]
-      : []),
-    ...(isNameless ? ['this home does not know what the recipient is called'] : []),
-  ];
 }

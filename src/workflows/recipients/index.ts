@@ -8,3 +8,4 @@ export {
   showRecipient,
 } from './list.ts';
 export type { RecipientReport } from './identify.ts';
+export { type RecipientFinding, verifyRecipients, type VerifyRecipientsOptions } from './verify.ts';

@@ -4,7 +4,7 @@ import { findAnnexRecord } from '../annexes.ts';
 import { listClaims, readClaim, type StoredClaim } from '../claims.ts';
 import type { Services } from '../services.ts';
 import type { Session } from '../session.ts';
-import { hasSameRegister, readWhatCanBe, type RegisterEntry, type RegisterReading } from './register.ts';
+import { hasSameRegister, readWhatCanBe, type RegisterEntry, type RegisterReading, toNamePath } from './register.ts';
 
 export interface ListedRecipient {
   readonly number: number;
@@ -20,6 +20,8 @@ export interface ListedRecipient {
   /** Channels that lie in the recipient's order. */
   readonly channels: number;
   readonly annex: string;
+  /** The file of the home that opens the salted name in the annex; null where this home does not have it. */
+  readonly nameFile: string | null;
   /** When the ledger took it in, and where; null when it never did: then it proves nothing. */
   readonly recorded: { readonly leafIndex: number; readonly time: string } | null;
 }
@@ -63,7 +65,7 @@ export function listRecipients(
     return { originalDigest, ...readWhatCanBe(services, claim, withClaim(home, firsts[index])) };
   });
   return {
-    recipients: registers.flatMap(({ entries }) => entries.map((entry) => toListed(openSession(), entry))),
+    recipients: registers.flatMap(({ entries }) => entries.map((entry) => toListed(services, openSession(), entry))),
     faults: registers.flatMap(({ originalDigest, ...reading }) =>
       toFaults(reading).map((fault) => ({ ...fault, originalDigest })),
     ),
@@ -87,7 +89,7 @@ function withClaim(home: readonly StoredClaim[], stored: StoredClaim): readonly 
   return isKnown ? home : [...home, stored];
 }
 
-function toListed(session: Session, { body, id, stored, claim }: RegisterEntry): ListedRecipient {
+function toListed(services: Services, session: Session, { body, id, stored, claim }: RegisterEntry): ListedRecipient {
   const codes = (['order', 'payload'] as const).filter((code) => body[code] !== null);
   const record = findAnnexRecord(session.recorder.reader(), stored.digest);
   return {
@@ -99,6 +101,7 @@ function toListed(session: Session, { body, id, stored, claim }: RegisterEntry):
     codes,
     channels: body.order?.spaces.reduce((sum, { channels }) => sum + channels, 0) ?? 0,
     annex: stored.path,
+    nameFile: id === null ? null : toNamePath(services, body.name),
     recorded: record === undefined ? null : { leafIndex: record.leafIndex, time: record.time },
   };
 }

@@ -97,7 +97,8 @@ const nameSchema = z.strictObject({
   salt: z.string().regex(/^[0-9a-f]{32}$/),
 });
 
-function toNamePath({ home }: Pick<Home, 'home'>, commitment: string): string {
+/** Where the home keeps the ID behind a salted name. */
+export function toNamePath({ home }: Pick<Home, 'home'>, commitment: string): string {
   return join(home.annexesFolder, `${commitment.slice(0, 24)}.recipient-name.json`);
 }
 
@@ -112,17 +113,27 @@ export function storeName(
 
 /** Undefined when the file is missing; one that does not fit its commitment is an error: it would name the wrong one. */
 function findName(services: Home, body: RecipientBody): { readonly id: string; readonly salt: Uint8Array } | undefined {
-  const text = readIfThere(services, toNamePath(services, body.name));
-  if (text === undefined) return undefined;
-  const parsed = nameSchema.safeParse(findJson(text)).data;
-  const salt = findHexBytes(parsed?.salt ?? '') ?? new Uint8Array(0);
-  if (parsed === undefined || !isNamed(body, salt, parsed.id)) {
+  const bytes = readIfThere(services, toNamePath(services, body.name));
+  if (bytes === undefined) return undefined;
+  const kept = parseName(bytes);
+  if (kept === undefined || !isNamed(body, kept.salt, kept.id)) {
     throw new WatermarkError('RECIPIENT_REGISTER_MALFORMED', {
       message: 'The name kept for a recipient is not the one that was committed to.',
       fields: { number: body.number },
     });
   }
-  return { id: parsed.id, salt };
+  return kept;
+}
+
+/** Bytes of a name file: an ID, its salt, and what JSON puts around them. */
+const NAME_BYTES_MAX = 8192;
+
+/** An ID and its salt as `storeName` keeps them; undefined when the file is another one. */
+export function parseName(bytes: Uint8Array): { readonly id: string; readonly salt: Uint8Array } | undefined {
+  if (bytes.length > NAME_BYTES_MAX) return undefined;
+  const parsed = nameSchema.safeParse(findJson(bytes)).data;
+  const salt = findHexBytes(parsed?.salt ?? '');
+  return parsed === undefined || salt === undefined ? undefined : { id: parsed.id, salt };
 }
 
 function readIfThere({ storage }: Home, path: string): Uint8Array | undefined {

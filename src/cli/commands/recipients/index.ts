@@ -14,6 +14,11 @@ const COMMANDS: readonly CommandRow[] = [
     summary: 'one recipient: the copy, what names it, and where it was recorded',
     load: async () => (await import('./show.ts')).defineShow,
   },
+  {
+    name: 'verify',
+    summary: 'whose copy a suspect is, for a judge with a disclosed seed',
+    load: async () => (await import('./verify.ts')).defineVerify,
+  },
 ];
 
 export function defineRecipients(recipients: Command, host: CommandHost): void {

@@ -37,6 +37,7 @@ function toLines(one: ListedRecipient): [string, string][] {
     ['copy', one.releasedDigest],
     ['claim', one.commitment],
     ['annex', one.annex],
+    ['name file', one.nameFile ?? 'not here'],
     ['recorded', recorded === null ? 'not in the ledger' : `entry ${recorded.leafIndex}, ${recorded.time}`],
   ];
 }
