@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { createRequire } from 'node:module';
 import { systemClock, systemPause, systemRandom } from '../adapters/system/index.ts';
 import { httpTimestampAuthority } from '../adapters/tsa/index.ts';
+import { CliError } from '../core/errors.ts';
 import type { JobQueue } from '../core/job-queue.ts';
 import type { Pause, Progress } from '../core/ports.ts';
 import type { LedgerLock } from '../ledger/ports.ts';
@@ -16,7 +17,7 @@ import type { SealedRunner } from '../seal/ports.ts';
 import { nodeStorage } from '../source/node-storage.ts';
 import type { Cleanups } from './ui/interrupt.ts';
 import type { FleetItem, FleetRunner } from '../workflows/graph/fleet.ts';
-import { toHome } from '../workflows/home.ts';
+import { type Home, toHome } from '../workflows/home.ts';
 import type { OpenedKeys, OpenKeysOptions, Services } from '../workflows/services.ts';
 
 /** Version of this package. */
@@ -62,7 +63,7 @@ export function composeServices({ home: root, progress, cleanups }: ComposeOptio
     openSvgRenderer: async () => (await import('../adapters/svg/index.ts')).openSvgRenderer(),
     openProfiler: async () => (await import('../adapters/runtime/index.ts')).openProfiler(),
     openOptimizer: async () => (await import('../adapters/runtime/index.ts')).openOptimizer(),
-    openKeys: (options) => openLocalKeys(join(home.keysFolder, 'model.kek.json'), options),
+    openKeys: (options) => openKeys(home, options),
     openTsa: httpTimestampAuthority,
     openEndpoint: async (options) => (await import('../adapters/endpoint/index.ts')).openEndpoint(options),
     openSealedRunner: () => lazyChildRunner,
@@ -119,21 +120,26 @@ export async function openFleetQueue(options: OpenQueueOptions): Promise<{ queue
   return { queue, server: toServerName(address) };
 }
 
-/** Only local keys exist in this version; `parseKeyUri` refuses every other scheme. */
-async function openLocalKeys(defaultPath: string, options: OpenKeysOptions): Promise<OpenedKeys> {
-  const [{ assertKeyApart, ensureLocalKey, openLocalKey }, { parseKeyUri }, { withKeyLog }] = await Promise.all([
+/** Opens the key that the URI names, or the home's own, behind the log of its uses. */
+async function openKeys(home: Home, options: OpenKeysOptions): Promise<OpenedKeys> {
+  const [{ assertKeyApart, openKeyProvider, openProviderFiles }, { parseKeyUri }, { withKeyLog }] = await Promise.all([
     import('../adapters/kms/index.ts'),
     import('../seal/index.ts'),
     import('../workflows/logged-key.ts'),
   ]);
-  const path = options.uri === null ? defaultPath : parseKeyUri(options.uri).path;
-  if (options.apartFrom !== null) assertKeyApart(path, options.apartFrom);
-  const access = { path, random: systemRandom, clock: systemClock };
-  const provider = options.create ? ensureLocalKey(access) : openLocalKey(access);
-  const { keyRef, standing } = provider.describe();
+  const uri = parseKeyUri(options.uri ?? `local:${join(home.keysFolder, 'model.kek.json')}`);
+  if (options.apartFrom !== null && 'path' in uri) assertKeyApart(uri.path, options.apartFrom);
+  const ports = {
+    clock: systemClock,
+    random: systemRandom,
+    files: openProviderFiles(homedir()),
+    env: process.env,
+    askPassphrase: () => Promise.reject(new CliError('CLI_NO_TERMINAL')),
+  };
+  const { provider, keyRef, standing } = await openKeyProvider({ uri, ports, create: options.create });
   return {
     provider: withKeyLog({ provider, keyRef, ledger: options.ledger, actor: options.actor, random: systemRandom }),
-    scheme: 'local',
+    scheme: uri.scheme,
     keyRef,
     note: standing,
   };

@@ -32,11 +32,22 @@ const TYPES = {
   open: { digests: digests(), detail: z.strictObject({ sealId: name, purpose: name.optional() }) },
   'key-use-intent': {
     digests: digests(),
-    detail: z.strictObject({ useId, operation: name, keyRef: name, purpose: name.optional() }),
+    detail: z.strictObject({
+      useId,
+      operation: name,
+      keyRef: name,
+      keyVersion: name.optional(),
+      purpose: name.optional(),
+    }),
   },
   'key-use-outcome': {
     digests: digests(),
-    detail: z.strictObject({ useId, outcome: z.enum(['done', 'failed', 'refused']), code: code.optional() }),
+    detail: z.strictObject({
+      useId,
+      outcome: z.enum(['done', 'failed', 'refused']),
+      code: code.optional(),
+      keyVersion: name.optional(),
+    }),
   },
   detect: {
     digests: digests('suspect'),

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { fakeProvider } from '../../test/fakes/key-provider.ts';
-import { runKeyProviderSuite } from '../../test/conformance/key-provider.ts';
+import { runKeyProviderContract } from '../../test/key-provider-contract.ts';
 import { countingSource, fixedClock, makeTestSeal } from '../../test/fakes/seal-kit.ts';
 import { toHex, utf8 } from '../core/bytes.ts';
 import { toCanonicalJson } from '../core/canonical-json.ts';
@@ -15,7 +15,17 @@ import {
   unwrapDek,
 } from './index.ts';
 
-runKeyProviderSuite({ name: 'fake', make: () => Promise.resolve(fakeProvider()) });
+runKeyProviderContract({
+  name: 'fake',
+  abilities: ['versions', 'outage'],
+  make: () => {
+    const fake = fakeProvider();
+    const breakService = (): void => {
+      fake.outage = true;
+    };
+    return Promise.resolve({ provider: fake.provider, rotateOutside: () => fake.rotate(), breakService });
+  },
+});
 
 const clock = fixedClock();
 const sealed = makeTestSeal({ seed: 31, length: 100 });

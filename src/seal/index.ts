@@ -12,7 +12,7 @@ export {
 } from './envelope.ts';
 export { encodeEnvelope, type KeyEnvelope, parseEnvelope, type Recipient } from './envelope-file.ts';
 export { isSeal, readSealHeader, type SealHeader, type SealInfo, toDekId } from './header.ts';
-export { type KeyUri, parseKeyUri } from './key-uri.ts';
+export { KEY_SCHEMES, parseKeyUri } from './key-uri.ts';
 export { type OpenedSeal, openSeal, openSealBuffer, openSealSource, openSealTo } from './open.ts';
 export * from './ports.ts';
 export { type FileToSeal, sealBuffer, type SealedFile, sealFiles, type SealFilesOptions, sealSource } from './seal.ts';

@@ -1,6 +1,8 @@
 /** The one joint of sealing: whatever can wrap or unwrap a data key enters here; the seal never learns what it was. */
 import type { RuntimeSession } from '../model/runtime.ts';
 
+export type * from './key-uri-types.ts';
+
 /** What every wrapped key is bound to. Implementers must authenticate all of it with the key (as associated data). */
 export interface KeyContext {
   /** UUIDv7 of the seal. */

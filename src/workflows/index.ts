@@ -21,7 +21,7 @@ export {
   listEntries,
   proveEntry,
 } from './ledger.ts';
-export { type KeyProvider, withKeyLog } from './logged-key.ts';
+export { withKeyLog } from './logged-key.ts';
 export { findLineage, type LineageFileOptions, type LineageReport } from './lineage.ts';
 export { isSealedPath, openAnyModel, type OpenAnyOptions, type OpenedModel } from './open-model.ts';
 export * from './output-mark/index.ts';

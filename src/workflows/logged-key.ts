@@ -2,10 +2,8 @@
 import { toHex, zeroize } from '../core/bytes.ts';
 import { ModelwardError, WorkflowError } from '../core/errors.ts';
 import type { Random } from '../core/ports.ts';
-import type { LedgerWriter } from '../ledger/ports.ts';
-import type { KeyContext, KeyUnwrapper, KeyWrapper } from '../seal/ports.ts';
-
-export type KeyProvider = KeyWrapper & KeyUnwrapper;
+import type { EntryInput, LedgerWriter } from '../ledger/ports.ts';
+import type { KeyProvider } from '../seal/ports.ts';
 
 export interface KeyLogOptions {
   readonly provider: KeyProvider;
@@ -16,50 +14,112 @@ export interface KeyLogOptions {
   readonly random: Random;
 }
 
-type Outcome = { readonly outcome: 'done' } | { readonly outcome: 'failed' | 'refused'; readonly code: string };
+type IntentDetail = Extract<EntryInput, { type: 'key-use-intent' }>['detail'];
+type OutcomeDetail = Extract<EntryInput, { type: 'key-use-outcome' }>['detail'];
+type Outcome = Omit<OutcomeDetail, 'useId'>;
 
-interface Use {
-  readonly operation: 'wrap' | 'unwrap';
-  readonly keyRef: string;
-  readonly context: KeyContext;
+interface Use<T> {
+  /** What it is done to: a seal, or the key itself. */
+  readonly subject: string;
+  readonly intent: Omit<IntentDetail, 'useId'>;
+  readonly call: () => Promise<T>;
+  /** Version of the key that the result names, if any. */
+  readonly toVersion: (result: T) => string | undefined;
 }
 
 /**
- * Wraps `provider` so that an intent is durable before each call and an outcome after it. When the outcome cannot be
- * recorded, an unwrapped key is wiped and not handed out.
+ * Wraps `provider` so that an intent is durable before each use of the key and an outcome after it; to describe a key is
+ * no use. When the outcome cannot be recorded, an unwrapped key is wiped and not handed out. The result has the optional
+ * methods that `provider` has.
  * @throws WorkflowError RECORD_FAILED when the ledger refuses the entry, besides whatever the provider throws
  */
 export function withKeyLog(options: KeyLogOptions): KeyProvider {
+  const { provider, keyRef } = options;
+  const rotate = provider.rotate?.bind(provider);
+  const rewrapKey = provider.rewrapKey?.bind(provider);
+  const disableVersion = provider.disableVersion?.bind(provider);
+  const close = provider.close?.bind(provider);
   return {
+    describe: () => provider.describe(),
     wrapKey: (request) =>
-      runLogged(options, { operation: 'wrap', keyRef: options.keyRef, context: request.context }, () =>
-        options.provider.wrapKey(request),
-      ),
+      runLogged(options, {
+        subject: request.context.sealId,
+        intent: { operation: 'wrap', keyRef, purpose: request.context.purpose },
+        call: () => provider.wrapKey(request),
+        toVersion: ({ keyVersion }) => keyVersion,
+      }),
     unwrapKey: (request) =>
-      runLogged(options, { operation: 'unwrap', keyRef: request.wrapped.keyRef, context: request.context }, () =>
-        options.provider.unwrapKey(request),
-      ),
+      runLogged(options, {
+        subject: request.context.sealId,
+        intent: { operation: 'unwrap', ...toNames(request.wrapped), purpose: request.context.purpose },
+        call: () => provider.unwrapKey(request),
+        toVersion: () => undefined,
+      }),
+    ...(rewrapKey && {
+      rewrapKey: (request) =>
+        runLogged(options, {
+          subject: request.context.sealId,
+          intent: { operation: 'rewrap', ...toNames(request.wrapped), purpose: request.context.purpose },
+          call: () => rewrapKey(request),
+          toVersion: ({ keyVersion }) => keyVersion,
+        }),
+    }),
+    ...(rotate && {
+      rotate: () =>
+        runLogged(options, {
+          subject: keyRef,
+          intent: { operation: 'rotate', keyRef },
+          call: () => rotate(),
+          toVersion: (version) => version,
+        }),
+    }),
+    ...(disableVersion && {
+      disableVersion: (version) =>
+        runLogged(options, {
+          subject: keyRef,
+          intent: { operation: 'disable', ...toNames({ keyRef, keyVersion: version }) },
+          call: () => disableVersion(version),
+          toVersion: () => undefined,
+        }),
+    }),
+    ...(close && { close }),
   };
 }
 
-async function runLogged<T>(options: KeyLogOptions, use: Use, call: () => Promise<T>): Promise<T> {
-  const useId = new Uint8Array(16);
-  options.random.fill(useId);
-  const useIdHex = toHex(useId);
-  await record(options, use, {
-    type: 'key-use-intent',
-    detail: { useId: useIdHex, operation: use.operation, keyRef: use.keyRef, purpose: use.context.purpose },
-  });
+/** Longest name that an entry takes. */
+const NAME_CHARS_MAX = 512;
+
+/** Key and version as an entry takes them: an envelope may name anything, and what it asks for is recorded all the same. */
+function toNames(key: {
+  readonly keyRef: string;
+  readonly keyVersion: string;
+}): Pick<IntentDetail, 'keyRef' | 'keyVersion'> {
+  const keyVersion = key.keyVersion.slice(0, NAME_CHARS_MAX);
+  return { keyRef: key.keyRef.slice(0, NAME_CHARS_MAX) || '?', ...(keyVersion === '' ? {} : { keyVersion }) };
+}
+
+async function runLogged<T>(options: KeyLogOptions, use: Use<T>): Promise<T> {
+  const { subject, intent } = use;
+  const useIdBytes = new Uint8Array(16);
+  options.random.fill(useIdBytes);
+  const useId = toHex(useIdBytes);
+  const record = async (entry: UseEntry): Promise<void> => {
+    try {
+      await options.ledger.append([{ actor: options.actor, subject, digests: {}, ...entry }]);
+    } catch (cause) {
+      throw new WorkflowError('RECORD_FAILED', { cause, fields: { operation: intent.operation } });
+    }
+  };
+  await record({ type: 'key-use-intent', detail: { useId, ...intent } });
   let result: T;
   try {
-    result = await call();
+    result = await use.call();
   } catch (error) {
-    await record(options, use, { type: 'key-use-outcome', detail: { useId: useIdHex, ...toOutcome(error) } });
+    await record({ type: 'key-use-outcome', detail: { useId, ...toFailure(error) } });
     throw error;
   }
-  const outcome: Outcome = result === null ? { outcome: 'failed', code: 'NOT_MINE' } : { outcome: 'done' };
   try {
-    await record(options, use, { type: 'key-use-outcome', detail: { useId: useIdHex, ...outcome } });
+    await record({ type: 'key-use-outcome', detail: { useId, ...toOutcome(result, use.toVersion) } });
   } catch (error) {
     if (result instanceof Uint8Array) zeroize(result);
     throw error;
@@ -67,19 +127,17 @@ async function runLogged<T>(options: KeyLogOptions, use: Use, call: () => Promis
   return result;
 }
 
-function toOutcome(error: unknown): Outcome {
+function toOutcome<T>(result: T, toVersion: Use<T>['toVersion']): Outcome {
+  if (result === null) return { outcome: 'failed', code: 'NOT_MINE' };
+  const keyVersion = toVersion(result);
+  return { outcome: 'done', ...(keyVersion === undefined ? {} : { keyVersion }) };
+}
+
+function toFailure(error: unknown): Outcome {
   const code = error instanceof ModelwardError ? error.code : 'UNKNOWN';
   return { outcome: code === 'KEY_REFUSED' ? 'refused' : 'failed', code };
 }
 
 type UseEntry =
-  | { type: 'key-use-intent'; detail: { useId: string; operation: string; keyRef: string; purpose: string } }
-  | { type: 'key-use-outcome'; detail: { useId: string } & Outcome };
-
-async function record(options: KeyLogOptions, use: Use, entry: UseEntry): Promise<void> {
-  try {
-    await options.ledger.append([{ actor: options.actor, subject: use.context.sealId, digests: {}, ...entry }]);
-  } catch (cause) {
-    throw new WorkflowError('RECORD_FAILED', { cause, fields: { operation: use.operation } });
-  }
-}
+  | { readonly type: 'key-use-intent'; readonly detail: IntentDetail }
+  | { readonly type: 'key-use-outcome'; readonly detail: OutcomeDetail };

@@ -2,12 +2,11 @@
 import type { Clock, Progress, Random } from '../core/ports.ts';
 import type { LedgerLock, LedgerWriter } from '../ledger/ports.ts';
 import type { GraphOptimizer, Profiler, Runtime } from '../model/runtime.ts';
-import type { SealedRunner } from '../seal/ports.ts';
+import type { KeyProvider, SealedRunner } from '../seal/ports.ts';
 import type { TimestampAuthority } from '../sign/ports.ts';
 import type { Storage } from '../source/ports.ts';
 import type { Endpoint, OpenEndpointOptions, SvgRenderer } from '../watermark/ports.ts';
 import type { Home } from './home.ts';
-import type { KeyProvider } from './logged-key.ts';
 
 /** A key provider that records every use, and what is known of it. */
 export interface OpenedKeys {

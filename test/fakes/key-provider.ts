@@ -2,13 +2,20 @@
 import { createCipheriv, createDecipheriv, randomBytes, randomUUID } from 'node:crypto';
 import { toCanonicalJsonBytes } from '../../src/core/canonical-json.ts';
 import { SealError } from '../../src/core/errors.ts';
-import type { KeyContext } from '../../src/seal/index.ts';
-import type { ProviderUnderTest } from '../conformance/key-provider.ts';
+import type { KeyContext, KeyProvider, KeyUnwrapper, KeyWrapper } from '../../src/seal/index.ts';
 
-export type FakeProvider = ProviderUnderTest & {
+export interface FakeProvider {
+  /** The same as {@link wrapper} and {@link unwrapper}, with the rest of a provider. */
+  readonly provider: KeyProvider;
+  readonly wrapper: KeyWrapper;
+  readonly unwrapper: KeyUnwrapper;
+  /** Makes a new key version that wraps from now on. */
+  rotate(): Promise<void>;
+  /** Destroys a version. */
+  retire(version: string): Promise<void>;
   /** While true, every call fails as if the service could not be reached. */
   outage: boolean;
-};
+}
 
 function toAad(context: KeyContext, version: string): Uint8Array {
   return toCanonicalJsonBytes({ ...context, version });
@@ -20,6 +27,17 @@ export function fakeProvider(): FakeProvider {
   let current = 1;
   const provider: FakeProvider = {
     outage: false,
+    provider: {
+      wrapKey: (request) => provider.wrapper.wrapKey(request),
+      unwrapKey: (request) => provider.unwrapper.unwrapKey(request),
+      describe: () => {
+        if (provider.outage) return Promise.reject(new SealError('KEY_PROVIDER_UNAVAILABLE'));
+        const versions = [...keks.keys()].map((version) => {
+          return { version, createdAt: null, state: 'enabled' as const };
+        });
+        return Promise.resolve({ type: 'fake', keyRef, currentVersion: String(current), versions, standing: null });
+      },
+    },
     wrapper: {
       wrapKey: ({ dek, context }) => {
         if (provider.outage) return Promise.reject(new SealError('KEY_PROVIDER_UNAVAILABLE'));

@@ -1,3 +1,5 @@
-/** Key providers. */
-export { assertKeyApart } from './key-store.ts';
-export * from './local.ts';
+/** Key providers: the one door; each provider's folder is loaded when its scheme is named. */
+export type { OpenedProvider, OpenProvider, OpenProviderOptions, ProviderPorts } from './provider.ts';
+export { openProviderFiles, type ProviderFiles } from './provider-files.ts';
+export { openKeyProvider } from './registry.ts';
+export { assertKeyApart } from './separation.ts';

@@ -27,6 +27,18 @@ export const SEAL_LIMITS = {
   envelopeBytesMax: 8 * 1024 * 1024,
   /** A key file of 1,000 versions; two and a half centuries of quarterly rotation. */
   keyFileBytesMax: 256 * 1024,
+  /** Characters of a key URI: a path of 4096 bytes, or a few of them percent-encoded. */
+  keyUriCharsMax: 16 * 1024,
+  /** Bytes of a token, a service account's key, an AWS configuration or a CA file: the largest of them are some tens of KiB. */
+  credentialsBytesMax: 256 * 1024,
+  /** Bytes of one reply of a key service: an answer about 1,000 key versions. */
+  keyServiceReplyBytesMax: 1024 * 1024,
+  /** Bytes of the headers of such a reply. */
+  keyServiceHeaderBytesMax: 32 * 1024,
+  /** Milliseconds for one whole request to a key service. */
+  keyServiceTimeoutMs: 30_000,
+  /** Versions of one key that a description lists: two and a half centuries of quarterly rotation. */
+  keyVersionsMax: 1000,
   /** Names, references and other free text in headers and envelopes. */
   textCharsMax: 1024,
 } as const;

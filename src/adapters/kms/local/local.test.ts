@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process';
 import {
   chmodSync,
-  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -14,12 +13,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
-import { runKeyProviderSuite } from '../../../test/conformance/key-provider.ts';
-import { fixedClock, seededBytes, seededRandom } from '../../../test/fakes/seal-kit.ts';
-import { toHex } from '../../core/bytes.ts';
+import { runKeyProviderContract } from '../../../../test/key-provider-contract.ts';
+import { fixedClock, seededBytes, seededRandom } from '../../../../test/fakes/seal-kit.ts';
+import { toHex } from '../../../core/bytes.ts';
 import { encodeKeyFile, parseKeyFile } from './key-file.ts';
-import { assertKeyApart } from './key-store.ts';
-import { createLocalKey, ensureLocalKey, type LocalKey, type LocalKeyOptions, openLocalKey } from './local.ts';
+import { createLocalKey, ensureLocalKey, type LocalKeyOptions, openLocalKey } from './local.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'modelward-kms-'));
 let made = 0;
@@ -31,9 +29,10 @@ afterAll(() => {
 /** The id of the key that another process opens or makes. */
 async function ensureInChild(path: string): Promise<string> {
   const local = JSON.stringify(join(import.meta.dirname, 'local.ts'));
-  const script = `const { ensureLocalKey } = await import(${local});
+  const script = `const { ensureLocalKey, readLocalKeyId } = await import(${local});
     const random = { fill: (into) => crypto.getRandomValues(into) };
-    process.stdout.write(ensureLocalKey({ path: process.argv[1], random, clock: { nowMs: Date.now } }).describe().keyRef);`;
+    ensureLocalKey({ path: process.argv[1], random, clock: { nowMs: Date.now } });
+    process.stdout.write(readLocalKeyId(process.argv[1]));`;
   const args = ['--import', 'tsx', '--input-type=module', '--eval', script, path];
   return (await promisify(execFile)(process.execPath, args)).stdout;
 }
@@ -43,23 +42,10 @@ function freshOptions(): LocalKeyOptions {
   return { path: join(work, `key-${made}.json`), random: seededRandom(made), clock: fixedClock() };
 }
 
-runKeyProviderSuite({
+runKeyProviderContract({
   name: 'local',
-  make: () => {
-    const key: LocalKey = createLocalKey(freshOptions());
-    return Promise.resolve({
-      wrapper: key,
-      unwrapper: key,
-      rotate: () => {
-        key.addVersion();
-        return Promise.resolve();
-      },
-      retire: (version: string) => {
-        key.removeVersion(version);
-        return Promise.resolve();
-      },
-    });
-  },
+  abilities: ['rotate', 'rewrap', 'disable'],
+  make: () => Promise.resolve({ provider: createLocalKey(freshOptions()) }),
 });
 
 describe('local key file', () => {
@@ -76,22 +62,22 @@ describe('local key file', () => {
     const { path } = freshOptions();
     const ids = await Promise.all(Array.from({ length: 6 }, () => ensureInChild(path)));
     expect(new Set(ids).size).toBe(1);
-    expect(ids[0]).toBe(ensureLocalKey({ ...freshOptions(), path }).describe().keyRef);
+    expect(ids[0]).toBe((await ensureLocalKey({ ...freshOptions(), path }).describe()).keyRef);
     expect(readdirSync(work).filter((name) => name.endsWith('.new'))).toEqual([]);
   });
 
-  test('a process that was killed while it made the key leaves none', () => {
+  test('a process that was killed while it made the key leaves none', async () => {
     const options = freshOptions();
     writeFileSync(`${options.path}.${process.pid}.new`, '{"half', { mode: 0o600 });
     expect(() => openLocalKey(options)).toThrow(expect.objectContaining({ code: 'KEY_STORE_MISSING' }));
-    expect(ensureLocalKey(options).describe().currentVersion).toBe('1');
+    expect(await ensureLocalKey(options).describe()).toMatchObject({ currentVersion: '1' });
   });
 
-  test('two keys differ, and a description tells versions but no key', () => {
+  test('two keys differ, and a description tells versions but no key', async () => {
     const options = freshOptions();
     const key = createLocalKey(options);
-    expect(key.addVersion()).toBe('2');
-    const description = key.describe();
+    expect(await key.rotate()).toBe('2');
+    const description = await key.describe();
     expect(description).toMatchObject({ currentVersion: '2', standing: 'same machine: for trial' });
     const { keyId, versions } = parseKeyFile(new Uint8Array(readFileSync(options.path)));
     expect(description.keyRef).toBe(keyId);
@@ -134,10 +120,10 @@ describe('local key file', () => {
     await expect(key.wrapKey({ dek: seededBytes(1, 32), context })).rejects.toMatchObject({ code: 'KEY_STORE_UNSAFE' });
   });
 
-  test('malformed files: not JSON, a short key, an uppercase key, an all-zero key, unknown members, wrong order', () => {
+  test('malformed files: not JSON, a short key, an uppercase key, an all-zero key, unknown members, wrong order', async () => {
     const options = freshOptions();
     const key = createLocalKey(options);
-    key.addVersion();
+    await key.rotate();
     const text = readFileSync(options.path, 'utf8');
     const kek = /"kek":"([0-9a-f]{64})"/.exec(text)?.[1] ?? '';
     const bad = [
@@ -159,7 +145,7 @@ describe('local key file', () => {
       expect(`${String(error)}${JSON.stringify(error)}`).not.toContain(kek.slice(2, 34));
     }
     writeFileSync(options.path, text);
-    expect(openLocalKey(options).describe().currentVersion).toBe('2');
+    expect(await openLocalKey(options).describe()).toMatchObject({ currentVersion: '2' });
   });
 
   test('reading blanks the keys in the bytes read', () => {
@@ -173,45 +159,11 @@ describe('local key file', () => {
     expect(Buffer.from(bytes).toString()).not.toContain(toHex(kek).slice(0, 8));
   });
 
-  test('the current version cannot be removed, an unknown one is named', () => {
-    const key = createLocalKey(freshOptions());
-    expect(() => {
-      key.removeVersion('1');
-    }).toThrow(TypeError);
-    expect(() => {
-      key.removeVersion('9');
-    }).toThrow(expect.objectContaining({ code: 'KEY_VERSION_GONE' }));
-  });
-
-  test('a staged file that a crash left behind does not block the next rotation', () => {
+  test('a staged file that a crash left behind does not block the next rotation', async () => {
     const options = freshOptions();
     const key = createLocalKey(options);
     writeFileSync(`${options.path}.new`, 'half');
-    expect(key.addVersion()).toBe('2');
-  });
-});
-
-describe('key and seal apart', () => {
-  test.each([
-    ['the same folder', 'a/kek.json', 'a/net.seal', true],
-    ['key below the seal', 'a/keys/kek.json', 'a/net.seal', true],
-    ['seal below the key', 'a/kek.json', 'a/out/net.seal', true],
-    ['sister folders', 'a/keys/kek.json', 'a/out/net.seal', false],
-    ['a name that only starts the same', 'a/out2/kek.json', 'a/out/net.seal', false],
-  ])('%s', (_, key, sealed, isRefused) => {
-    const check = (): void => {
-      assertKeyApart(join(work, key), join(work, sealed));
-    };
-    if (isRefused) expect(check).toThrow(expect.objectContaining({ code: 'KEY_NOT_APART' }));
-    else expect(check).not.toThrow();
-  });
-
-  test('links are resolved first', () => {
-    mkdirSync(join(work, 'real'));
-    symlinkSync(join(work, 'real'), join(work, 'other-name'));
-    expect(() => {
-      assertKeyApart(join(work, 'other-name/kek.json'), join(work, 'real/new/net.seal'));
-    }).toThrow(expect.objectContaining({ code: 'KEY_NOT_APART' }));
+    expect(await key.rotate()).toBe('2');
   });
 });
 

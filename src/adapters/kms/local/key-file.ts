@@ -1,9 +1,9 @@
 /** The file of a local key: a small JSON document, mode 0600, whose keys never become strings in memory. */
 import { z } from 'zod';
-import { allocSecret, toHex, utf8, zeroize } from '../../core/bytes.ts';
-import { toCanonicalJson } from '../../core/canonical-json.ts';
-import { SealError } from '../../core/errors.ts';
-import { SEAL_LIMITS } from '../../core/limits/seal.ts';
+import { allocSecret, toHex, utf8, zeroize } from '../../../core/bytes.ts';
+import { toCanonicalJson } from '../../../core/canonical-json.ts';
+import { SealError } from '../../../core/errors.ts';
+import { SEAL_LIMITS } from '../../../core/limits/seal.ts';
 
 export const KEK_BYTES = 32;
 const KEK_HEX_CHARS = KEK_BYTES * 2;

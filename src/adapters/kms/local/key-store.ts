@@ -8,15 +8,14 @@ import {
   lstatSync,
   openSync,
   readSync,
-  realpathSync,
   renameSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { basename, dirname, join, relative, resolve, sep } from 'node:path';
-import { zeroize } from '../../core/bytes.ts';
-import { SealError } from '../../core/errors.ts';
-import { SEAL_LIMITS } from '../../core/limits/seal.ts';
+import { basename, dirname } from 'node:path';
+import { zeroize } from '../../../core/bytes.ts';
+import { SealError } from '../../../core/errors.ts';
+import { SEAL_LIMITS } from '../../../core/limits/seal.ts';
 import { encodeKeyFile, type KeyFile, parseKeyFile } from './key-file.ts';
 
 const MODE = 0o600;
@@ -68,31 +67,6 @@ export function replaceKeyStore(path: string, file: KeyFile): void {
   writeNew(staged, file);
   renameSync(staged, path);
   syncFolder(dirname(path));
-}
-
-/**
- * Refuses a key whose folder contains the sealed file, or lies in the sealed file's folder: one copy would take both.
- * Links are resolved first; the sealed file need not exist yet.
- * @throws SealError KEY_NOT_APART
- */
-export function assertKeyApart(keyPath: string, sealedPath: string): void {
-  const keyFolder = toRealFolder(dirname(resolve(keyPath)));
-  const sealedFolder = toRealFolder(dirname(resolve(sealedPath)));
-  if (isInside(keyFolder, sealedFolder) || isInside(sealedFolder, keyFolder)) throw new SealError('KEY_NOT_APART');
-}
-
-/** The real path of a folder, or of its nearest existing parent with the rest appended. */
-function toRealFolder(folder: string): string {
-  try {
-    return realpathSync(folder);
-  } catch {
-    const parent = dirname(folder);
-    return parent === folder ? folder : join(toRealFolder(parent), relative(parent, folder));
-  }
-}
-
-function isInside(inner: string, outer: string): boolean {
-  return inner === outer || inner.startsWith(outer.endsWith(sep) ? outer : outer + sep);
 }
 
 function openPlain(path: string): number {

@@ -1,10 +1,10 @@
 /** The `local:` key provider: AES-256-GCM under a key file on this machine; for trial, since one thief takes both. */
 import { createCipheriv, createDecipheriv } from 'node:crypto';
-import { allocSecret, concatBytes, toHex, zeroize } from '../../core/bytes.ts';
-import { toCanonicalJsonBytes } from '../../core/canonical-json.ts';
-import { type ErrorCode, SealError } from '../../core/errors.ts';
-import type { Clock, Random } from '../../core/ports.ts';
-import type { KeyContext, KeyUnwrapper, KeyWrapper, WrappedKey } from '../../seal/ports.ts';
+import { allocSecret, concatBytes, toHex, zeroize } from '../../../core/bytes.ts';
+import { toCanonicalJsonBytes } from '../../../core/canonical-json.ts';
+import { type ErrorCode, SealError } from '../../../core/errors.ts';
+import type { Clock, Random } from '../../../core/ports.ts';
+import type { KeyContext, KeyDescription, KeyProvider, WrappedKey } from '../../../seal/ports.ts';
 import { KEK_BYTES, type KekVersion, type KeyFile } from './key-file.ts';
 import { createKeyStore, readKeyStore, replaceKeyStore } from './key-store.ts';
 
@@ -13,23 +13,11 @@ const CIPHER = 'aes-256-gcm';
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 
-export interface LocalKeyDescription {
-  readonly type: 'local';
-  readonly keyRef: string;
-  readonly currentVersion: string;
-  readonly versions: readonly { readonly version: string; readonly createdAt: string }[];
-  /** What this provider is good for; reports print it. */
-  readonly standing: 'same machine: for trial';
-}
+/** What a local key is good for; reports print it. */
+export const LOCAL_STANDING = 'same machine: for trial';
 
-/** A key file as provider. It is read anew for every call, so that no key stays in memory between calls. */
-export interface LocalKey extends KeyWrapper, KeyUnwrapper {
-  describe(): LocalKeyDescription;
-  /** Makes a new version that wraps from now on; older ones still unwrap. Returns its number. */
-  addVersion(): string;
-  /** Destroys a version. @throws SealError KEY_VERSION_GONE; @throws TypeError for the current one */
-  removeVersion(version: string): void;
-}
+/** A local key can do all that a key can. */
+export type LocalKey = Required<Omit<KeyProvider, 'close'>>;
 
 export interface LocalKeyOptions {
   readonly path: string;
@@ -77,36 +65,49 @@ function tryUnless(code: ErrorCode, act: () => LocalKey): LocalKey | undefined {
 }
 
 /**
- * Opens a key file.
+ * Opens a key file. It is read anew for every call, so that no key stays in memory between calls.
  * @throws SealError KEY_STORE_MISSING | KEY_STORE_UNSAFE | KEY_STORE_INVALID
  */
 export function openLocalKey(options: LocalKeyOptions): LocalKey {
   const { path, random } = options;
-  withKeyFile(path, () => undefined);
+  const use = <T>(act: (file: KeyFile) => T): Promise<T> => settle(() => withKeyFile(path, act));
+  readLocalKeyId(path);
   return {
-    wrapKey: (request) =>
-      settle(() => withKeyFile(path, (file) => wrapUnder(file, request.dek, { context: request.context, random }))),
-    unwrapKey: (request) => settle(() => withKeyFile(path, (file) => unwrapUnder(file, request))),
-    describe: () => withKeyFile(path, toDescription),
-    addVersion: () =>
-      withKeyFile(path, (file) => {
-        const next = createVersion(toCurrent(file).version + 1, options);
-        try {
-          replaceKeyStore(path, { keyId: file.keyId, versions: [...file.versions, next] });
-        } finally {
-          zeroize(next.kek);
-        }
-        return String(next.version);
+    wrapKey: ({ dek, context }) => use((file) => wrapUnder(file, dek, { context, random })),
+    unwrapKey: (request) => use((file) => unwrapUnder(file, request)),
+    rewrapKey: (request) => use((file) => rewrapUnder(file, request, random)),
+    describe: () => use(toDescription),
+    rotate: () => use((file) => addVersion(file, options)),
+    disableVersion: (version) =>
+      use((file) => {
+        removeVersion(file, { path, version });
       }),
-    removeVersion: (version) => {
-      withKeyFile(path, (file) => {
-        findVersion(file, version);
-        if (version === String(toCurrent(file).version)) throw new TypeError('the current version cannot be removed');
-        const versions = file.versions.filter((each) => String(each.version) !== version);
-        replaceKeyStore(path, { keyId: file.keyId, versions });
-      });
-    },
   };
+}
+
+/** The `keyRef` of a key file. @throws SealError as {@link openLocalKey} */
+export function readLocalKeyId(path: string): string {
+  return withKeyFile(path, ({ keyId }) => keyId);
+}
+
+function addVersion(file: KeyFile, options: LocalKeyOptions): string {
+  const next = createVersion(toCurrent(file).version + 1, options);
+  try {
+    replaceKeyStore(options.path, { keyId: file.keyId, versions: [...file.versions, next] });
+  } finally {
+    zeroize(next.kek);
+  }
+  return String(next.version);
+}
+
+/** A version that must not unwrap any more has no use: it is removed, and its key is gone. */
+function removeVersion(file: KeyFile, { path, version }: { path: string; version: string }): void {
+  findVersion(file, version);
+  if (version === String(toCurrent(file).version)) {
+    throw new SealError('KEY_VERSION_CURRENT', { fields: { keyRef: file.keyId, version } });
+  }
+  const versions = file.versions.filter((each) => String(each.version) !== version);
+  replaceKeyStore(path, { keyId: file.keyId, versions });
 }
 
 /** Turns a synchronous call into a promise, its exception into a rejection. */
@@ -141,13 +142,15 @@ function findVersion(file: KeyFile, version: string): KekVersion {
   return found;
 }
 
-function toDescription(file: KeyFile): LocalKeyDescription {
+function toDescription(file: KeyFile): KeyDescription {
   return {
     type: TYPE,
     keyRef: file.keyId,
     currentVersion: String(toCurrent(file).version),
-    versions: file.versions.map(({ version, createdAt }) => ({ version: String(version), createdAt })),
-    standing: 'same machine: for trial',
+    versions: file.versions.map(({ version, createdAt }) => {
+      return { version: String(version), createdAt, state: 'enabled' };
+    }),
+    standing: LOCAL_STANDING,
   };
 }
 
@@ -167,6 +170,17 @@ function wrapUnder(file: KeyFile, dek: Uint8Array, to: { context: KeyContext; ra
   const sealed = cipher.update(dek);
   cipher.final();
   return { type: TYPE, keyRef: file.keyId, keyVersion, wrapped: concatBytes(iv, sealed, cipher.getAuthTag()) };
+}
+
+function rewrapUnder(file: KeyFile, request: { wrapped: WrappedKey; context: KeyContext }, random: Random): WrappedKey {
+  const { context, wrapped } = request;
+  const dek = unwrapUnder(file, request);
+  if (dek === null) throw new SealError('KEY_REFUSED', { fields: { keyRef: wrapped.keyRef } });
+  try {
+    return wrapUnder(file, dek, { context, random });
+  } finally {
+    zeroize(dek);
+  }
 }
 
 function unwrapUnder(file: KeyFile, request: { wrapped: WrappedKey; context: KeyContext }): Uint8Array | null {

@@ -1,0 +1,2 @@
+/** The `local:` provider: a key file on this machine. */
+export { openProvider } from './open.ts';
