@@ -7,6 +7,12 @@ export interface PathKeyUri<S extends string> {
   readonly path: string;
 }
 
+/** A recipient of age, `age1…`: wraps, and cannot unwrap. */
+export interface AgeRecipientUri {
+  readonly scheme: 'age';
+  readonly recipient: string;
+}
+
 export interface AwsKmsUri {
   readonly scheme: 'aws-kms';
   /** A key id, key ARN, `alias/NAME` or alias ARN. */
@@ -84,6 +90,7 @@ export type KeyUri =
   | PathKeyUri<'passphrase'>
   | PathKeyUri<'tpm2'>
   | PathKeyUri<'age'>
+  | AgeRecipientUri
   | AwsKmsUri
   | GcpKmsUri
   | VaultUri

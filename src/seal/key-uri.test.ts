@@ -25,6 +25,14 @@ describe('key URIs of files', () => {
     }
   });
 
+  test('a recipient of age is no path; what only looks like one is', () => {
+    const recipient = `age1${'q'.repeat(58)}`;
+    expect(parseKeyUri(`age:${recipient}`)).toEqual({ scheme: 'age', recipient });
+    for (const path of [recipient.slice(0, -1), `${recipient}.txt`, `./${recipient}`]) {
+      expect(parseKeyUri(`age:${path}`)).toEqual({ scheme: 'age', path });
+    }
+  });
+
   test.each(['local:', 'local:a\0b', 'age:', 'tpm2:', 'passphrase:'])('%j names no file', (uri) => {
     expect(catchError(uri)).toMatchObject({ code: 'KEY_URI_INVALID', fields: { part: 'path' } });
   });

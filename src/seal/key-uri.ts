@@ -19,7 +19,7 @@ const SCHEMES: { readonly [S in KeyScheme]: (rest: string) => KeyUriOf<S> } = Ob
   local: toPathParser('local'),
   passphrase: toPathParser('passphrase'),
   tpm2: toPathParser('tpm2'),
-  age: toPathParser('age'),
+  age: (rest) => (AGE_RECIPIENT.test(rest) ? { scheme: 'age', recipient: rest } : toPathParser('age')(rest)),
   'aws-kms': parseAwsKms,
   'gcp-kms': parseGcpKms,
   vault: parseVault,
@@ -52,6 +52,9 @@ function toPathParser<S extends string>(scheme: S): (rest: string) => PathKeyUri
     return { scheme, path };
   };
 }
+
+/** An X25519 recipient; its checksum is the provider's to look at. */
+const AGE_RECIPIENT = /^age1[02-9ac-hj-np-z]{58}$/;
 
 const AWS_REGION = /^[a-z]{2,4}(-[a-z]+){1,3}-\d{1,2}$/;
 const AWS_KEY = /^(alias\/[A-Za-z0-9/_-]{1,256}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32})$/;

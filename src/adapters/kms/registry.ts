@@ -7,6 +7,8 @@ type Loaders = { readonly [S in KeyScheme]?: () => Promise<{ readonly openProvid
 
 const PROVIDERS: Loaders = Object.freeze({
   local: () => import('./local/index.ts'),
+  passphrase: () => import('./passphrase/index.ts'),
+  age: () => import('./age/index.ts'),
 });
 
 /**

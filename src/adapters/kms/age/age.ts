@@ -1,11 +1,11 @@
 /** The `age:` key provider: the way back in when every service is gone. What it wraps, `age -d` opens. */
 import { createHash } from 'node:crypto';
 import { isEqualConstantTime, zeroize } from '../../../core/bytes.ts';
-import { toCanonicalJsonBytes } from '../../../core/canonical-json.ts';
 import { SealError } from '../../../core/errors.ts';
 import { SEAL_LIMITS } from '../../../core/limits/seal.ts';
 import type { Random } from '../../../core/ports.ts';
 import type { KeyContext, KeyProvider, WrappedKey } from '../../../seal/ports.ts';
+import { toBoundBytes } from '../kek.ts';
 import { decryptAgeFile, encryptAgeFile } from './file.ts';
 import type { Stanza } from './format.ts';
 import { withIdentities } from './identity.ts';
@@ -97,9 +97,8 @@ function unwrap(
   throw new SealError('KEY_REFUSED', { fields });
 }
 
-function toContextStanza({ sealId, model, purpose }: KeyContext, recipient: string): Stanza {
-  const ctx = { sealId, model, purpose };
-  const bound = toCanonicalJsonBytes({ v: 1, type: TYPE, keyRef: recipient, keyVersion: VERSION, ctx });
+function toContextStanza(context: KeyContext, recipient: string): Stanza {
+  const bound = toBoundBytes({ type: TYPE, keyRef: recipient, keyVersion: VERSION }, context);
   return { type: CONTEXT_STANZA, args: [], body: createHash('sha256').update(bound).digest() };
 }
 
