@@ -29,6 +29,7 @@ export type {
   ReportLayer,
   ReportLoss,
   ReportMark,
+  ReportRecipient,
   ReportModel,
   ReportTsa,
   ReportWarning,

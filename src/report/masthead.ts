@@ -18,7 +18,7 @@ export function toMasthead(report: ProtectReport, audience: ReportAudience): Htm
 <h1>${report.model.name}</h1>
 <dl class="meta">
 <div><dt>Owner</dt><dd>${report.owner}</dd></div>
-<div><dt>Made</dt><dd>${toDateText(report.createdAt)}</dd></div>
+${toCopyMeta(report, audience)}<div><dt>Made</dt><dd>${toDateText(report.createdAt)}</dd></div>
 <div><dt>Form</dt><dd>${form}</dd></div>
 </dl>
 <div class="facts">
@@ -26,6 +26,15 @@ ${toFacts(report).map(toFactHtml)}
 </div>
 ${toAttention(report, audience)}
 </header>`;
+}
+
+function toCopyMeta({ recipient }: ProtectReport, audience: ReportAudience): Html | null {
+  if (recipient === null) return null;
+  return audience === 'owner'
+    ? html`<div><dt>Copy for</dt><dd>${recipient.id} (number ${recipient.number})</dd></div>
+`
+    : html`<div><dt>Copy</dt><dd>number ${recipient.number}</dd></div>
+`;
 }
 
 /** The four figures, in the order of the page's sections. */

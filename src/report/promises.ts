@@ -18,6 +18,14 @@ const MARK: MechanismPromise = {
     're-initialised, or distillation: a model that was trained on the answers of this one does not carry it.',
 };
 
+const RECIPIENT: MechanismPromise = {
+  mechanism: 'Recipient codes',
+  can: 'Say which of many copies a leaked one comes from, with a proven bound over the whole register.',
+  cannot:
+    'Say who leaked it, since the owner had the copy, too; outlast somebody who moves the neurons and erases the payload; ' +
+    'or name anybody once four or more holders align their copies and average them.',
+};
+
 const COMMITMENT: MechanismPromise = {
   mechanism: 'Commitment and ledger',
   can:
@@ -52,6 +60,7 @@ export function toPromises(report: ProtectReport): MechanismPromise[] {
   const has = (role: string): boolean => report.files.some((file) => file.role === role);
   return [
     ...(report.mark.kind === 'embedded' ? [MARK] : []),
+    ...(report.recipient === null ? [] : [RECIPIENT]),
     ...(report.commitment === null ? [] : [COMMITMENT]),
     ...(has('baseline') ? [BASELINE] : []),
     ...(has('sealed') ? [SEAL] : []),

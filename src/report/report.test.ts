@@ -55,6 +55,7 @@ const incomparable = sampleReport({
 });
 const bare = sampleReport({
   ...unmarked,
+  recipient: null,
   commitment: null,
   key: null,
   ledger: null,
@@ -145,6 +146,21 @@ describe('report page', () => {
     expect(text).toContain('between −0.030 and 0.070 points: inside the limit');
     expect(text).toContain(report.commitment?.checkpoint?.trimEnd());
     for (const word of ['Detection, and evidence after a theft.', 'Prevention']) expect(text).toContain(word);
+  });
+
+  test('whose copy it is: by name and by what names it for the owner, by number alone for everybody else', () => {
+    const owner = toText(toReportHtml(sampleReport(), { audience: 'owner' }));
+    expect(owner).toContain('SECRETNAME Ltd (number 7)');
+    expect(owner).toContain('the order of 1,234 neurons, a payload in the weights');
+    expect(owner).toContain('7c.recipient.9a.annex.json');
+    const everybody = toText(toReportHtml(sampleReport(), { audience: 'public' }));
+    expect(everybody).toContain('copy number 7 of the model');
+    expect(everybody).not.toMatch(/1,234|neurons, a payload|annex\.json/);
+    const terminal = toReportText(sampleReport(), { width: undefined, color: false });
+    expect(terminal).toContain('SECRETNAME Ltd (number 7): the order of 1,234 neurons');
+    for (const audience of ['owner', 'public'] as const) {
+      expect(toReportHtml(sampleReport({ recipient: null }), { audience })).not.toMatch(/Whose copy|Recipient codes/);
+    }
   });
 
   test('every plaintext copy is listed, and their absence is said', () => {

@@ -4,6 +4,7 @@ import { CLAIM_BITS, drawEvidence, FLAG_BITS } from './chart-evidence.ts';
 import { drawLayers } from './chart-layers.ts';
 import { type Html, html } from './html.ts';
 import { toPower, toSmallPercentText } from './numbers.ts';
+import { toRecipientBody } from './recipient-body.ts';
 import { toSection } from './section.ts';
 import type { ProtectReport, ReportAudience, ReportEvidence, ReportLayer, ReportMark } from './types.ts';
 
@@ -22,6 +23,7 @@ export function toMarkSection(report: ProtectReport, audience: ReportAudience): 
     'The mark and its evidence',
     html`${toMarkText(report, mark, audience)}
 ${evidence === null ? html`<p>The mark was not read back.</p>` : toEvidenceBody(evidence)}
+${toRecipientBody(report, audience)}
 ${audience === 'owner' ? toLayersBody(mark.perLayer) : null}`,
   );
 }

@@ -6,6 +6,7 @@ import { createStyle, type Style } from '../core/style.ts';
 import { toAttentionPoints } from './attention.ts';
 import { CLAIM_BITS } from './chart-evidence.ts';
 import { toAccuracyText, toSignedText, toSmallPercentText } from './numbers.ts';
+import { toCodeText } from './recipient-body.ts';
 import { ROLE_TITLES } from './section.ts';
 import type { ProtectReport, ReportFidelity, ReportTsa } from './types.ts';
 
@@ -42,7 +43,7 @@ function toTsaText({ url, time, isTrusted }: ReportTsa): string {
 }
 
 function toRows(report: ProtectReport): [string, string][] {
-  const { mark, evidence, commitment, key, ledger } = report;
+  const { mark, evidence, recipient, commitment, key, ledger } = report;
   const rows: [string, string][] = [['mark', toMarkText(mark)]];
   if (evidence !== null) {
     const errors = `${evidence.bitErrors} of ${evidence.bits} bits wrong`;
@@ -50,6 +51,9 @@ function toRows(report: ProtectReport): [string, string][] {
       'evidence',
       `${evidence.evidenceBits.toFixed(1)} bits (a claim needs ${CLAIM_BITS}); read back: ${errors}`,
     ]);
+  }
+  if (recipient !== null) {
+    rows.push(['recipient', `${recipient.id} (number ${recipient.number}): ${toCodeText(recipient)}`]);
   }
   rows.push(['fidelity', toFidelityText(report.fidelity)]);
   if (commitment !== null) {

@@ -76,6 +76,20 @@ export interface ReportEvidence {
   readonly evidenceBits: number;
 }
 
+/** Who was given this copy. */
+export interface ReportRecipient {
+  /** In the owner's register; it appears in the public form too. */
+  readonly number: number;
+  readonly id: string;
+  /** Neurons whose order names the copy; null without that code. */
+  readonly channels: number | null;
+  readonly hasPayload: boolean;
+  /** Path of the signed annex. */
+  readonly annex: string;
+  /** Entry of the ledger; null when an earlier run recorded it. */
+  readonly leafIndex: number | null;
+}
+
 export interface ReportFidelityOutput {
   readonly name: string;
   /** Null when the outputs cannot be compared (not finite, other shapes, zeros). */
@@ -167,6 +181,8 @@ export interface ProtectReport {
   readonly mark: ReportMark;
   /** Null when there is no mark. */
   readonly evidence: ReportEvidence | null;
+  /** Null when the copy names nobody. */
+  readonly recipient: ReportRecipient | null;
   readonly fidelity: ReportFidelity;
   /** Null when nothing was committed. */
   readonly commitment: ReportCommitment | null;

@@ -5,7 +5,13 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { EXIT } from '../../src/core/errors.ts';
 import { openModelPath } from '../../src/formats/index.ts';
 import { readWeights, permute, toOnnx, createModelSpec } from '../../src/lab/index.ts';
-import type { DetectReport, EmbedResult, ListedRecipient, RecipientList } from '../../src/workflows/index.ts';
+import type {
+  DetectReport,
+  EmbedResult,
+  ListedRecipient,
+  ProtectResult,
+  RecipientList,
+} from '../../src/workflows/index.ts';
 import { createWorkplace, samples, type Workplace } from './command.ts';
 
 let place: Workplace;
@@ -205,5 +211,23 @@ describe('recipients', () => {
     expect(refuse()).toBe('RECIPIENT_REGISTER_MALFORMED');
     for (const name of names) copyFileSync(join(kept, name), join(folder, name));
     expect(refuse()).toBeUndefined();
+  });
+
+  test('the report of protect names the copy: by ID for the owner, by number alone for everybody else', () => {
+    const words = [
+      'protect',
+      join(samples, 'mlp.onnx'),
+      '--eval',
+      eval_,
+      '--recipient',
+      'umbrella',
+      '--out',
+      'released',
+    ];
+    const { report, publicReport, recipient } = place.json<ProtectResult>(words);
+    const [owner, everybody] = [report, publicReport].map(({ path }) => readFileSync(path, 'utf8'));
+    expect(owner).toContain(`umbrella (number ${recipient!.number})`);
+    expect(everybody).toContain(`number ${recipient!.number}</strong>`);
+    expect(everybody).not.toMatch(/umbrella|payload in the weights/);
   });
 });

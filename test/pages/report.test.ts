@@ -91,6 +91,8 @@ describeWithProgram('report page in Chromium', 'chromium', ['--version'], () => 
     const text = String(await page.evaluate('document.body.innerText'));
     expect(text).toContain('256 of 256 bits agree');
     expect(text).toContain('Checkpoint to publish');
+    expect(text).toContain(audience === 'owner' ? 'SECRETNAME Ltd (number 7)' : 'copy number 7 of the model');
+    if (audience === 'public') expect(text).not.toContain('SECRETNAME');
     expect(await page.evaluate("document.querySelectorAll('svg.chart').length")).toBe(audience === 'owner' ? 4 : 3);
     const sizes = await page.evaluate(
       "[...document.querySelectorAll('svg.chart')].map((one) => one.getBoundingClientRect().height)",

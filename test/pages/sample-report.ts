@@ -105,6 +105,10 @@ export function sampleReport(changes: Partial<ProtectReport> = {}): ProtectRepor
       perLayer: Array.from({ length: 19 }, (_, index) => sampleLayer(index)),
     },
     evidence: { bits: 256, bitErrors: 0, log2pHard: -256, log2pSoft: -301.4, trials: 2, evidenceBits: 300.4 },
+    recipient: {
+      ...{ number: 7, id: 'SECRETNAME Ltd', channels: 1_234, hasPayload: true, leafIndex: 40 },
+      annex: '/home/SECRETNAME/.local/state/modelward/annexes/7c.recipient.9a.annex.json',
+    },
     fidelity: {
       kind: 'measured',
       samples: 40_000,

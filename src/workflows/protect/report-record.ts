@@ -9,6 +9,7 @@ import type {
   ReportFidelity,
   ReportFile,
   ReportMark,
+  ReportRecipient,
   ReportTsa,
 } from '../../report/index.ts';
 import type { DetectResult } from '../../watermark/index.ts';
@@ -36,6 +37,7 @@ export function toProtectReport(protection: Protection, outputs: Outputs): Prote
     files: toFiles(protection, outputs),
     mark: toReportMark(protection),
     evidence: claim === null ? null : toEvidence(claim.evidence),
+    recipient: toReportRecipient(protection, outputs),
     fidelity: toReportFidelity(protection.fidelity),
     commitment:
       claim === null
@@ -102,6 +104,15 @@ function toReportMark({ marked }: Protection): ReportMark {
       relativeDistortion: layer.relativeDistortion,
     })),
   };
+}
+
+function toReportRecipient({ marked }: Protection, { recipient }: Outputs): ReportRecipient | null {
+  const release = marked?.release ?? null;
+  if (release === null || recipient === null) return null;
+  const { choice, order, payload } = release;
+  const { number, annex, leafIndex } = recipient;
+  const channels = order?.spaces.reduce((sum, space) => sum + space.channels, 0) ?? null;
+  return { number, id: choice.id, channels, hasPayload: payload !== null, annex, leafIndex };
 }
 
 /** The exact tails as read back: log2 p of a statistic is what it counts for, less the price of the trials. */
