@@ -5,6 +5,7 @@ import { cliErrors } from './errors/cli.ts';
 import { formatsErrors } from './errors/formats.ts';
 import { labErrors } from './errors/lab.ts';
 import { ledgerErrors } from './errors/ledger.ts';
+import { modelSigningErrors } from './errors/model-signing.ts';
 import { queueErrors } from './errors/queue.ts';
 import { remoteErrors } from './errors/remote.ts';
 import { runtimeErrors } from './errors/runtime.ts';
@@ -22,6 +23,7 @@ export const ERRORS = {
   ...sourceErrors,
   ...formatsErrors,
   ...signErrors,
+  ...modelSigningErrors,
   ...alignErrors,
   ...surgeryErrors,
   ...watermarkErrors,
@@ -73,6 +75,7 @@ export class ModelwardError extends Error {
 export class SourceError extends ModelwardError {}
 export class FormatError extends ModelwardError {}
 export class SignError extends ModelwardError {}
+export class ModelSigningError extends ModelwardError {}
 export class AlignError extends ModelwardError {}
 export class SurgeryError extends ModelwardError {}
 export class WatermarkError extends ModelwardError {}

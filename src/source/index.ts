@@ -13,3 +13,4 @@ export * from './rewrite-source.ts';
 export * from './staged-file.ts';
 export * from './splice.ts';
 export * from './staging.ts';
+export * from './tree.ts';

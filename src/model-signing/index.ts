@@ -1,0 +1,25 @@
+/** OpenSSF Model Signing v1.0: signatures over the files of a model, and statements about the same model. */
+export { decodeBundle, encodeBundle } from './bundle.ts';
+export { type Certificate, parseCertificates } from './certificate.ts';
+export { compareContent, type ContentReport, type FileChange } from './compare.ts';
+export { hashFiles } from './hash-files.ts';
+export { openPemSigner, parsePublicKey, type SigningKey } from './keys.ts';
+export {
+  type HashType,
+  type ModelManifest,
+  type Resource,
+  type Serialization,
+  toSubjectDigest,
+} from './manifest.ts';
+export { type ModelFiles, openModelFiles } from './model-files.ts';
+export { isIgnorablePath, SINGLE_FILE } from './names.ts';
+export type { ModelSigner, SigstoreIdentity, SigstoreVerifier } from './ports.ts';
+export { parseSignerCertificates, signStatement, type StatementSigner } from './sign-statement.ts';
+export {
+  decodeSignatureStatement,
+  encodeSignatureStatement,
+  encodeStatement,
+  type Subject,
+  toSubject,
+} from './statement.ts';
+export { type Trust, type VerifiedStatement, verifyStatement } from './verify-statement.ts';
