@@ -10,6 +10,7 @@ import { undoHeads } from './heads/undo.ts';
 import type { LoadLattice } from './lattice.ts';
 import { pairTensors } from './pairs.ts';
 import { addPiece, createLoader, isKnown, listPieces, type Piece, toLayerPairs } from './pieces.ts';
+import { toPlainKernels } from './plain-kernels.ts';
 import type { AlignedLayer, Topology } from './ports.ts';
 import { type ScalarPair, toScalarPairs } from './scalars.ts';
 import { addScalarSimilarities } from './similarity.ts';
@@ -43,8 +44,9 @@ export interface Alignment {
  * It never sees a key, so it is one more look at the suspect, whatever it does: an unrelated suspect stays unrelated.
  * @throws FormatError | SourceError from the readers
  */
-export function alignSuspect({ topology, original, suspect, progress = silentProgress }: AlignOptions): Alignment {
-  const pairs = pairTensors(topology, original, suspect);
+export function alignSuspect(options: AlignOptions): Alignment {
+  const { topology, original, progress = silentProgress } = options;
+  const pairs = pairTensors(topology, original, toPlainKernels(options.suspect));
   const layers = toLayerPairs(topology, original, pairs);
   const counts = toSuspectCounts(topology, layers);
   const maps: ChannelMaps = { counts, bySpace: topology.spaces.map(() => null) };

@@ -3,6 +3,7 @@ export * from './ports.ts';
 export { assign, type SimilarityMatrix, UNMATCHED } from './assignment.ts';
 export { type ElementOrder, listOrders } from './element-order.ts';
 export { findLlamaName } from './llama-names.ts';
+export { toPlainKernels } from './plain-kernels.ts';
 export { listRotaryOrders } from './rotary-order.ts';
 export { toTopology } from './topology.ts';
 export { listLayerUses } from './uses.ts';

@@ -54,7 +54,16 @@ export interface PieceOptions {
   readonly keep?: (entry: number) => boolean;
   /** Features that a channel is folded to at most; by the number of channels when left out. */
   readonly featuresMax?: number;
+  /** How much each entry of the original's other axis counts; all alike when left out. */
+  readonly weigh?: ((entry: number) => number) | undefined;
 }
+
+export interface AddedPiece {
+  readonly features: number;
+  readonly weight: number;
+}
+
+const NOTHING: AddedPiece = { features: 0, weight: 0 };
 
 /** Pieces of all layers around a space that both models have, whether their other axes are known or not. */
 export function listPieces(space: number, layers: readonly LayerPair[]): Piece[] {
@@ -70,33 +79,34 @@ export function listPieces(space: number, layers: readonly LayerPair[]): Piece[]
 
 /**
  * Adds what one piece says to the similarities of its space's channels; nothing while its other axis is unknown.
- * @returns how many numbers of each channel were compared
+ * @returns how many numbers of each channel were compared, and what two channels that are the same get for it
  */
 export function addPiece(
   matrix: SimilarityMatrix,
   piece: Piece,
   maps: ChannelMaps,
   load: LoadLattice,
-  { keep = () => true, featuresMax }: PieceOptions = {},
-): number {
+  { keep = () => true, featuresMax, weigh }: PieceOptions = {},
+): AddedPiece {
   const { pair, side, at } = piece;
   const axis = pair.layer[side]!;
   const others = toOthers(pair, side, maps, keep);
-  if (others === undefined || others.ours.length === 0) return 0;
+  if (others === undefined || others.ours.length === 0) return NOTHING;
   const mapper = createLayerMapper(pair, side, maps);
   const [a, b] = [load(pair.ours!), load(pair.theirs!)];
   const length = side === 'out' ? b.outLength : b.inLength;
-  if (mapper.theirLength !== length || axis.segments[at].channels !== matrix.rows) return 0;
+  if (mapper.theirLength !== length || axis.segments[at].channels !== matrix.rows) return NOTHING;
   const ours: Side = {
     lattice: a,
     side,
     inner: axis.inner,
     entries: mapper.ourEntries(at),
     others: others.ours,
+    weights: weigh === undefined ? undefined : Float32Array.from(others.ours, weigh),
   };
   const theirs: Side = { ...ours, lattice: b, entries: mapper.theirEntries(at), others: others.theirs };
-  addSimilarities(matrix, ours, theirs, featuresMax);
-  return axis.inner * others.ours.length * a.kernel.length;
+  const weight = addSimilarities(matrix, ours, theirs, featuresMax);
+  return { features: axis.inner * others.ours.length * a.kernel.length, weight };
 }
 
 /** Whether the other axis of a piece is known in both models. */

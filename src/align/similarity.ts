@@ -13,6 +13,8 @@ export interface Side {
   readonly inner: number;
   /** Entries of the other axis, in the same order for both models; -1 where this model has none. */
   readonly others: Int32Array;
+  /** How much each other entry counts, the same for both models; all alike when left out. */
+  readonly weights?: Float32Array | undefined;
 }
 
 /** Rounds of alternating row and column normalisation; two leave scales of e^±1 below a percent. */
@@ -24,17 +26,19 @@ const FOLD_DOMAIN = 0xa1;
 /**
  * Adds the cosines of `ours` against `theirs`, each weighted by the number of features behind it: under independent
  * noise per weight, that is the log-likelihood ratio up to a constant.
+ * @returns that weight: what two channels that are the same get
  */
 export function addSimilarities(
   into: SimilarityMatrix,
   ours: Side,
   theirs: Side,
   featuresMax = toFeaturesMax(ours.entries.length / ours.inner),
-): void {
+): number {
   const a = toFeatures(ours, featuresMax);
   const b = toFeatures(theirs, featuresMax);
   if (a.width !== b.width) throw new Error('internal error: the sides do not line up');
   addProducts(into, a, b, a.width);
+  return a.width;
 }
 
 function toFeaturesMax(channels: number): number {
@@ -52,20 +56,21 @@ interface Features {
  * copy with rescaled neurons; long rows are folded to 1,024 sums with fixed signs, which keeps angles within 0.03 (256 and 0.06 for many
  * channels: the products of all pairs are what takes the time).
  */
-function toFeatures({ lattice, side, entries, inner, others }: Side, widthMax: number): Features {
+function toFeatures(own: Side, widthMax: number): Features {
+  const { lattice, side, entries, inner, others, weights } = own;
   const rows = entries.length / inner;
   const places = lattice.kernel.length;
   const featureCount = inner * others.length * places;
   const width = Math.min(featureCount, widthMax);
   const fold = width < featureCount ? createFold(featureCount) : null;
   const values = new Float32Array(rows * width);
-  const [rowScale, columnScale] = toBalance({ lattice, side, entries, inner, others });
+  const [rowScale, columnScale] = toBalance(own);
   for (let row = 0; row < rows; row++) {
     for (let t = 0; t < inner; t++) {
       for (let j = 0; j < others.length; j++) {
         const base = toBase(lattice, side, entries[row * inner + t], others[j]);
         if (base < 0) continue;
-        const scale = rowScale[row] * columnScale[j];
+        const scale = rowScale[row] * columnScale[j] * (weights === undefined ? 1 : Math.sqrt(weights[j]));
         const first = (t * others.length + j) * places;
         for (let k = 0; k < places; k++) {
           const value = lattice.values[base + lattice.kernel[k]] * scale;
@@ -100,16 +105,23 @@ function normaliseRows(values: Float32Array, rows: number, width: number): void 
   }
 }
 
-/** Row scales (per channel) and column scales (per other entry) that bring both to unit mean square. */
-export function toBalance({ lattice, side, entries, inner, others }: Side): [Float64Array, Float64Array] {
+/**
+ * Row scales (per channel) and column scales (per other entry) that bring both to unit mean square. Weighted entries are
+ * balanced first: where weight decay shrank some by 16 digits, rows would else take the scale of the others alone.
+ */
+export function toBalance({ lattice, side, entries, inner, others, weights }: Side): [Float64Array, Float64Array] {
   const rows = entries.length / inner;
   const squares = toSquares({ lattice, side, entries, inner, others });
   const rowScale = new Float64Array(rows).fill(1);
   const columnScale = new Float64Array(others.length).fill(1);
-  for (let round = 0; round < BALANCE_ROUNDS; round++) {
+  const balanceRows = (): void => {
     balance(rowScale, columnScale, (row, column) => squares[row * others.length + column]);
+  };
+  const balanceColumns = (): void => {
     balance(columnScale, rowScale, (column, row) => squares[row * others.length + column]);
-  }
+  };
+  const steps = weights === undefined ? [balanceRows, balanceColumns] : [balanceColumns, balanceRows];
+  for (let round = 0; round < BALANCE_ROUNDS; round++) for (const step of steps) step();
   return [rowScale, columnScale];
 }
 

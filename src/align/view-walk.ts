@@ -1,9 +1,10 @@
 /** One walk over the neurons of a model, from its inputs or from its outputs, that remembers which weights it used (docs/spec/lineage.md §4). */
 import { ALIGN_LIMITS } from '../core/limits/align.ts';
 import type { Model } from '../model/types.ts';
-import { assign, type SimilarityMatrix } from './assignment.ts';
+import { assign, type SimilarityMatrix, UNMATCHED } from './assignment.ts';
 import { type ChannelMaps, toSuspectCounts } from './channel-maps.ts';
 import type { LoadLattice } from './lattice.ts';
+import { toAxis } from './layer-axis.ts';
 import { pairTensors } from './pairs.ts';
 import { addPiece, createLoader, type Piece, toLayerPairs } from './pieces.ts';
 import type { Topology } from './ports.ts';
@@ -38,6 +39,8 @@ export interface Found {
   readonly layers: ReadonlySet<number>;
   /** Numbers per neuron that were compared. */
   readonly features: number;
+  /** Cosine of each neuron of the original with its partner, 0 without one. */
+  readonly cosines: Float32Array;
 }
 
 export function toScene(topology: Topology, original: Model, suspect: Model): Scene {
@@ -174,22 +177,55 @@ export function toFound(
   const matrix: SimilarityMatrix = { rows, columns, values: new Float32Array(rows * columns) };
   const layers = new Set<number>();
   let features = 0;
+  let weight = 0;
   for (const { look, half } of looks) {
     const keep = half === undefined ? undefined : createHalf(look, half);
-    const added = addPiece(matrix, look, maps, load, { keep });
-    if (added === 0) continue;
-    features += added;
+    const added = addPiece(matrix, look, maps, load, { keep, weigh: createWeigher(look, known) });
+    if (added.features === 0) continue;
+    features += added.features;
+    weight += added.weight;
     layers.add(look.layer);
     for (const other of listSpacesBeyond(look)) for (const layer of known.get(other)?.layers ?? []) layers.add(layer);
   }
-  return features === 0 ? null : { map: assign(matrix), layers, features };
+  if (features === 0) return null;
+  const map = assign(matrix);
+  const cosines = Float32Array.from(map, (partner, row) =>
+    partner === UNMATCHED ? 0 : matrix.values[row * columns + partner] / weight,
+  );
+  return { map, layers, features, cosines };
 }
 
 /** Every other channel beyond a look: all entries of a channel belong together. */
-function createHalf({ pair, side }: Look, half: 0 | 1): (entry: number) => boolean {
-  const { segments, inner, isInterleaved } = pair.layer[opposite(side)]!;
+function createHalf(look: Look, half: 0 | 1): (entry: number) => boolean {
+  const toChannel = createChannelFinder(look);
+  return (entry) => toChannel(entry) % 2 === half;
+}
+
+/** The channel beyond a look, counted over all segments, that an entry belongs to. */
+function createChannelFinder({ pair, side }: Look): (entry: number) => number {
+  const { segments, inner, isInterleaved } = toAxis(pair.layer, opposite(side));
   const channels = segments.reduce((sum, segment) => sum + segment.channels, 0);
-  return (entry) => (isInterleaved === true ? entry % channels : Math.floor(entry / inner)) % 2 === half;
+  return (entry) => (isInterleaved === true ? entry % channels : Math.floor(entry / inner));
+}
+
+/** Cosines are cut here, so that a channel which is certain counts about 36 times as much as one at 0.7, and no channel all. */
+const [COSINE_MIN, COSINE_MAX] = [0.02, 0.99];
+
+/**
+ * What a channel beyond a look counts: for numbers with correlation r, the log-likelihood of "these belong together" grows
+ * with r / (1 - r²), and r is taken from how alike that channel and its partner are themselves. Channels in a fixed order are certain.
+ */
+function createWeigher(look: Look, known: ReadonlyMap<number, Found>): (entry: number) => number {
+  const { pair, side } = look;
+  const weights = toAxis(pair.layer, opposite(side)).segments.flatMap(({ space, channels }) =>
+    Array.from({ length: channels }, (_, channel) => {
+      const cosine = known.get(space)?.cosines[channel] ?? 1;
+      const r = Math.max(COSINE_MIN, Math.min(COSINE_MAX, cosine));
+      return r / (1 - r * r);
+    }),
+  );
+  const toChannel = createChannelFinder(look);
+  return (entry) => weights[toChannel(entry)];
 }
 
 export function isLarge({ topology, counts }: Scene, space: number): boolean {

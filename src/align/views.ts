@@ -6,6 +6,7 @@ import { type Progress, silentProgress } from '../core/ports.ts';
 import type { Model } from '../model/types.ts';
 import { UNMATCHED } from './assignment.ts';
 import type { Topology } from './ports.ts';
+import { findTwins } from './twins.ts';
 import {
   type Found,
   isLarge,
@@ -28,8 +29,10 @@ export interface ViewMatch {
   readonly space: number;
   /** Name of the first layer that makes these neurons. */
   readonly layer: string;
-  /** Neurons of the original. */
+  /** Neurons that could be told from all others of their model; the smaller number of both models. */
   readonly neurons: number;
+  /** Those that could not: nobody can say which partner is theirs. */
+  readonly alike: number;
   readonly kind: ViewKind;
   /** Neurons that both looks gave the same partner. */
   readonly agreed: number;
@@ -86,7 +89,7 @@ export function matchViews({ topology, original, suspect, progress = silentProgr
     const about = { space, layer: toLayerName(topology, space), neurons };
     const result = compareLooks(scene, space, fromInputs, fromOutputs);
     if (typeof result === 'string') skipped.push({ ...about, reason: result });
-    else matches.push({ ...about, ...result });
+    else matches.push({ ...about, ...result, neurons: neurons - result.alike });
     step();
   }
   progress.done();
@@ -104,7 +107,7 @@ function compareLooks(
   space: number,
   fromInputs: ReadonlyMap<number, Found>,
   fromOutputs: ReadonlyMap<number, Found>,
-): Pick<ViewMatch, 'kind' | 'agreed'> | SkippedSpace['reason'] {
+): Pick<ViewMatch, 'kind' | 'agreed' | 'alike'> | SkippedSpace['reason'] {
   if (isLarge(scene, space)) return 'large';
   const [a, b] = [fromInputs.get(space), fromOutputs.get(space)];
   const features = { out: a?.features ?? 0, in: b?.features ?? 0 };
@@ -112,11 +115,14 @@ function compareLooks(
   if (featuresMin < THIN_FEATURES) {
     const wide: Side = features.out >= features.in ? 'out' : 'in';
     const halves = compareHalves(scene, space, wide, wide === 'out' ? fromInputs : fromOutputs, featuresMin);
-    if (halves !== null) return { kind: 'halves', agreed: halves };
+    if (halves !== null) return { kind: 'halves', ...halves };
   }
   if (a === undefined || b === undefined) return scene.beside.has(space) ? 'large' : 'unpaired';
   if ([...a.layers].some((layer) => b.layers.has(layer))) return 'shared';
-  return { kind: 'sides', agreed: countEqual(a.map, b.map) };
+  const wide = (['out', 'in'] as const).filter(
+    (side) => features[side] >= Math.min(THIN_FEATURES, Math.max(features.out, features.in)),
+  );
+  return { kind: 'sides', ...countEqual(scene, space, wide, [a.map, b.map]) };
 }
 
 /**
@@ -129,14 +135,14 @@ function compareHalves(
   side: Side,
   known: ReadonlyMap<number, Found>,
   featuresMin: number,
-): number | null {
+): Pick<ViewMatch, 'agreed' | 'alike'> | null {
   const looks = scene.looks[space].filter((look) => look.side === side && canHalve(scene, look));
   const [even, odd] = ([0, 1] as const).map((half) => {
     const parts = looks.map((look) => ({ look, half }));
     return toFound(scene, space, parts, known);
   });
   if (even === null || odd === null || Math.min(even.features, odd.features) <= featuresMin) return null;
-  return countEqual(even.map, odd.map);
+  return countEqual(scene, space, [side], [even.map, odd.map]);
 }
 
 function canHalve({ topology }: Scene, look: Look): boolean {
@@ -144,6 +150,30 @@ function canHalve({ topology }: Scene, look: Look): boolean {
   return beyond.length > 0 && beyond.every((space) => topology.spaces[space].isPermutable);
 }
 
-function countEqual(a: Int32Array, b: Int32Array): number {
-  return a.reduce((count, partner, neuron) => count + Number(partner !== UNMATCHED && partner === b[neuron]), 0);
+/** Neurons with the same partner in both maps, and those that are left out: they, or their partners, have a twin on some side. */
+function countEqual(
+  scene: Scene,
+  space: number,
+  sides: readonly Side[],
+  [a, b]: readonly [Int32Array, Int32Array],
+): Pick<ViewMatch, 'agreed' | 'alike'> {
+  const { topology, counts, looks, load } = scene;
+  const toTwins = (model: 'ours' | 'theirs', channels: number): Uint8Array => {
+    const found = sides.map((side) =>
+      findTwins(
+        looks[space].filter((look) => look.side === side),
+        { model, channels, counts, load },
+      ),
+    );
+    return Uint8Array.from({ length: channels }, (_, channel) => (found.some((twins) => twins[channel] === 1) ? 1 : 0));
+  };
+  const [ours, theirs] = [toTwins('ours', topology.spaces[space].channels), toTwins('theirs', counts[space])];
+  const isTold = (neuron: number, partner: number): boolean => ours[neuron] === 0 && theirs[partner] === 0;
+  const agreed = a.reduce(
+    (count, partner, neuron) =>
+      count + Number(partner !== UNMATCHED && partner === b[neuron] && isTold(neuron, partner)),
+    0,
+  );
+  const told = (twins: Uint8Array): number => twins.length - twins.reduce((sum, twin) => sum + twin, 0);
+  return { agreed, alike: ours.length - Math.min(told(ours), told(theirs)) };
 }

@@ -7,6 +7,7 @@ import {
   listRotaryOrders,
   toTopology,
   type Topology,
+  toPlainKernels,
 } from '../align/index.ts';
 import type { Model, TensorRef } from '../model/types.ts';
 import { isNumeric } from './elements.ts';
@@ -24,7 +25,8 @@ export interface FrameLayer {
   readonly tensor: TensorRef;
 }
 
-export function toFrame(model: Model): Frame {
+export function toFrame(given: Model): Frame {
+  const model = toPlainKernels(given);
   const topology = toTopology(model);
   const tensors = new Map(model.tensors.map((tensor) => [tensor.name, tensor]));
   const layers = topology.layers.flatMap((layer) => {

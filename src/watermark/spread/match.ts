@@ -5,6 +5,7 @@ import {
   type Layer,
   listOrders,
   listRotaryOrders,
+  toPlainKernels,
   type Topology,
   toTopology,
 } from '../../align/index.ts';
@@ -29,7 +30,8 @@ export interface LayerMatch {
 const CANDIDATES_MAX = 8;
 
 /** Candidates for each layer of `layers`. */
-export function matchLayers(layers: readonly Layer[], suspect: Model): LayerMatch[] {
+export function matchLayers(layers: readonly Layer[], given: Model): LayerMatch[] {
+  const suspect = toPlainKernels(given);
   const pool = listPool(toTopology(suspect), suspect);
   const fits = layers.map((layer) => listFits(layer, pool, suspect));
   const named = layers.map(({ name }, i) => {
