@@ -7,6 +7,7 @@ import { addGaussian } from '../../../src/lab/attacks/kernels/noise.ts';
 import { pruneSmallest } from '../../../src/lab/attacks/kernels/prune.ts';
 import {
   applyTensorEdits,
+  changeHeads,
   DECODER_RECIPE,
   DECODER_SPEC,
   exportDecoder,
@@ -175,6 +176,15 @@ function computeGguf(seed: string, dtype: 'q8_0' | 'q4_0', toSuspect: (marked: W
 const permuted = (seed: string, marked: Weights): Weights =>
   permuteDecoder(DECODER_SPEC, marked, { seed: `decoder/${seed}/permute`, logScaleMax: 1 });
 
+/** Values, rotary pairs, query heads and norms changed inside the heads. */
+const changed = (seed: string, marked: Weights): Weights =>
+  changeHeads(DECODER_SPEC, marked, {
+    ...{ seed: `decoder/${seed}/heads`, values: 'general', pairs: true, queries: true, norms: true },
+  });
+
+/** And then everything moves. */
+const mixed = (seed: string, marked: Weights): Weights => permuted(seed, changed(seed, marked));
+
 const changeMatrices = (weights: Weights, change: (values: Float32Array, name: string) => Float32Array): Weights =>
   new Map([...weights].map(([name, values]) => [name, name.includes('norm') ? values : change(values, name)]));
 
@@ -187,6 +197,8 @@ const ATTACKS: Readonly<Record<string, (seed: string, marked: Weights) => Weight
     changeMatrices(marked, (values, name) => addGaussian(values, 1, `decoder/${seed}/noise/${name}`)),
   'fine-tune': (seed, marked) => tune(seed, marked),
   'fine-tune-permute': (seed, marked) => permuted(seed, tune(seed, marked)),
+  heads: mixed,
+  'fine-tune-heads': (seed, marked) => mixed(seed, tune(seed, marked)),
 };
 
 /** A fifth of the training's steps on other text, at its peak rate throughout. */
@@ -207,8 +219,8 @@ function computeAttack(seed: string, attack: string): Figures {
 }
 
 /** Another decoder of the same text, which nobody marked. */
-function computeNull(seed: string): Figures {
-  const weights = getDecoderWeights(seed);
+function computeNull(seed: string, toSuspect = (weights: Weights): Weights => weights): Figures {
+  const weights = toSuspect(getDecoderWeights(seed));
   return judge(getSubject('1'), openCheckpoint(weights), weights);
 }
 
@@ -257,12 +269,15 @@ const ROWS: readonly (readonly [seed: string, measurement: string, compute: () =
   ['1', 'q8_0', () => computeGguf('1', 'q8_0', (marked) => marked)],
   ['1', 'q4_0', () => computeGguf('1', 'q4_0', (marked) => marked)],
   ['1', 'permute-q8_0', () => computeGguf('1', 'q8_0', (marked) => permuted('1', marked))],
+  ['1', 'heads-q4_0', () => computeGguf('1', 'q4_0', (marked) => mixed('1', marked))],
   ['1', 'permute-q4_0', () => computeGguf('1', 'q4_0', (marked) => permuted('1', marked))],
   ...Object.keys(ATTACKS).map((name) => ['1', name, () => computeAttack('1', name)] as const),
   ['1', 'order', () => computeOrder('1', openCheckpoint)],
   ['1', 'order-q4_0', () => computeOrder('1', (copy) => toGguf(copy, 'q4_0'))],
   ['1', 'order-fine-tune', () => computeOrder('1', (copy) => openCheckpoint(tune('1', copy)))],
+  ['1', 'order-heads', () => computeOrder('1', (copy) => openCheckpoint(changed('1', copy)))],
   ['null-1', 'null', () => computeNull('null-1')],
+  ['null-1', 'null-heads', () => computeNull('null-1', (weights) => mixed('null-1', weights))],
 ];
 
 export function listLlmRows(): Row[] {
