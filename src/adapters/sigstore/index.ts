@@ -1,0 +1,2 @@
+/** Verifies keyless signatures of Sigstore. */
+export { openSigstoreVerifier } from './verifier.ts';
