@@ -103,7 +103,7 @@ describe('trigger verify', () => {
     const verify = (suspect: string): TriggersReport => place.json<TriggersReport>(['trigger', 'verify', suspect]);
     const own = verify('t.onnx');
     expect(own.agreed).toBe(made.triggers);
-    expect(own.evidenceBits).toBeCloseTo(made.triggers * Math.log2(10), 6);
+    expect(own.evidenceBits).toBeCloseTo(made.triggers * Math.log2(10) - 4, 6);
     expect(own.verdict).toBe(own.evidenceBits >= 64 ? 'flag' : 'supporting');
     expect(own.recorded?.leafIndex).toBe(made.leafIndex);
     for (const other of ['cnn-large.onnx', 'mlp.onnx', 'transformer.onnx']) {
@@ -119,7 +119,7 @@ describe('trigger verify', () => {
     expect(run.status, run.stderr).toBe(0);
     const whole = place.json<TriggersReport>(['trigger', 'verify', '--answers', 'answers']);
     expect(whole).toMatchObject({ agreed: made.triggers, unanswered: 0 });
-    const half = Math.floor(made.triggers / 2);
+    const half = Math.ceil(made.triggers / 2);
     writeFileSync(
       join(place.folder, 'half.npy'),
       toNpyBytes({ dtype: 'i32', shape: [half], data: new Uint8Array(4 * half) }),
@@ -159,6 +159,27 @@ describe('trigger verify', () => {
       leafIndex: null,
     });
     expect(toError([...verify, 'own.json']).code).toBe('SEED_OF_ANOTHER_PURPOSE');
+  });
+
+  test('a judge sees by a proof of the ledger that the triggers were there before; otherwise 40 bits are taken off', () => {
+    const verify = ['trigger', 'verify', 't.onnx', '--claim', claim, '--annex', made.annex, '--seed', 'seed.json'];
+    const own = place.json<TriggersReport>(['trigger', 'verify', 't.onnx']);
+    const unseen = place.json<TriggersReport>(verify);
+    expect(unseen).toMatchObject({ recorded: null, choiceBits: own.choiceBits + 40 });
+    expect(unseen.evidenceBits).toBeCloseTo(Math.max(0, own.evidenceBits - 40), 6);
+    const prove = (index: number, out: string): string[] => {
+      writeFileSync(join(place.folder, out), place.run(['ledger', 'prove', String(index)]).stdout);
+      return ['--proof', out, '--ledger-key', place.json<{ ledgerKey: string }>(['keys', 'show']).ledgerKey];
+    };
+    const proof = prove(made.leafIndex, 'annex.tlog-proof');
+    const seen = place.json<TriggersReport>([...verify, ...proof, '--before', '2099-01-01']);
+    expect(seen).toMatchObject({ evidenceBits: own.evidenceBits, recorded: { leafIndex: made.leafIndex } });
+    // A proof without a date shows when, and not that it was early enough.
+    expect(place.json<TriggersReport>([...verify, ...proof]).evidenceBits).toBe(unseen.evidenceBits);
+    expect(toError([...verify, '--before', '2099-01-01']).code).toBe('REMOTE_ANNEX_NOT_RECORDED');
+    expect(toError([...verify, ...proof, '--before', '2001-01-01']).code).toBe('REMOTE_ANNEX_TOO_LATE');
+    expect(toError([...verify, ...prove(0, 'other.tlog-proof')]).code).toBe('REMOTE_ANNEX_NOT_RECORDED');
+    expect(toError([...verify, '--proof', 'annex.tlog-proof']).code).toBe('CLI_USAGE');
   });
 
   test('without triggers of the claim it says so', () => {

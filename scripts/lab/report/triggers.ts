@@ -60,7 +60,7 @@ function describeLastLayer(rows: Rows): string[] {
   );
   return [
     '## Triggers in the last layer',
-    'Put in without training, at a limit of 0.1 points on 20,000 images that the edit did not see; accuracy on 40,000 others. Then how many of the triggers each copy still answers as drawn: fine-tuning is 10 epochs at the training rate, distillation and extraction train a new model on answers. Chance is one in ten. "Unmined" are as many candidates as they come, with the best margin that they allow.',
+    'Put in without training, at a limit of 0.1 points, which is kept at 99 % confidence on 40,000 images, each half judged by a change that the other half shaped; accuracy on 40,000 fresh ones. Then how many of the triggers each copy still answers as drawn: fine-tuning is 10 epochs at the training rate, distillation and extraction train a new model on answers. Chance is one in ten. "Unmined" are as many candidates as they come, with the best margin that they allow.',
     [line(...head), rule(head.length), ...lines].join('\n'),
   ];
 }
@@ -118,7 +118,7 @@ function describePlans(rows: Rows): string[] {
   );
   return [
     '## Marks that were trained in',
-    'Planned with "modelward mark plan" on the untrained model, trained with strength 3, read with "detect". Bit errors after each attack; permuted copies are aligned to the untrained start.',
+    'Planned with "modelward mark plan" on the untrained model, trained with strength 0.3, read with "detect". Bit errors after each attack; permuted copies are aligned to the untrained start.',
     [line(...head), rule(head.length), ...lines].join('\n'),
   ];
 }

@@ -38,6 +38,7 @@ import {
   designTriggers,
   detectMark,
   type FeatureRows,
+  LOG2_LABEL_DRAWS,
   makePattern,
   planMark,
   toDefaultCount,
@@ -129,7 +130,7 @@ interface Embedded {
   readonly unmined: TriggerDesign;
 }
 
-/** Half of the clean images shape the edit, the other half judges it; the test images are others again. */
+/** Clean images shape the edit and judge it, each half that which the other shaped; the test images are others again. */
 function embed(model: ModelName, seed: string): Embedded {
   const spec = createModelSpec(model);
   const weights = getWeights(model, seed);
@@ -138,12 +139,11 @@ function embed(model: ModelName, seed: string): Embedded {
   const salt = toOriginalDigest(openNetwork(spec, weights));
   const keys = deriveTriggerKeys(trigger, salt);
   const patterns = Array.from({ length: CANDIDATES }, (_, index) => makePattern(keys.inputs, index, PLANE));
-  const heldSamples = createTestSet(CLEAN_COUNT / 2, 'triggers/held');
+  const clean = createTestSet(CLEAN_COUNT, 'triggers/clean');
   const options: Omit<DesignOptions, 'count' | 'limitPoints'> = {
     head,
-    clean: toFeatures(createTestSet(CLEAN_COUNT / 2, 'triggers/clean')),
-    held: toFeatures(heldSamples),
-    heldLabels: Int32Array.from(heldSamples.labels),
+    clean: toFeatures(clean),
+    labels: Int32Array.from(clean.labels),
     candidates: toFeatures(toSamples(patterns, new Uint8Array(CANDIDATES))),
     frame: {
       ...{ v: 1, scheme: TRIGGER_SCHEME, output: 'logits', classes: 10, candidates: CANDIDATES },
@@ -181,8 +181,8 @@ function countHits(spec: NetworkSpec, weights: Weights, triggers: Samples): numb
 }
 
 /** Evidence of a number of hits, in bits. */
-function toBits(count: number, hits: number): number {
-  const statistic = { kind: 'exact', chance: 0.1, log2Trials: 0, nulls: [] } as const;
+function toBits(count: number, hits: number, log2Trials = 0): number {
+  const statistic = { kind: 'exact', chance: 0.1, log2Trials, nulls: [] } as const;
   const answers = Array.from({ length: count }, (_, index) => Number(index < hits));
   return round(toRemoteEvidence({ count, expected: () => 1, statistic }, answers).evidenceBits, 1);
 }
@@ -230,13 +230,17 @@ function computeTriggers(model: ModelName, seed: string): Promise<Figures> {
   const hits = copies.map(([name, weights]) => [name, countHits(spec, weights, triggers)] as const);
   return Promise.resolve({
     ...{ triggers: triggers.count, marginShare: design.marginShare, lossHeld: round(design.lossPoints, 3) },
+    lossHeldMax: round(design.lossPointsMax, 3),
     ...{ samples: TESTED_COUNT, lost, won, lostUnmined: against.lost, wonUnmined: against.won },
-    ...{ hits: countHits(spec, marked, triggers), bits: toBits(triggers.count, countHits(spec, marked, triggers)) },
+    ...{
+      hits: countHits(spec, marked, triggers),
+      bits: toBits(triggers.count, countHits(spec, marked, triggers), LOG2_LABEL_DRAWS),
+    },
     ...Object.fromEntries(hits),
     ...{
-      bitsInt8: toBits(triggers.count, hits[0][1]),
+      bitsInt8: toBits(triggers.count, hits[0][1], LOG2_LABEL_DRAWS),
       nullHits: nulls,
-      nullBits: Math.max(...nulls.map((n) => toBits(triggers.count, n))),
+      nullBits: Math.max(...nulls.map((n) => toBits(triggers.count, n, LOG2_LABEL_DRAWS))),
     },
     marked: toDigest(marked),
   });
@@ -308,7 +312,7 @@ function mix(clean: Samples, triggers: Samples, times: number): Samples {
   return { ...clean, count, pixels, labels };
 }
 
-const MARK_STRENGTH = 3;
+const MARK_STRENGTH = 0.3;
 
 function computePlan(model: ModelName): Promise<Figures> {
   const spec = createModelSpec(model);

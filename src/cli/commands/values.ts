@@ -58,3 +58,11 @@ export function toHttpUrl(text: string): string {
   if (!isHttp || url.username !== '' || url.password !== '') throw new InvalidArgumentError('Not an http(s) URL.');
   return text;
 }
+
+/** A date that can be read, as ISO 8601. @throws InvalidArgumentError */
+export function toDate(text: string): string {
+  const time = Date.parse(text);
+  if (!/^\d{4}-\d\d-\d\d/.test(text) || Number.isNaN(time))
+    throw new InvalidArgumentError('Not a date such as 2026-01-31.');
+  return new Date(time).toISOString();
+}

@@ -11,7 +11,7 @@ import { type CliContext, type CommandHost, onAction, toPathOption, withLazySess
 import { toPairs } from '../ui/table.ts';
 import type { TextLook } from '../ui/ui.ts';
 import { addTargetOptions, openTarget, type TargetFlags } from './remote-target.ts';
-import { toCountUpTo, toNumber } from './values.ts';
+import { toCountUpTo, toDate, toNumber } from './values.ts';
 
 interface Flags extends TargetFlags {
   readonly claim?: string;
@@ -180,14 +180,6 @@ function toQuestionsOf(context: CliContext, flags: Flags): VerifyRemoteOptions['
 function toShape(text: string): readonly number[] {
   if (/^\d{1,6}(x\d{1,6}){0,7}$/.test(text)) return text.split('x').map(Number);
   throw new InvalidArgumentError('Not a shape such as 1x28x28.');
-}
-
-/** A date that can be read. @throws InvalidArgumentError */
-function toDate(text: string): string {
-  const time = Date.parse(text);
-  if (!/^\d{4}-\d\d-\d\d/.test(text) || Number.isNaN(time))
-    throw new InvalidArgumentError('Not a date such as 2026-01-31.');
-  return new Date(time).toISOString();
 }
 
 function toExit({ verdict }: RemoteReport, expected: RemoteReport['verdict'] | undefined): ExitCode {

@@ -77,6 +77,7 @@ export const remoteErrors = defineErrors({
     message: 'The address of the end point is not one that is asked: http or https, without a password.',
     exit: EXIT.usage,
     http: 400,
+    fix: 'Pass an http or https URL; keys and passwords go into --api-key-file or --header-file.',
   },
   REMOTE_INSECURE: {
     message: 'The end point would be asked without encryption: anyone on the way sees the probes.',

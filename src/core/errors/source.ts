@@ -8,6 +8,7 @@ export const sourceErrors = defineErrors({
     message: 'The path is a folder, a device or a pipe; only regular files are read.',
     exit: EXIT.environment,
     http: 422,
+    fix: 'Name the file itself; write what comes out of a pipe or a device to a file first.',
   },
   SOURCE_SHORT_READ: {
     message: 'The file ended before the bytes that were asked for.',

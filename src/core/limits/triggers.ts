@@ -2,6 +2,16 @@
 export const TRIGGER_LIMITS = {
   /** Triggers of one set: two classes need 128 for a claim; more only costs accuracy. */
   countMax: 1024,
+  /** Label draws that one embedding may try: each is a trial that is counted, so this is worth four bits. */
+  labelDrawsMax: 16,
+  /** Cost of drawing labels, log2 of scrypt's N, and its r: 128 MiB and half a second; OWASP's floor for passwords. */
+  labelLogN: 17,
+  labelBlocks: 8,
+  /**
+   * Bits that are taken off where nobody saw that the choice was recorded before the suspect: 2^40 draws of half a second
+   * are 17,000 core-years.
+   */
+  unseenTimeBits: 40,
   /** Candidates that are drawn and run; more find little that is newer. */
   candidatesMax: 16_384,
   /** Features of the last layer, with the one that is appended: their moments are a square of doubles, 128 MiB. */

@@ -10,7 +10,7 @@ import pathlib, torch
 from safetensors.torch import load_file
 plan = load_file(pathlib.Path(__file__).with_name(${JSON.stringify(planFile)}))
 names = [key[:-5] for key in plan if key.endswith(".chip")]
-def mark_term(model, strength=3.0, tau=${tau}):
+def mark_term(model, strength=0.3, tau=${tau}):
     weights, y, n = dict(model.named_parameters()), 0, 0
     lost = [name for name in names if name not in weights or weights[name].shape != plan[name + ".chip"].shape]
     assert not lost, f"no parameters of these names in the planned shapes: {lost}"

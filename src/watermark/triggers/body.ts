@@ -6,7 +6,7 @@ import { sha256 } from '../../core/hash.ts';
 import { TRIGGER_LIMITS } from '../../core/limits/triggers.ts';
 import { DTYPES, type DType } from '../../model/dtype.ts';
 
-export const TRIGGER_SCHEME = 'last-layer/v1';
+export const TRIGGER_SCHEME = 'last-layer/v2';
 
 const inputSchema = z.strictObject({
   name: z.string().min(1).max(4096),

@@ -2,9 +2,10 @@ import { describe, expect, test } from 'vitest';
 import { codeOf } from '../../../test/error-code.ts';
 import { createRng } from '../../lab/rng.ts';
 import type { TriggerBody } from './body.ts';
-import { COUNT_MIN, type DesignOptions, designTriggers, toBest, toDefaultCount, toLogits } from './design.ts';
+import { COUNT_MIN, type DesignOptions, designTriggers, listCounts, toDefaultCount } from './design.ts';
 import { dot, toMomentFactor, unwhiten, whiten } from './matrix.ts';
 import { mineCandidates } from './mine.ts';
+import { toBest, toLogits, toRiskWeights, toWorth } from './scores.ts';
 import { solveMargins } from './solve.ts';
 
 const rng = createRng('triggers/design');
@@ -92,6 +93,24 @@ describe('mining', () => {
   });
 });
 
+describe('what clean data and candidates weigh', () => {
+  test('a sample between two answers weighs the most, one far from any boundary next to nothing', () => {
+    const scores = [Float64Array.of(5, 5), Float64Array.of(6, 5), Float64Array.of(50, 5)];
+    const [between, near, far] = toRiskWeights({ scores }, 10);
+    expect(between).toBeCloseTo(0.51, 9);
+    // p = 1 / (1 + e^(-1/3)): 1 - p² - (1 - p)² = 0.4864.
+    expect(near).toBeCloseTo(0.4964, 3);
+    expect(far).toBeCloseTo(0.01, 4);
+  });
+
+  test('of equally new candidates the one that needs the smaller push is worth more', () => {
+    const [z, w] = [Float64Array.of(1, 0), Float64Array.of(0, 1)];
+    const [flat, steep] = toWorth([z, w], [Float64Array.of(1, 1), Float64Array.of(9, 1)], 2);
+    expect(dot(flat, flat)).toBeGreaterThan(dot(steep, steep));
+    expect(dot(flat, flat) + dot(steep, steep)).toBeCloseTo(2, 9);
+  });
+});
+
 describe('the least edit', () => {
   test('one trigger, two classes: the closed form', () => {
     const z = vector(4);
@@ -144,8 +163,7 @@ describe('a design for a layer', () => {
       if (i >= used) return 0.02 * rng.gaussian();
       return 0.3 * rng.gaussian() + Number(i % classes === label(row));
     });
-  const clean = { count: 300, values: toRows(300, 20, (row) => row % classes) };
-  const held = { count: 300, values: toRows(300, 20, (row) => row % classes) };
+  const clean = { count: 600, values: toRows(600, 20, (row) => row % classes) };
   const candidates = {
     count: 200,
     values: Float32Array.from({ length: 200 * width }, (_, at) =>
@@ -153,12 +171,12 @@ describe('a design for a layer', () => {
     ),
   };
   const frame: Omit<TriggerBody, 'indices'> = {
-    ...{ v: 1, scheme: 'last-layer/v1', output: 'scores', classes, candidates: 200 },
+    ...{ v: 1, scheme: 'last-layer/v2', output: 'scores', classes, candidates: 200 },
     input: { name: 'x', dtype: 'f32', shape: [4, 4], low: 0, high: 1 },
   };
   const options: DesignOptions = {
-    ...{ head, clean, held, candidates, frame, count: 12, limitPoints: 0.5 },
-    heldLabels: Int32Array.from({ length: 300 }, (_, row) => row % classes),
+    ...{ head, clean, candidates, frame, count: 12, limitPoints: 2 },
+    labels: Int32Array.from({ length: 600 }, (_, row) => row % classes),
     labelsKey: new Uint8Array(32).fill(1),
   };
 
@@ -166,7 +184,7 @@ describe('a design for a layer', () => {
     const design = designTriggers(options);
     expect(design.body.indices).toHaveLength(12);
     expect([...design.body.indices].sort((a, b) => a - b)).toEqual(design.body.indices);
-    expect(design.lossPoints).toBeLessThanOrEqual(0.5);
+    expect(design.lossPoints).toBeLessThanOrEqual(2);
     const marked = head.rows.map((row, j) => row.map((value, i) => value + design.change[j][i]));
     const answers = design.body.indices.map((index) =>
       toBest(toLogits(marked, candidates.values.subarray(index * width, (index + 1) * width))),
@@ -178,8 +196,8 @@ describe('a design for a layer', () => {
     const toMove = (isMined: boolean): number => {
       const { change } = designTriggers({ ...options, isMined, count: 20, limitPoints: 100 });
       let square = 0;
-      for (let row = 0; row < held.count; row++) {
-        const moves = toLogits(change, held.values.subarray(row * width, (row + 1) * width));
+      for (let row = 0; row < clean.count; row++) {
+        const moves = toLogits(change, clean.values.subarray(row * width, (row + 1) * width));
         square += dot(moves, moves);
       }
       return square;
@@ -188,19 +206,27 @@ describe('a design for a layer', () => {
   });
 
   test('over the limit: fewer triggers, then a coded refusal', () => {
-    // Candidates that are the held samples themselves: every label drawn otherwise is a loss.
-    const same = { ...options, candidates: { count: 200, values: held.values.subarray(0, 200 * width) } };
+    // Candidates that are clean samples themselves: every label drawn otherwise is a loss.
+    const same = { ...options, candidates: { count: 200, values: clean.values.subarray(0, 200 * width) } };
     const { body, firstCount, lossPoints } = designTriggers({ ...same, limitPoints: 1.7 });
     expect(firstCount).toBe(12);
     expect(body.indices.length).toBeLessThan(12);
     expect(body.indices.length).toBeGreaterThanOrEqual(COUNT_MIN);
     expect(lossPoints).toBeLessThanOrEqual(1.7);
-    expect(codeOf(() => designTriggers({ ...same, limitPoints: 0 }))).toBe('WATERMARK_TRIGGER_COST');
+    expect(codeOf(() => designTriggers({ ...same, count: 5, limitPoints: 0 }))).toBe('WATERMARK_TRIGGER_COST');
+  });
+
+  test('where there is enough data, the loss is within the limit at 99 % confidence', () => {
+    const many = { count: 4000, values: toRows(4000, 20, (row) => row % classes) };
+    const labels = Int32Array.from({ length: 4000 }, (_, row) => row % classes);
+    const design = designTriggers({ ...options, clean: many, labels, limitPoints: 0.5 });
+    expect(design.lossPointsMax).toBeLessThanOrEqual(0.5);
+    expect(design.lossPointsMax).toBeGreaterThan(design.lossPoints);
   });
 
   test('another key: other labels for the same choice', () => {
-    const first = designTriggers(options);
-    const second = designTriggers({ ...options, labelsKey: new Uint8Array(32).fill(2) });
+    const first = designTriggers({ ...options, limitPoints: 100 });
+    const second = designTriggers({ ...options, limitPoints: 100, labelsKey: new Uint8Array(32).fill(2) });
     expect(second.body).toEqual(first.body);
     expect([...second.labels]).not.toEqual([...first.labels]);
   });
@@ -215,6 +241,21 @@ describe('how many', () => {
     const count = toDefaultCount(classes, width);
     const kept = Math.ceil(0.9 * count);
     expect(kept * Math.log2(classes)).toBeGreaterThan(64);
+  });
+
+  test.each([
+    [25, 10],
+    [24, 10],
+    [95, 2],
+    [1024, 2],
+    [1024, 1000],
+    [4, 10],
+  ])('from %s triggers for %s classes: fewer and fewer, and no more draws of labels than are counted', (first, classes) => {
+    const counts = listCounts(first, classes);
+    expect(counts[0]).toBe(first);
+    expect(counts.length).toBeLessThanOrEqual(16);
+    for (const [i, count] of counts.entries()) expect(count).toBeLessThan(i === 0 ? first + 1 : counts[i - 1]);
+    expect(counts[counts.length - 1]).toBeGreaterThanOrEqual(COUNT_MIN);
   });
 
   test('a narrow layer begins with half its width', () => {

@@ -1,16 +1,28 @@
 /** Chooses triggers and the edit for a model whose features are known (docs/spec/triggers.md §3, §4). */
 import { WatermarkError } from '../../core/errors.ts';
-import { type PairedCounts, toLog2BinomialTail } from '../../core/stats.ts';
+import { TRIGGER_LIMITS } from '../../core/limits/triggers.ts';
+import { type PairedCounts, toLog2BinomialTail, toPairedChange } from '../../core/stats.ts';
 import { FLAG_BITS } from '../detect.ts';
 import { toChoiceDigest, type TriggerBody } from './body.ts';
 import type { HeadRows } from './edit.ts';
-import { toTriggerLabels } from './keys.ts';
+import { LOG2_LABEL_DRAWS, toTriggerLabels } from './keys.ts';
 import { dot, toMomentFactor, type Triangle, unwhiten, whiten } from './matrix.ts';
-import { mineCandidates, type Pick } from './mine.ts';
+import { mineCandidates } from './mine.ts';
+import {
+  type CleanScores,
+  countChanges,
+  type FeatureRows,
+  listRows,
+  toCleanScores,
+  toLogits,
+  toMedianLead,
+  toRiskWeights,
+  toWorth,
+} from './scores.ts';
 import { solveMargins } from './solve.ts';
 
 /** Ridge on the moments of clean features, as a share of their mean diagonal. */
-export const LAMBDA = 0.01;
+export const LAMBDA = 0.003;
 /** Weight of a pick in the moments that the next pick is held against: about that of all clean data along it. */
 const PICK_WEIGHT = 100;
 /**
@@ -18,26 +30,21 @@ const PICK_WEIGHT = 100;
  * stands int4 and half of the weights pruned; a tenth still stands int8.
  */
 const MARGIN_SHARES = [1, 0.5, 0.25, 0.1];
-/** Scores of held-out samples that are kept, 128 MiB of doubles: of many classes, fewer samples are judged. */
-const HELD_SCORES_MAX = 2 ** 24;
 /** Share of triggers that may be lost before the evidence falls below a flag. */
 const LOST_SHARE = 0.1;
+/** Two-sided; so the loss lies above the upper end once in a hundred times, where one design is looked at: many are. */
+const CONFIDENCE = 0.98;
 /** Fewer are not worth an edit. */
 export const COUNT_MIN = 4;
-
-/** Rows of features, [count, width], row-major, with a 1 appended where the layer has a bias. */
-export interface FeatureRows {
-  readonly count: number;
-  readonly values: Float32Array;
-}
+/** Numbers of triggers that are tried between the first and the fewest that make a flag, and how they fall below that. */
+const FLAG_STEPS = 4;
+const FALL = 0.85;
 
 export interface DesignOptions {
   readonly head: HeadRows;
-  /** Features of clean samples that the edit keeps out of. */
+  /** Features of clean samples, which the edit keeps out of, and their labels or null. */
   readonly clean: FeatureRows;
-  /** Features of other clean samples, and their labels or null, on which the loss is measured. */
-  readonly held: FeatureRows;
-  readonly heldLabels: Int32Array | null;
+  readonly labels: Int32Array | null;
   /** Features of all candidates, in their order. */
   readonly candidates: FeatureRows;
   /** Everything of the annex but the indices. */
@@ -57,11 +64,14 @@ export interface TriggerDesign {
   readonly labels: Uint32Array;
   /** [classes][width], to be added to the last layer. */
   readonly change: readonly Float64Array[];
-  /** Judged on the held-out samples: right or wrong with labels, else kept or changed. */
+  /**
+   * Of two changes of the same kind that each half of the samples shapes, judged on the other half: right or wrong with labels,
+   * else kept or changed. The change itself is shaped by all of them.
+   */
   readonly counts: PairedCounts;
   readonly lossPoints: number;
-  /** Novelty of the first and of the last pick. */
-  readonly novelty: readonly [number, number];
+  /** Upper end of the one-sided 99 % interval of the loss. */
+  readonly lossPointsMax: number;
   /** Lead of the labels, as a share of the median lead of clean answers. */
   readonly marginShare: number;
   /** ‖change‖ / ‖last layer‖. */
@@ -70,155 +80,184 @@ export interface TriggerDesign {
   readonly firstCount: number;
 }
 
+/** Bits of `hits` of `count` triggers, after the draws of labels that an embedding may try. */
+function toBits(count: number, hits: number, classes: number): number {
+  return -toLog2BinomialTail(count, hits, 1 / classes) - LOG2_LABEL_DRAWS;
+}
+
 /** As many triggers as still make a flag when a tenth of them is lost. */
 export function toDefaultCount(classes: number, width: number): number {
   let count = 1;
-  while (-toLog2BinomialTail(count, Math.ceil((1 - LOST_SHARE) * count), 1 / classes) < FLAG_BITS) count++;
+  while (toBits(count, Math.ceil((1 - LOST_SHARE) * count), classes) < FLAG_BITS) count++;
   return Math.min(count, Math.floor(width / 2));
 }
 
+/** Numbers of triggers to try: close together while all of them make a flag, then falling. One draw of labels each. */
+export function listCounts(first: number, classes: number): number[] {
+  let least = 1;
+  while (toBits(least, least, classes) < FLAG_BITS) least++;
+  const step = Math.max(1, Math.ceil((first - least) / FLAG_STEPS));
+  const counts: number[] = [];
+  for (let count = first; count >= COUNT_MIN && counts.length < TRIGGER_LIMITS.labelDrawsMax; ) {
+    counts.push(count);
+    count = count > least ? Math.max(least, count - step) : Math.min(count - 1, Math.floor(FALL * count));
+  }
+  return counts;
+}
+
+type Design = Omit<TriggerDesign, 'firstCount'>;
+
 /**
- * Mines, draws labels, solves, measures. While the loss is over the limit, the margin is lowered, and then triggers are
- * taken away.
+ * Mines, draws labels, solves, measures. Of as many triggers as make a flag, the design with the widest margin is taken whose
+ * loss stays within the limit at 99 % confidence; then fewer triggers are tried. Where there is too little data to be sure, the
+ * most triggers are taken whose measured loss is within the limit.
  * @throws WatermarkError WATERMARK_TRIGGER_COST when even the fewest triggers cost more; WATERMARK_TRIGGER_UNFIT when
  *   features say nothing
  */
 export function designTriggers(options: DesignOptions): TriggerDesign {
-  const { head, clean, candidates, frame, limitPoints, isMined = true } = options;
-  const factor = toMomentFactor(clean.values, head.width, { lambda: LAMBDA, weights: null });
-  if (factor === null) throw unfit('the input of its last layer is always zero');
-  const whitened = listRows(candidates, head.width).map((row) => whiten(factor, row));
-  const firstCount = Math.min(options.count ?? toDefaultCount(frame.classes, head.width), candidates.count);
-  const picks = isMined
-    ? mineCandidates(whitened, { count: firstCount, weight: PICK_WEIGHT })
-    : whitened.slice(0, firstCount).map((z, index) => ({ index, novelty: dot(z, z) }));
-  const held = toHeldScores(options);
-  const lead = toMedianLead(held.scores);
-  let least = Number.POSITIVE_INFINITY;
-  for (let count = picks.length; count >= COUNT_MIN; count = Math.min(count - 1, Math.floor(0.92 * count))) {
-    const chosen = choose(options, { factor, whitened, picks: picks.slice(0, count) });
-    for (const marginShare of MARGIN_SHARES) {
-      const design = solveFor(options, { ...chosen, held, marginShare, lead });
-      if (design !== null && design.lossPoints <= limitPoints) return { ...design, firstCount };
-      least = Math.min(least, design?.lossPoints ?? least);
+  const { head, frame, limitPoints } = options;
+  const samples = toCleanScores(options);
+  const lead = toMedianLead(samples.scores);
+  const { picks, ...mined } = mine(options, samples, lead);
+  const isFlag = (count: number): boolean => toBits(count, count, frame.classes) >= FLAG_BITS;
+  const designs: Design[] = [];
+  for (const count of listCounts(picks.length, frame.classes)) {
+    const sure = findSure(designs, limitPoints);
+    if (sure !== undefined && !isFlag(count)) break;
+    const wider = MARGIN_SHARES.filter((share) => sure === undefined || share > sure.marginShare);
+    if (wider.length === 0) break;
+    const chosen = choose(options, picks.slice(0, count));
+    for (const marginShare of wider) {
+      const design = solveFor(options, { ...mined, ...chosen, samples, marginShare, lead });
+      if (design === null) continue;
+      designs.push(design);
+      if (design.lossPointsMax <= limitPoints) break;
     }
   }
+  const design = findSure(designs, limitPoints) ?? findLikely(designs, limitPoints);
+  if (design !== undefined) return { ...design, firstCount: picks.length };
+  const least = designs.reduce((most, { lossPoints }) => Math.min(most, lossPoints), Number.POSITIVE_INFINITY);
   throw new WatermarkError('WATERMARK_TRIGGER_COST', {
     fields: { lossPoints: Number(least.toFixed(3)), limitPoints, triggersMin: COUNT_MIN, features: head.width },
   });
 }
 
-interface Mined {
-  readonly factor: Triangle;
-  readonly whitened: readonly Float64Array[];
-  readonly picks: readonly Pick[];
+/** The widest margin, and of equal ones the most triggers, whose loss is within the limit at 99 % confidence. */
+function findSure(designs: readonly Design[], limitPoints: number): Design | undefined {
+  return designs
+    .filter(({ lossPointsMax }) => lossPointsMax <= limitPoints)
+    .reduce<Design | undefined>((a, b) => (a === undefined || b.marginShare > a.marginShare ? b : a), undefined);
 }
 
-interface Chosen extends Mined {
+/** The most triggers whose measured loss is within the limit, with the margin that is surest of it. */
+function findLikely(designs: readonly Design[], limitPoints: number): Design | undefined {
+  const likely = designs.filter(({ lossPoints }) => lossPoints <= limitPoints);
+  return likely
+    .filter(({ labels }) => labels.length === likely[0].labels.length)
+    .reduce<Design | undefined>((a, b) => (a === undefined || b.lossPointsMax < a.lossPointsMax ? b : a), undefined);
+}
+
+/** Candidates in a space in which clean data is round, and the way back. */
+interface Space {
+  readonly factor: Triangle;
+  readonly whitened: readonly Float64Array[];
+}
+
+interface Mined {
+  /** That of all clean samples, and those of the samples of even and of odd number. */
+  readonly all: Space;
+  readonly halves: readonly Space[];
+  /** Numbers of candidates, the most wanted first. */
+  readonly picks: readonly number[];
+}
+
+function mine(options: DesignOptions, samples: CleanScores, lead: number): Mined {
+  const { head, candidates, frame, count, isMined = true } = options;
+  const rows = listRows(candidates, head.width);
+  const first = Math.min(count ?? toDefaultCount(frame.classes, head.width), candidates.count);
+  const weights = toRiskWeights(samples, lead);
+  const all = toSpace(options, rows, weights);
+  const halves = [0, 1].map((parity) =>
+    toSpace(
+      options,
+      rows,
+      weights.map((weight, index) => (index % 2 === parity ? weight : 0)),
+    ),
+  );
+  if (!isMined) return { all, halves, picks: [...rows.keys()].slice(0, first) };
+  const wanted = toWorth(
+    all.whitened,
+    rows.map((row) => toLogits(head.rows, row)),
+    lead,
+  );
+  const picks = mineCandidates(wanted, { count: first, weight: PICK_WEIGHT });
+  return { all, halves, picks: picks.map(({ index }) => index) };
+}
+
+function toSpace({ head, clean }: DesignOptions, rows: readonly Float32Array[], weights: Float64Array): Space {
+  const factor = toMomentFactor(clean.values.subarray(0, weights.length * head.width), head.width, {
+    lambda: LAMBDA,
+    weights,
+  });
+  if (factor === null) throw unfit('the input of its last layer is always zero');
+  return { factor, whitened: rows.map((row) => whiten(factor, row)) };
+}
+
+interface Chosen {
   readonly body: TriggerBody;
   readonly labels: Uint32Array;
 }
 
 /** The choice, and the labels that follow from it. */
-function choose({ frame, labelsKey }: DesignOptions, mined: Mined): Chosen {
-  const indices = mined.picks.map(({ index }) => index).sort((a, b) => a - b);
+function choose({ frame, labelsKey }: DesignOptions, picks: readonly number[]): Chosen {
+  const indices = [...picks].sort((a, b) => a - b);
   const body: TriggerBody = { ...frame, indices };
   const labels = toTriggerLabels(labelsKey, toChoiceDigest(body), { count: indices.length, classes: frame.classes });
-  return { ...mined, body, labels };
+  return { body, labels };
 }
 
-interface Solving extends Chosen {
-  readonly held: HeldScores;
+interface Solving extends Chosen, Omit<Mined, 'picks'> {
+  readonly samples: CleanScores;
   readonly marginShare: number;
   /** Median lead of clean answers. */
   readonly lead: number;
 }
 
 /** Null when the margins were out of reach. */
-function solveFor({ head, candidates }: DesignOptions, solving: Solving): Omit<TriggerDesign, 'firstCount'> | null {
-  const { factor, whitened, picks, body, labels, held, marginShare, lead } = solving;
+function solveFor(options: DesignOptions, solving: Solving): Design | null {
+  const { all, halves, body, labels, samples, marginShare } = solving;
+  const change = findChange(options, solving, all);
+  const [even, odd] = halves.map((half) => findChange(options, solving, half));
+  if (change === null || even === null || odd === null) return null;
+  const [onOdd, onEven] = [countChanges(samples, even, 1), countChanges(samples, odd, 0)];
+  const counts = {
+    samples: onOdd.samples + onEven.samples,
+    lost: onOdd.lost + onEven.lost,
+    gained: onOdd.gained + onEven.gained,
+  };
+  return {
+    ...{ body, labels, change, counts, marginShare },
+    lossPoints: (100 * (counts.lost - counts.gained)) / counts.samples,
+    lossPointsMax: -100 * toPairedChange(counts, CONFIDENCE).low,
+    relativeChange: Math.sqrt(toSquare(change) / toSquare(options.head.rows)),
+  };
+}
+
+/** The least change in one space; null when the margins were out of reach. */
+function findChange({ head, candidates }: DesignOptions, solving: Solving, space: Space): Float64Array[] | null {
+  const { body, labels, marginShare, lead } = solving;
   const rows = listRows(candidates, head.width);
   const solution = solveMargins({
-    whitened: body.indices.map((index) => whitened[index]),
+    whitened: body.indices.map((index) => space.whitened[index]),
     logits: body.indices.map((index) => toLogits(head.rows, rows[index])),
     labels: [...labels],
     margin: marginShare * lead,
   });
-  if (!(solution.marginMin > 0)) return null;
-  const change = solution.change.map((row) => unwhiten(factor, row));
-  const counts = countChanges(held, change);
-  return {
-    ...{ body, labels, change, counts, lossPoints: (100 * (counts.lost - counts.gained)) / counts.samples },
-    novelty: [picks[0].novelty, picks[picks.length - 1].novelty],
-    marginShare,
-    relativeChange: Math.sqrt(toSquare(change) / toSquare(head.rows)),
-  };
+  return solution.marginMin > 0 ? solution.change.map((row) => unwhiten(space.factor, row)) : null;
 }
 
 function toSquare(rows: readonly Float64Array[]): number {
   return rows.reduce((sum, row) => sum + dot(row, row), 0);
-}
-
-function listRows({ count, values }: FeatureRows, width: number): Float32Array[] {
-  return Array.from({ length: count }, (_, row) => values.subarray(row * width, (row + 1) * width));
-}
-
-/** Scores of one row of features. */
-export function toLogits(rows: readonly Float64Array[], features: Float32Array): Float64Array {
-  return Float64Array.from(rows, (row) => {
-    let sum = 0;
-    for (let i = 0; i < row.length; i++) sum += row[i] * features[i];
-    return sum;
-  });
-}
-
-/** Held-out samples with their scores before the edit. */
-interface HeldScores {
-  readonly rows: readonly Float32Array[];
-  readonly scores: readonly Float64Array[];
-  /** What counts as right: the label, or without labels the answer before. */
-  readonly answers: readonly number[];
-}
-
-function toHeldScores({ head, held, heldLabels }: DesignOptions): HeldScores {
-  const count = Math.max(1, Math.min(held.count, Math.floor(HELD_SCORES_MAX / head.rows.length)));
-  const rows = listRows({ ...held, count }, head.width);
-  const scores = rows.map((row) => toLogits(head.rows, row));
-  return { rows, scores, answers: scores.map((row, index) => heldLabels?.[index] ?? toBest(row)) };
-}
-
-/** Median, over clean samples, of how far the best score leads the second. */
-function toMedianLead(scores: readonly Float64Array[]): number {
-  const leads = scores.map((row) => {
-    const best = toBest(row);
-    return row[best] - row.reduce((most, score, j) => (j === best ? most : Math.max(most, score)), -Infinity);
-  });
-  const median = leads.sort((a, b) => a - b)[leads.length >> 1];
-  if (!(median > 0)) throw unfit('its scores do not tell clean samples apart');
-  return median;
-}
-
-/** Without labels, an answer that changed counts as lost. Most classes do not change, and are not computed again. */
-function countChanges({ rows, scores, answers }: HeldScores, change: readonly Float64Array[]): PairedCounts {
-  const changed = [...change.keys()].filter((j) => change[j].some((value) => value !== 0));
-  const moves = changed.map((j) => change[j]);
-  let [lost, gained] = [0, 0];
-  for (const [sample, row] of rows.entries()) {
-    const after = Float64Array.from(scores[sample]);
-    for (const [k, shift] of toLogits(moves, row).entries()) after[changed[k]] += shift;
-    const [was, is] = [toBest(scores[sample]), toBest(after)];
-    if (was === is) continue;
-    lost += Number(was === answers[sample]);
-    gained += Number(is === answers[sample]);
-  }
-  return { samples: rows.length, lost, gained };
-}
-
-/** Index of the largest score, the first of equal ones. */
-export function toBest(scores: Float64Array): number {
-  let best = 0;
-  for (let j = 1; j < scores.length; j++) if (scores[j] > scores[best]) best = j;
-  return best;
 }
 
 function unfit(reason: string): WatermarkError {

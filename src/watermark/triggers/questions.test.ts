@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, createHmac, scryptSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { codeOf } from '../../../test/error-code.ts';
 import { toHex } from '../../core/bytes.ts';
@@ -9,9 +9,9 @@ import type { Claim } from '../claim.ts';
 import { toRemoteEvidence, toRemoteVerdict } from '../remote/questions.ts';
 import { deriveSeeds } from '../seeds.ts';
 import type { TriggerBody } from './body.ts';
-import { deriveTriggerKeys } from './keys.ts';
+import { deriveTriggerKeys, drawLabels, toTriggerLabels } from './keys.ts';
 import { makePattern, toPatternPlane } from './patterns.ts';
-import { openTriggerQuestions, toTriggerQuestion, toTriggerQuestions } from './questions.ts';
+import { openTriggerQuestions, toTriggerQuestion } from './questions.ts';
 
 const seeds = deriveSeeds(new Uint8Array(32).fill(1));
 const salt = new Uint8Array(32).fill(2);
@@ -19,7 +19,7 @@ const commitment = createCommitment({
   ...{ ownerKey: 'key', ownerId: 'acme', originalDigest: salt, markedDigest: salt, params: {}, seeds },
 }) as Claim['commitment'];
 const body: TriggerBody = {
-  ...{ v: 1, scheme: 'last-layer/v1', output: 'scores', classes: 10, candidates: 4096 },
+  ...{ v: 1, scheme: 'last-layer/v2', output: 'scores', classes: 10, candidates: 4096 },
   input: { name: 'x', dtype: 'f32', shape: [1, 12, 12], low: 0, high: 1 },
   indices: Array.from({ length: 40 }, (_, i) => 3 * i),
 };
@@ -87,15 +87,14 @@ describe('the questions of an annex', () => {
       set,
       Array.from({ length: 19 }, (_, i) => set.expected(i)),
     );
-    expect(evidence.evidenceBits).toBeCloseTo(19 * Math.log2(10), 6);
+    expect(evidence.evidenceBits).toBeCloseTo(19 * Math.log2(10) - 4, 6);
     expect(toRemoteVerdict('exact', evidence)).toBe('supporting');
   });
 
   test('a model that answers one class to all has no more chance than any other: labels are uniform', () => {
     const counts = new Uint32Array(10);
     for (let key = 0; key < 200; key++) {
-      const set = toTriggerQuestions(body, new Uint8Array(32).fill(key), salt);
-      for (let i = 0; i < set.count; i++) counts[set.expected(i) as number]++;
+      for (const label of drawLabels(new Uint8Array(32).fill(key), { count: 40, classes: 10 })) counts[label]++;
     }
     const mean = (200 * 40) / 10;
     const chi = counts.reduce((sum, count) => sum + (count - mean) ** 2 / mean, 0);
@@ -108,7 +107,7 @@ describe('the questions of an annex', () => {
     const answerOf = (candidate: number): number => (candidate * 7 + (candidate >> 3)) % 10;
     let best = 0;
     let indices = [...body.indices];
-    for (let turn = 0; turn < 200; turn++) {
+    for (let turn = 0; turn < 8; turn++) {
       const set = open({ indices });
       const answers = indices.map(answerOf);
       best = Math.max(best, toRemoteEvidence(set, answers).evidenceBits);
@@ -117,8 +116,42 @@ describe('the questions of an annex', () => {
       const fresh = Array.from({ length: 40 - kept.length }, (_, i) => (turn * 41 + i * 97) % 4096);
       indices = [...new Set([...kept, ...fresh])].sort((a, b) => a - b);
     }
-    // 200 tries buy log2(200) = 7.6 bits in the mean, and three more once in eight times.
+    // Eight tries buy three bits in the mean; labels that hang on the candidate would all have been matched by now.
     expect(best).toBeLessThan(20);
+  });
+
+  test('every choice costs one run of scrypt with N = 2^17, r = 8: 128 MiB, so that 2^20 tries are days', () => {
+    const { labels } = deriveTriggerKeys(seeds.trigger, salt);
+    const choice = createHash('sha256').update('a choice').digest();
+    const secret = createHmac('sha256', labels).update('labels').update(choice).digest();
+    const slow = scryptSync(secret, choice, 32, { N: 131_072, r: 8, p: 1, maxmem: 2 ** 28 });
+    const counts = { count: 30, classes: 10 };
+    expect(toTriggerLabels(labels, choice, counts)).toEqual(drawLabels(slow, counts));
+  });
+
+  test('the range of the values is part of the choice: another one draws other labels', () => {
+    const labelsOf = (high: number): unknown[] => {
+      const set = open({ input: { ...body.input, high } });
+      return Array.from({ length: set.count }, (_, i) => set.expected(i));
+    };
+    expect(labelsOf(1.0000001)).not.toEqual(labelsOf(1));
+  });
+
+  test('a judge who did not see that the choice came before the suspect takes off what could have been tried', () => {
+    const judged = [null, { isBefore: true }, { isBefore: false }].map((judge) => {
+      const annex = createAnnex(
+        { commitment },
+        { type: 'triggers', body: { ...body, indices: body.indices.slice(0, 24) } },
+      );
+      const set = openTriggerQuestions({ claim: { commitment }, annex, triggerSeed: seeds.trigger, judge });
+      const right = Array.from({ length: set.count }, (_, i) => set.expected(i));
+      const evidence = toRemoteEvidence(set, right);
+      return { bits: evidence.evidenceBits, verdict: toRemoteVerdict('exact', evidence), notes: set.notes.length };
+    });
+    expect(judged[1]).toEqual(judged[0]);
+    expect(judged[0]).toMatchObject({ bits: expect.closeTo(24 * Math.log2(10) - 4, 6) as number, verdict: 'flag' });
+    expect(judged[2].bits).toBeCloseTo(judged[0].bits - 40, 6);
+    expect(judged[2]).toMatchObject({ verdict: 'supporting', notes: judged[0].notes + 1 });
   });
 });
 
@@ -150,7 +183,7 @@ describe('what is refused', () => {
     ['an empty range', { input: { ...body.input, high: 0 } }],
     ['an input beyond memory', { input: { ...body.input, shape: [16_777_216, 16_777_216] } }],
     ['one class', { classes: 1 }],
-    ['another scheme', { scheme: 'last-layer/v2' }],
+    ['another scheme', { scheme: 'last-layer/v1' }],
   ])('%s', (_, change) => {
     expect(codeOf(() => open(change as Record<string, Json>))).toBe('WATERMARK_ANNEX_MALFORMED');
   });

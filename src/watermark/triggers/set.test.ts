@@ -21,7 +21,7 @@ const source: SetSource = {
 const facts = toSetFacts(source);
 const { low, high, classes } = facts;
 const body: TriggerSetBody = {
-  ...{ v: 1, scheme: 'overlay/v1', classes, count: 20, strength: 0.5 },
+  ...{ v: 1, scheme: 'overlay/v2', classes, count: 20, strength: 0.5 },
   data: { digest: toHex(facts.digest), count: 30, shape: [4, 4], low, high },
 };
 const seed = new Uint8Array(32).fill(3);

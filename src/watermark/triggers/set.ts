@@ -1,6 +1,6 @@
 /** A trigger set for training: committed to before there is a model (docs/spec/triggers.md §8). */
 import { z } from 'zod';
-import { findHexBytes, isEqualConstantTime, toHex, utf8 } from '../../core/bytes.ts';
+import { findHexBytes, isEqualConstantTime, toHex, utf8, zeroize } from '../../core/bytes.ts';
 import { type Json, toCanonicalJson, toCanonicalJsonBytes } from '../../core/canonical-json.ts';
 import { WatermarkError } from '../../core/errors.ts';
 import { sha256 } from '../../core/hash.ts';
@@ -16,7 +16,7 @@ const json: z.ZodType<Json> = z.json();
 
 const bodySchema = z.strictObject({
   v: z.literal(1),
-  scheme: z.literal('overlay/v1'),
+  scheme: z.literal('overlay/v2'),
   data: z.strictObject({
     digest: hex32,
     count: z.number().int().positive().max(TRIGGER_LIMITS.setSamplesMax),
@@ -124,6 +124,8 @@ export function openSetSeed(set: TriggerSet, seedBox: SeedBox): Uint8Array {
 export interface SetTriggers {
   readonly labels: Uint32Array;
   sample(index: number): Float64Array;
+  /** Zeroes the keys; samples that are made afterwards are not those of the set. */
+  forget(): void;
 }
 
 /**
@@ -148,6 +150,10 @@ export function toSetTriggers(
   return {
     labels: toTriggerLabels(keys.labels, choice, { count, classes }),
     sample: (index) => makeSetSample(given, index),
+    forget: () => {
+      zeroize(keys.inputs);
+      zeroize(keys.labels);
+    },
   };
 }
 

@@ -12,11 +12,11 @@ import {
   type SeedPurpose,
   toProbeQuestions,
 } from '../../watermark/index.ts';
-import { findAnnexRecord, readAnnex, type StoredAnnex } from '../annexes.ts';
+import { type AnnexTimeOptions, findAnnexTime, toJudge } from '../annex-time.ts';
+import { readAnnex } from '../annexes.ts';
 import type { StoredClaim } from '../claims.ts';
 import { readRoots, toCommitmentTime } from '../commitment-time.ts';
 import { parseDisclosedSeed } from '../disclose.ts';
-import { checkProof } from '../ledger.ts';
 import type { Session } from '../session.ts';
 import { askModel } from './ask-model.ts';
 import { findNewestAnnex } from './newest-annex.ts';
@@ -27,20 +27,14 @@ export type QuestionType = (typeof QUESTION_TYPES)[number];
 
 const PURPOSES: Readonly<Record<QuestionType, SeedPurpose>> = { probes: 'probe', triggers: 'trigger' };
 
-export interface QuestionsOptions {
+export interface QuestionsOptions extends AnnexTimeOptions {
   readonly type: QuestionType;
   /** Absolute path of one annex; without it the one that the ledger of the home took in last. */
   readonly annexPath?: string | undefined;
-  /** Absolute path of a disclosed seed: a judge asks with it. */
-  readonly seedPath?: string | undefined;
   /** Absolute paths of null models of whoever asks. */
   readonly nullPaths: readonly string[];
   /** Absolute path of the committed model: its answers are compared with the recorded ones. */
   readonly modelPath?: string | undefined;
-  /** For a judge: proof from the owner's ledger that the annex was recorded, and the key of that ledger. */
-  readonly proof?: { readonly path: string; readonly verifierKey: string } | undefined;
-  /** ISO 8601; the annex must have been recorded before. */
-  readonly before?: string | undefined;
   readonly tsaRootsPath?: string | undefined;
 }
 
@@ -91,7 +85,7 @@ export async function openQuestions(
   const opened = {
     document: { path: annex.path, digest: annex.digest },
     origin: { path, commitment, ownerId: preimage.ownerId, time },
-    recorded: findRecord(services, openSession, annex, options),
+    recorded: findAnnexTime(services, openSession, annex, options),
   };
   const purpose = PURPOSES[type];
   const subSeed =
@@ -100,7 +94,10 @@ export async function openQuestions(
       : parseDisclosedSeed(services.storage.read(seedPath), claim.commitment.digest, purpose);
   try {
     if (type === 'triggers') {
-      const set = openTriggerQuestions({ claim, annex: annex.annex, triggerSeed: subSeed });
+      const set = openTriggerQuestions({
+        ...{ claim, annex: annex.annex, triggerSeed: subSeed },
+        judge: toJudge(options, opened.recorded),
+      });
       return { ...opened, set, areAnswersOurs: null, close: () => set.forget?.() };
     }
     const pool = openProbePool({ claim, annex: annex.annex, subSeed });
@@ -115,53 +112,19 @@ type ProbesOptions = QuestionsOptions & Pick<StoredClaim, 'claim'> & Pick<Opened
 async function toProbes(
   services: Services,
   pool: ProbePool,
-  { claim, modelPath, nullPaths, seedPath, recorded, before }: ProbesOptions,
+  { claim, modelPath, nullPaths, recorded, ...options }: ProbesOptions,
 ): Promise<Pick<OpenedQuestions, 'set' | 'areAnswersOurs' | 'close'>> {
   try {
     const areAnswersOurs = await checkAnswers(services, pool, modelPath);
     const nulls = await measureNulls(services, pool, { claim, paths: nullPaths });
-    const seen = { isBefore: recorded !== null && before !== undefined, areAnswersOurs: areAnswersOurs === true };
-    const set = toProbeQuestions(pool, { nulls, judge: seedPath === undefined ? null : seen });
+    const seen = toJudge(options, recorded);
+    const judge = seen === null ? null : { ...seen, areAnswersOurs: areAnswersOurs === true };
+    const set = toProbeQuestions(pool, { nulls, judge });
     return { set, areAnswersOurs, close: pool.forget };
   } catch (error) {
     pool.forget();
     throw error;
   }
-}
-
-/**
- * When the ledger took the annex in. An owner's own ledger must have it; a judge may pass a proof, and is told otherwise.
- * @throws RemoteError REMOTE_ANNEX_NOT_RECORDED | REMOTE_ANNEX_TOO_LATE; LedgerError
- */
-function findRecord(
-  services: Services,
-  openSession: () => Session,
-  { digest }: StoredAnnex,
-  { seedPath, proof, before }: QuestionsOptions,
-): Recorded | null {
-  const found =
-    proof !== undefined
-      ? readProof(services, proof, digest)
-      : seedPath === undefined
-        ? findAnnexRecord(openSession().recorder.reader(), digest)
-        : null;
-  if (found === undefined) throw new RemoteError('REMOTE_ANNEX_NOT_RECORDED', { fields: { annex: digest } });
-  if (before === undefined) return found;
-  if (found === null) throw new RemoteError('REMOTE_ANNEX_NOT_RECORDED', { fields: { annex: digest, before } });
-  if (Date.parse(found.time) >= Date.parse(before)) {
-    throw new RemoteError('REMOTE_ANNEX_TOO_LATE', { fields: { annex: digest, recorded: found.time, before } });
-  }
-  return found;
-}
-
-function readProof(
-  services: Services,
-  proof: NonNullable<QuestionsOptions['proof']>,
-  digest: string,
-): Recorded | undefined {
-  const { entry, index } = checkProof(services, proof);
-  const isOurs = entry.type === 'annex' && entry.digests.annex === digest;
-  return isOurs ? { leafIndex: index, time: entry.ts } : undefined;
 }
 
 async function measureNulls(

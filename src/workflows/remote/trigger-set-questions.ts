@@ -52,9 +52,15 @@ export function openSetQuestions(
   const triggerSeed = openSetSeed(set, ownerSeedBox({ secrets: session.owner.secrets, random }));
   const data = openEvalData(services, { evalPath: dataPath, labelColumn: undefined, dataRoot: undefined });
   if (data === null) throw new TypeError('a trigger set needs its data');
+  let triggers: SetTriggers | undefined;
+  const close = (): void => {
+    triggers?.forget();
+    zeroize(triggerSeed);
+    data.close();
+  };
   try {
     const source = toSetSource(data);
-    const triggers = toSetTriggers(set.preimage.body, triggerSeed, { source, facts: toSetFacts(source) });
+    triggers = toSetTriggers(set.preimage.body, triggerSeed, { source, facts: toSetFacts(source) });
     const { ownerId } = set.preimage;
     return {
       set: toQuestions(set, triggers, toTriggerData(data, triggers, set), input),
@@ -62,14 +68,10 @@ export function openSetQuestions(
       origin: { path: setPath, commitment: set.digest, ownerId, time: 'time attested only by the owner' },
       recorded,
       areAnswersOurs: null,
-      close: () => {
-        zeroize(triggerSeed);
-        data.close();
-      },
+      close,
     };
   } catch (error) {
-    zeroize(triggerSeed);
-    data.close();
+    close();
     throw error;
   }
 }

@@ -72,6 +72,8 @@ export interface EmbedTriggersResult {
   readonly evidenceBits: number;
   /** On samples that the edit did not see; positive is a loss. */
   readonly lossPoints: number;
+  /** Upper end of its one-sided 99 % interval. */
+  readonly lossPointsMax: number;
   readonly samplesHeld: number;
   readonly hasLabels: boolean;
   /** Lead of the drawn labels, as a share of the median lead of clean answers. */
@@ -125,7 +127,10 @@ async function embedInto(embedding: Embedding): Promise<EmbedTriggersResult> {
   const head = findHead(graph, options.output ?? null);
   const salt = findHexBytes(claim.commitment.preimage.originalDigest) ?? new Uint8Array(0);
   const keys = deriveTriggerKeys(triggerSeed, salt);
-  const found = await design(embedding, head, keys);
+  const found = await design(embedding, head, keys).finally(() => {
+    zeroize(keys.inputs);
+    zeroize(keys.labels);
+  });
   const plan = model.plan(toHeadEdits(head, found.design.change));
   const runtime = await services.openRuntime();
   const files = readRuntimeModel(model, plan);
@@ -136,12 +141,13 @@ async function embedInto(embedding: Embedding): Promise<EmbedTriggersResult> {
   });
   assertFidelity(outcome);
   const { body } = found.design;
-  const set = toTriggerQuestions(body, triggerSeed, salt);
   const marked = await runtime.load(files);
+  const set = toTriggerQuestions(body, triggerSeed, salt);
   let evidence: ReturnType<typeof toRemoteEvidence>;
   try {
     evidence = toRemoteEvidence(set, await askSession(marked, set, services.progress));
   } finally {
+    set.forget?.();
     await marked.release();
   }
   const subject = basename(options.out);
@@ -152,8 +158,8 @@ async function embedInto(embedding: Embedding): Promise<EmbedTriggersResult> {
     ...{ triggers: body.indices.length, triggersTried: found.design.firstCount, candidates: body.candidates },
     ...{ features: head.features, classes: head.classes },
     ...{ agreed: evidence.agreed, evidenceBits: evidence.evidenceBits },
-    ...{ lossPoints: found.design.lossPoints, samplesHeld: found.design.counts.samples, hasLabels: found.hasLabels },
-    marginShare: found.design.marginShare,
+    ...{ lossPoints: found.design.lossPoints, lossPointsMax: found.design.lossPointsMax },
+    ...{ samplesHeld: found.design.counts.samples, hasLabels: found.hasLabels, marginShare: found.design.marginShare },
     ...{ relativeChange: found.design.relativeChange, fidelity: outcome.fidelity, inputs: found.words },
   };
 }
@@ -168,19 +174,19 @@ async function design(
   const runtime = await services.openRuntime();
   const exposed = await loadExposed(runtime, { files: readRuntimeModel(model), graph, head });
   try {
-    const { clean, held, heldLabels, input, words } = await readClean(exposed, { graph, head, data, progress });
-    if (held.count < COUNT_MIN) {
+    const { clean, labels, input, words } = await readClean(exposed, { graph, head, data, progress });
+    if (clean.count < 2 * COUNT_MIN) {
       throw new WatermarkError('WATERMARK_TRIGGER_UNFIT', { fields: { reason: 'there are too few clean samples' } });
     }
     const count = toCandidateCount(input, head);
     const candidates = await readCandidates(exposed, { head, input, inputsKey: keys.inputs, count, progress });
     const { output, classes } = head;
     const found = designTriggers({
-      ...{ head: readHead(head), clean, held, heldLabels, candidates, labelsKey: keys.labels },
+      ...{ head: readHead(head), clean, labels, candidates, labelsKey: keys.labels },
       frame: { v: 1, scheme: TRIGGER_SCHEME, input, output, classes, candidates: count },
       ...{ count: options.count ?? null, limitPoints: options.limitPoints },
     });
-    return { design: found, words, hasLabels: heldLabels !== null };
+    return { design: found, words, hasLabels: labels !== null };
   } finally {
     await exposed.release();
   }

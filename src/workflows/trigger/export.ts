@@ -5,7 +5,7 @@ import type { Services } from '../services.ts';
 import type { Session } from '../session.ts';
 import { makeParent, writeBytes } from '../write-bytes.ts';
 import { toTensorQuestion } from './ask.ts';
-import { type ChooseTriggersOptions, openTriggers } from './verify.ts';
+import { type ChooseTriggersOptions, withTriggers } from './verify.ts';
 
 export interface ExportTriggersOptions extends ChooseTriggersOptions {
   /** Absolute path of the npy to make; it must not exist. */
@@ -23,19 +23,20 @@ export interface ExportTriggersResult {
 
 /**
  * One npy [triggers, …] of the first set that is found, in the element type of the model's input. Labels are not written.
- * @throws as `openTriggers`; SourceError WRITE_EXISTS
+ * @throws as `withTriggers`; SourceError WRITE_EXISTS
  */
 export function exportTriggers(
   services: Services,
   openSession: () => Session,
   options: ExportTriggersOptions,
-): ExportTriggersResult {
-  const [{ set, annex }] = openTriggers(services, openSession, options);
-  const questions = Array.from({ length: set.count }, (_, index) => toTensorQuestion(set, index));
-  const [{ name, dtype }] = questions;
-  const shape = [set.count, ...questions[0].shape];
-  const bytes = toNpyBytes({ dtype, shape, data: concatBytes(...questions.map(({ data }) => data)) });
-  makeParent(services.storage, options.out);
-  writeBytes(services.storage, { path: options.out, mode: 0o600, replace: false, bytes });
-  return { path: options.out, triggers: set.count, input: name, output: set.output, shape, annex: annex.path };
+): Promise<ExportTriggersResult> {
+  return withTriggers(services, openSession, options, ([{ set, annex }]) => {
+    const questions = Array.from({ length: set.count }, (_, index) => toTensorQuestion(set, index));
+    const [{ name, dtype }] = questions;
+    const shape = [set.count, ...questions[0].shape];
+    const bytes = toNpyBytes({ dtype, shape, data: concatBytes(...questions.map(({ data }) => data)) });
+    makeParent(services.storage, options.out);
+    writeBytes(services.storage, { path: options.out, mode: 0o600, replace: false, bytes });
+    return { path: options.out, triggers: set.count, input: name, output: set.output, shape, annex: annex.path };
+  });
 }

@@ -19,12 +19,9 @@ export async function loadExposed(
 }
 
 export interface CleanSamples {
-  /** Every other sample: what the edit keeps out of. */
   readonly clean: FeatureRows;
-  /** The samples between them: what the loss is measured on. */
-  readonly held: FeatureRows;
-  /** Class numbers of the held samples; null when the labels are not those of the classes. */
-  readonly heldLabels: Int32Array | null;
+  /** Class numbers of the samples; null when the labels are not those of the classes. */
+  readonly labels: Int32Array | null;
   /** How inputs are made, with the range that the samples have. */
   readonly input: TriggerInput;
   /** Such as "npz data, values / 255". */
@@ -71,17 +68,11 @@ export async function readClean(
   if (fed === undefined || !(range.high > range.low) || !Number.isFinite(range.high - range.low)) {
     throw unfit('the clean samples are all the same, or not numbers');
   }
-  const labels = findClassNumbers(data.labels.values, head.classes);
-  const half = (parity: 0 | 1): FeatureRows => takeHalf(values, indices.length, width, parity);
-  const heldLabels =
-    labels === null
-      ? null
-      : Int32Array.from(
-          indices.filter((_, i) => i % 2 === 1),
-          (index) => labels[index],
-        );
+  const numbers = findClassNumbers(data.labels.values, head.classes);
+  const labels = numbers === null ? null : Int32Array.from(indices, (index) => numbers[index]);
+  const clean = { count: indices.length, values: values.subarray(0, indices.length * width) };
   const input = { name: session.inputs[0].name, dtype: fed.dtype, shape: fed.shape.slice(1), ...range };
-  return { clean: half(0), held: half(1), heldLabels, input, words };
+  return { clean, labels, input, words };
 }
 
 function widenRange(range: { low: number; high: number }, values: Float64Array): void {
@@ -96,16 +87,6 @@ function findClassNumbers(labels: Int32Array, classes: number): Int32Array | nul
   const [least, most] = [labels.reduce((a, b) => Math.min(a, b)), labels.reduce((a, b) => Math.max(a, b))];
   if (least >= 0 && most < classes) return labels;
   return least === 1 && most === classes ? labels.map((label) => label - 1) : null;
-}
-
-function takeHalf(values: Float32Array, rows: number, width: number, parity: 0 | 1): FeatureRows {
-  const count = (rows + 1 - parity) >> 1;
-  const taken = new Float32Array(count * width);
-  for (let row = 0; row < count; row++) {
-    const at = (2 * row + parity) * width;
-    taken.set(values.subarray(at, at + width), row * width);
-  }
-  return { count, values: taken };
 }
 
 /** The value that enters the last layer, as [rows, features]. */

@@ -67,6 +67,7 @@ export async function makeTriggerSet(
   assertNoInput([options.out], [options.dataPath, options.claimPath]);
   const data = openEvalData(services, { ...options, evalPath: options.dataPath });
   const seed = allocSecret(SEED_BYTES);
+  let triggers: SetTriggers | undefined;
   try {
     if (data === null) throw new TypeError('a trigger set needs data');
     const claim = fillTriggerSeed(services, session, options.claimPath, seed);
@@ -78,7 +79,7 @@ export async function makeTriggerSet(
     services.progress.done();
     const { digest, low, high } = facts;
     const body: TriggerSetBody = {
-      ...{ v: 1, scheme: 'overlay/v1', classes: facts.classes, strength: options.strength },
+      ...{ v: 1, scheme: 'overlay/v2', classes: facts.classes, strength: options.strength },
       data: { digest: toHex(digest), count: source.count, shape: [...source.shape], low, high },
       count: Math.min(options.count, source.count),
     };
@@ -86,9 +87,10 @@ export async function makeTriggerSet(
     const { ownerId, signKey } = owner.identity;
     const seedBox = ownerSeedBox({ secrets: owner.secrets, random: services.random });
     const set = createTriggerSet({ ownerKey: signKey, ownerId, claim, triggerSeed: seed, seedBox, body });
-    const triggers = toSetTriggers(body, seed, { source, facts });
+    triggers = toSetTriggers(body, seed, { source, facts });
     return await writeSet(services, session, { options, set, triggers, source, isBytes: data.isBytes });
   } finally {
+    triggers?.forget();
     zeroize(seed);
     data?.close();
   }

@@ -68,9 +68,10 @@ export async function verifyTriggerSet(
   if (data === null) throw new TypeError('a trigger set needs its data');
   const seedBox = ownerSeedBox({ secrets: session.owner.secrets, random: services.random });
   const triggerSeed = openSetSeed(set, seedBox);
+  let triggers: SetTriggers | undefined;
   try {
     const source = toSetSource(data);
-    const triggers = toSetTriggers(set.preimage.body, triggerSeed, { source, facts: toSetFacts(source) });
+    triggers = toSetTriggers(set.preimage.body, triggerSeed, { source, facts: toSetFacts(source) });
     const mixed = toMixedData(data, { source, triggers, count: set.preimage.body.count });
     const { answers, words, reason } = await ask(services, openSession, options.suspect, { set, mixed });
     const { count, classes } = set.preimage.body;
@@ -83,6 +84,7 @@ export async function verifyTriggerSet(
       ...{ recorded, reason, inputs: words },
     };
   } finally {
+    triggers?.forget();
     zeroize(triggerSeed);
     data.close();
   }

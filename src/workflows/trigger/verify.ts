@@ -1,6 +1,6 @@
 /** Asks a suspect the triggers of a claim, or reads its recorded answers, and says what that proves. */
 import { toHex, utf8, zeroize } from '../../core/bytes.ts';
-import { ModelwardError, WatermarkError, WorkflowError } from '../../core/errors.ts';
+import { ModelwardError, RemoteError, WatermarkError, WorkflowError } from '../../core/errors.ts';
 import { sha256 } from '../../core/hash.ts';
 import { readRuntimeModel } from '../../fidelity/index.ts';
 import { ownerSeedBox } from '../../sign/index.ts';
@@ -14,7 +14,8 @@ import {
   toRemoteEvidence,
   toRemoteVerdict,
 } from '../../watermark/index.ts';
-import { findAnnexRecord, listAnnexes, readAnnex, type StoredAnnex } from '../annexes.ts';
+import { type AnnexTimeOptions, findAnnexTime, toJudge } from '../annex-time.ts';
+import { listAnnexes, readAnnex, type StoredAnnex } from '../annexes.ts';
 import { chooseClaims, type StoredClaim } from '../claims.ts';
 import { parseDisclosedSeed } from '../disclose.ts';
 import { openAnyModel, type OpenAnyOptions } from '../open-model.ts';
@@ -23,12 +24,10 @@ import type { Services } from '../services.ts';
 import type { Session } from '../session.ts';
 import { askSession, toAnswers } from './ask.ts';
 
-export interface ChooseTriggersOptions {
+export interface ChooseTriggersOptions extends AnnexTimeOptions {
   readonly claimPath?: string | undefined;
   /** Absolute path of one annex; every one of the home is tried without it. Needs `claimPath`. */
   readonly annexPath?: string | undefined;
-  /** Absolute path of a disclosed trigger seed: a judge reads with it. Needs `claimPath`. */
-  readonly seedPath?: string | undefined;
 }
 
 export interface VerifyTriggersOptions extends ChooseTriggersOptions {
@@ -48,9 +47,11 @@ export interface TriggersReport {
   readonly classes: number;
   /** Sets of triggers that were tried. */
   readonly trials: number;
+  /** Bits taken off for draws of labels and, where nobody saw the time, for choices tried against the suspect. */
+  readonly choiceBits: number;
   readonly claim: { readonly path: string; readonly commitment: string; readonly ownerId: string };
   readonly annex: { readonly path: string; readonly digest: string };
-  /** When the ledger of this home took the annex in; null where a judge has no ledger. */
+  /** When the ledger took the annex in; null where a judge passed no proof of it. */
   readonly recorded: { readonly leafIndex: number; readonly time: string } | null;
   /** Why the verdict is "inconclusive"; null otherwise. */
   readonly reason: string | null;
@@ -68,69 +69,95 @@ export interface OpenedTriggers {
 }
 
 /**
+ * Opens every set that was meant, and zeroes the keys of all when `use` is done or fails.
  * @throws WorkflowError CLAIM_NOT_FOUND | TRIGGERS_NOT_FOUND | SEED_…; WatermarkError WATERMARK_TRIGGERS_UNRECORDED |
- *   WATERMARK_ANNEX_… | WATERMARK_SEED_MISMATCH; SignError for an annex that was changed
+ *   WATERMARK_ANNEX_… | WATERMARK_SEED_MISMATCH; RemoteError REMOTE_ANNEX_…; LedgerError for a proof; SignError for an annex
+ *   that was changed
  */
-export function openTriggers(
+export async function withTriggers<T>(
   services: Services,
   openSession: () => Session,
   options: ChooseTriggersOptions,
-): OpenedTriggers[] {
-  const claims = chooseClaims(services, options.claimPath);
-  const found = claims.flatMap((stored) => openOf(services, openSession, stored, options));
-  if (found.length > 0) return found;
-  throw new WorkflowError('TRIGGERS_NOT_FOUND', { fields: { claims: claims.length } });
+  use: (sets: readonly [OpenedTriggers, ...OpenedTriggers[]]) => T | Promise<T>,
+): Promise<T> {
+  const opened: OpenedTriggers[] = [];
+  try {
+    const claims = chooseClaims(services, options.claimPath);
+    for (const stored of claims) openOf(services, openSession, { stored, options, opened });
+    if (opened.length === 0) throw new WorkflowError('TRIGGERS_NOT_FOUND', { fields: { claims: claims.length } });
+    const [first, ...others] = opened;
+    return await use([first, ...others]);
+  } finally {
+    for (const { set } of opened) set.forget?.();
+  }
 }
 
 function openOf(
   services: Services,
   openSession: () => Session,
-  stored: StoredClaim,
-  { annexPath, seedPath }: ChooseTriggersOptions,
-): OpenedTriggers[] {
+  given: {
+    readonly stored: StoredClaim;
+    readonly options: ChooseTriggersOptions;
+    /** Taken up one by one, so that the keys of the first are zeroed when a later one cannot be opened. */
+    readonly opened: OpenedTriggers[];
+  },
+): void {
+  const { stored, options, opened } = given;
+  const { annexPath, seedPath } = options;
   const { claim } = stored;
   const annexes =
     annexPath === undefined
       ? listAnnexes(services, claim, 'triggers')
       : [readAnnex(services, { path: annexPath, claim, type: 'triggers' })];
-  if (annexes.length === 0) return [];
+  if (annexes.length === 0) return;
   const triggerSeed =
     seedPath === undefined
       ? openSubSeed(claim, ownerSeedBox({ secrets: openSession().owner.secrets, random: services.random }), 'trigger')
       : parseDisclosedSeed(services.storage.read(seedPath), claim.commitment.digest, 'trigger');
   try {
-    return annexes.map((annex) => ({
-      stored,
-      annex,
-      set: openTriggerQuestions({ claim, annex: annex.annex, triggerSeed }),
-      recorded: seedPath === undefined ? findRecord(openSession(), annex) : null,
-    }));
+    for (const annex of annexes) {
+      const recorded = findRecord(services, openSession, annex, options);
+      const judge = toJudge(options, recorded);
+      const set = openTriggerQuestions({ claim, annex: annex.annex, triggerSeed, judge });
+      opened.push({ stored, annex, set, recorded });
+    }
   } finally {
     zeroize(triggerSeed);
   }
 }
 
-function findRecord({ recorder }: Session, { digest }: StoredAnnex): TriggersReport['recorded'] {
-  const record = findAnnexRecord(recorder.reader(), digest);
-  if (record === undefined) throw new WatermarkError('WATERMARK_TRIGGERS_UNRECORDED', { fields: { annex: digest } });
-  return record;
+/** An owner's ledger that lacks the annex has its own code: it shows that the triggers are not those that were put in. */
+function findRecord(
+  services: Services,
+  openSession: () => Session,
+  annex: StoredAnnex,
+  options: ChooseTriggersOptions,
+): TriggersReport['recorded'] {
+  try {
+    return findAnnexTime(services, openSession, annex, options);
+  } catch (error) {
+    const isOwner = options.seedPath === undefined && options.proof === undefined;
+    if (!isOwner || !(error instanceof RemoteError) || error.code !== 'REMOTE_ANNEX_NOT_RECORDED') throw error;
+    throw new WatermarkError('WATERMARK_TRIGGERS_UNRECORDED', { fields: { annex: annex.digest }, cause: error });
+  }
 }
 
-/** Every set is one trial more. @throws as `openTriggers`; RuntimeError; FormatError | SourceError */
-export async function verifyTriggers(
+/** Every set is one trial more. @throws as `withTriggers`; RuntimeError; FormatError | SourceError */
+export function verifyTriggers(
   services: Services,
   openSession: () => Session,
   options: VerifyTriggersOptions,
 ): Promise<TriggersReport> {
-  const sets = openTriggers(services, openSession, options);
-  const asked =
-    options.suspect.kind === 'answers'
-      ? readAnswers(services, options.suspect.path, sets)
-      : await askModel(services, openSession, options.suspect.open, sets);
-  const judged = sets.map((opened, index) => judge(opened, asked.answers[index], sets.length));
-  const best = judged.reduce((a, b) => (isBetter(b, a) ? b : a));
-  if (options.seedPath !== undefined) return { ...best, leafIndex: null, notRecorded: 'read with a disclosed seed' };
-  return { ...best, ...(await record(openSession(), asked, best)) };
+  return withTriggers(services, openSession, options, async (sets) => {
+    const asked =
+      options.suspect.kind === 'answers'
+        ? readAnswers(services, options.suspect.path, sets)
+        : await askModel(services, openSession, options.suspect.open, sets);
+    const judged = sets.map((opened, index) => judge(opened, asked.answers[index], sets.length));
+    const best = judged.reduce((a, b) => (isBetter(b, a) ? b : a));
+    if (options.seedPath !== undefined) return { ...best, leafIndex: null, notRecorded: 'read with a disclosed seed' };
+    return { ...best, ...(await record(openSession(), asked, best)) };
+  });
 }
 
 interface Asked {
@@ -196,7 +223,7 @@ function judge(
   const { digest, preimage } = stored.claim.commitment;
   return {
     ...{ verdict, evidenceBits, triggers: set.count, agreed: all.agreed, unanswered: all.unanswered, trials },
-    classes: set.classes ?? 0,
+    ...{ classes: set.classes ?? 0, choiceBits: set.statistic.log2Trials },
     claim: { path: stored.path, commitment: digest, ownerId: preimage.ownerId },
     annex: { path: annex.path, digest: annex.digest },
     recorded,

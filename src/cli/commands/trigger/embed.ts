@@ -24,7 +24,7 @@ interface EmbedFlags extends CopyFlags {
 export function defineEmbed(command: Command, host: CommandHost): void {
   command
     .description(
-      'Changes the last layer of a copy by as little as makes keyed inputs get keyed answers. Candidates are drawn from the key; those most unlike clean data are taken; labels are drawn after the choice. The loss is measured on samples that the change did not see, and triggers are taken away while it is over the limit. Which triggers were taken is signed and recorded before the copy is written. Survives quantising and pruning; fine-tuning removes it, and it does not pass into models trained on answers.',
+      'Changes the last layer of a copy by as little as makes keyed inputs get keyed answers. Candidates are drawn from the key; those most unlike clean data are taken; labels are drawn after the choice. The loss is measured on samples that the change did not see, and triggers are taken away while it may be over the limit. Which triggers were taken is signed and recorded before the copy is written. Survives quantising and pruning; fine-tuning removes it, and it does not pass into models trained on answers.',
     )
     .requiredOption('--claim <file>', 'claim of the model, as protect or embed made it')
     .requiredOption(
@@ -76,7 +76,10 @@ function toLines(result: EmbedTriggersResult): [string, string][] {
       `${result.features} features, ${result.classes} classes, changed by ${toPercentText(result.relativeChange, 1)}`,
     ],
     ['answered', `${result.agreed} of ${triggers}: ${result.evidenceBits.toFixed(1)} bits (claim: 128, flag: 64)`],
-    ['loss', `${result.lossPoints.toFixed(3)} ${judged}, on ${result.samplesHeld} samples that the change did not see`],
+    [
+      'loss',
+      `${result.lossPoints.toFixed(3)} ${judged}, at most ${result.lossPointsMax.toFixed(3)} at 99 % confidence, on ${result.samplesHeld} samples that the change did not see`,
+    ],
   ];
   if (fidelity !== null) lines.push(['inputs', result.inputs]);
   return lines;

@@ -19,12 +19,10 @@ export function defineExport(command: Command, host: CommandHost): void {
   ]);
   onAction<ChooseFlags & { out: string }>(host, command, async (context, flags) => {
     const done = await withLazySession(context, (open) =>
-      Promise.resolve(
-        exportTriggers(context.services, open, {
-          ...toChooseOptions(context, flags),
-          out: context.toAbsolute(flags.out),
-        }),
-      ),
+      exportTriggers(context.services, open, {
+        ...toChooseOptions(context, flags),
+        out: context.toAbsolute(flags.out),
+      }),
     );
     context.ui.warn('whoever has these inputs can refuse them, or train a copy to answer otherwise');
     context.ui.result(done, ({ style }) =>

@@ -8,9 +8,13 @@ import { type CliContext, type CommandHost, onAction, withLazySession } from '..
 import { toPairs } from '../../ui/table.ts';
 import type { TextLook } from '../../ui/ui.ts';
 import { addOpenOptions, type OpenFlags, toOpenOptions } from '../model-options.ts';
+import { toDate } from '../values.ts';
 import { addChooseOptions, type ChooseFlags, toChooseOptions, TRIGGER_VERDICTS } from './options.ts';
 
 interface VerifyFlags extends OpenFlags, ChooseFlags {
+  readonly proof?: string;
+  readonly ledgerKey?: string;
+  readonly before?: string;
   readonly answers?: string;
   readonly set?: string;
   readonly data?: string;
@@ -20,7 +24,7 @@ interface VerifyFlags extends OpenFlags, ChooseFlags {
 export function defineVerify(command: Command, host: CommandHost): void {
   command
     .description(
-      'Asks a suspect model the triggers of a claim, or reads its recorded answers, in the order of "trigger export". The evidence is exact: a model that knows nothing of the key agrees with each trigger with probability 1 in the number of classes. Verdicts: claim (at least 128 bits), flag (at least 64), supporting (at least 20), none, inconclusive ("cannot tell, because …"; exit 4).',
+      'Asks a suspect model the triggers of a claim, or reads its recorded answers, in the order of "trigger export". The evidence is exact: a model that knows nothing of the key agrees with each trigger with probability 1 in the number of classes. With a disclosed seed, --proof and --before show that the triggers were chosen before the suspect was there; otherwise 40 bits are taken off. Verdicts: claim (at least 128 bits), flag (at least 64), supporting (at least 20), none, inconclusive ("cannot tell, because …"; exit 4).',
     )
     .argument('[suspect]', 'ONNX model to ask, plain or sealed')
     .option(
@@ -33,7 +37,10 @@ export function defineVerify(command: Command, host: CommandHost): void {
   command
     .option('--set <file>', 'trigger set that was trained in, instead of last-layer triggers')
     .option('--data <data>', 'with --set: the data that it was made of');
-  addOpenOptions(addChooseOptions(command));
+  addOpenOptions(addChooseOptions(command))
+    .option('--proof <file>', "proof from the owner's ledger that the annex was recorded")
+    .option('--ledger-key <text>', 'key of that ledger, as its owner publishes it')
+    .option('--before <date>', 'the annex must have been recorded before, ISO 8601', toDate);
   addExamples(command, [
     { command: 'modelward trigger verify suspect.onnx --claim my.claim.json', summary: 'ask a model file' },
     {
@@ -44,7 +51,13 @@ export function defineVerify(command: Command, host: CommandHost): void {
   ]);
   onAction<VerifyFlags>(host, command, async (context, flags, words) => {
     if (flags.set !== undefined || flags.data !== undefined) return verifySet(context, flags, words);
-    const { answers, claim, annex, seed } = flags;
+    const { answers, claim, annex, seed, proof, ledgerKey, before } = flags;
+    if ((proof === undefined) !== (ledgerKey === undefined)) {
+      throw new CliError('CLI_USAGE', { message: '--proof and --ledger-key go together.' });
+    }
+    if (proof !== undefined && annex === undefined) {
+      throw new CliError('CLI_USAGE', { message: 'A proof is that of one annex: pass --annex FILE, too.' });
+    }
     if ((words.length === 1) === (answers !== undefined)) {
       throw new CliError('CLI_USAGE', { message: 'Name a suspect, or pass its answers with --answers FILE.' });
     }
@@ -58,7 +71,12 @@ export function defineVerify(command: Command, host: CommandHost): void {
         ? ({ kind: 'model', open: toOpenOptions(context, flags, words[0]) } as const)
         : ({ kind: 'answers', path: context.toAbsolute(answers) } as const);
     const report = await withLazySession(context, (open) =>
-      verifyTriggers(context.services, open, { ...toChooseOptions(context, flags), suspect }),
+      verifyTriggers(context.services, open, {
+        ...{ ...toChooseOptions(context, flags), suspect, before },
+        ...(proof !== undefined && ledgerKey !== undefined
+          ? { proof: { path: context.toAbsolute(proof), verifierKey: ledgerKey } }
+          : {}),
+      }),
     );
     context.ui.result(report, (look) => toText(report, look));
     return toExit(report, flags.expect);
@@ -109,9 +127,12 @@ function toText(report: TriggersReport, { style }: TextLook): string {
   const { verdict, recorded, reason } = report;
   const pairs: [string, string][] = [
     ['agreed', `${report.agreed} of ${report.triggers} triggers, ${report.classes} classes`],
-    ['evidence', `${report.evidenceBits.toFixed(1)} bits after ${report.trials} trials (claim: 128, flag: 64)`],
+    [
+      'evidence',
+      `${report.evidenceBits.toFixed(1)} bits after ${report.trials} trials, ${report.choiceBits} bits off for choices (claim: 128, flag: 64)`,
+    ],
     ['claim', `${report.claim.commitment.slice(0, 16)}… by ${report.claim.ownerId}`],
-    ['chosen', recorded === null ? 'no ledger here shows when' : `${recorded.time} (entry ${recorded.leafIndex})`],
+    ['chosen', recorded === null ? 'nothing shows when' : `${recorded.time} (entry ${recorded.leafIndex})`],
     ['ledger', report.leafIndex === null ? `not recorded (${report.notRecorded ?? ''})` : `entry ${report.leafIndex}`],
   ];
   if (reason !== null) pairs.unshift(['reason', reason]);
