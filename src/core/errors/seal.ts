@@ -118,6 +118,12 @@ export const sealErrors = defineErrors({
     http: 422,
     fix: 'docs/keys.md shows how to make a fit one.',
   },
+  KEY_PACKAGE_MISSING: {
+    message: 'A package that speaks to this kind of key is not installed, or was not compiled.',
+    exit: EXIT.environment,
+    http: 503,
+    fix: 'Install the one that is named in the field "package"; docs/keys.md says how.',
+  },
   KEY_SERVICE_MALFORMED: {
     message: 'The reply of the key service is malformed, or was damaged on its way.',
     exit: EXIT.environment,

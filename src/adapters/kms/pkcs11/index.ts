@@ -1,0 +1,2 @@
+/** The `pkcs11:` provider: a key that stays on a token. */
+export { openProvider } from './open.ts';

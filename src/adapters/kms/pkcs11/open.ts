@@ -1,0 +1,39 @@
+/** Opens what a `pkcs11:` URI names; the PIN comes from the file of `pin-source`, else from whoever sits there. */
+import { allocSecret, zeroize } from '../../../core/bytes.ts';
+import { SealError } from '../../../core/errors.ts';
+import type { OpenedProvider, OpenProviderOptions } from '../provider.ts';
+import { loadBridge, toModulePath } from './bridge.ts';
+import { ensurePkcs11Key, openPkcs11Key, toKeyRef } from './pkcs11.ts';
+
+const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+
+/** @throws SealError KEY_PACKAGE_MISSING | KEY_URI_INVALID | KEY_SERVICE_MISSING; with `create` as the provider */
+export async function openProvider({ uri, ports, create }: OpenProviderOptions<'pkcs11'>): Promise<OpenedProvider> {
+  const readPin = (): Promise<Uint8Array> =>
+    uri.pinPath === null ? ports.askPassphrase({ isNew: false }) : readPinFile(uri.pinPath, ports.files);
+  const options = { uri, clock: ports.clock, readPin };
+  toModulePath(uri);
+  await loadBridge();
+  if (create) await ensurePkcs11Key(options);
+  return { provider: openPkcs11Key(options), keyRef: toKeyRef(uri), standing: null };
+}
+
+type Files = OpenProviderOptions<'pkcs11'>['ports']['files'];
+
+/** @throws SealError KEY_CREDENTIALS_MISSING | KEY_CREDENTIALS_UNSAFE | KEY_CREDENTIALS_INVALID */
+async function readPinFile(path: string, files: Files): Promise<Uint8Array> {
+  await Promise.resolve();
+  const bytes = files.findSecret(path);
+  if (bytes === null) throw new SealError('KEY_CREDENTIALS_MISSING', { fields: { part: 'pin-source' } });
+  try {
+    let length = bytes.length;
+    while (length > 0 && (bytes[length - 1] === LINE_FEED || bytes[length - 1] === CARRIAGE_RETURN)) length--;
+    if (length === 0) throw new SealError('KEY_CREDENTIALS_INVALID', { fields: { part: 'pin-source' } });
+    const pin = allocSecret(length);
+    pin.set(bytes.subarray(0, length));
+    return pin;
+  } finally {
+    zeroize(bytes);
+  }
+}
