@@ -15,7 +15,7 @@ export const ATTEST_LIMITS = {
   /** Intel's PCK lists hold a few hundred entries; a hundred thousand leaves room and stays below 4 MiB. */
   crlBytesMax: 4 * 1024 * 1024,
   crlEntriesMax: 100_000,
-  /** Attributes of all pieces of the signed body: auth data is 32 bytes in practice; the field is 16 bit. */
+  /** Data that a quoting enclave binds to its key: 32 bytes in practice, the field would allow 64 KiB. */
   qeAuthBytesMax: 1024,
   /** TCB levels that Intel publishes for one platform: below 30. */
   tcbLevelsMax: 256,
@@ -43,7 +43,7 @@ export const ATTEST_LIMITS = {
   nonceBytesMin: 16,
   /** How long a challenge may stay unanswered (note: at most five minutes). */
   nonceLifeMs: 5 * 60 * 1000,
-  /** Open challenges kept at a time: beyond it new ones are refused the oldest go. */
+  /** Challenges kept at a time: beyond it the oldest go, and their answers are refused. */
   noncesMax: 65_536,
   /** Evidence verified for a time further from now than this does not pass a policy. */
   verifiedAgeMsMax: 5 * 60 * 1000,

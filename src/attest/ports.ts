@@ -1,0 +1,26 @@
+/** Where a guest gets evidence about itself. */
+
+export interface ReportRequest {
+  /** 1 to 64 bytes, as they shall stand in the evidence; hardware fills up with zeros. */
+  readonly reportData: Uint8Array;
+  /** Privilege level of SEV-SNP to ask for; the guest's own when it is left out. */
+  readonly privilegeLevel?: number;
+}
+
+export interface CollectedReport {
+  /** Which technology the kernel says it is of, such as "sev_guest" or "tdx_guest". */
+  readonly provider: string;
+  /** Report or quote. */
+  readonly outblob: Uint8Array;
+  /** What the host handed out beside it, such as a certificate table; empty when nothing. */
+  readonly auxblob: Uint8Array;
+}
+
+export interface ReportSource {
+  /**
+   * Asks the hardware for evidence. Implementations must make sure that what they return answers this request and no
+   * other one.
+   * @throws AttestError ATTEST_TSM_UNAVAILABLE | ATTEST_TSM_REFUSED | ATTEST_TSM_INTERFERED
+   */
+  collect(request: ReportRequest): CollectedReport;
+}
