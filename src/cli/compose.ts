@@ -10,6 +10,7 @@ import { createRequire } from 'node:module';
 import { systemClock, systemPause, systemRandom } from '../adapters/system/index.ts';
 import { httpTimestampAuthority } from '../adapters/tsa/index.ts';
 import { CliError } from '../core/errors.ts';
+import type { ReportSource } from '../attest/ports.ts';
 import type { JobQueue } from '../core/job-queue.ts';
 import type { Pause, Progress } from '../core/ports.ts';
 import type { LedgerLock } from '../ledger/ports.ts';
@@ -86,6 +87,12 @@ const lazyChildRunner: SealedRunner = {
 };
 
 export const pause: Pause = systemPause;
+
+/** Evidence about the machine that this runs on. */
+export async function openReportSource(): Promise<ReportSource> {
+  const { createTsmSource } = await import('../adapters/tsm/index.ts');
+  return createTsmSource({ random: systemRandom });
+}
 
 /** Workers that edit models of a fleet, `count` at a time. */
 export async function openFleetWorkers(count: number): Promise<{ readonly run: FleetRunner; close(): Promise<void> }> {

@@ -147,6 +147,12 @@ const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./commands/run.ts')).defineRun,
   },
   {
+    name: 'attest',
+    group: GROUP.seal,
+    summary: 'verify evidence of trusted hardware, and hold it against a policy',
+    load: async () => (await import('./commands/attest/index.ts')).defineAttest,
+  },
+  {
     name: 'graph',
     group: GROUP.edit,
     summary: 'find, insert, replace, remove, rename and edit nodes, values and tensors of a graph',

@@ -1,6 +1,7 @@
 /** User stories, one per file, each a list of steps over the layers below. */
 export { attackModel, type AttackReport } from './attack/attack.ts';
 export type { AttackOptions } from './attack/options.ts';
+export * from './attest/index.ts';
 export { type BaselineModelOptions, type BaselineResult, writeBaseline } from './baseline.ts';
 export { listClaims, readClaim } from './claims.ts';
 export { detect, type DetectOptions, type DetectReport } from './detect.ts';
