@@ -38,6 +38,12 @@ test('the program itself loads no capability, no format and no schema: help, ver
   ]);
 });
 
+test('the help of graph lists its verbs without surgery', () => {
+  const folders = toFolders(listLoaded('cli/main.ts', 'cli/commands/graph/index.ts'));
+  expect(folders).not.toContain('surgery');
+  expect(folders).not.toContain('formats');
+});
+
 test('sealing loads no surgery, comparison, watermark, report or runtime', () => {
   const folders = toFolders(listLoaded('cli/main.ts', 'cli/commands/seal.ts', 'workflows/session.ts'));
   expect(folders).toContain('seal');

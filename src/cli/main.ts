@@ -46,7 +46,7 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
       ui.note('interrupted: nothing half-done stays behind');
     },
   });
-  const program = configureForUi(createProgram(host, TOOL_VERSION), writeStdout);
+  const program = configureForUi(createProgram(host, toVersionText(argv)), writeStdout);
   try {
     await program.parseAsync([...argv], { from: 'user' });
     return exit;
@@ -56,4 +56,9 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
   } finally {
     uninstall();
   }
+}
+
+/** Commander prints it before any command runs, so that it must know how it is asked for. */
+function toVersionText(argv: readonly string[]): string {
+  return argv.includes('--json') ? JSON.stringify({ version: TOOL_VERSION }) : TOOL_VERSION;
 }

@@ -47,3 +47,16 @@ function toSignificantText(value: number): string {
 function pad2(value: number): string {
   return String(value).padStart(2, '0');
 }
+
+/**
+ * "0.0051 %", "4.8 %": two significant digits below one percent, so that a small change does not read as none. Null is
+ * "not comparable".
+ */
+export function toSmallPercentText(fraction: number | null): string {
+  if (fraction === null) return 'not comparable';
+  const percent = fraction * 100;
+  if (percent === 0) return '0 %';
+  if (percent >= 1) return `${percent.toFixed(1)} %`;
+  if (percent < 1e-6) return `${percent.toExponential(1).replace('-', '−')} %`;
+  return `${Number(percent.toPrecision(2)).toString()} %`;
+}

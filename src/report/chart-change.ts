@@ -1,9 +1,8 @@
 /** Pictures of a comparison: change by layer and role as a heat map, differing bits by position. */
 import { toFitting } from '../core/columns.ts';
-import { toCountText } from '../core/quantities.ts';
+import { toCountText, toSmallPercentText } from '../core/quantities.ts';
 import type { LayerChange, TensorDiff, TensorRole } from '../tamper/index.ts';
 import { type Html, html } from './html.ts';
-import { toSmallPercentText } from './numbers.ts';
 
 const WIDTH = 680;
 const ROWS_MAX = 60;

@@ -1,7 +1,8 @@
 /** What marking cost: the accuracy lost with its interval against the limit, or how far unlabelled outputs moved. */
+import { toSmallPercentText } from '../core/quantities.ts';
 import { toFitting } from '../core/columns.ts';
 import { type Html, html } from './html.ts';
-import { toAccuracyText, toSignedText, toSmallPercentText } from './numbers.ts';
+import { toAccuracyText, toSignedText } from './numbers.ts';
 import type { ReportFidelityOutput, ReportLoss } from './types.ts';
 
 const WIDTH = 680;

@@ -1,8 +1,7 @@
 /** Distortion per layer as a picture: named bars for small models, a profile for deep ones. */
 import { toFitting } from '../core/columns.ts';
-import { toCountText } from '../core/quantities.ts';
+import { toCountText, toSmallPercentText } from '../core/quantities.ts';
 import { type Html, html } from './html.ts';
-import { toSmallPercentText } from './numbers.ts';
 import type { ReportLayer } from './types.ts';
 
 const WIDTH = 680;

@@ -1,11 +1,10 @@
 /** A comparison of two models as one HTML page: verdict and reasons, heat map, bits, graphs side by side, tensors. */
-import { toCountText, toPercentText } from '../core/quantities.ts';
+import { toCountText, toPercentText, toSmallPercentText } from '../core/quantities.ts';
 import type { Behaviour, Grade, ModelDiff, TensorDiff } from '../tamper/index.ts';
 import { drawBits, drawHeatMap, toBitSums } from './chart-change.ts';
 import { drawSides } from './chart-sides.ts';
 import { toDocument } from './document.ts';
 import { type Html, html, type HtmlValue } from './html.ts';
-import { toSmallPercentText } from './numbers.ts';
 import { toSection } from './section.ts';
 
 export interface DiffPage {

@@ -1,8 +1,9 @@
 /** The first screen: what it is about, four figures, and what must be known first. */
+import { toSmallPercentText } from '../core/quantities.ts';
 import { toAttentionPoints } from './attention.ts';
 import { CLAIM_BITS } from './chart-evidence.ts';
 import { type Html, html } from './html.ts';
-import { toSignedText, toSmallPercentText } from './numbers.ts';
+import { toSignedText } from './numbers.ts';
 import type { ProtectReport, ReportAudience } from './types.ts';
 
 interface Fact {

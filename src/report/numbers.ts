@@ -7,19 +7,6 @@ export function toSignedText(value: number, digits: number): string {
   return value < 0 && Number(text) !== 0 ? `−${text}` : text;
 }
 
-/**
- * "0.0051 %", "4.8 %": two significant digits below one percent, so that a small change does not read as none. Null is
- * "not comparable".
- */
-export function toSmallPercentText(fraction: number | null): string {
-  if (fraction === null) return 'not comparable';
-  const percent = fraction * 100;
-  if (percent === 0) return '0 %';
-  if (percent >= 1) return `${percent.toFixed(1)} %`;
-  if (percent < 1e-6) return `${percent.toExponential(1).replace('-', '−')} %`;
-  return `${Number(percent.toPrecision(2)).toString()} %`;
-}
-
 /** "97.12 %". */
 export function toAccuracyText(fraction: number): string {
   return `${(fraction * 100).toFixed(2)} %`;

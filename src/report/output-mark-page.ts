@@ -1,8 +1,8 @@
 /** An output mark as one HTML page: what it says, what it changed, and one input before and after. */
-import { toByteText, toCountText, toPercentText } from '../core/quantities.ts';
+import { toByteText, toCountText, toSmallPercentText } from '../core/quantities.ts';
 import { toDocument } from './document.ts';
 import { type Html, html } from './html.ts';
-import { toAccuracyText, toSignedText, toSmallPercentText } from './numbers.ts';
+import { toAccuracyText, toSignedText } from './numbers.ts';
 import { toSection } from './section.ts';
 
 /** A rectangle in parts of the picture. */
@@ -117,7 +117,7 @@ ${facts.map(([name, figure, note]) => html`<div><div class="note">${name}</div><
 function toPixelsFact(effect: PageEffect | null): readonly [string, string, string] {
   if (effect === null) return ['Changed', '–', 'not compared'];
   const part = Math.max(0, ...effect.outputs.map(({ changed }) => changed));
-  return ['Changed', toPercentText(part), 'of the values of a picture'];
+  return ['Changed', toSmallPercentText(part), 'of the values of a picture'];
 }
 
 /** Accuracy with labels; without, how many answers name the same class. */

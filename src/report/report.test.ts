@@ -1,9 +1,10 @@
+import { toSmallPercentText } from '../core/quantities.ts';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { sampleReport } from '../../test/pages/sample-report.ts';
 import { toColumns } from '../core/columns.ts';
 import { escapeHtml, html } from './html.ts';
-import { toSignedText, toSmallPercentText } from './numbers.ts';
+import { toSignedText } from './numbers.ts';
 import { toReportHtml } from './page.ts';
 import { toShellWord } from './section.ts';
 import { toReportText } from './text.ts';

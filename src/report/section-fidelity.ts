@@ -1,8 +1,8 @@
 /** Section 4: what marking did to the answers of the model, measured and not assumed. */
-import { toCountText, toPercentText } from '../core/quantities.ts';
+import { toCountText, toPercentText, toSmallPercentText } from '../core/quantities.ts';
 import { drawAccuracies, drawLoss, drawOutputs, RELATIVE_L2_WARNING } from './chart-fidelity.ts';
 import { type Html, html } from './html.ts';
-import { toAccuracyText, toSignedText, toSmallPercentText } from './numbers.ts';
+import { toAccuracyText, toSignedText } from './numbers.ts';
 import { toSection } from './section.ts';
 import type { ProtectReport, ReportAudience, ReportFidelity, ReportLoss } from './types.ts';
 

@@ -1,9 +1,9 @@
 /** Section 3: the mark, its evidence in plain words, and for the owner where in the model it lies. */
-import { toCountText } from '../core/quantities.ts';
+import { toCountText, toSmallPercentText } from '../core/quantities.ts';
 import { CLAIM_BITS, drawEvidence, FLAG_BITS } from './chart-evidence.ts';
 import { drawLayers } from './chart-layers.ts';
 import { type Html, html } from './html.ts';
-import { toPower, toSmallPercentText } from './numbers.ts';
+import { toPower } from './numbers.ts';
 import { toRecipientBody } from './recipient-body.ts';
 import { toSection } from './section.ts';
 import type { ProtectReport, ReportAudience, ReportEvidence, ReportLayer, ReportMark } from './types.ts';

@@ -1,11 +1,11 @@
 /** The summary of a protection as lines for a terminal. */
 import { toColumns, toFitting, toPadded, toWrapped } from '../core/columns.ts';
 import { toPrintable } from '../core/printable.ts';
-import { toByteText, toCountText, toDurationText } from '../core/quantities.ts';
+import { toByteText, toCountText, toDurationText, toSmallPercentText } from '../core/quantities.ts';
 import { createStyle, type Style } from '../core/style.ts';
 import { toAttentionPoints } from './attention.ts';
 import { CLAIM_BITS } from './chart-evidence.ts';
-import { toAccuracyText, toSignedText, toSmallPercentText } from './numbers.ts';
+import { toAccuracyText, toSignedText } from './numbers.ts';
 import { toCodeText } from './recipient-body.ts';
 import { ROLE_TITLES } from './section.ts';
 import type { ProtectReport, ReportFidelity, ReportTsa } from './types.ts';

@@ -50,6 +50,8 @@ export async function diffModelFiles(
   options: DiffModelsOptions,
 ): Promise<DiffModelsReport> {
   assertNoInput([options.htmlPath, options.sarifPath], [options.before, options.after]);
+  // First: data that cannot be read is told even where the models turn out to be the same.
+  const data = openEvalData(services, options);
   const opened: OpenedModel[] = [];
   const open = async (path: string): Promise<Model> => {
     const { dataRoot, keyUri } = options;
@@ -61,7 +63,7 @@ export async function diffModelFiles(
     const before = await open(options.before);
     const after = await open(options.after);
     const diff = diffModels({ before, after, progress: services.progress });
-    const behaviour = await findBehaviour(services, options, { before, after, diff });
+    const behaviour = await findBehaviour(services, options, { before, after, diff, data });
     const hints = behaviour.kind === 'measured' ? behaviour.hints : [];
     const names = { before: basename(options.before), after: basename(options.after) };
     const grade = hints.some((hint) => hint.grade === 'suspicious') ? 'suspicious' : diff.verdict.grade;
@@ -69,6 +71,7 @@ export async function diffModelFiles(
     writeReports(services, options, report);
     return report;
   } finally {
+    data?.close();
     for (const { model } of opened) model.close();
   }
 }
@@ -85,21 +88,20 @@ interface Compared {
   readonly before: Model;
   readonly after: Model;
   readonly diff: ModelDiff;
+  readonly data: LabelledData | null;
 }
 
 async function findBehaviour(
   services: Services,
   options: DiffModelsOptions,
-  { before, after, diff }: Compared,
+  { before, after, diff, data }: Compared,
 ): Promise<Behaviour> {
   const unmeasured = (reason: string): Behaviour => ({ kind: 'unmeasured', reason });
   if (!options.isRun) return unmeasured('not asked for');
   if (diff.verdict.grade === 'same' && listOpen(diff).length === 0) return unmeasured('both compute the same');
   if (before.format !== 'onnx' || after.format !== 'onnx') return unmeasured('only ONNX models can be run');
-  let data: LabelledData | null = null;
   try {
     const runtime = await services.openRuntime();
-    data = openEvalData(services, options);
     const files = { before: readRuntimeModel(before), after: readRuntimeModel(after) };
     const { progress } = services;
     const inputs = { graph: before.graph, data, probes: options.probes };
@@ -108,8 +110,6 @@ async function findBehaviour(
     // A machine without an engine, or a model above its limit, is still compared.
     if (!(error instanceof ModelwardError) || !error.code.startsWith('RUNTIME_')) throw error;
     return unmeasured(error.message.replace(/\.$/, ''));
-  } finally {
-    data?.close();
   }
 }
 

@@ -1,7 +1,7 @@
 /** What flags of the verbs name: JSON given as text or in a file, and tensors from npy files. */
 import { readNpyDType, readNpyValue } from '../../../fidelity/index.ts';
 import { openFileSource } from '../../../source/index.ts';
-import type { TensorJson } from '../../../surgery/index.ts';
+import { pruneWeights, restoreWeights, stripWeights, type TensorJson } from '../../../surgery/index.ts';
 import type { CliContext } from '../../context.ts';
 import type { VerbInputs } from './verbs/index.ts';
 import { toJson } from './words.ts';
@@ -22,5 +22,6 @@ export function createInputs(context: CliContext): VerbInputs {
       const { dtype, shape, data } = readNpyValue(source, readNpyDType(source));
       return { dtype, shape, data };
     },
+    weights: { prune: pruneWeights, restore: restoreWeights, strip: stripWeights },
   };
 }

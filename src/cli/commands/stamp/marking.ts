@@ -1,7 +1,7 @@
 /** What all kinds of marks share: their options, the work, and what is said of the effect. */
 import type { Command } from 'commander';
 import { EXIT } from '../../../core/errors.ts';
-import { toByteText, toPercentText } from '../../../core/quantities.ts';
+import { toByteText, toPercentText, toSmallPercentText } from '../../../core/quantities.ts';
 import type { MarkWish } from '../../../workflows/output-mark/specs.ts';
 import { stampOutputs, type StampResult } from '../../../workflows/output-mark/stamp.ts';
 import { type CliContext, toPathOption } from '../../context.ts';
@@ -67,7 +67,7 @@ function toLines(result: StampResult): [string, string][] {
       const change =
         shapeBefore === null
           ? 'new'
-          : `${toPercentText(changed)} of the values changed, by at most ${maxChange.toPrecision(2)}`;
+          : `${toSmallPercentText(changed)} of the values changed, by at most ${maxChange.toPrecision(2)}`;
       lines.push([`output ${name}`, change]);
     }
     const { accuracyOriginal = null, accuracyMarked = null } = effect.accuracy ?? {};

@@ -52,6 +52,25 @@ describe('G05 overwritten-output', () => {
     const deeper = [weights('v', [32, 8]), node('MatMul', ['z', 'v'], ['y'])];
     expect(gradeOf(scan([...network, ...write, ...deeper]), 'G05')).toBe('benign');
   });
+  test.each(['ScatterElements', 'Scatter'])('by %s, too', (op) => {
+    const other = [longs('at', [0], [1, 1]), floats('new', [9], [1, 1]), node(op, ['h', 'at', 'new'], ['z'])];
+    expect(gradeOf(scan([...network, ...other, node('Identity', ['z'], ['y'])]), 'G05')).toBe('high');
+  });
+  test('constants beside what is left of an output are suspicious; beside a whole one, or over an input, they are not told', () => {
+    const fixed = floats('fixed', [9], [1, 1]);
+    const cut = [
+      longs('from', [0]),
+      longs('to', [31]),
+      longs('axis', [1]),
+      node('Slice', ['h', 'from', 'to', 'axis'], ['part']),
+    ];
+    const beside = (part: string): Part => node('Concat', [part, 'fixed'], ['y'], intAttribute('axis', 1));
+    expect(gradeOf(scan([...network, ...cut, fixed, beside('part')]), 'G05')).toBe('suspicious');
+    expect(gradeOf(scan([...network, fixed, beside('h')]), 'G05')).toBeUndefined();
+    const input = [longs('at', [0], [1, 1]), floats('new', [9], [1]), node('ScatterND', ['x', 'at', 'new'], ['z'])];
+    const after = [weights('w', [64, 32]), node('MatMul', ['z', 'w'], ['y'])];
+    expect(gradeOf(scan([...input, ...after]), 'G05')).toBeUndefined();
+  });
 });
 
 describe('G06 shape-trigger', () => {

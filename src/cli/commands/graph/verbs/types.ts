@@ -1,5 +1,5 @@
 /** What an editing verb of the command line is made of. */
-import type { TensorJson, Transaction } from '../../../../surgery/index.ts';
+import type { pruneWeights, restoreWeights, stripWeights, TensorJson, Transaction } from '../../../../surgery/index.ts';
 import type { WordFlags } from '../words.ts';
 
 export interface VerbFlags extends WordFlags {
@@ -30,6 +30,14 @@ export interface VerbInputs {
   json(word: string): unknown;
   /** A tensor: JSON text, or an npy file. */
   tensor(word: string): TensorJson;
+  /** Verbs over all weights of a model; handed in, so that the list of verbs is told without loading them. */
+  readonly weights: WeightVerbs;
+}
+
+export interface WeightVerbs {
+  readonly prune: typeof pruneWeights;
+  readonly restore: typeof restoreWeights;
+  readonly strip: typeof stripWeights;
 }
 
 export interface VerbRow {

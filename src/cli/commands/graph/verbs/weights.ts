@@ -1,5 +1,4 @@
 /** Verbs that take weights out and put them back. */
-import { pruneWeights, restoreWeights, stripWeights } from '../../../../surgery/index.ts';
 import { toIndex, toValue } from '../words.ts';
 import { need } from './shared.ts';
 import type { VerbRow } from './types.ts';
@@ -11,8 +10,8 @@ export const WEIGHTS: readonly VerbRow[] = [
     words: [['[value]', 'one tensor (default: all weights of Conv, Gemm and MatMul)']],
     options: [['--axis <index>', 'axis of the groups in that tensor']],
     example: ['prune-tensor model.onnx', 'the pattern of sparse matrix units; accuracy is not looked at'],
-    act: (tx, words, flags) => {
-      if (words.length === 0) pruneWeights(tx);
+    act: (tx, words, flags, { weights }) => {
+      if (words.length === 0) weights.prune(tx);
       else tx.pruneTensor(toValue(words[0], flags), toIndex(need(flags.axis, '--axis')));
     },
   },
@@ -22,8 +21,8 @@ export const WEIGHTS: readonly VerbRow[] = [
     words: [['[value...]', 'initializers (default: all weights of Conv, Gemm and MatMul)']],
     options: [['--except <value...>', 'weights that stay']],
     example: ['strip-tensor model.onnx --out structure.onnx', 'the structure without the weights, still a valid model'],
-    act: (tx, words, flags) => {
-      if (words.length === 0) return stripWeights(tx, { except: flags.except ?? [] });
+    act: (tx, words, flags, { weights }) => {
+      if (words.length === 0) return weights.strip(tx, { except: flags.except ?? [] });
       for (const word of words) tx.stripTensor(toValue(word, flags));
       return words;
     },
@@ -35,7 +34,7 @@ export const WEIGHTS: readonly VerbRow[] = [
     other: 0,
     options: [],
     example: ['restore-tensor structure.onnx model.onnx', 'the structure with its weights again'],
-    act: (tx, [original]: readonly (string | undefined)[]) =>
-      restoreWeights(tx, original === undefined ? {} : { model: original }),
+    act: (tx, [original]: readonly (string | undefined)[], _flags, { weights }) =>
+      weights.restore(tx, original === undefined ? {} : { model: original }),
   },
 ];
