@@ -10,6 +10,8 @@ export interface Agreement {
   readonly neurons: number;
   readonly agreed: number;
   readonly share: number;
+  /** Neurons that could not be told from another one of their own model; they do not count above. */
+  readonly alike: number;
 }
 
 /**
@@ -22,5 +24,7 @@ export function measureAgreement(original: Frame, suspect: Frame, progress: Prog
   const found = matchViews({ topology: frame.topology, original: frame.model, suspect: other.model, progress });
   const neurons = found.matches.reduce((sum, match) => sum + match.neurons, 0);
   const agreed = found.matches.reduce((sum, match) => sum + match.agreed, 0);
-  return { layers: found.matches, skipped: found.skipped, neurons, agreed, share: neurons > 0 ? agreed / neurons : 0 };
+  const alike = found.matches.reduce((sum, match) => sum + match.alike, 0);
+  const share = neurons > 0 ? agreed / neurons : 0;
+  return { layers: found.matches, skipped: found.skipped, neurons, agreed, share, alike };
 }

@@ -215,6 +215,58 @@ describe('models that share a front end and nothing else', () => {
   });
 });
 
+describe('what strong weight decay leaves', () => {
+  const spec = createModelSpec('mlp');
+  const [inputs, hidden] = [144, 256];
+
+  /** Neurons of the first layer from `kept` on do the same, nearly; those before shrank until only their direction is left. */
+  function collapse(weights: Weights, kept: number): Weights {
+    const noise = addNoise(spec, startAnew('mlp', 'collapsed'), { relativeDeviation: 0.1, seed: 'collapsed' });
+    const common = startAnew('mlp', 'collapsed');
+    const change = (name: string, toNeuron: (at: number) => number, toCommon: (at: number) => number) => {
+      const values = weights.get(name)!.map((value, at) => {
+        if (toNeuron(at) < kept) return 1e-15 * value;
+        return common.get(name)![toCommon(at)] + noise.get(name)![at] - common.get(name)![at];
+      });
+      return [name, values] as const;
+    };
+    const fc1 = change(
+      'fc1.weight',
+      (at) => Math.floor(at / inputs),
+      (at) => at % inputs,
+    );
+    const fc2 = change(
+      'fc2.weight',
+      (at) => at % hidden,
+      (at) => Math.floor(at / hidden) * hidden,
+    );
+    return new Map([...weights, fc1, fc2]);
+  }
+
+  test('a reordered copy is known by the neurons that died: they keep their direction', () => {
+    const result = compare(openNetwork(spec, hide('mlp', collapse(readSample('mlp'), 64))), mlp);
+    expect(result).toMatchObject({ verdict: 'derived', rule: 'built-in' });
+    expect(result.reason).toMatch(/\d+ more cannot be told from another neuron of their model/);
+    const [fc1, fc2] = result.originals[0].agreement!.layers;
+    expect(fc1).toMatchObject({ layer: 'fc1.weight', neurons: 64, alike: hidden - 64 });
+    expect(fc1.agreed).toBeGreaterThan(60);
+    expect(fc2.agreed).toBeGreaterThan(0.9 * fc2.neurons);
+    expect(fc2.neurons).toBeGreaterThan(64);
+  });
+
+  test('of another model: not derived', () => {
+    const result = compare(openNetwork(spec, collapse(startAnew('mlp', 'apart'), 64)), mlp);
+    expect(result.verdict).not.toBe('derived');
+    expect(result.originals[0].agreement!.share).toBeLessThan(0.2);
+  });
+
+  test('with most neurons alike and none that agree: cannot tell, where it would have been "unrelated"', () => {
+    const result = compare(openNetwork(spec, collapse(startAnew('mlp', 'apart'), 8)), mlp);
+    expect(result).toMatchObject({ verdict: 'inconclusive', rule: null, code: 'neurons-alike' });
+    expect(result.reason).toMatch(/^cannot tell, because \d+ of 448 neurons are copies of one another/);
+  });
+});
+
 describe('a mixture', () => {
   const spec = createModelSpec('mlp');
   const [a, b] = [readSample('mlp'), startAnew('mlp', 'second')];

@@ -5,7 +5,13 @@ import type { OrderTest } from './order-test.ts';
 import { BUILT_IN, type Verdict } from './rule.ts';
 
 /** Why nothing can be told. */
-export type UntoldCode = 'architectures-differ' | 'neurons-unknown' | 'too-few-neurons' | 'few-layers' | 'between';
+export type UntoldCode =
+  | 'architectures-differ'
+  | 'neurons-unknown'
+  | 'neurons-alike'
+  | 'too-few-neurons'
+  | 'few-layers'
+  | 'between';
 
 export interface LineageJudgement {
   readonly verdict: Verdict;
@@ -118,6 +124,12 @@ function findUntold(coverage: number, { agreement, judged }: OriginalFinding): U
         'its neurons do not stand where the original has them, and neither file says which of them could change places (a graph would)',
     };
   }
+  if (agreement.alike > agreement.neurons) {
+    return {
+      code: 'neurons-alike',
+      words: `${agreement.alike} of ${agreement.alike + agreement.neurons} neurons are copies of one another, as strong weight decay leaves them, and have no partner of their own; of the others ${agreement.agreed} get the same partner from disjoint weights`,
+    };
+  }
   if (agreement.neurons < BUILT_IN.neuronsMin) {
     return {
       code: 'too-few-neurons',
@@ -151,7 +163,9 @@ function toAgreementWords({ agreement, judged }: Pick<OriginalFinding, 'agreemen
     nulls === null
       ? ''
       : `; ${nulls.models} independent models reach ${percent(nulls.shareMax)} at most, rank p = ${nulls.rankP.toFixed(3)}`;
-  return `${found} (${rule === 'nulls' ? 'rule from independent models' : 'built-in rule'}: ${bars})${against}`;
+  const left =
+    agreement.alike === 0 ? '' : `; ${agreement.alike} more cannot be told from another neuron of their model`;
+  return `${found}${left} (${rule === 'nulls' ? 'rule from independent models' : 'built-in rule'}: ${bars})${against}`;
 }
 
 /** Index of the largest number; 0 for none. */
