@@ -139,6 +139,7 @@ async function openKeys(home: Home, options: OpenKeysOptions): Promise<OpenedKey
   const ports = {
     clock: systemClock,
     random: systemRandom,
+    pause: systemPause,
     files: openProviderFiles(homedir()),
     env: process.env,
     askPassphrase: () => Promise.reject(new CliError('CLI_NO_TERMINAL')),

@@ -1,5 +1,5 @@
 /** What every key provider is opened with, and what opening it gives. */
-import type { Clock, Random } from '../../core/ports.ts';
+import type { Clock, Pause, Random } from '../../core/ports.ts';
 import type { KeyProvider, KeyScheme, KeyUriOf } from '../../seal/ports.ts';
 import type { ProviderFiles } from './provider-files.ts';
 
@@ -7,6 +7,7 @@ import type { ProviderFiles } from './provider-files.ts';
 export interface ProviderPorts {
   readonly clock: Clock;
   readonly random: Random;
+  readonly pause: Pause;
   readonly files: ProviderFiles;
   /** The environment; only what the tools of a service define is read, never a variable of our own. */
   readonly env: Readonly<Record<string, string | undefined>>;

@@ -15,6 +15,7 @@ afterAll(() => {
 const ports: ProviderPorts = {
   clock: fixedClock(),
   random: seededRandom(1),
+  pause: () => Promise.resolve(),
   files: openProviderFiles(work),
   env: {},
   askPassphrase: () => Promise.resolve(new Uint8Array(8).fill(0x61)),

@@ -130,6 +130,24 @@ export const sealErrors = defineErrors({
     http: 502,
     fix: 'Try again; nothing was changed.',
   },
+  KEY_SERVICE_UNTRUSTED: {
+    message: 'The certificate of the key service is not trusted.',
+    exit: EXIT.environment,
+    http: 502,
+    fix: 'Check the name of the server; for Vault name its authority with ca-file=.',
+  },
+  KEY_ROTATION_OUTSIDE: {
+    message: 'This key is not rotated from here.',
+    exit: EXIT.usage,
+    http: 409,
+    fix: 'Rotate it with the tools of its service, then run "modelward keys rewrap".',
+  },
+  KEY_DISABLE_OUTSIDE: {
+    message: 'Versions of this key are not disabled from here.',
+    exit: EXIT.usage,
+    http: 409,
+    fix: 'Everything is rewrapped. Disable the old versions with the tools of the service.',
+  },
   KEY_VERSION_CURRENT: {
     message: 'The version wraps keys now: it is not disabled.',
     exit: EXIT.usage,

@@ -1,0 +1,2 @@
+/** The `aws-kms:` provider: AWS Key Management Service. */
+export { openProvider } from './open.ts';

@@ -1,0 +1,19 @@
+/** Opens what `aws-kms:…` names. */
+import type { OpenProvider } from '../provider.ts';
+import { openKeyService } from '../service.ts';
+import { createAwsKms } from './aws-kms.ts';
+import { createAwsClient } from './client.ts';
+import { createAwsCredentials } from './credentials.ts';
+import { toDnsSuffix } from './web-identity.ts';
+
+/** Nothing is asked of the service before the key is used. */
+export const openProvider: OpenProvider<'aws-kms'> = ({ uri, ports }) => {
+  const { key, region, endpoint, profile } = uri;
+  const client = createAwsClient({
+    service: openKeyService({ origin: endpoint ?? `https://kms.${region}.${toDnsSuffix(region)}` }),
+    region,
+    clock: ports.clock,
+    credentials: createAwsCredentials({ ports, profile, region }),
+  });
+  return Promise.resolve({ provider: createAwsKms({ client, key, pause: ports.pause }), keyRef: key, standing: null });
+};
