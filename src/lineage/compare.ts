@@ -34,10 +34,11 @@ export interface LineageResult extends LineageJudgement {
 /**
  * Compares the weights of a suspect with those of originals; nothing was embedded in them. Bounds are stated with their
  * hypothesis only; which of two models was first cannot be told from them.
- * @throws FormatError | SourceError from the readers
+ * @throws TypeError without an original; FormatError | SourceError from the readers
  */
 export function compareLineage(options: LineageOptions): LineageResult {
   const { nulls = [], detail = 'verdict', progress = silentProgress } = options;
+  if (options.originals.length === 0) throw new TypeError('originals: at least one model is needed');
   const suspect = toFrame(options.suspect);
   const originals = options.originals.map(toFrame);
   progress.step('file order', suspect.layers.length, 'items');

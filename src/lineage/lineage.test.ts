@@ -19,6 +19,7 @@ import {
   listTensorShapes,
   MODEL_NAMES,
   type ModelName,
+  type NetworkSpec,
   openNetwork,
   permute,
   prune,
@@ -120,6 +121,9 @@ describe('a copy with reordered and rescaled neurons', () => {
     ['cnn', 'extended'],
     ['mlp', 'all'],
     ['transformer', 'all'],
+    // Kernels in blocks for this machine's processor.
+    ['cnn', 'all'],
+    ['cnn-large', 'all'],
   ] as const)(
     '%s as onnxruntime saves it after %s optimisation [needs onnxruntime-node]: derived',
     async (name, level) => {
@@ -377,11 +381,55 @@ describe('what cannot be told', () => {
       ],
       'neurons-unknown',
     ],
+    ['a file without weights', () => [{ ...mlp, tensors: [], graph: null }, mlp], 'architectures-differ'],
+    ['an original without weights', () => [mlp, { ...mlp, tensors: [], graph: null }], 'architectures-differ'],
+    ['a reordered copy of 80 neurons', () => openSmallPair(), 'too-few-neurons'],
+    [
+      'a reordered copy under noise of 2.5 times its weights',
+      () => {
+        const noisy = addNoise(createModelSpec('mlp'), readSample('mlp'), { relativeDeviation: 2.5, seed: 'much' });
+        return [openNetwork(createModelSpec('mlp'), hide('mlp', noisy)), mlp];
+      },
+      'between',
+    ],
   ])('%s', (_what, open, code) => {
     const [suspect, original] = open();
     const result = compare(suspect, original);
     expect(result).toMatchObject({ verdict: 'inconclusive', rule: null, original: null, code });
     expect(result.reason).toMatch(/^cannot tell, because /);
+  });
+});
+
+/** Two hidden layers of 40 neurons, and the same in another order. */
+function openSmallPair(): [Model, Model] {
+  const dense = (name: string, inputs: number, outputs: number) =>
+    ({ kind: 'dense', name, inputs, outputs, layout: 'outIn' }) as const;
+  const relu = { kind: 'relu' } as const;
+  const hidden = [dense('a', 144, 40), relu, dense('b', 40, 40), relu];
+  const spec: NetworkSpec = {
+    ...{ name: 'small', side: 12, classes: 10 },
+    layers: [{ kind: 'flatten' }, ...hidden, dense('c', 40, 10)],
+  };
+  const weights = exportWeights(buildNetwork(spec, 'small'));
+  return [openNetwork(spec, permute(spec, weights, { seed: 'test', logScaleMax: 1 })), openNetwork(spec, weights)];
+}
+
+describe('whose copy it is', () => {
+  test('is never said: both directions give one verdict, and the note that none is claimed', () => {
+    const copy = openNetwork(
+      createModelSpec('mlp'),
+      hide('mlp', prune(createModelSpec('mlp'), readSample('mlp'), 0.5)),
+    );
+    const [there, back] = [compare(copy, mlp), compare(mlp, copy)];
+    for (const { verdict, notes, reason } of [there, back]) {
+      expect(verdict).toBe('derived');
+      expect(notes).toEqual([expect.stringMatching(/no direction.*cannot be told from weights/)]);
+      expect(reason).not.toMatch(/stolen|theft|thief|copied|copy of|comes from|owner/i);
+    }
+  });
+
+  test('an original is needed', () => {
+    expect(() => compareLineage({ suspect: mlp, originals: [] })).toThrow(TypeError);
   });
 });
 
