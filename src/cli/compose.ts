@@ -14,6 +14,7 @@ import type { ReportSource } from '../attest/ports.ts';
 import type { JobQueue } from '../core/job-queue.ts';
 import type { Pause, Progress } from '../core/ports.ts';
 import type { LedgerLock } from '../ledger/ports.ts';
+import type { SigstoreVerifier } from '../model-signing/ports.ts';
 import type { SealedRunner } from '../seal/ports.ts';
 import { nodeStorage } from '../source/node-storage.ts';
 import type { Cleanups } from './ui/interrupt.ts';
@@ -92,6 +93,15 @@ export const pause: Pause = systemPause;
 export async function openReportSource(): Promise<ReportSource> {
   const { createTsmSource } = await import('../adapters/tsm/index.ts');
   return createTsmSource({ random: systemRandom });
+}
+
+/**
+ * Keyless signatures, verified against a trusted root.
+ * @throws ModelSigningError OMS_SIGSTORE_MISSING | OMS_TRUST_ROOT_MALFORMED
+ */
+export async function openSigstoreVerifier(trustedRoot: Uint8Array): Promise<SigstoreVerifier> {
+  const sigstore = await import('../adapters/sigstore/index.ts');
+  return sigstore.openSigstoreVerifier(trustedRoot);
 }
 
 /** Workers that edit models of a fleet, `count` at a time. */

@@ -111,6 +111,18 @@ const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./commands/verify.ts')).defineVerify,
   },
   {
+    name: 'sign',
+    group: GROUP.check,
+    summary: 'sign a model, file or folder, for anyone to verify (OpenSSF Model Signing)',
+    load: async () => (await import('./commands/sign.ts')).defineSign,
+  },
+  {
+    name: 'verify-signature',
+    group: GROUP.check,
+    summary: 'say who signed a model, and whether it is still what they signed',
+    load: async () => (await import('./commands/verify-signature.ts')).defineVerifySignature,
+  },
+  {
     name: 'diff',
     group: GROUP.check,
     summary: 'compare two models: graph, tensors to the bit, and what was done',

@@ -5,7 +5,7 @@ import { cliErrors } from './errors/cli.ts';
 import { formatsErrors } from './errors/formats.ts';
 import { labErrors } from './errors/lab.ts';
 import { ledgerErrors } from './errors/ledger.ts';
-import { modelSigningErrors } from './errors/model-signing.ts';
+import { omsErrors } from './errors/oms.ts';
 import { queueErrors } from './errors/queue.ts';
 import { remoteErrors } from './errors/remote.ts';
 import { runtimeErrors } from './errors/runtime.ts';
@@ -15,6 +15,7 @@ import { sourceErrors } from './errors/source.ts';
 import { type ErrorRow, EXIT, type ExitCode } from './errors/table.ts';
 import { surgeryErrors } from './errors/surgery.ts';
 import { tamperErrors } from './errors/tamper.ts';
+import { tpmErrors } from './errors/tpm.ts';
 import { watermarkErrors } from './errors/watermark.ts';
 import { workflowsErrors } from './errors/workflows.ts';
 
@@ -23,13 +24,14 @@ export const ERRORS = {
   ...sourceErrors,
   ...formatsErrors,
   ...signErrors,
-  ...modelSigningErrors,
+  ...omsErrors,
   ...alignErrors,
   ...surgeryErrors,
   ...watermarkErrors,
   ...remoteErrors,
   ...tamperErrors,
   ...sealErrors,
+  ...tpmErrors,
   ...ledgerErrors,
   ...attestErrors,
   ...labErrors,
@@ -83,6 +85,7 @@ export class RemoteError extends ModelwardError {}
 export class TamperError extends ModelwardError {}
 export class SealError extends ModelwardError {}
 export class AttestError extends ModelwardError {}
+export class TpmError extends ModelwardError {}
 export class LabError extends ModelwardError {}
 export class LedgerError extends ModelwardError {}
 export class RuntimeError extends ModelwardError {}

@@ -28,6 +28,10 @@ const TYPES = {
   commit: { digests: digests('commitment'), detail: z.strictObject({ version: count.optional() }) },
   annex: { digests: digests('annex', 'commitment'), detail: z.strictObject({ kind: code }) },
   baseline: { digests: digests('model', 'baseline'), detail: z.strictObject({ leaves: count.optional() }) },
+  'model-signature': {
+    digests: digests('model', 'signature', 'key'),
+    detail: z.strictObject({ method: z.enum(['key', 'certificate']), resources: count }),
+  },
   seal: { digests: digests('sealed'), detail: z.strictObject({ sealId: name, bytes: count.optional() }) },
   open: { digests: digests(), detail: z.strictObject({ sealId: name, purpose: name.optional() }) },
   'key-use-intent': {
@@ -49,6 +53,7 @@ const TYPES = {
       keyVersion: name.optional(),
     }),
   },
+  rewrap: { digests: digests('before', 'after'), detail: z.strictObject({ from: name, to: name }) },
   detect: {
     digests: digests('suspect'),
     detail: z.strictObject({

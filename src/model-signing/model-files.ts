@@ -14,6 +14,10 @@ export interface ModelFilesOptions {
   /** Relative to the folder, besides the default ones. */
   readonly ignorePaths: readonly string[];
   readonly allowSymlinks: boolean;
+  /** When given, everything else is passed over, whatever it is. */
+  readonly only?: ReadonlySet<string>;
+  /** The name that a model of one file is listed under: "." unless the signer gave it its own. */
+  readonly singleName?: string;
 }
 
 export interface ModelFiles {
@@ -35,17 +39,17 @@ export function openModelFiles(options: ModelFilesOptions): ModelFiles {
   return options.isFolder ? openFolderModel(options) : openFileModel(options);
 }
 
-function openFileModel({ path, allowSymlinks }: ModelFilesOptions): ModelFiles {
+function openFileModel({ path, allowSymlinks, singleName = SINGLE_FILE }: ModelFilesOptions): ModelFiles {
   const modelName = basename(path);
   if (!allowSymlinks && isLink(path)) throw new ModelSigningError('OMS_LINK_REFUSED', { fields: { file: modelName } });
-  return { modelName, names: [SINGLE_FILE], outside: [], open: () => openFileSource(path) };
+  return { modelName, names: [singleName], outside: [], open: () => openFileSource(path) };
 }
 
 function isLink(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 }
 
-function openFolderModel({ path, ignorePaths, allowSymlinks }: ModelFilesOptions): ModelFiles {
+function openFolderModel({ path, ignorePaths, allowSymlinks, only }: ModelFilesOptions): ModelFiles {
   const ignored = [...DEFAULT_IGNORED, ...ignorePaths];
   const names: string[] = [];
   const outside: string[] = [];
@@ -55,6 +59,7 @@ function openFolderModel({ path, ignorePaths, allowSymlinks }: ModelFilesOptions
     depthMax: MODEL_SIGNING_LIMITS.depthMax,
   });
   for (const { name, kind, isOutside } of entries) {
+    if (only?.has(name) === false) continue;
     if (kind === 'link') throw new ModelSigningError('OMS_LINK_REFUSED', { fields: { file: name } });
     if (kind === 'other' || !isCanonicalName(name)) {
       throw new ModelSigningError('OMS_FILE_REFUSED', { fields: { file: name } });
@@ -63,7 +68,8 @@ function openFolderModel({ path, ignorePaths, allowSymlinks }: ModelFilesOptions
     if (isOutside) outside.push(name);
     assertResourceCount(names.length);
   }
-  if (names.length === 0) throw new ModelSigningError('OMS_MODEL_EMPTY', { fields: { folder: basename(path) } });
+  if (names.length === 0 && only === undefined)
+    throw new ModelSigningError('OMS_MODEL_EMPTY', { fields: { folder: basename(path) } });
   // Followed links may lead anywhere: what is behind them is what gets hashed, wherever it lies.
   const folder = openFolder(path, allowSymlinks ? { dataRoot: parse(path).root } : {});
   return { modelName: basename(path), names, outside, open: (name) => folder.open(name) };

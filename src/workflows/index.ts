@@ -22,9 +22,11 @@ export {
   listEntries,
   proveEntry,
 } from './ledger.ts';
+export * from './keys/index.ts';
 export { withKeyLog } from './logged-key.ts';
 export { findLineage, type LineageFileOptions, type LineageReport } from './lineage.ts';
 export { isSealedPath, openAnyModel, type OpenAnyOptions, type OpenedModel } from './open-model.ts';
+export * from './model-signing/index.ts';
 export * from './output-mark/index.ts';
 export { openSealed, type OpenSealedOptions, type OpenSealedResult } from './open-sealed.ts';
 export { backUpOwner, ensureOwner, findOwner, isBackedUp, restoreOwner, toLedgerKey } from './owner.ts';

@@ -56,6 +56,12 @@ export const workflowsErrors = defineErrors({
     http: 404,
     fix: 'Pass --envelope FILE: the envelope was written into the home of whoever sealed the file.',
   },
+  SIGNATURE_NOT_FOUND: {
+    message: 'The signature of the model was not found.',
+    exit: 2,
+    http: 404,
+    fix: 'Give it with --signature FILE.',
+  },
   BASELINE_NOT_FOUND: {
     message: 'There is no baseline to compare with.',
     exit: EXIT.usage,
@@ -123,6 +129,18 @@ export const workflowsErrors = defineErrors({
     fix: 'Open it with "modelward open" first; seal what you changed again with "modelward seal".',
   },
   NOT_SEALED: { message: 'The file is not a sealed model.', exit: EXIT.malformed, http: 422 },
+  ROTATION_JOURNAL_MALFORMED: {
+    message: 'The note on a rotation that had begun cannot be read.',
+    exit: EXIT.malformed,
+    http: 422,
+    fix: 'Look at "modelward keys status"; when nothing hangs on an old version, remove the file and rotate again.',
+  },
+  SEAL_CHANGED_MEANWHILE: {
+    message: 'A sealed file is not as it was before the rotation, or as it was recorded: nothing was disabled.',
+    exit: EXIT.findings,
+    http: 409,
+    fix: 'No rotation writes a sealed file: find out who did, and keep the old version of the key.',
+  },
   RECORD_FAILED: {
     message: 'The ledger could not record the use of a key, so no key was handed out.',
     exit: EXIT.noKey,

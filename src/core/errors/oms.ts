@@ -1,7 +1,7 @@
 /** Error codes of model signatures: OpenSSF Model Signing bundles, their signers, certificates and manifests. */
 import { defineErrors } from './table.ts';
 
-export const modelSigningErrors = defineErrors({
+export const omsErrors = defineErrors({
   OMS_BUNDLE_EMPTY: {
     message: 'The signature file is empty.',
     exit: 3,
