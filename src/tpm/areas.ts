@@ -1,0 +1,121 @@
+/** Public areas (TPMT_PUBLIC) of the objects that are used here, their templates and names. */
+import { createHash } from 'node:crypto';
+import { concatBytes } from '../core/bytes.ts';
+import { TpmError } from '../core/errors.ts';
+import { ALG, CURVE_P256, OBJECT } from './codes.ts';
+import { readWire, sized, u16, u32 } from './wire.ts';
+
+/** A point on P-256: two coordinates of 32 bytes. */
+export interface EccPoint {
+  readonly x: Uint8Array;
+  readonly y: Uint8Array;
+}
+
+export const COORDINATE_BYTES = 32;
+const NONE = new Uint8Array();
+
+/** An ECC P-256 key; empty coordinates in a template. */
+function eccArea(options: {
+  readonly attributes: number;
+  readonly policy: Uint8Array;
+  /** AES-128-CFB for storage keys and the EK. */
+  readonly isParent: boolean;
+  readonly scheme: 'ecdsa' | null;
+  readonly unique: EccPoint;
+}): Uint8Array {
+  const symmetric = options.isParent ? [u16(ALG.aes), u16(128), u16(ALG.cfb)] : [u16(ALG.null)];
+  const scheme = options.scheme === 'ecdsa' ? [u16(ALG.ecdsa), u16(ALG.sha256)] : [u16(ALG.null)];
+  return concatBytes(
+    toHead(ALG.ecc, options.attributes, options.policy),
+    ...symmetric,
+    ...scheme,
+    u16(CURVE_P256),
+    u16(ALG.null),
+    sized(options.unique.x),
+    sized(options.unique.y),
+  );
+}
+
+function toHead(type: number, attributes: number, policy: Uint8Array): Uint8Array {
+  return concatBytes(u16(type), u16(ALG.sha256), u32(attributes), sized(policy));
+}
+
+const PARENT = OBJECT.fixedTpm | OBJECT.fixedParent | OBJECT.sensitiveDataOrigin | OBJECT.restricted | OBJECT.decrypt;
+
+/** Storage root key: the same template gives the same key on the same TPM until its owner clears it. */
+export const STORAGE_ROOT_TEMPLATE = eccArea({
+  attributes: PARENT | OBJECT.userWithAuth | OBJECT.noDa,
+  policy: NONE,
+  isParent: true,
+  scheme: null,
+  unique: { x: NONE, y: NONE },
+});
+
+/** PolicySecret(endorsement): who may use the EK (TCG EK Credential Profile, B.3.4, policy A). */
+export const EK_POLICY = Buffer.from('837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa', 'hex');
+
+/** Endorsement key, template L-2: ECC P-256 (TCG EK Credential Profile, B.3.4). */
+export const ENDORSEMENT_TEMPLATE = eccArea({
+  attributes: PARENT | OBJECT.adminWithPolicy,
+  policy: EK_POLICY,
+  isParent: true,
+  scheme: null,
+  unique: { x: new Uint8Array(COORDINATE_BYTES), y: new Uint8Array(COORDINATE_BYTES) },
+});
+
+const LEAF = OBJECT.fixedTpm | OBJECT.fixedParent | OBJECT.sensitiveDataOrigin | OBJECT.userWithAuth | OBJECT.noDa;
+
+/** A key that signs only what the TPM itself made: quotes and certifications. */
+export const ATTESTATION_TEMPLATE = eccArea({
+  attributes: LEAF | OBJECT.restricted | OBJECT.sign,
+  policy: NONE,
+  isParent: false,
+  scheme: 'ecdsa',
+  unique: { x: NONE, y: NONE },
+});
+
+/** A P-256 key for ECDH; its private part never leaves the TPM. */
+export const AGREEMENT_TEMPLATE = eccArea({
+  attributes: LEAF | OBJECT.decrypt,
+  policy: NONE,
+  isParent: false,
+  scheme: null,
+  unique: { x: NONE, y: NONE },
+});
+
+/** A data object. With a policy, only the policy opens it; without, whoever can use the TPM. @param policy 32 bytes or none */
+export function toSealedTemplate(policy: Uint8Array): Uint8Array {
+  const access = policy.length === 0 ? OBJECT.userWithAuth : 0;
+  const attributes = OBJECT.fixedTpm | OBJECT.fixedParent | OBJECT.noDa | access;
+  return concatBytes(toHead(ALG.keyedHash, attributes, policy), u16(ALG.null), sized());
+}
+
+/** The name of an object: its algorithm and the digest of its public area. */
+export function toName(area: Uint8Array): Uint8Array {
+  return concatBytes(u16(ALG.sha256), createHash('sha256').update(area).digest());
+}
+
+/** The point of an ECC P-256 public area. @throws TpmError TPM_RESPONSE_INVALID for another kind of key */
+export function readPoint(area: Uint8Array): EccPoint {
+  const reader = readWire(area);
+  const type = reader.u16();
+  const nameAlg = reader.u16();
+  reader.u32();
+  reader.sized();
+  if (reader.u16() !== ALG.null) reader.bytes(4);
+  if (reader.u16() !== ALG.null) reader.bytes(2);
+  const curve = reader.u16();
+  reader.u16();
+  const point = { x: toCoordinate(reader.sized()), y: toCoordinate(reader.sized()) };
+  reader.end();
+  if (type !== ALG.ecc || nameAlg !== ALG.sha256 || curve !== CURVE_P256) throw new TpmError('TPM_RESPONSE_INVALID');
+  return point;
+}
+
+/** TPMs may leave leading zeros out. @throws TpmError TPM_RESPONSE_INVALID for more than 32 bytes */
+export function toCoordinate(bytes: Uint8Array): Uint8Array {
+  if (bytes.length > COORDINATE_BYTES) throw new TpmError('TPM_RESPONSE_INVALID');
+  const coordinate = new Uint8Array(new ArrayBuffer(COORDINATE_BYTES));
+  coordinate.set(bytes, COORDINATE_BYTES - bytes.length);
+  return coordinate;
+}

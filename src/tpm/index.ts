@@ -1,0 +1,8 @@
+/** A small codec of TPM 2.0: the commands that keys, licences and attestation need, over a line that is handed in. */
+export * from './areas.ts';
+export { RC } from './codes.ts';
+export { isRefusal, type Tpm, type TpmEntity } from './command.ts';
+export * from './objects.ts';
+export * from './pcrs.ts';
+export type { TpmTransport } from './ports.ts';
+export type { Session } from './session.ts';
