@@ -5,14 +5,16 @@ import type { Model } from '../model/types.ts';
 import { createAlignedLayers } from './aligned-layer.ts';
 import { assign, type SimilarityMatrix } from './assignment.ts';
 import { type ChannelMaps, type LayerPair, toSuspectCounts } from './channel-maps.ts';
-import { listAttentions } from './heads/attention.ts';
+import { type Attention, listAttentions } from './heads/attention.ts';
 import { undoHeads } from './heads/undo.ts';
-import type { LoadLattice } from './lattice.ts';
+import type { LatticeChanges, LoadLattice } from './lattice.ts';
+import { measureLikeness } from './likeness.ts';
 import { pairTensors } from './pairs.ts';
 import { addPiece, createLoader, isKnown, listPieces, type Piece, toLayerPairs } from './pieces.ts';
 import { toPlainKernels } from './plain-kernels.ts';
 import type { AlignedLayer, Topology } from './ports.ts';
 import { type ScalarPair, toScalarPairs } from './scalars.ts';
+import { dropSigns, findSigns } from './signs.ts';
 import { addScalarSimilarities } from './similarity.ts';
 
 /** Passes over all spaces; the first follows the graph, later ones use what is known on both sides. */
@@ -49,32 +51,81 @@ export function alignSuspect(options: AlignOptions): Alignment {
   const pairs = pairTensors(topology, original, toPlainKernels(options.suspect));
   const layers = toLayerPairs(topology, original, pairs);
   const counts = toSuspectCounts(topology, layers);
-  const maps: ChannelMaps = { counts, bySpace: topology.spaces.map(() => null) };
   const scalars = toScalarPairs(topology, original, pairs);
-  topology.spaces.forEach((space, index) => {
-    if (!space.isPermutable) maps.bySpace[index] = Int32Array.from({ length: space.channels }, (_, i) => i);
-  });
   progress.step('alignment', SWEEPS_MAX * topology.spaces.length, 'items');
-  const match = { topology, layers, maps, scalars, progress };
-  const plain = createLoader();
-  matchSpaces(match, plain);
-  const changes = undoHeads(listAttentions(topology, original, layers), maps, plain);
-  const load = changes.size === 0 ? plain : createLoader(changes);
-  if (changes.size > 0) matchSpaces(match, load);
+  const scene: Scene = {
+    topology,
+    layers,
+    counts,
+    scalars,
+    progress,
+    attentions: listAttentions(topology, original, layers),
+  };
+  const { maps, load } = findBest(scene);
   progress.done();
   return { layers: createAlignedLayers(layers, maps, load), ...countMoved(topology, maps), channelMaps: maps.bySpace };
 }
 
-interface Match {
+interface Scene {
   readonly topology: Topology;
   readonly layers: readonly LayerPair[];
-  readonly maps: ChannelMaps;
+  readonly counts: readonly number[];
   readonly scalars: readonly ScalarPair[];
+  readonly attentions: readonly Attention[];
   readonly progress: Progress;
 }
 
+interface Found {
+  readonly maps: ChannelMaps;
+  readonly load: LoadLattice;
+}
+
+/** Signs are looked for where something stays unlike, and taken for turned where that makes it like: a stranger never gets there. */
+function findBest(scene: Scene): Found {
+  const plain = findChannels(scene, new Map());
+  const before = measureLikeness(scene.layers, plain.maps, plain.load);
+  if (before.least >= ALIGN_LIMITS.likeMin) return plain;
+  const maps = createMaps(scene);
+  matchSpaces({ ...scene, scalars: [] }, maps, createLoader(dropSigns(scene.layers)));
+  const attended = scene.attentions.flatMap(({ query, key, value, output }) => [query, key, value, output]);
+  const signs = findSigns(scene.layers, new Set(attended.map(({ pair }) => pair)), maps, createLoader());
+  if (signs.size === 0) return plain;
+  const turned = findChannels(scene, signs);
+  const after = measureLikeness(scene.layers, turned.maps, turned.load);
+  return after.mean >= LIKE_MIN && after.mean > before.mean + GAIN_MIN ? turned : plain;
+}
+
+/** Mean cosine with the original from which turned signs are believed, and by how much it must grow. */
+const LIKE_MIN = 0.5;
+const GAIN_MIN = 0.05;
+
+/** Channels of all spaces, once in file order of their heads' insides and again when these are undone. */
+function findChannels(scene: Scene, signs: LatticeChanges): Found {
+  const maps = createMaps(scene);
+  const first = createLoader(signs);
+  matchSpaces(scene, maps, first);
+  const heads = undoHeads(scene.attentions, maps, first);
+  if (heads.size === 0) return { maps, load: first };
+  const both = new Map([
+    ...signs,
+    ...[...heads].map(([shape, own]) => [shape, [...(signs.get(shape) ?? []), ...own]] as const),
+  ]);
+  const load = createLoader(both);
+  matchSpaces(scene, maps, load);
+  return { maps, load };
+}
+
+function createMaps({ topology, counts }: Scene): ChannelMaps {
+  return {
+    counts,
+    bySpace: topology.spaces.map(({ isPermutable, channels }) =>
+      isPermutable ? null : Int32Array.from({ length: channels }, (_, i) => i),
+    ),
+  };
+}
+
 /** Sweeps over all spaces until nothing changes. */
-function matchSpaces({ topology, layers, maps, scalars, progress }: Match, load: LoadLattice): void {
+function matchSpaces({ topology, layers, scalars, progress }: Scene, maps: ChannelMaps, load: LoadLattice): void {
   const neighbours = listNeighbours(topology);
   /** The maps around a space when it was last matched: while they stay, so does what would be found. */
   const seen = topology.spaces.map((): readonly (Int32Array | null)[] | null => null);

@@ -26,13 +26,14 @@ export function createAlignedLayers(
   return new Map(layers.map((pair) => [pair.layer.name, toLayer(pair)]));
 }
 
-interface Mapped {
+export interface Mapped {
   /** Suspect entry of each original entry. */
   readonly out: Int32Array;
   readonly in: Int32Array;
 }
 
-function toMapped(pair: LayerPair, maps: ChannelMaps, load: LoadLattice): Mapped | null {
+/** Null where the suspect lacks the layer, or its channels are not known. */
+export function toMapped(pair: LayerPair, maps: ChannelMaps, load: LoadLattice): Mapped | null {
   if (pair.ours === null || pair.theirs === null) return null;
   const [out, input] = [createLayerMapper(pair, 'out', maps), createLayerMapper(pair, 'in', maps)];
   const lattice = load(pair.theirs);

@@ -176,10 +176,10 @@ function computeGguf(seed: string, dtype: 'q8_0' | 'q4_0', toSuspect: (marked: W
 const permuted = (seed: string, marked: Weights): Weights =>
   permuteDecoder(DECODER_SPEC, marked, { seed: `decoder/${seed}/permute`, logScaleMax: 1 });
 
-/** Values, rotary pairs, query heads and norms changed inside the heads. */
+/** Values, rotary pairs and query heads changed inside the heads, norms rescaled, signs turned. */
 const changed = (seed: string, marked: Weights): Weights =>
   changeHeads(DECODER_SPEC, marked, {
-    ...{ seed: `decoder/${seed}/heads`, values: 'general', pairs: true, queries: true, norms: true },
+    ...{ seed: `decoder/${seed}/heads`, values: 'general', pairs: true, queries: true, norms: true, signs: true },
   });
 
 /** And then everything moves. */

@@ -15,6 +15,9 @@ export const ALIGN_LIMITS = {
   /** Entries of one attention head that are solved for, and entries of the other side that are compared for it. */
   headWidthMax: 512,
   headOthers: 1024,
+  /** Where every one of some layers is like the original's by this cosine, nothing is left to undo. */
+  likeMin: 0.7,
+  likeLayers: 12,
   /** Neurons of one layer that are matched twice for lineage: two tables of all pairs take 128 MiB at this size. */
   viewChannelsMax: 4096,
   /** Elements of one layer that is read whole for that: 64 MiB as singles, in both models. */

@@ -22,7 +22,7 @@ const { mark, claim, ownSeed } = markAsAlice({
   reopen: () => model,
 });
 const marked = applyTensorEdits(original, mark.edits);
-const ALL = { seed: 'h', values: 'general', pairs: true, queries: true, norms: true } as const;
+const ALL = { seed: 'h', values: 'general', pairs: true, queries: true, norms: true, signs: true } as const;
 const move = (weights: Weights): Weights => permuteDecoder(DECODER_SPEC, weights, { seed: 'p', logScaleMax: 1 });
 const everything = (weights: Weights): Weights => move(changeHeads(DECODER_SPEC, weights, ALL));
 const read = (suspect: ReturnType<typeof toDecoderFiles>) =>
@@ -36,6 +36,7 @@ describe('a decoder whose heads are changed inside', () => {
     ['entries of values: any matrix', { values: 'general' }, /[vo]_proj/],
     ['turned rotary pairs', { pairs: true }, /[qk]_proj/],
     ['query heads of one key head', { queries: true }, /[qo]_proj/],
+    ['signs of channels and hidden units', { signs: true }, /proj|embed/],
     ['all of it', ALL, /[qkvo]_proj/],
   ])('%s: writes the same text, and no bit is wrong', (_, change, touched) => {
     const changed = changeHeads(DECODER_SPEC, marked, { seed: 'h', ...change });
@@ -45,7 +46,7 @@ describe('a decoder whose heads are changed inside', () => {
     expect(Math.max(...before.map((value, at) => Math.abs(value - after[at])))).toBeLessThan(1e-4);
     for (const [name, values] of marked) if (touched.test(name)) expect(changed.get(name)).not.toEqual(values);
     expect(toErrors(read(toDecoderFiles(changed)))).toBe(0);
-    expect(toLeastCosine(toDecoderFiles(changed))).toBeGreaterThan(0.98);
+    expect(toLeastCosine(toDecoderFiles(changed))).toBeGreaterThan(0.95);
   });
 
   test.each([
@@ -77,7 +78,7 @@ describe('a decoder whose heads are changed inside', () => {
 });
 
 describe('other forms of attention', () => {
-  const changes = { ...ALL, norms: false };
+  const changes = { ...ALL, norms: false, signs: false };
 
   test('one key head for all: its query heads are found, and keep their places', () => {
     const spec = { ...DECODER_SPEC, keyHeads: 1 };

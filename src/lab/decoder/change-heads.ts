@@ -14,6 +14,8 @@ export interface HeadChangeOptions {
   readonly queries?: boolean;
   /** The weights of the norm in front are scaled, and what reads them is scaled back. */
   readonly norms?: boolean;
+  /** Channels of the residual stream and hidden units behind the gate are negated. */
+  readonly signs?: boolean;
 }
 
 /** The same function from changed heads; outputs differ by rounding only. */
@@ -34,7 +36,34 @@ export function changeHeads(
       scaleNorm(changed.get(`model.layers.${block}.input_layernorm.weight`)!, readers, rng);
     }
   }
+  if (options.signs === true) turnSigns(spec, changed, rng);
   return changed;
+}
+
+/** Norms without a mean let the sign of a channel pass; the gate lets that of a hidden unit pass that it multiplies. */
+function turnSigns({ width, inner, blocks }: DecoderSpec, weights: ReadonlyMap<string, Float32Array>, rng: Rng): void {
+  const draw = (length: number): Float64Array => Float64Array.from({ length }, () => (rng.uniform() < 0.5 ? -1 : 1));
+  const stream = draw(width);
+  const columns = (name: string, signs: Float64Array): void => {
+    const values = weights.get(name)!;
+    values.forEach((value, at) => (values[at] = value * signs[at % signs.length]));
+  };
+  const rows = (name: string, signs: Float64Array): void => {
+    const values = weights.get(name)!;
+    const length = values.length / signs.length;
+    values.forEach((value, at) => (values[at] = value * signs[Math.floor(at / length)]));
+  };
+  columns('model.embed_tokens.weight', stream);
+  for (let block = 0; block < blocks; block++) {
+    const own = `model.layers.${block}`;
+    const hidden = draw(inner);
+    for (const part of ['self_attn.q', 'self_attn.k', 'self_attn.v', 'mlp.gate', 'mlp.up']) {
+      columns(`${own}.${part}_proj.weight`, stream);
+    }
+    for (const part of ['self_attn.o', 'mlp.down']) rows(`${own}.${part}_proj.weight`, stream);
+    rows(`${own}.mlp.up_proj.weight`, hidden);
+    columns(`${own}.mlp.down_proj.weight`, hidden);
+  }
 }
 
 /** All [rows of heads, width]. */
