@@ -32,10 +32,30 @@ export const cliErrors = defineErrors({
     http: 400,
     fix: 'Run chmod 600 on the file, and change the passphrase if others could have read it.',
   },
-  CLI_SECRET_EMPTY: { message: 'The passphrase is empty.', exit: EXIT.usage, http: 400 },
-  CLI_SECRET_TOO_LONG: { message: 'The passphrase is longer than 1,024 bytes.', exit: EXIT.usage, http: 400 },
-  CLI_SECRET_MISMATCH: { message: 'The two passphrases differ.', exit: EXIT.usage, http: 400 },
-  CLI_SECRET_UNREADABLE: { message: 'The passphrase could not be read.', exit: EXIT.environment, http: 500 },
+  CLI_SECRET_EMPTY: {
+    message: 'The passphrase is empty.',
+    exit: EXIT.usage,
+    http: 400,
+    fix: 'Type one, or give it on standard input.',
+  },
+  CLI_SECRET_TOO_LONG: {
+    message: 'The passphrase is longer than 1,024 bytes.',
+    exit: EXIT.usage,
+    http: 400,
+    fix: 'Choose a shorter one.',
+  },
+  CLI_SECRET_MISMATCH: {
+    message: 'The two passphrases differ.',
+    exit: EXIT.usage,
+    http: 400,
+    fix: 'Type it twice alike.',
+  },
+  CLI_SECRET_UNREADABLE: {
+    message: 'The passphrase could not be read.',
+    exit: EXIT.environment,
+    http: 500,
+    fix: 'Use a terminal, or give it on standard input.',
+  },
   CLI_INTERRUPTED: {
     message: 'Interrupted; files are as they were before, or complete.',
     exit: EXIT.interrupted,
@@ -45,5 +65,6 @@ export const cliErrors = defineErrors({
     message: 'A step of the tour did not give what it should. This is a defect of the program.',
     exit: EXIT.internal,
     http: 500,
+    fix: 'Report it with what the tour printed.',
   },
 });

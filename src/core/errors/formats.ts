@@ -1,7 +1,11 @@
 /** Error codes of the model formats. Every reader error carries the byte offset of the violation as field `offset`. */
 import { defineErrors, EXIT } from './table.ts';
 
-const malformed = { exit: EXIT.malformed, http: 422 } as const;
+const malformed = {
+  exit: EXIT.malformed,
+  http: 422,
+  fix: 'The file is damaged, or what wrote it broke the format: download or export it again. Where an offset is told, the fault lies there.',
+} as const;
 
 export const formatsErrors = defineErrors({
   FORMAT_UNKNOWN: {
@@ -21,10 +25,29 @@ export const formatsErrors = defineErrors({
     http: 422,
     fix: 'Put it beside the model under the name given; without it nothing can be said about the model.',
   },
-  FORMAT_FILE_COUNT: { ...malformed, message: 'The model spreads over more files than are opened.' },
-  FORMAT_TENSOR_MISSING: { message: 'The model has no tensor of that name.', exit: EXIT.usage, http: 404 },
-  FORMAT_EDIT_CONFLICT: { message: 'Two edits change the same bytes.', exit: EXIT.usage, http: 409 },
-  FORMAT_EDIT_UNSUPPORTED: { message: 'The tensor cannot be edited.', exit: EXIT.cannotTell, http: 422 },
+  FORMAT_FILE_COUNT: {
+    ...malformed,
+    message: 'The model spreads over more files than are opened.',
+    fix: 'Merge its data into fewer files, as exporters do by default.',
+  },
+  FORMAT_TENSOR_MISSING: {
+    message: 'The model has no tensor of that name.',
+    exit: EXIT.usage,
+    http: 404,
+    fix: 'List the names with "modelward inspect MODEL --all".',
+  },
+  FORMAT_EDIT_CONFLICT: {
+    message: 'Two edits change the same bytes.',
+    exit: EXIT.usage,
+    http: 409,
+    fix: 'Make one edit after the other, each on the result of the last.',
+  },
+  FORMAT_EDIT_UNSUPPORTED: {
+    message: 'The tensor cannot be edited.',
+    exit: EXIT.cannotTell,
+    http: 422,
+    fix: 'Convert the model to a format and an element type that can be written: ONNX or safetensors with float weights.',
+  },
   FORMAT_GRAPH_UNSUPPORTED: {
     message: 'The graph holds something that cannot be read or written for editing.',
     exit: EXIT.cannotTell,
@@ -41,6 +64,7 @@ export const formatsErrors = defineErrors({
     message: 'No tensor of the model can be stored in that format.',
     exit: EXIT.cannotTell,
     http: 422,
+    fix: 'Choose another format: ONNX holds every element type.',
   },
 
   SAFETENSORS_HEADER_SHORT: { ...malformed, message: 'The file is too short for a safetensors header.' },

@@ -18,6 +18,7 @@ export const labErrors = defineErrors({
     message: 'The attack does not fit this model, or something that it needs was not given.',
     exit: EXIT.cannotTell,
     http: 422,
+    fix: 'See "modelward attack --list" for what each attack needs.',
   },
   LAB_NODE_UNREADABLE: {
     message: 'The trainer has no layer for this node.',

@@ -78,6 +78,7 @@ export const queueErrors = defineErrors({
     message: 'The worker refused the job: it is malformed, or asks for what this worker does not do.',
     exit: EXIT.malformed,
     http: 422,
+    fix: 'Queue it with "modelward graph apply" of the same version.',
   },
   QUEUE_RESULT_REFUSED: {
     message: 'The queue holds no well-formed result for this model.',

@@ -36,6 +36,7 @@ export const remoteErrors = defineErrors({
     message: 'The recorded rate of strangers is below the one that the rule gives for the recorded facts.',
     exit: EXIT.malformed,
     http: 422,
+    fix: 'Believe no such record; make the probes again with "modelward probes make".',
   },
   PROBES_ANSWERS_NOT_OURS: {
     message: 'The committed model does not give the recorded answers.',
@@ -101,11 +102,13 @@ export const remoteErrors = defineErrors({
     message: 'The header file is not lines of "Name: value", or names a header that is set by itself.',
     exit: EXIT.usage,
     http: 400,
+    fix: 'Write one "Name: value" for each line, and no Host, Content-Type or Content-Length.',
   },
   REMOTE_LABELS_MALFORMED: {
     message: 'The file of class names is not one name per line, each once.',
     exit: EXIT.usage,
     http: 400,
+    fix: 'Write one class name for each line, in the order of the classes.',
   },
   REMOTE_DENIED: {
     message: 'The end point refuses to be asked.',
@@ -141,6 +144,7 @@ export const remoteErrors = defineErrors({
     message: 'The end point answers with more than any answer has.',
     exit: EXIT.environment,
     http: 502,
+    fix: 'Check that the URL is the one that answers predictions.',
   },
   REMOTE_UNUSABLE: {
     message: 'None of the first answers can be read.',

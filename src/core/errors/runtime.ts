@@ -14,8 +14,18 @@ export const runtimeErrors = defineErrors({
     http: 503,
     fix: 'Set ORT_DISABLE_TELEMETRY=1 in the process that starts the worker, before the worker starts.',
   },
-  RUNTIME_LOAD_FAILED: { message: 'The runtime refused to load the model.', exit: EXIT.cannotTell, http: 422 },
-  RUNTIME_RUN_FAILED: { message: 'The model could not be run on the given input.', exit: EXIT.cannotTell, http: 422 },
+  RUNTIME_LOAD_FAILED: {
+    message: 'The runtime refused to load the model.',
+    exit: EXIT.cannotTell,
+    http: 422,
+    fix: 'Check the model with "modelward graph validate", or install onnxruntime-node, which knows more operators.',
+  },
+  RUNTIME_RUN_FAILED: {
+    message: 'The model could not be run on the given input.',
+    exit: EXIT.cannotTell,
+    http: 422,
+    fix: 'Check shape and element type of the input with "modelward inspect".',
+  },
   RUNTIME_INPUTS_UNKNOWN: {
     message: 'The model takes an input that nothing here knows how to fill.',
     exit: EXIT.cannotTell,
@@ -26,6 +36,7 @@ export const runtimeErrors = defineErrors({
     message: 'The runtimes for JavaScript cannot pass values of this element type.',
     exit: EXIT.cannotTell,
     http: 422,
+    fix: 'Export the model with float32 inputs and outputs.',
   },
   RUNTIME_NO_GRAPH: {
     message: 'The model has weights but no graph, so it cannot be run.',
@@ -63,12 +74,23 @@ export const runtimeErrors = defineErrors({
     http: 422,
     fix: 'Give npy with labels beside it, npz, idx, csv, or a folder with one subfolder of PNG or JPEG images per class.',
   },
-  DATA_MALFORMED: { message: 'The evaluation data is damaged or malformed.', exit: EXIT.malformed, http: 422 },
-  DATA_TOO_LARGE: { message: 'The evaluation data exceeds a limit.', exit: EXIT.malformed, http: 413 },
+  DATA_MALFORMED: {
+    message: 'The evaluation data is damaged or malformed.',
+    exit: EXIT.malformed,
+    http: 422,
+    fix: 'Write the data again: npz with inputs and labels, npy, CSV or a folder of images.',
+  },
+  DATA_TOO_LARGE: {
+    message: 'The evaluation data exceeds a limit.',
+    exit: EXIT.malformed,
+    http: 413,
+    fix: 'Give fewer samples.',
+  },
   DATA_SHAPE_MISMATCH: {
     message: 'The evaluation data does not fit the input of the model.',
     exit: EXIT.malformed,
     http: 422,
+    fix: 'Give samples in the shape that "modelward inspect" shows for the input.',
   },
   FIDELITY_LOSS_ABOVE_LIMIT: {
     message: 'The mark costs more accuracy than the limit allows.',

@@ -2,14 +2,24 @@
 import { defineErrors, EXIT } from './table.ts';
 
 export const sealErrors = defineErrors({
-  SEAL_NOT_A_SEAL: { message: 'The file is not a sealed model.', exit: EXIT.malformed, http: 422 },
+  SEAL_NOT_A_SEAL: {
+    message: 'The file is not a sealed model.',
+    exit: EXIT.malformed,
+    http: 422,
+    fix: 'Pass the sealed file that "modelward protect" or "modelward seal" wrote.',
+  },
   SEAL_VERSION_UNKNOWN: {
     message: 'The seal was written by a newer version of the format.',
     exit: EXIT.malformed,
     http: 422,
     fix: 'Open it with a newer modelward.',
   },
-  SEAL_HEADER_INVALID: { message: 'The header of the seal is malformed.', exit: EXIT.malformed, http: 422 },
+  SEAL_HEADER_INVALID: {
+    message: 'The header of the seal is malformed.',
+    exit: EXIT.malformed,
+    http: 422,
+    fix: 'The file is damaged: copy it again from where it was sealed.',
+  },
   SEAL_SIZE_MISMATCH: {
     message: 'The seal is shorter or longer than its header says.',
     exit: EXIT.malformed,
@@ -21,6 +31,7 @@ export const sealErrors = defineErrors({
     message: 'The seal does not open: it was altered, or this is not its key.',
     exit: EXIT.malformed,
     http: 422,
+    fix: 'Pass the envelope that belongs to it; if it does, the file was altered: copy it again from where it was sealed.',
   },
   SEAL_NAME_REFUSED: {
     message: 'A file name cannot be sealed.',
@@ -28,7 +39,12 @@ export const sealErrors = defineErrors({
     http: 400,
     fix: 'Names are relative, use "/", hold no "." or ".." part, and differ in more than case.',
   },
-  ENVELOPE_INVALID: { message: 'The key envelope is malformed.', exit: EXIT.malformed, http: 422 },
+  ENVELOPE_INVALID: {
+    message: 'The key envelope is malformed.',
+    exit: EXIT.malformed,
+    http: 422,
+    fix: 'Restore the envelope from a backup.',
+  },
   ENVELOPE_MISMATCH: {
     message: 'The key envelope belongs to another seal.',
     exit: EXIT.noKey,
@@ -39,6 +55,7 @@ export const sealErrors = defineErrors({
     message: 'The key envelope was altered, or its key is not the one it was made with.',
     exit: EXIT.noKey,
     http: 403,
+    fix: 'Pass the key that it was wrapped for, or restore the envelope from a backup.',
   },
   KEY_NOT_FOUND: {
     message: 'None of the keys at hand is a recipient of this envelope.',
@@ -46,12 +63,23 @@ export const sealErrors = defineErrors({
     http: 403,
     fix: 'Name the right key with --key URI.',
   },
-  KEY_EXPIRED: { message: 'Every recipient that fits a key here has expired.', exit: EXIT.noKey, http: 403 },
-  KEY_REFUSED: { message: 'The key provider refused to use the key.', exit: EXIT.noKey, http: 403 },
+  KEY_EXPIRED: {
+    message: 'Every recipient that fits a key here has expired.',
+    exit: EXIT.noKey,
+    http: 403,
+    fix: 'Have the owner wrap the envelope again.',
+  },
+  KEY_REFUSED: {
+    message: 'The key provider refused to use the key.',
+    exit: EXIT.noKey,
+    http: 403,
+    fix: 'Ask for the right to use this key.',
+  },
   KEY_VERSION_GONE: {
     message: 'The version of the key that wrapped this envelope does not exist any more.',
     exit: EXIT.noKey,
     http: 403,
+    fix: 'Restore the key file from a backup; keys that envelopes need are not to be deleted.',
   },
   KEY_PROVIDER_UNAVAILABLE: {
     message: 'The key provider cannot be reached.',
@@ -93,6 +121,7 @@ export const sealErrors = defineErrors({
     message: 'The credentials for the key service are malformed.',
     exit: EXIT.noKey,
     http: 401,
+    fix: 'Check the credentials of the key service.',
   },
   KEY_CREDENTIALS_UNSAFE: {
     message: 'The file with the credentials is not a plain file that only its owner can read.',
@@ -154,20 +183,36 @@ export const sealErrors = defineErrors({
     http: 409,
     fix: 'Rotate the key and rewrap the envelopes first.',
   },
-  KEY_STORE_MISSING: { message: 'The key file does not exist.', exit: EXIT.noKey, http: 404 },
+  KEY_STORE_MISSING: {
+    message: 'The key file does not exist.',
+    exit: EXIT.noKey,
+    http: 404,
+    fix: 'Check the path, or restore the key file from a backup.',
+  },
   KEY_STORE_EXISTS: {
     message: 'The key file already exists, and a key is never overwritten.',
     exit: EXIT.usage,
     http: 409,
+    fix: 'Choose another path, or use the key that is there.',
   },
-  KEY_STORE_INVALID: { message: 'The key file is malformed.', exit: EXIT.malformed, http: 422 },
+  KEY_STORE_INVALID: {
+    message: 'The key file is malformed.',
+    exit: EXIT.malformed,
+    http: 422,
+    fix: 'Restore the key file from a backup.',
+  },
   KEY_STORE_UNSAFE: {
     message: 'The key file is not a plain file that only its owner can read.',
     exit: EXIT.noKey,
     http: 403,
     fix: 'Links are refused; set the mode with chmod 600, as the owner.',
   },
-  KEY_STORE_UNWRITABLE: { message: 'The key file cannot be written.', exit: EXIT.environment, http: 500 },
+  KEY_STORE_UNWRITABLE: {
+    message: 'The key file cannot be written.',
+    exit: EXIT.environment,
+    http: 500,
+    fix: 'Its folder must exist, and you must be allowed to write there.',
+  },
   KEY_NOT_APART: {
     message: 'The key file and the sealed file lie in the same folder tree: whoever copies one copies both.',
     exit: EXIT.usage,
@@ -178,5 +223,6 @@ export const sealErrors = defineErrors({
     message: 'The child process that runs sealed models ended unexpectedly.',
     exit: EXIT.environment,
     http: 500,
+    fix: 'Run it again; if it ends again, look for lack of memory.',
   },
 });

@@ -2,8 +2,13 @@
 import { defineErrors, EXIT } from './table.ts';
 
 export const sourceErrors = defineErrors({
-  SOURCE_NOT_FOUND: { message: 'The file does not exist.', exit: EXIT.environment, http: 404 },
-  SOURCE_UNREADABLE: { message: 'The file cannot be read.', exit: EXIT.environment, http: 500 },
+  SOURCE_NOT_FOUND: { message: 'The file does not exist.', exit: EXIT.environment, http: 404, fix: 'Check the path.' },
+  SOURCE_UNREADABLE: {
+    message: 'The file cannot be read.',
+    exit: EXIT.environment,
+    http: 500,
+    fix: 'Check that it is a file, that this user may read it, and that the disk is sound.',
+  },
   SOURCE_NOT_A_FILE: {
     message: 'The path is a folder, a device or a pipe; only regular files are read.',
     exit: EXIT.environment,
@@ -14,6 +19,7 @@ export const sourceErrors = defineErrors({
     message: 'The file ended before the bytes that were asked for.',
     exit: EXIT.malformed,
     http: 422,
+    fix: 'The file is cut off: copy or download it again.',
   },
   SOURCE_OUTSIDE_FOLDER: {
     message: 'The path leaves the folder of the model.',
@@ -27,13 +33,24 @@ export const sourceErrors = defineErrors({
     http: 422,
     fix: 'Pass --data-root DIR: links are then followed, and every opened file must lie under DIR.',
   },
-  SOURCE_CHANGED: { message: 'The file changed while it was being read.', exit: EXIT.environment, http: 409 },
+  SOURCE_CHANGED: {
+    message: 'The file changed while it was being read.',
+    exit: EXIT.environment,
+    http: 409,
+    fix: 'Run again when nothing writes to the file.',
+  },
   WRITE_OUTSIDE_FOLDER: {
     message: 'The name of an output file leaves the output folder.',
     exit: EXIT.malformed,
     http: 422,
+    fix: 'Believe nothing else of this file, either: no honest tool writes such a name.',
   },
-  WRITE_FAILED: { message: 'The output could not be written.', exit: EXIT.environment, http: 500 },
+  WRITE_FAILED: {
+    message: 'The output could not be written.',
+    exit: EXIT.environment,
+    http: 500,
+    fix: 'Check free space, and that this user may write to the folder.',
+  },
   WRITE_SEVERAL_FILES: {
     message: 'The edit changes several files of the model, which no single rename can put in place.',
     exit: EXIT.usage,

@@ -31,8 +31,9 @@ export const surgeryErrors = defineErrors({
     message: 'The value is neither an initializer nor the output of a Constant node.',
     exit: EXIT.usage,
     http: 404,
+    fix: 'List initializers with "modelward inspect MODEL".',
   },
-  SURGERY_NAME_TAKEN: { ...usage, message: 'The name is taken in a scope that sees it.' },
+  SURGERY_NAME_TAKEN: { ...usage, message: 'The name is taken in a scope that sees it.', fix: 'Choose another name.' },
   SURGERY_IN_USE: {
     ...usage,
     message: 'What is to be removed is still used.',
@@ -43,7 +44,12 @@ export const surgeryErrors = defineErrors({
     message: 'The node cannot be bridged: a graph output would have to change its name.',
     fix: 'Replace the node by an Identity, or say which input takes the place of each output.',
   },
-  SURGERY_EDGE_MISSING: { message: 'The node does not read that value.', exit: 2, http: 404 },
+  SURGERY_EDGE_MISSING: {
+    message: 'The node does not read that value.',
+    exit: 2,
+    http: 404,
+    fix: 'See what the node reads with "modelward graph explain".',
+  },
   SURGERY_OPSET_MISSING: {
     ...usage,
     message: 'The operator set of the domain is not imported.',
@@ -52,13 +58,19 @@ export const surgeryErrors = defineErrors({
   SURGERY_OPSET_CONFLICT: {
     ...usage,
     message: 'The operator set is imported in another version; changing it would change other nodes.',
+    fix: 'Convert the whole model to that version with its exporter, or use nodes of the version that it imports.',
   },
   SURGERY_EXTRACT_OPEN: {
     ...usage,
     message: 'The outputs to extract need inputs of the model that are not among those given.',
     fix: 'Name these inputs too, or values behind them.',
   },
-  SURGERY_FUNCTION_MISSING: { message: 'The node calls no function of the model.', exit: EXIT.usage, http: 404 },
+  SURGERY_FUNCTION_MISSING: {
+    message: 'The node calls no function of the model.',
+    exit: EXIT.usage,
+    http: 404,
+    fix: 'Name a node that calls one: "modelward graph find" lists nodes by operator.',
+  },
   SURGERY_IR_TOO_OLD: {
     ...usage,
     message: 'The IR version of the model does not have that.',
@@ -74,6 +86,7 @@ export const surgeryErrors = defineErrors({
     message: 'The graph would have more nodes than are handled.',
     exit: EXIT.malformed,
     http: 422,
+    fix: 'Work on a part of the model.',
   },
   SURGERY_MODEL_MISSING: {
     message: 'The plan names a second model that was not given.',
@@ -84,9 +97,19 @@ export const surgeryErrors = defineErrors({
   SURGERY_MERGE_CONFLICT: {
     ...usage,
     message: 'The two models cannot be one: their IR versions differ too much, or a node keeps data in another file.',
+    fix: 'Export both with one exporter, and keep the data of attributes inside the file.',
   },
-  SURGERY_NOT_IN_SCOPE: { ...usage, message: 'That is not possible in a scope of this kind.' },
-  SURGERY_TENSOR_DATA: { message: 'The data of the tensor does not fit its type and shape.', exit: 2, http: 400 },
+  SURGERY_NOT_IN_SCOPE: {
+    ...usage,
+    message: 'That is not possible in a scope of this kind.',
+    fix: 'Name another scope with --scope, or leave it out for the main graph.',
+  },
+  SURGERY_TENSOR_DATA: {
+    message: 'The data of the tensor does not fit its type and shape.',
+    exit: 2,
+    http: 400,
+    fix: 'Give as many values as the shape has, each within the element type.',
+  },
   SURGERY_INVALID: {
     message: 'The edit would make the model invalid; nothing was changed.',
     exit: EXIT.malformed,
@@ -103,5 +126,6 @@ export const surgeryErrors = defineErrors({
     message: 'The edit holds more tensor data than a plan carries.',
     exit: EXIT.usage,
     http: 413,
+    fix: 'Make the edit with the tensors in smaller steps, or without keeping a plan.',
   },
 });

@@ -169,11 +169,13 @@ export const watermarkErrors = defineErrors({
     message: 'What is left of the label cannot be taken out: somebody changed the parts around it.',
     exit: EXIT.malformed,
     http: 422,
+    fix: 'Go back to the file as it was labelled, or to the one before.',
   },
   WATERMARK_PAYLOAD_MALFORMED: {
     message: 'A UUID is 32 hexadecimal digits, and a checksum is an even number of them.',
     exit: EXIT.usage,
     http: 400,
+    fix: 'Check the digits, or write it as text.',
   },
   WATERMARK_SVG_REFUSED: {
     message: 'The SVG logo has what is not drawn from untrusted files.',
@@ -203,6 +205,7 @@ export const watermarkErrors = defineErrors({
     message: 'There is no such mark in the outputs.',
     exit: EXIT.findings,
     http: 404,
+    fix: 'Pass the mark file that belongs to this model; "modelward stamp list" shows what is there.',
   },
   WATERMARK_OUTPUT_ORDER: {
     message: 'The output has a checksum, which must come last.',
@@ -220,6 +223,7 @@ export const watermarkErrors = defineErrors({
     message: 'The mark file is not what docs/spec/output-marks.md describes.',
     exit: EXIT.malformed,
     http: 422,
+    fix: 'Use the mark file as the "modelward stamp" command wrote it.',
   },
   WATERMARK_RECORDING_MALFORMED: {
     message: 'The recording of outputs cannot be read, or has not what the mark needs.',

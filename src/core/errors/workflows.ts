@@ -68,7 +68,12 @@ export const workflowsErrors = defineErrors({
     http: 404,
     fix: 'Pass --baseline FILE; "modelward baseline MODEL" writes one.',
   },
-  SEED_FILE_MALFORMED: { message: 'The file is no disclosed seed.', exit: EXIT.malformed, http: 422 },
+  SEED_FILE_MALFORMED: {
+    message: 'The file is no disclosed seed.',
+    exit: EXIT.malformed,
+    http: 422,
+    fix: 'Pass the file as "modelward disclose" wrote it.',
+  },
   SEED_OF_ANOTHER_CLAIM: {
     message: 'The disclosed seed belongs to another claim.',
     exit: EXIT.usage,
@@ -109,6 +114,7 @@ export const workflowsErrors = defineErrors({
     message: 'Elements of this type cannot be written as numbers.',
     exit: EXIT.cannotTell,
     http: 422,
+    fix: 'Write the tensor as bytes or npy instead.',
   },
   INSPECT_VALUE_MISSING: {
     message: 'The main graph has no input and makes no value of that name.',
@@ -128,7 +134,12 @@ export const workflowsErrors = defineErrors({
     http: 409,
     fix: 'Open it with "modelward open" first; seal what you changed again with "modelward seal".',
   },
-  NOT_SEALED: { message: 'The file is not a sealed model.', exit: EXIT.malformed, http: 422 },
+  NOT_SEALED: {
+    message: 'The file is not a sealed model.',
+    exit: EXIT.malformed,
+    http: 422,
+    fix: 'Pass the sealed file; a plain model needs no opening.',
+  },
   ROTATION_JOURNAL_MALFORMED: {
     message: 'The note on a rotation that had begun cannot be read.',
     exit: EXIT.malformed,
@@ -145,5 +156,6 @@ export const workflowsErrors = defineErrors({
     message: 'The ledger could not record the use of a key, so no key was handed out.',
     exit: EXIT.noKey,
     http: 503,
+    fix: 'Make the ledger writable again: "modelward ledger fsck" says what is wrong.',
   },
 });
