@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import type { RuntimeSession } from '../src/model/runtime.ts';
 
 export interface Asked {
+  readonly method: string;
   readonly path: string;
   readonly headers: IncomingMessage['headers'];
   readonly body: unknown;
@@ -27,7 +28,7 @@ export async function serve(
   const asked: Asked[] = [];
   const listener = (request: IncomingMessage, response: ServerResponse): void => {
     void receive(request).then(async (body) => {
-      const one = { path: request.url ?? '', headers: request.headers, body };
+      const one = { method: request.method ?? '', path: request.url ?? '', headers: request.headers, body };
       asked.push(one);
       const reply = await handler(one, response, asked.length);
       if (reply === undefined) return;

@@ -1,0 +1,2 @@
+/** The `gcp-kms:` provider: Google Cloud Key Management Service. */
+export { openProvider } from './open.ts';

@@ -1,0 +1,61 @@
+/** Access tokens that end soon: asked for when they are needed, kept until shortly before their end. */
+import { z } from 'zod';
+import { SealError } from '../../core/errors.ts';
+import type { Clock } from '../../core/ports.ts';
+import { type KeyService, parseReply, type ServiceReply } from './service.ts';
+
+/** What goes into a header; `value` is secret. */
+export interface AccessToken {
+  readonly value: string;
+  /** Null for one that does not end. */
+  readonly expiresAtMs: number | null;
+}
+
+export interface TokenSource {
+  /** A token for the next request. */
+  get(): Promise<string>;
+  /** The service did not take the last one: the next request asks for another. */
+  drop(): void;
+}
+
+/** Renewed when less than this is left. */
+const RENEW_BEFORE_MS = 60_000;
+
+export function createTokenSource(clock: Clock, ask: () => Promise<AccessToken>): TokenSource {
+  let held: AccessToken | undefined;
+  return {
+    get: async () => {
+      const endsAtMs = held?.expiresAtMs ?? null;
+      if (endsAtMs !== null && endsAtMs - clock.nowMs() < RENEW_BEFORE_MS) held = undefined;
+      held ??= await ask();
+      return held.value;
+    },
+    drop: () => {
+      held = undefined;
+    },
+  };
+}
+
+/** What may stand in a header: a line end would begin another one. */
+export function isHeaderValue(value: string): boolean {
+  return /^[\x21-\x7e]{1,16384}$/.test(value);
+}
+
+const oauthReply = z.object({
+  access_token: z.string().refine(isHeaderValue),
+  // Azure's metadata service writes numbers as text.
+  expires_in: z.coerce.number().min(0).max(864_000),
+});
+
+/**
+ * The token in an OAuth 2.0 reply (RFC 6749 5.1).
+ * @throws SealError KEY_CREDENTIALS_REFUSED | KEY_SERVICE_MALFORMED
+ */
+export function parseOauthToken(reply: ServiceReply, at: { service: KeyService; clock: Clock }): AccessToken {
+  const { host } = at.service;
+  if (reply.status !== 200) {
+    throw new SealError('KEY_CREDENTIALS_REFUSED', { fields: { host, status: reply.status } });
+  }
+  const { access_token: value, expires_in: seconds } = parseReply(reply, oauthReply, host);
+  return { value, expiresAtMs: at.clock.nowMs() + seconds * 1000 };
+}
