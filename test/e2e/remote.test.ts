@@ -106,7 +106,8 @@ describe('verify-remote', () => {
     const report = JSON.parse((await run([...args, '--url', server.url])).stdout) as RemoteReport;
     expect(report).toMatchObject({ type: 'triggers', agreement: 1, unanswered: 0 });
     expect(report.statistic).toMatchObject({ kind: 'exact', chance: 0.1 });
-    expect(report.evidenceBits).toBeCloseTo(report.asked * Math.log2(10), 6);
+    // Four bits are taken off for the draws of labels that an embedding may try.
+    expect(report.evidenceBits).toBeCloseTo(report.asked * Math.log2(10) - 4, 6);
   });
 
   test('a trigger set that was trained in is asked in the form that the model takes', async () => {
