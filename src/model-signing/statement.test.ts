@@ -140,6 +140,13 @@ describe('a model statement', () => {
     expect(codeOfEdited(path, value)).toBe(code);
   });
 
+  test('the name of the hash that model_signing 1.1 writes for shards is read, for that size alone', () => {
+    const statement = encodeSignatureStatement(toManifest(['a:0:5'], { shardBytes: 10 }));
+    const withName = (name: string) => changeJson(statement, 'predicate.resources.0.algorithm', name);
+    expect(codeOf(() => decodeSignatureStatement(withName('sha256-sharded-10')))).toBe('no error');
+    expect(codeOf(() => decodeSignatureStatement(withName('sha256-sharded-20')))).toBe('OMS_STATEMENT_MALFORMED');
+  });
+
   test('what is not JSON is refused', () => {
     expect(codeOf(() => decodeSignatureStatement(utf8('no')))).toBe('OMS_STATEMENT_MALFORMED');
   });

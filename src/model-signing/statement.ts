@@ -121,7 +121,9 @@ export function decodeSignatureStatement(payload: Uint8Array): ModelManifest {
   const { method, hash_type, shard_size, allow_symlinks, ignore_paths } = predicate.serialization;
   const hashType = toHashType(hash_type);
   const shardBytes = toShardBytes(method, shard_size);
-  const other = predicate.resources.find((one) => one.algorithm !== hashType);
+  // model_signing 1.1 writes "sha256-sharded-SIZE" for shards, which the schema of OMS does not know.
+  const names: readonly string[] = [hashType, `${hashType}-sharded-${shardBytes}`];
+  const other = predicate.resources.find((one) => !names.includes(one.algorithm));
   if (other !== undefined) refuse(`algorithm of ${other.name}`);
   const manifest: ModelManifest = {
     modelName: subject[0].name,
