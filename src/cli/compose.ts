@@ -153,6 +153,7 @@ async function openKeys(home: Home, options: OpenKeysOptions): Promise<OpenedKey
     files: openProviderFiles(homedir()),
     env: process.env,
     askPassphrase: () => Promise.reject(new CliError('CLI_NO_TERMINAL')),
+    openTpm: async (address: string | null) => (await import('../adapters/tpm/index.ts')).openTpm(address),
   };
   const { provider, keyRef, standing } = await openKeyProvider({ uri, ports, create: options.create });
   return {

@@ -13,6 +13,16 @@ export interface AgeRecipientUri {
   readonly recipient: string;
 }
 
+export interface Tpm2Uri {
+  readonly scheme: 'tpm2';
+  /** Path of the key file. */
+  readonly path: string;
+  /** PCRs that a new key hangs on, ascending; null means the default, none: an empty list. */
+  readonly pcrs: readonly number[] | null;
+  /** Path of the TPM's character device, or `tcp:127.0.0.1:PORT` of a software TPM; null means the machine's own. */
+  readonly device: string | null;
+}
+
 export interface AwsKmsUri {
   readonly scheme: 'aws-kms';
   /** A key id, key ARN, `alias/NAME` or alias ARN. */
@@ -88,7 +98,7 @@ export interface Pkcs11Uri {
 export type KeyUri =
   | PathKeyUri<'local'>
   | PathKeyUri<'passphrase'>
-  | PathKeyUri<'tpm2'>
+  | Tpm2Uri
   | PathKeyUri<'age'>
   | AgeRecipientUri
   | AwsKmsUri

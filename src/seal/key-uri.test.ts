@@ -20,8 +20,30 @@ describe('key URIs of files', () => {
     'C:\\keys\\kek.json',
     'a b?c#d%20',
   ])('%s is a path, kept as it is', (path) => {
-    for (const scheme of ['local', 'passphrase', 'tpm2', 'age']) {
+    for (const scheme of ['local', 'passphrase', 'age']) {
       expect(parseKeyUri(`${scheme}:${path}`)).toEqual({ scheme, path });
+    }
+  });
+
+  test('a TPM key: its file, the PCRs of a new one, and where the TPM is', () => {
+    expect(parseKeyUri('tpm2:/keys/a b.json')).toEqual({
+      scheme: 'tpm2',
+      path: '/keys/a b.json',
+      pcrs: null,
+      device: null,
+    });
+    expect(parseKeyUri('tpm2:k?pcrs=7,0,7')).toMatchObject({ path: 'k', pcrs: [0, 7] });
+    expect(parseKeyUri('tpm2:k?pcrs=none&device=/dev/tpmrm1')).toMatchObject({ pcrs: [], device: '/dev/tpmrm1' });
+    expect(parseKeyUri('tpm2:k?device=tcp:127.0.0.1:2321')).toMatchObject({ device: 'tcp:127.0.0.1:2321' });
+    for (const [query, part] of [
+      ['pcrs=24', 'pcrs'],
+      ['pcrs=7,', 'pcrs'],
+      ['pcrs=0-7', 'pcrs'],
+      ['device=tcp:10.0.0.1:2321', 'device'],
+      ['device=relative', 'device'],
+      ['pcr=7', 'parameters'],
+    ]) {
+      expect(catchError(`tpm2:k?${query}`)).toMatchObject({ code: 'KEY_URI_INVALID', fields: { part } });
     }
   });
 

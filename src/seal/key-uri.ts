@@ -10,6 +10,7 @@ import type {
   KeyUri,
   KeyUriOf,
   PathKeyUri,
+  Tpm2Uri,
   VaultUri,
 } from './key-uri-types.ts';
 import { parsePkcs11Uri } from './pkcs11-uri.ts';
@@ -18,7 +19,7 @@ import { parsePkcs11Uri } from './pkcs11-uri.ts';
 const SCHEMES: { readonly [S in KeyScheme]: (rest: string) => KeyUriOf<S> } = Object.freeze({
   local: toPathParser('local'),
   passphrase: toPathParser('passphrase'),
-  tpm2: toPathParser('tpm2'),
+  tpm2: parseTpm2,
   age: (rest) => (AGE_RECIPIENT.test(rest) ? { scheme: 'age', recipient: rest } : toPathParser('age')(rest)),
   'aws-kms': parseAwsKms,
   'gcp-kms': parseGcpKms,
@@ -51,6 +52,24 @@ function toPathParser<S extends string>(scheme: S): (rest: string) => PathKeyUri
     if (path === '' || path.includes('\0')) throw toUriError(scheme, 'path');
     return { scheme, path };
   };
+}
+
+const TPM_PCRS = /^(none|([0-9]|1[0-9]|2[0-3])(,([0-9]|1[0-9]|2[0-3]))*)$/;
+const TPM_ADDRESS = /^(\/[^]*|tcp:(127\.0\.0\.1|\[::1\]):\d{1,5})$/;
+
+function parseTpm2(rest: string): Tpm2Uri {
+  const scheme = 'tpm2';
+  const [path, query] = splitQuery(rest);
+  const { pcrs, device } = parseParameters(query, { scheme, separator: '&', names: ['pcrs', 'device'] });
+  if (path === '' || path.includes('\0')) throw toUriError(scheme, 'path');
+  if (pcrs !== undefined && !TPM_PCRS.test(pcrs)) throw toUriError(scheme, 'pcrs');
+  if (device !== undefined && !TPM_ADDRESS.test(device)) throw toUriError(scheme, 'device');
+  return { scheme, path, pcrs: pcrs === undefined ? null : toPcrs(pcrs), device: device ?? null };
+}
+
+function toPcrs(text: string): number[] {
+  const pcrs = text === 'none' ? [] : text.split(',').map(Number);
+  return [...new Set(pcrs)].sort((a, b) => a - b);
 }
 
 /** An X25519 recipient; its checksum is the provider's to look at. */

@@ -51,7 +51,7 @@ const NOTHING = new Uint8Array();
 /** The TPM is busy and asks for the same again. */
 const AGAIN: readonly number[] = [RC.yielded, RC.testing, RC.retry];
 /** Nothing is wrong with the command; the TPM cannot do it now. */
-const NOT_NOW: readonly number[] = [RC.initialize, RC.nvRate, ...AGAIN];
+const NOT_NOW: readonly number[] = [RC.initialize, RC.nvRate, RC.objectMemory, RC.sessionMemory, RC.memory, ...AGAIN];
 
 /** Permanent handles, PCRs and sessions are their own names. */
 export function toHandleEntity(handle: number): TpmEntity {

@@ -10,6 +10,7 @@ export function fakePorts(home: string, more: Partial<ProviderPorts> = {}): Prov
     files: openProviderFiles(home),
     env: {},
     askPassphrase: () => Promise.reject(new Error('internal error: nobody is asked')),
+    openTpm: () => Promise.reject(new Error('internal error: no TPM is asked')),
     ...more,
   };
 }

@@ -30,6 +30,8 @@ export interface KeyringOptions<R extends Ring<RingVersion>> {
   readonly openKek: (ring: R, version: R['versions'][number]) => Promise<Uint8Array>;
   /** A fresh version with this number. @throws as `openKek` */
   readonly makeVersion: (ring: R, version: number) => Promise<R['versions'][number]>;
+  /** That what opens the KEKs can be reached, before the key is described. @throws SealError KEY_PROVIDER_UNAVAILABLE */
+  readonly check: () => Promise<void>;
   readonly close: () => Promise<void>;
 }
 
@@ -54,7 +56,7 @@ export function openKeyring<R extends Ring<RingVersion>>(
     },
     unwrapKey: (request) => unwrap(options, request),
     describe: async () => {
-      await Promise.resolve();
+      await options.check();
       return toDescription(options, options.read());
     },
     rotate: async () => {

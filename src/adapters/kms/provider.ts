@@ -1,6 +1,7 @@
 /** What every key provider is opened with, and what opening it gives. */
 import type { Clock, Pause, Random } from '../../core/ports.ts';
 import type { KeyProvider, KeyScheme, KeyUriOf } from '../../seal/ports.ts';
+import type { TpmTransport } from '../../tpm/index.ts';
 import type { ProviderFiles } from './provider-files.ts';
 
 /** Everything from outside that providers use, besides the service itself. */
@@ -16,6 +17,8 @@ export interface ProviderPorts {
    * @throws CliError where nobody can be asked
    */
   readonly askPassphrase: (request: { readonly isNew: boolean }) => Promise<Uint8Array>;
+  /** A line to a TPM; null means the machine's own. @throws TpmError TPM_UNAVAILABLE */
+  readonly openTpm: (address: string | null) => Promise<TpmTransport>;
 }
 
 export interface OpenProviderOptions<S extends KeyScheme> {

@@ -19,6 +19,7 @@ const ports: ProviderPorts = {
   files: openProviderFiles(work),
   env: {},
   askPassphrase: () => Promise.resolve(new Uint8Array(8).fill(0x61)),
+  openTpm: () => Promise.reject(new TypeError('no TPM is asked')),
 };
 
 describe('the registry of key providers', () => {

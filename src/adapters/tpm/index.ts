@@ -9,10 +9,11 @@ export const TPM_DEVICE = '/dev/tpmrm0';
 
 /**
  * Opens a line.
- * @param address path of a character device, or `tcp:127.0.0.1:PORT` of a swtpm
+ * @param address path of a character device, or `tcp:127.0.0.1:PORT` of a swtpm; null means {@link TPM_DEVICE}
  * @throws TpmError TPM_UNAVAILABLE
  */
-export function openTpm(address: string): Promise<TpmTransport> {
+export function openTpm(address: string | null): Promise<TpmTransport> {
+  if (address === null) return openTpmDevice(TPM_DEVICE);
   const match = /^tcp:(127\.0\.0\.1|\[::1\]):(\d{1,5})$/.exec(address);
   if (match !== null && Number(match[2]) <= 65_535) {
     return openTpmSocket({ host: match[1] === '127.0.0.1' ? '127.0.0.1' : '::1', port: Number(match[2]) });

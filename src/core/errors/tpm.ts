@@ -14,10 +14,16 @@ export const tpmErrors = defineErrors({
     http: 403,
     fix: 'The field "rc" is the response code of the TPM 2.0 library specification; tpm2_rc_decode explains it.',
   },
-  TPM_RESPONSE_INVALID: { message: 'The answer of the TPM is malformed.', exit: EXIT.environment, http: 502 },
+  TPM_RESPONSE_INVALID: {
+    message: 'The answer of the TPM is malformed.',
+    exit: EXIT.environment,
+    http: 502,
+    fix: 'Check that the address is the one of a TPM 2.0 and not of its control channel.',
+  },
   TPM_RESPONSE_FORGED: {
     message: 'The answer is not the one of the TPM that was asked: something between here and the TPM altered it.',
     exit: EXIT.noKey,
     http: 403,
+    fix: 'Do not use this machine for keys before it is known what stands between it and its TPM.',
   },
 });

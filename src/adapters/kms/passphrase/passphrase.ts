@@ -85,6 +85,7 @@ export function openPassphraseKey(options: PassphraseKeyOptions): PassphraseKey 
       zeroize(await openHeld(ring, toCurrent(ring), held));
       return makeVersion(ring, version, { key: await held.get(ring.kdf), options });
     },
+    check: () => Promise.resolve(),
     close: held.wipe,
   });
 }

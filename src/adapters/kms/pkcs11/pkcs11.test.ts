@@ -1,13 +1,13 @@
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
-import { fixedClock, seededBytes, seededRandom } from '../../../../test/fakes/seal-kit.ts';
+import { fakePorts } from '../../../../test/fakes/provider-ports.ts';
+import { fixedClock, seededBytes } from '../../../../test/fakes/seal-kit.ts';
 import { runKeyProviderContract } from '../../../../test/key-provider-contract.ts';
 import { describeWhere } from '../../../../test/shared-data.ts';
 import { hasSoftHsm, makeTestToken, SOFTHSM_MODULE, SOFTHSM_NEEDED } from '../../../../test/softhsm.ts';
 import { toHex, utf8 } from '../../../core/bytes.ts';
 import { type KeyProvider, parseKeyUri, type Pkcs11Uri } from '../../../seal/index.ts';
-import { openProviderFiles } from '../provider-files.ts';
 import type { OpenedProvider } from '../provider.ts';
 import { loadBridge, toModulePath } from './bridge.ts';
 import { openProvider } from './open.ts';
@@ -51,14 +51,7 @@ describeWhere(hasSoftHsm, 'pkcs11 key on SoftHSM2', SOFTHSM_NEEDED, () => {
   });
 
   async function open(uri: Pkcs11Uri, create = true): Promise<OpenedProvider> {
-    const ports = {
-      clock: fixedClock(),
-      random: seededRandom(1),
-      files: openProviderFiles(token.folder),
-      env: {},
-      pause: () => Promise.resolve(),
-      askPassphrase: () => Promise.resolve(utf8(token.pin)),
-    };
+    const ports = fakePorts(token.folder, { askPassphrase: () => Promise.resolve(utf8(token.pin)) });
     const result = await openProvider({ uri, ports, create });
     opened.push(result.provider);
     return result;
