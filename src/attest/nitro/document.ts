@@ -34,9 +34,11 @@ export function readNitroDocument(bytes: Uint8Array): NitroDocument {
   const item = readCbor(bytes);
   const message = isTag(item) && item.tag === COSE_SIGN1 ? item.value : item;
   if (!Array.isArray(message) || message.length !== 4) refuseDocument('COSE_Sign1');
-  const [protectedHeader, , payload, signature] = (message as readonly CborValue[]).map((part, at) =>
-    at === 1 ? new Uint8Array() : toBytes(part, 'COSE_Sign1', ATTEST_LIMITS.evidenceBytesMax),
-  );
+  const [first, unprotected, third, fourth] = message as readonly CborValue[];
+  const toPart = (value: CborValue) => toBytes(value, 'COSE_Sign1', ATTEST_LIMITS.evidenceBytesMax);
+  const [protectedHeader, payload, signature] = [first, third, fourth].map(toPart);
+  // Nothing signs the unprotected header, so nothing may stand in it.
+  if (toMap(unprotected, 'unprotected header').size > 0) refuseDocument('unprotected header');
   const header = toMap(readCbor(protectedHeader), 'protected header');
   // Nothing else may stand there: an unknown header could be one that changes what the signature means.
   if (header.size !== 1 || header.get(HEADER_ALGORITHM) !== ES384) refuseDocument('protected header');

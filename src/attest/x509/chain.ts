@@ -37,11 +37,12 @@ const UNDERSTOOD: ReadonlySet<string> = new Set([
 export function verifyChain({ chain, roots, nowMs, crls = [] }: ChainOptions): VerifiedChain {
   const path = toRootedPath(chain, roots);
   const root = path[path.length - 1];
-  let isRevocationChecked = true;
   for (const [depth, certificate] of path.entries()) {
     assertValidAt(certificate, nowMs);
     assertRole(certificate, depth);
-    if (certificate === root) continue;
+  }
+  let isRevocationChecked = true;
+  for (const [depth, certificate] of path.slice(0, -1).entries()) {
     const issuer = path[depth + 1];
     assertIssuedBy(certificate, issuer);
     const own = crls.filter((crl) => Buffer.compare(crl.issuer, issuer.subject) === 0);
