@@ -76,7 +76,7 @@ describe('files', () => {
     const seal = readSealHeader(source);
     const envelope = await createEnvelope({ seal, dek, clock, wrapper: provider.wrapper });
     await provider.rotate();
-    await rewrapEnvelope({ envelope, unwrappers: [provider.unwrapper], wrapper: provider.wrapper, clock, seal });
+    await rewrapEnvelope({ envelope, provider: provider.provider, clock, isOld: () => true });
     source.close();
     const { mtimeNs, ctimeNs, ino } = statSync(path, { bigint: true });
     expect({ mtimeNs, ctimeNs, ino }).toEqual({

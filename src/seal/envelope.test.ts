@@ -9,8 +9,10 @@ import {
   createEnvelope,
   encodeEnvelope,
   type KeyEnvelope,
+  type KeyProvider,
   parseEnvelope,
   readSealHeader,
+  type Recipient,
   rewrapEnvelope,
   unwrapDek,
 } from './index.ts';
@@ -28,6 +30,7 @@ runKeyProviderContract({
 });
 
 const clock = fixedClock();
+const isOld = (): boolean => true;
 const sealed = makeTestSeal({ seed: 31, length: 100 });
 const seal = readSealHeader(countingSource('net.seal', sealed.bytes));
 const { dek } = sealed;
@@ -122,7 +125,7 @@ describe('key envelope', () => {
     const before = toHex(sealed.bytes);
     await provider.rotate();
     const unwrappers = [provider.unwrapper];
-    const rewrapped = await rewrapEnvelope({ envelope, unwrappers, wrapper: provider.wrapper, clock, seal });
+    const rewrapped = await rewrapEnvelope({ envelope, provider: provider.provider, clock, isOld });
     expect(rewrapped.recipients.map(({ keyVersion }) => keyVersion)).toEqual(['2']);
     expect(rewrapped).toMatchObject({ seq: 2, dekCheck: envelope.dekCheck, sealId: envelope.sealId });
     await provider.retire('1');
@@ -132,13 +135,64 @@ describe('key envelope', () => {
     expect(toHex(sealed.bytes)).toBe(before);
   });
 
+  test('a provider that rewraps by itself is asked to, and its result is held to the envelope', async () => {
+    const { envelope, provider } = await makeEnvelope();
+    await provider.rotate();
+    const calls: string[] = [];
+    const native: KeyProvider = {
+      ...provider.provider,
+      unwrapKey: (request) => {
+        calls.push(`unwrap ${request.wrapped.keyVersion}`);
+        return provider.provider.unwrapKey(request);
+      },
+      rewrapKey: async ({ wrapped, context }) => {
+        calls.push(`rewrap ${wrapped.keyVersion}`);
+        return provider.wrapper.wrapKey({ dek: (await provider.unwrapper.unwrapKey({ wrapped, context }))!, context });
+      },
+    };
+    const rewrapped = await rewrapEnvelope({ envelope, provider: native, clock, isOld });
+    expect(calls).toEqual(['rewrap 1', 'unwrap 2']);
+    expect(toHex((await unwrapDek({ envelope: rewrapped, unwrappers: [native], clock, seal })).dek)).toBe(toHex(dek));
+    const liar: KeyProvider = {
+      ...native,
+      rewrapKey: ({ context }) => provider.wrapper.wrapKey({ dek: new Uint8Array(32).fill(9), context }),
+    };
+    const attempt = rewrapEnvelope({ envelope, provider: liar, clock, isOld });
+    await expect(attempt).rejects.toMatchObject({ code: 'KEY_REFUSED' });
+  });
+
+  test('a recipient moves to another provider, keeps its place and its expiry, and leaves the others alone', async () => {
+    const [old, next, other] = [fakeProvider(), fakeProvider(), fakeProvider()];
+    const expiresAtMs = clock.nowMs() + 1000;
+    const first = await createEnvelope({ seal, dek, clock, wrapper: old.wrapper, expiresAtMs });
+    const envelope = await addRecipient({ envelope: first, dek, clock, wrapper: other.wrapper });
+    const isMine = ({ keyRef }: Recipient): boolean => keyRef === first.recipients[0].keyRef;
+    const options = { envelope, provider: old.provider, target: next.provider, clock, isOld: isMine };
+    const moved = await rewrapEnvelope(options);
+    expect(moved.recipients[0]).toMatchObject({ expiresAt: first.recipients[0].expiresAt });
+    expect(moved.recipients[0].keyRef).not.toBe(first.recipients[0].keyRef);
+    expect(moved.recipients[1]).toEqual(envelope.recipients[1]);
+    expect((await unwrapDek({ envelope: moved, unwrappers: [next.provider], clock, seal })).dek).toEqual(dek);
+    const again = rewrapEnvelope({ ...options, envelope: moved });
+    await expect(again).rejects.toMatchObject({ code: 'KEY_NOT_FOUND' });
+    const stranger = rewrapEnvelope({ ...options, provider: other.provider });
+    await expect(stranger).rejects.toMatchObject({ code: 'KEY_NOT_FOUND' });
+  });
+
+  test('an altered envelope is not given a new recipient', async () => {
+    const { envelope, provider } = await makeEnvelope();
+    const altered = { ...envelope, seq: 7 };
+    const attempt = rewrapEnvelope({ envelope: altered, provider: provider.provider, clock, isOld });
+    await expect(attempt).rejects.toMatchObject({ code: 'ENVELOPE_AUTH_FAILED' });
+  });
+
   test('rewrap refuses a provider that does not give the same key back', async () => {
     const { envelope, provider } = await makeEnvelope();
-    const liar = {
-      wrapKey: (request: Parameters<typeof provider.wrapper.wrapKey>[0]) =>
-        provider.wrapper.wrapKey({ ...request, dek: new Uint8Array(32).fill(9) }),
+    const liar: KeyProvider = {
+      ...provider.provider,
+      wrapKey: (request) => provider.wrapper.wrapKey({ ...request, dek: new Uint8Array(32).fill(9) }),
     };
-    const attempt = rewrapEnvelope({ envelope, unwrappers: [provider.unwrapper], wrapper: liar, clock });
+    const attempt = rewrapEnvelope({ envelope, provider: liar, clock, isOld });
     await expect(attempt).rejects.toMatchObject({ code: 'KEY_REFUSED' });
   });
 

@@ -4,7 +4,7 @@ import { SealError } from '../core/errors.ts';
 import type { Clock } from '../core/ports.ts';
 import { authenticateEnvelope, isEnvelopeAuthentic, type KeyEnvelope, type Recipient } from './envelope-file.ts';
 import { FLOE_DEK_BYTES } from './floe-params.ts';
-import type { KeyContext, KeyUnwrapper, KeyWrapper, WrappedKey } from './ports.ts';
+import type { KeyContext, KeyProvider, KeyUnwrapper, KeyWrapper, WrappedKey } from './ports.ts';
 
 /** The purpose that the keys of sealed weights are bound to. */
 export const OPEN_PURPOSE = 'open';
@@ -83,23 +83,62 @@ export async function addRecipient(
   return withRecipients(envelope, dek, { seq: seq + 1, recipients: [...envelope.recipients, recipient] });
 }
 
+export interface RewrapOptions {
+  readonly envelope: KeyEnvelope;
+  readonly clock: Clock;
+  /** Gives the key; its own rewrapping is used where it has one and the key stays with it. */
+  readonly provider: KeyProvider;
+  /** Wraps the key; `provider` without it. */
+  readonly target?: KeyProvider;
+  /** Which recipients are replaced. */
+  readonly isOld: (recipient: Recipient) => boolean;
+}
+
 /**
- * Wraps the key again under the provider's newest version and drops the recipient that gave it. The sealed file is not
- * touched. The new recipient is unwrapped and compared before the envelope is returned.
- * @throws SealError as {@link unwrapDek}; KEY_REFUSED when the new recipient does not give the same key back
+ * Replaces recipients by new ones of the same key, at the same places; the sealed file is not touched. Each new recipient
+ * is unwrapped, and must give the key that the envelope's MAC was made with. What a recipient's expiry was, it stays.
+ * @throws SealError KEY_NOT_FOUND when no recipient is old, or `provider` does not know one; the provider's errors;
+ *   ENVELOPE_AUTH_FAILED; KEY_REFUSED when a new recipient does not give the key back
  */
-export async function rewrapEnvelope(options: UnwrapOptions & NewRecipient): Promise<KeyEnvelope> {
-  const { envelope } = options;
-  const { dek, recipient: old } = await unwrapDek(options);
+export async function rewrapEnvelope(options: RewrapOptions): Promise<KeyEnvelope> {
+  const { envelope, provider, target = provider } = options;
+  if (!envelope.recipients.some(options.isOld)) throw toNotFound(envelope, 0);
+  const recipients: Recipient[] = [];
+  let dek: Uint8Array | null = null;
   try {
-    const recipient = await wrapFor(options, dek, old.ctx);
-    const recipients = envelope.recipients.map((each) => (each === old ? recipient : each));
-    const rewrapped = withRecipients(envelope, dek, { seq: envelope.seq + 1, recipients });
-    const check = await findDek({ ...options, envelope: { ...rewrapped, recipients: [recipient] } });
-    const isSame = isEqualConstantTime(check.dek, dek);
-    zeroize(check.dek);
-    if (!isSame) throw new SealError('KEY_REFUSED', { message: 'The new wrapping does not give the same key back.' });
-    return rewrapped;
+    for (const old of envelope.recipients) {
+      if (!options.isOld(old)) {
+        recipients.push(old);
+        continue;
+      }
+      const recipient = await moveRecipient(options, old);
+      const check = await target.unwrapKey({ wrapped: toWrappedKey(recipient), context: recipient.ctx });
+      if (check === null) throw toNotFound(envelope, 0);
+      if (dek !== null) zeroize(dek);
+      dek = check;
+      if (!isEnvelopeAuthentic(envelope, check)) {
+        throw new SealError('KEY_REFUSED', { message: 'The new wrapping does not give the same key back.' });
+      }
+      recipients.push(recipient);
+    }
+    return withRecipients(envelope, dek!, { seq: envelope.seq + 1, recipients });
+  } finally {
+    if (dek !== null) zeroize(dek);
+  }
+}
+
+async function moveRecipient({ envelope, provider, target, clock }: RewrapOptions, old: Recipient): Promise<Recipient> {
+  const expiry = old.expiresAt === undefined ? {} : { expiresAtMs: Date.parse(old.expiresAt) };
+  const wrapped = toWrappedKey(old);
+  if (target === undefined && provider.rewrapKey !== undefined) {
+    return toRecipient(await provider.rewrapKey({ wrapped, context: old.ctx }), { clock, ...expiry }, old.ctx);
+  }
+  const dek = await provider.unwrapKey({ wrapped, context: old.ctx });
+  if (dek === null) throw toNotFound(envelope, 0);
+  try {
+    // Before it is wrapped anew: a key that is not this envelope's must not get a recipient.
+    assertAuthentic(envelope, dek);
+    return await wrapFor({ wrapper: target ?? provider, clock, ...expiry }, dek, old.ctx);
   } finally {
     zeroize(dek);
   }
@@ -127,7 +166,10 @@ function withRecipients(
 }
 
 async function wrapFor(to: NewRecipient, dek: Uint8Array, ctx: KeyContext): Promise<Recipient> {
-  const key = await to.wrapper.wrapKey({ dek, context: ctx });
+  return toRecipient(await to.wrapper.wrapKey({ dek, context: ctx }), to, ctx);
+}
+
+function toRecipient(key: WrappedKey, to: Omit<NewRecipient, 'wrapper'>, ctx: KeyContext): Recipient {
   return {
     type: key.type,
     keyRef: key.keyRef,
@@ -164,8 +206,12 @@ async function findDek(options: UnwrapOptions): Promise<UnwrappedDek> {
     }
   }
   if (firstFailure !== undefined) throw firstFailure as Error;
-  const fields = { sealId: envelope.sealId, recipients: envelope.recipients.map(toRecipientName), expired };
-  throw new SealError(expired === envelope.recipients.length ? 'KEY_EXPIRED' : 'KEY_NOT_FOUND', { fields });
+  throw toNotFound(envelope, expired);
+}
+
+function toNotFound({ sealId, recipients }: KeyEnvelope, expired: number): SealError {
+  const fields = { sealId, recipients: recipients.map(toRecipientName), expired };
+  return new SealError(expired === recipients.length ? 'KEY_EXPIRED' : 'KEY_NOT_FOUND', { fields });
 }
 
 function toRecipientName({ type, keyRef, keyVersion }: Recipient): string {

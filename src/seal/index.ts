@@ -5,6 +5,7 @@ export {
   type NewRecipient,
   OPEN_PURPOSE,
   rewrapEnvelope,
+  type RewrapOptions,
   type SealIdentity,
   unwrapDek,
   type UnwrapOptions,

@@ -2,6 +2,7 @@
 import { zeroize } from '../core/bytes.ts';
 import {
   createEd25519Signer,
+  createGroupCommit,
   createLedgerWriter,
   type LedgerReader,
   openLedger,
@@ -20,6 +21,12 @@ export interface Recorder {
   record(entries: readonly EntryInput[]): Promise<Receipt>;
   /** As of the newest checkpoint. @throws LedgerError */
   reader(): LedgerReader;
+  /**
+   * Holds the ledger while `work` runs: what it records at the same moment becomes durable together. No other process
+   * records meanwhile, so the work is to be short.
+   * @throws LedgerError LEDGER_LOCKED; what `work` throws
+   */
+  grouped<T>(work: () => Promise<T>): Promise<T>;
   /** Completes or discards what a killed writer left, as every write does first. @throws LedgerError */
   recover(): Promise<void>;
   /** The key that this ledger must have. */
@@ -36,13 +43,28 @@ export function openRecorder(services: Services, owner: Owner): Recorder {
   const signer = createEd25519Signer({ name: origin, seed });
   zeroize(seed);
   const options = { storage, folder: home.ledgerFolder, signer, clock, random, lock: ledgerLock };
-  const writer = createLedgerWriter(options);
+  const single = createLedgerWriter(options);
+  let active = single;
+  const writer: LedgerWriter = {
+    append: (entries) => active.append(entries),
+    refuse: (refusal) => active.refuse(refusal),
+  };
   return {
     origin,
     actor: owner.identity.ownerId,
     writer,
     record: (entries) => writer.append(entries),
     reader: () => openLedgerReader({ storage, folder: home.ledgerFolder, key: signer }),
+    grouped: async (work) => {
+      const ledger = await openLedger(options);
+      active = createGroupCommit(ledger);
+      try {
+        return await work();
+      } finally {
+        active = single;
+        ledger.close();
+      }
+    },
     recover: async () => {
       const ledger = await openLedger(options);
       ledger.close();

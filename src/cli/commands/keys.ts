@@ -1,4 +1,4 @@
-/** `modelward keys`: the owner's identity, its backup, and its restore. */
+/** `modelward keys`: the owner's identity, its backup, and its restore; the keys of sealed models over their life. */
 import type { Command } from 'commander';
 import { zeroize } from '../../core/bytes.ts';
 import { EXIT } from '../../core/errors.ts';
@@ -7,6 +7,7 @@ import { addExamples } from '../command-spec.ts';
 import { type CliContext, type CommandHost, onAction } from '../context.ts';
 import { askSecret, readSecretFd, readSecretFile } from '../ui/secret.ts';
 import { toPairs } from '../ui/table.ts';
+import { addKeyStatus, addRewrap, addRotate } from './keys-rotation.ts';
 import { toNumber } from './values.ts';
 
 interface PassphraseFlags {
@@ -19,6 +20,9 @@ export function defineKeys(keys: Command, host: CommandHost): void {
   addShow(keys, host);
   addBackup(keys, host);
   addRestore(keys, host);
+  addKeyStatus(keys, host);
+  addRotate(keys, host);
+  addRewrap(keys, host);
 }
 
 function addCreate(keys: Command, host: CommandHost): void {

@@ -1,0 +1,7 @@
+/** Keys over their life: how old they are, what hangs on them, rotation, and moving to another key. */
+export { type KeyAge, ROTATION_DUE_DAYS, ROTATION_WARN_DAYS, toKeyAge } from './due.ts';
+export { type EnvelopeFault, listEnvelopePaths } from './envelopes.ts';
+export { rewrapAll, type RewrapAllOptions, type RewrapAllResult } from './rewrap.ts';
+export { type MoveResult, moveToNewest, rotateKey, type RotateOptions, type RotateResult } from './rotate.ts';
+export type { SealProof } from './seals.ts';
+export { getKeyStatus, type KeyStatus } from './status.ts';

@@ -1,0 +1,167 @@
+/** The life of keys by the command line: status, rotation that is killed and goes on, moves, and what is refused. */
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { KeyStatus, MoveResult, RotateResult } from '../../src/workflows/index.ts';
+import { createWorkplace, samples, type Workplace } from '../e2e/command.ts';
+import { expectAllOn, openHomeKey, runAndKill, writeEnvelopes } from './many.ts';
+
+let place: Workplace;
+beforeEach(() => {
+  place = createWorkplace();
+  cpSync(join(samples, 'mlp.onnx'), join(place.folder, 'mlp.onnx'));
+  place.json(['seal', 'mlp.onnx', '--out', 'sealed/mlp.seal']);
+});
+afterEach(() => {
+  place.remove();
+});
+
+const rotate = (...args: string[]): RotateResult => place.json<RotateResult>(['keys', 'rotate', ...args]);
+const status = (...args: string[]): KeyStatus => place.json<KeyStatus>(['keys', 'status', ...args]);
+const entries = (): { type: string; detail: { operation?: string } }[] =>
+  place.json<{ entries: { type: string; detail: { operation?: string } }[] }>(['ledger', 'show']).entries;
+
+describe('keys rotate', () => {
+  test('makes a version, moves every envelope, shows sealed files unchanged, ends the old version last', () => {
+    const seal = join(place.folder, 'sealed/mlp.seal');
+    const before = statSync(seal, { bigint: true });
+    expect(rotate('--seal', 'sealed/mlp.seal', '--disable-old')).toMatchObject({
+      ...{ from: '1', to: '2', isResumed: false, rewrapped: 1, kept: 0, remaining: {}, faults: [], disabled: ['1'] },
+      seals: [{ file: 'mlp.seal', isUnchanged: true, isAsRecorded: true }],
+    });
+    const after = statSync(seal, { bigint: true });
+    expect([after.mtimeNs, after.ino]).toEqual([before.mtimeNs, before.ino]);
+    const operations = entries().flatMap(({ type, detail }) => (type === 'key-use-intent' ? [detail.operation] : []));
+    expect(operations).toEqual(['wrap', 'rotate', 'rewrap', 'unwrap', 'disable']);
+    expect(entries().filter(({ type }) => type === 'rewrap')).toHaveLength(1);
+    expect(place.run(['open', 'sealed/mlp.seal', '--out', 'opened']).status).toBe(0);
+    expect(readFileSync(join(place.folder, 'opened/mlp.onnx'))).toEqual(readFileSync(join(samples, 'mlp.onnx')));
+  });
+
+  test('without --disable-old older versions go on opening older envelopes; a dry run uses no key', () => {
+    const kept = join(place.folder, 'kept.keys.json');
+    const { versions } = status();
+    const [name] = place.run(['keys', 'rotate', '--dry-run', '--json']).stdout.split('\n');
+    expect(JSON.parse(name)).toMatchObject({ dryRun: true, versions });
+    expect(entries()).toHaveLength(3);
+    const path = join(
+      place.home,
+      'envelopes',
+      `${place.json<{ sealId: string }>(['inspect', 'sealed/mlp.seal']).sealId}.keys.json`,
+    );
+    cpSync(path, kept);
+    rotate();
+    expect(place.run(['open', 'sealed/mlp.seal', '--envelope', kept, '--out', 'opened']).status).toBe(0);
+  });
+
+  test('killed at any moment it goes on where it stopped: one new version, no envelope lost', async () => {
+    await writeEnvelopes(place, 400);
+    for (const delayMs of [350, 600, 900, 1300]) await runAndKill(place, ['keys', 'rotate', '--disable-old'], delayMs);
+    const unfinished = place.run(['keys', 'rotate', '--disable-old', '--json']);
+    expect(unfinished.status).toBe(0);
+    const { to } = JSON.parse(unfinished.stdout) as RotateResult;
+    // The one that was sealed is beside them.
+    const { versions, envelopes } = status();
+    expect(envelopes).toBe(401);
+    expect(versions).toMatchObject([{ version: to, state: 'enabled', isCurrent: true, wrappedKeys: 401 }]);
+    await expectAllButSealed(to);
+    expect(place.run(['ledger', 'fsck']).status).toBe(0);
+  });
+
+  const expectAllButSealed = async (version: string): Promise<void> => {
+    const { sealId } = place.json<{ sealId: string }>(['inspect', 'sealed/mlp.seal']);
+    const path = join(place.home, 'envelopes', `${sealId}.keys.json`);
+    place.run(['open', 'sealed/mlp.seal', '--out', 'opened']);
+    expect(readFileSync(join(place.folder, 'opened/mlp.onnx'))).toEqual(readFileSync(join(samples, 'mlp.onnx')));
+    writeFileSync(join(place.folder, 'aside.keys.json'), readFileSync(path));
+    rmSync(path);
+    await expectAllOn(place, 400, version);
+  };
+
+  test('an envelope that cannot be moved is named, keeps its key, and no version is ended', () => {
+    const broken = join(place.home, 'envelopes', '0190b5a0-0000-7000-8000-00000000dead.keys.json');
+    writeFileSync(broken, '{"v":1}');
+    const run = place.run(['keys', 'rotate', '--disable-old', '--json']);
+    expect(run.status).toBe(1);
+    expect(JSON.parse(run.stdout)).toMatchObject({
+      ...{ rewrapped: 1, disabled: [] },
+      faults: [{ file: '0190b5a0-0000-7000-8000-00000000dead.keys.json', code: 'ENVELOPE_INVALID' }],
+    });
+    expect(status('--envelopes', join(place.folder, 'nowhere')).versions.map(({ version }) => version)).toEqual([
+      '1',
+      '2',
+    ]);
+  });
+
+  test('a sealed file that is not as it was recorded stops before any version is ended', () => {
+    const path = join(place.folder, 'sealed/mlp.seal');
+    const bytes = readFileSync(path);
+    bytes[bytes.length - 1] ^= 1;
+    writeFileSync(path, bytes);
+    const run = place.run(['keys', 'rotate', '--seal', 'sealed/mlp.seal', '--disable-old', '--json']);
+    expect(run.status).toBe(1);
+    expect((JSON.parse(run.stdout) as { error: { code: string } }).error.code).toBe('SEAL_CHANGED_MEANWHILE');
+    expect(status().versions.map(({ version, state }) => [version, state])).toEqual([
+      ['1', 'enabled'],
+      ['2', 'enabled'],
+    ]);
+  });
+
+  test('a rotation that could not end is continued; a note of it that nobody can read stops it', () => {
+    const broken = join(place.home, 'envelopes', '0190b5a0-0000-7000-8000-00000000dead.keys.json');
+    writeFileSync(broken, 'x');
+    const begun = place.run(['keys', 'rotate', '--json']);
+    const again = place.run(['keys', 'rotate', '--json']);
+    expect([begun, again].map(({ stdout }) => (JSON.parse(stdout) as RotateResult).isResumed)).toEqual([false, true]);
+    expect((JSON.parse(again.stdout) as RotateResult).to).toBe('2');
+    const [note] = readdirSync(join(place.home, 'keys')).filter((name) => name.startsWith('rotation.'));
+    writeFileSync(join(place.home, 'keys', note), '{"v":1}');
+    const stopped = place.run(['keys', 'rotate', '--json']);
+    expect((JSON.parse(stopped.stdout) as { error: { code: string } }).error.code).toBe('ROTATION_JOURNAL_MALFORMED');
+  });
+});
+
+describe('keys rewrap', () => {
+  test('after a rotation elsewhere it moves what is old, and nothing twice', async () => {
+    await (await openHomeKey(place)).rotate!();
+    expect(place.json<MoveResult>(['keys', 'rewrap'])).toMatchObject({ to: '2', rewrapped: 1, kept: 0, disabled: [] });
+    const again = place.json<MoveResult>(['keys', 'rewrap', '--disable-old']);
+    expect(again).toMatchObject({ rewrapped: 0, kept: 1, disabled: ['1'] });
+  });
+
+  test('to another key: the old one opens nothing any more, the new one does', () => {
+    const other = `local:${join(place.folder, 'vault/other.kek.json')}`;
+    mkdirSync(join(place.folder, 'vault'));
+    place.json(['seal', 'mlp.onnx', '--key', other, '--out', 'sealed/other.seal']);
+    place.json(['keys', 'rewrap', '--to', other]);
+    expect(place.run(['open', 'sealed/mlp.seal', '--out', 'a']).status).toBe(5);
+    expect(place.run(['open', 'sealed/mlp.seal', '--key', other, '--out', 'b']).status).toBe(0);
+    expect(status('--key', other).versions).toMatchObject([{ version: '1', wrappedKeys: 2 }]);
+  });
+});
+
+describe('keys status', () => {
+  test('tells age and date, and fails a job when the key is not as expected', () => {
+    const { age, standing, envelopes, others } = status();
+    expect(age).toMatchObject({ state: 'fresh', ageDays: 0 });
+    expect({ standing, envelopes, others }).toEqual({ standing: 'same machine: for trial', envelopes: 1, others: 0 });
+    expect(place.run(['keys', 'status', '--expect', 'fresh']).status).toBe(0);
+    expect(place.run(['keys', 'status', '--expect', 'due']).status).toBe(1);
+  });
+
+  test('from day 80 on it is soon, from day 90 on due', () => {
+    const path = join(place.home, 'keys/model.kek.json');
+    const file = JSON.parse(readFileSync(path, 'utf8')) as { versions: { createdAt: string }[] };
+    for (const [days, state] of [
+      [79, 'fresh'],
+      [80, 'soon'],
+      [89, 'soon'],
+      [90, 'due'],
+    ] as const) {
+      file.versions[0].createdAt = new Date(Date.now() - days * 86_400_000 - 60_000).toISOString();
+      writeFileSync(path, JSON.stringify(file), { mode: 0o600 });
+      expect(status().age).toMatchObject({ state, ageDays: days });
+    }
+    expect(place.run(['keys', 'status']).stdout).toContain('to be rotated now: modelward keys rotate');
+  });
+});
