@@ -9,6 +9,7 @@ const PROVIDERS: Loaders = Object.freeze({
   local: () => import('./local/index.ts'),
   'aws-kms': () => import('./aws-kms/index.ts'),
   'gcp-kms': () => import('./gcp-kms/index.ts'),
+  vault: () => import('./vault/index.ts'),
   pkcs11: () => import('./pkcs11/index.ts'),
   tpm2: () => import('./tpm2/index.ts'),
   passphrase: () => import('./passphrase/index.ts'),
