@@ -10,6 +10,7 @@ const PROVIDERS: Loaders = Object.freeze({
   'aws-kms': () => import('./aws-kms/index.ts'),
   'gcp-kms': () => import('./gcp-kms/index.ts'),
   vault: () => import('./vault/index.ts'),
+  'azure-kv': () => import('./azure-kv/index.ts'),
   pkcs11: () => import('./pkcs11/index.ts'),
   tpm2: () => import('./tpm2/index.ts'),
   passphrase: () => import('./passphrase/index.ts'),

@@ -43,8 +43,9 @@ export function isHeaderValue(value: string): boolean {
 
 const oauthReply = z.object({
   access_token: z.string().refine(isHeaderValue),
-  // Azure's metadata service writes numbers as text.
-  expires_in: z.coerce.number().min(0).max(864_000),
+  // Azure's metadata services write numbers as text, and one of them the end instead of the length.
+  expires_in: z.coerce.number().min(0).max(864_000).optional(),
+  expires_on: z.coerce.number().min(0).max(8e9).optional(),
 });
 
 /**
@@ -56,6 +57,7 @@ export function parseOauthToken(reply: ServiceReply, at: { service: KeyService; 
   if (reply.status !== 200) {
     throw new SealError('KEY_CREDENTIALS_REFUSED', { fields: { host, status: reply.status } });
   }
-  const { access_token: value, expires_in: seconds } = parseReply(reply, oauthReply, host);
-  return { value, expiresAtMs: at.clock.nowMs() + seconds * 1000 };
+  const { access_token: value, expires_in: inSeconds, expires_on: onSeconds = 0 } = parseReply(reply, oauthReply, host);
+  // Without either it is good for this request only.
+  return { value, expiresAtMs: inSeconds === undefined ? onSeconds * 1000 : at.clock.nowMs() + inSeconds * 1000 };
 }

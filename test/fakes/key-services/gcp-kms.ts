@@ -195,7 +195,11 @@ function readChecked(given: Readonly<Record<string, string>>, member: string): B
   return bytes;
 }
 
-function encrypt(version: FakeVersion, number: number, given: Readonly<Record<string, string>>): Record<string, unknown> {
+function encrypt(
+  version: FakeVersion,
+  number: number,
+  given: Readonly<Record<string, string>>,
+): Record<string, unknown> {
   if (version.state !== 'ENABLED') throw new GcpFault(400, 'FAILED_PRECONDITION');
   const iv = randomBytes(12);
   const cipher = createCipheriv('aes-256-gcm', version.kek, iv);

@@ -1,0 +1,2 @@
+/** The `azure-kv:` provider: Azure Key Vault and Managed HSM. */
+export { openProvider } from './open.ts';
