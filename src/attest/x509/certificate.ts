@@ -1,5 +1,6 @@
 /** One X.509 certificate: node:crypto for keys and signatures, own reading for what it does not show (RFC 5280 4). */
 import { createHash, type KeyObject, X509Certificate } from 'node:crypto';
+import { findBase64Bytes } from '../../core/bytes.ts';
 import { TAG, toContextTag, toIntegerHex } from '../../core/der.ts';
 import { AttestError } from '../../core/errors.ts';
 import { ATTEST_LIMITS } from '../../core/limits/attest.ts';
@@ -80,9 +81,15 @@ export function readCertificate(der: Uint8Array): Certificate {
 /** Certificates of PEM text, in order. @throws AttestError ATTEST_CERTIFICATE_MALFORMED */
 export function readPemChain(text: string): Certificate[] {
   const blocks = [...text.matchAll(/-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*?)-----END CERTIFICATE-----/g)];
-  if (blocks.length === 0) refuseCertificate('PEM');
+  // A block that does not read would else be passed over, and a shorter chain judged.
+  if (blocks.length === 0 || blocks.length !== text.split('-----BEGIN').length - 1) refuseCertificate('PEM');
   if (blocks.length > ATTEST_LIMITS.chainCertificatesMax) refuseCertificate('certificates');
-  return blocks.map(([, base64]) => readCertificate(new Uint8Array(Buffer.from(base64, 'base64'))));
+  return blocks.map(([, base64]) => readCertificate(toDer(base64)));
+}
+
+/** Bytes of base64 in lines. */
+function toDer(lines: string): Uint8Array {
+  return findBase64Bytes(lines.replace(/\s/g, '')) ?? refuseCertificate('PEM');
 }
 
 /** @throws AttestError ATTEST_CERTIFICATE_MALFORMED for an extension that stands twice */

@@ -62,13 +62,14 @@ function toRootedPath(chain: readonly Certificate[], roots: readonly Certificate
     throw new AttestError('ATTEST_CHAIN_BROKEN', { fields: { certificates: chain.length } });
   }
   if (roots.some(({ fingerprintHex }) => fingerprintHex === last.fingerprintHex)) return chain;
-  // A root that came along is put aside for the pinned one of that name: the signature below it decides.
+  // A root that came along is put aside for the pinned one of its name. It must be the same key's, such as an edition with
+  // another end of validity: a chain that ends in anything else was altered, or is somebody else's.
   const isSelfNamed = Buffer.compare(last.issuer, last.subject) === 0;
   const path = isSelfNamed ? chain.slice(0, -1) : chain;
   const top = path.at(-1);
-  const root = roots.find(({ subject }) => top !== undefined && Buffer.compare(subject, top.issuer) === 0);
+  const root = roots.find(({ subject }) => Buffer.compare(subject, last.issuer) === 0);
   if (top === undefined || root?.isAuthority !== true) refuse('ATTEST_ROOT_UNTRUSTED', last);
-  if (!top.isSignedBy(root.publicKey)) refuse('ATTEST_ROOT_UNTRUSTED', top);
+  if (!last.isSignedBy(root.publicKey) || !top.isSignedBy(root.publicKey)) refuse('ATTEST_ROOT_UNTRUSTED', top);
   return [...path, root];
 }
 
