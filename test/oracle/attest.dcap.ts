@@ -1,0 +1,63 @@
+/** The verdict of another implementation (@phala/dcap-qvl) on a quote, and ours with the policy that it has built in. */
+import dcapQvl from '@phala/dcap-qvl';
+import type { DcapCollateral } from '../../src/attest/dcap/collateral.ts';
+import { verifyDcap } from '../../src/attest/dcap/verify.ts';
+import type { Certificate } from '../../src/attest/x509/certificate.ts';
+import { toHex } from '../../src/core/bytes.ts';
+import { ModelwardError } from '../../src/core/errors.ts';
+
+export interface Judged {
+  readonly isAccepted: boolean;
+  /** Status when accepted, else the reason. */
+  readonly detail: string;
+}
+
+export interface Subject {
+  readonly quote: Uint8Array;
+  readonly collateral: DcapCollateral;
+  readonly nowMs: number;
+  /** Intel's without one. */
+  readonly root?: Certificate;
+}
+
+export function judgeByOracle({ quote, collateral, nowMs, root }: Subject): Judged {
+  const verifier =
+    root === undefined ? dcapQvl.QuoteVerifier.newProd() : dcapQvl.QuoteVerifier.newWithRootCa(Buffer.from(root.der));
+  const file = {
+    pck_crl_issuer_chain: '',
+    root_ca_crl: toHex(collateral.rootCrl),
+    pck_crl: toHex(collateral.pckCrl),
+    tcb_info_issuer_chain: collateral.tcbInfo.chainPem,
+    tcb_info: collateral.tcbInfo.text,
+    tcb_info_signature: toHex(collateral.tcbInfo.signature),
+    qe_identity_issuer_chain: collateral.qeIdentity.chainPem,
+    qe_identity: collateral.qeIdentity.text,
+    qe_identity_signature: toHex(collateral.qeIdentity.signature),
+  };
+  try {
+    const report = verifier.verify(Buffer.from(quote), file as never, Math.floor(nowMs / 1000));
+    return { isAccepted: true, detail: report.status };
+  } catch (error) {
+    return { isAccepted: false, detail: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** The other one refuses debug, a revoked TCB, service TDs, open SEPT #VE and reserved attributes by itself. */
+export function judgeByOurs({ quote, collateral, nowMs, root }: Subject): Judged {
+  try {
+    const claims = verifyDcap({ kind: 'dcap', quote, collateral }, { nowMs, ...(root === undefined ? {} : { root }) });
+    if (claims.isDebug) return { isAccepted: false, detail: 'debug' };
+    if (claims.tcb?.status === 'Revoked') return { isAccepted: false, detail: 'revoked' };
+    if (claims.kind === 'tdx') {
+      const attributes = Buffer.from(claims.tdAttributesHex, 'hex');
+      const isReserved =
+        (attributes.readUInt32LE(0) & 0x2fff_ff00) !== 0 || (attributes.readUInt32LE(4) & 0x7fff_ffff) !== 0;
+      if (isReserved || !claims.isSeptVeDisabled) return { isAccepted: false, detail: 'attributes' };
+      if (/[1-9a-f]/.test(claims.measurements.mrServiceTd)) return { isAccepted: false, detail: 'service TD' };
+    }
+    return { isAccepted: true, detail: claims.tcb?.status ?? 'unknown' };
+  } catch (error) {
+    if (error instanceof ModelwardError) return { isAccepted: false, detail: error.code };
+    throw error;
+  }
+}
