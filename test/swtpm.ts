@@ -1,6 +1,6 @@
 /** A software TPM of a test's own: swtpm on two ports of this machine, and tpm2-tools that speak to it. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +11,8 @@ import { seededRandom } from './fakes/seal-kit.ts';
 import { hasProgram } from './shared-data.ts';
 
 export const hasSwtpm = hasProgram('swtpm', ['--version']) && hasProgram('tpm2_getrandom', ['--version']);
-export const SWTPM_NEEDED = 'swtpm and tpm2-tools';
+export const hasSwtpmSetup = hasSwtpm && hasProgram('swtpm_setup', ['--version']);
+export const SWTPM_NEEDED = 'swtpm, swtpm-tools and tpm2-tools';
 
 export interface TestTpm {
   readonly folder: string;
@@ -43,7 +44,7 @@ export async function startTestTpm(folder = mkdtempSync(join(tmpdir(), 'modelwar
     with: async (use) => {
       const transport = await openTpm(address);
       try {
-        return await use({ transport, random: seededRandom(port), pause: sleep });
+        return await use({ transport, random: seededRandom(port), pause: (ms) => sleep(ms) });
       } finally {
         await transport.close();
       }
@@ -57,6 +58,26 @@ export async function startTestTpm(folder = mkdtempSync(join(tmpdir(), 'modelwar
       if (child.exitCode === null && child.kill()) await ended;
     },
   };
+}
+
+/** State of a TPM whose endorsement key a test authority certified; a folder for {@link startTestTpm}. */
+export function makeCertifiedTpm(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'modelward-swtpm-'));
+  const config = join(folder, 'setup.conf');
+  const authority = join(folder, 'authority.conf');
+  const options = join(folder, 'authority.options');
+  writeFileSync(
+    config,
+    `create_certs_tool = swtpm_localca\ncreate_certs_tool_config = ${authority}\ncreate_certs_tool_options = ${options}\nactive_pcr_banks = sha256\n`,
+  );
+  const keys = ['statedir', 'signingkey', 'issuercert', 'certserial'];
+  const files = [folder, join(folder, 'ca-key.pem'), join(folder, 'ca-cert.pem'), join(folder, 'ca-serial')];
+  writeFileSync(authority, keys.map((key, at) => `${key} = ${files[at]}\n`).join(''));
+  writeFileSync(options, '--platform-manufacturer Test\n--platform-version 1\n--platform-model Test\n');
+  execFileSync('swtpm_setup', ['--tpm2', '--tpmstate', folder, '--create-ek-cert', '--config', config], {
+    stdio: 'ignore',
+  });
+  return folder;
 }
 
 export function removeTestTpm({ folder }: TestTpm): void {

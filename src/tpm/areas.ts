@@ -12,6 +12,7 @@ export interface EccPoint {
 }
 
 export const COORDINATE_BYTES = 32;
+const SPKI_HEAD = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex');
 const NONE = new Uint8Array();
 
 /** An ECC P-256 key; empty coordinates in a template. */
@@ -53,6 +54,14 @@ export const STORAGE_ROOT_TEMPLATE = eccArea({
 
 /** PolicySecret(endorsement): who may use the EK (TCG EK Credential Profile, B.3.4, policy A). */
 export const EK_POLICY = Buffer.from('837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa', 'hex');
+
+/** Endorsement key, template L-1: RSA 2048 (TCG EK Credential Profile, B.3.3); the one that nearly all TPMs have a certificate of. */
+export const RSA_ENDORSEMENT_TEMPLATE = concatBytes(
+  toHead(ALG.rsa, PARENT | OBJECT.adminWithPolicy, EK_POLICY),
+  ...[ALG.aes, 128, ALG.cfb, ALG.null, 2048].map(u16),
+  u32(0),
+  sized(new Uint8Array(2048 / 8)),
+);
 
 /** Endorsement key, template L-2: ECC P-256 (TCG EK Credential Profile, B.3.4). */
 export const ENDORSEMENT_TEMPLATE = eccArea({
@@ -110,6 +119,27 @@ export function readPoint(area: Uint8Array): EccPoint {
   reader.end();
   if (type !== ALG.ecc || nameAlg !== ALG.sha256 || curve !== CURVE_P256) throw new TpmError('TPM_RESPONSE_INVALID');
   return point;
+}
+
+/** The modulus of an RSA public area with exponent 65537. @throws TpmError TPM_RESPONSE_INVALID for another kind of key */
+export function readModulus(area: Uint8Array): Uint8Array {
+  const reader = readWire(area);
+  const type = reader.u16();
+  reader.bytes(2 + 4);
+  reader.sized();
+  if (reader.u16() !== ALG.null) reader.bytes(4);
+  if (reader.u16() !== ALG.null) reader.bytes(2);
+  reader.u16();
+  const exponent = reader.u32();
+  const modulus = reader.sized();
+  reader.end();
+  if (type !== ALG.rsa || exponent !== 0) throw new TpmError('TPM_RESPONSE_INVALID');
+  return modulus.slice();
+}
+
+/** A P-256 point as DER of a SubjectPublicKeyInfo (RFC 5480). */
+export function toSpki({ x, y }: EccPoint): Uint8Array {
+  return concatBytes(SPKI_HEAD, x, y);
 }
 
 /** TPMs may leave leading zeros out. @throws TpmError TPM_RESPONSE_INVALID for more than 32 bytes */

@@ -1,6 +1,7 @@
 /** Numbers of TPM 2.0 that are used here (Part 2, and the TCG algorithm registry). */
 
 export const ALG = {
+  rsa: 0x0001,
   aes: 0x0006,
   keyedHash: 0x0008,
   sha256: 0x000b,

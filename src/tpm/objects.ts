@@ -2,7 +2,7 @@
 import { concatBytes, zeroize } from '../core/bytes.ts';
 import { TpmError } from '../core/errors.ts';
 import { TPM_LIMITS } from '../core/limits/tpm.ts';
-import { type EccPoint, readPoint, STORAGE_ROOT_TEMPLATE, toName, toSealedTemplate } from './areas.ts';
+import { readPoint, STORAGE_ROOT_TEMPLATE, toName, toSealedTemplate } from './areas.ts';
 import { ALG, CC, HANDLE, SESSION_TYPE } from './codes.ts';
 import { execute, type Tpm, type TpmEntity, toHandleEntity } from './command.ts';
 import { EMPTY_PASSWORD, makeSalt, NONCE_BYTES, type Session, toSessionKey } from './session.ts';
@@ -10,8 +10,8 @@ import { sized, sizedSecret, u16, u32, u8 } from './wire.ts';
 
 /** A key in the TPM with its public part. */
 export interface TpmKey extends TpmEntity {
+  /** Public area (TPMT_PUBLIC). */
   readonly area: Uint8Array;
-  readonly point: EccPoint;
 }
 
 /** What is kept outside: `privatePart` is encrypted and authenticated by the parent. */
@@ -36,7 +36,7 @@ export async function createPrimary(
     answersHandle: true,
   });
   const area = parameters.sized().slice();
-  return { handle, name: toName(area), area, point: readPoint(area) };
+  return { handle, name: toName(area), area };
 }
 
 /**
@@ -59,7 +59,7 @@ export async function withStorageRoot<T>(
   }
 }
 
-/** Calls `use` with a session whose key only this TPM knows, and flushes it afterwards. */
+/** Calls `use` with a session whose key only this TPM knows, and flushes it afterwards. @param options.salted an ECC key */
 export async function withSession<T>(
   tpm: Tpm,
   options: { readonly kind: keyof typeof SESSION_TYPE; readonly salted: TpmKey },
@@ -80,7 +80,7 @@ async function startSession(
 ): Promise<Session> {
   const own = new Uint8Array(NONCE_BYTES);
   tpm.random.fill(own);
-  const { salt, encrypted } = makeSalt(salted.point, tpm.random);
+  const { salt, encrypted } = makeSalt(readPoint(salted.area), tpm.random);
   try {
     const { handle, parameters } = await execute(tpm, {
       code: CC.startAuthSession,
@@ -110,7 +110,7 @@ export async function flush(tpm: Tpm, handle: number): Promise<void> {
   }
 }
 
-/** Makes a key under a parent. */
+/** Makes a key under a parent; what comes back is kept outside. */
 export async function createKey(tpm: Tpm, parent: TpmKey, template: Uint8Array): Promise<TpmBlob> {
   const { parameters } = await execute(tpm, {
     code: CC.create,

@@ -34,8 +34,12 @@ export interface Authorization {
 
 export const EMPTY_PASSWORD: Authorization = { session: null };
 
-/** Salt for a session, and the same encrypted to a key of the TPM: a TPMS_ECC_POINT. */
-export function makeSalt(point: EccPoint, random: Random): { salt: Uint8Array; encrypted: Uint8Array } {
+/** A secret of 32 bytes, and the same encrypted to an ECC key of the TPM: a TPMS_ECC_POINT. @param label what it is for */
+export function makeSalt(
+  point: EccPoint,
+  random: Random,
+  label: 'SECRET' | 'IDENTITY' = 'SECRET',
+): { salt: Uint8Array; encrypted: Uint8Array } {
   const ephemeral = createECDH('prime256v1');
   const secret = allocSecret(COORDINATE_BYTES);
   random.fill(secret);
@@ -47,7 +51,7 @@ export function makeSalt(point: EccPoint, random: Random): { salt: Uint8Array; e
   const y = own.subarray(1 + COORDINATE_BYTES);
   const z = toShared(() => ephemeral.computeSecret(concatBytes(u8(4), point.x, point.y)));
   try {
-    return { salt: kdfe(z, 'SECRET', { u: x, v: point.x }), encrypted: concatBytes(sized(x), sized(y)) };
+    return { salt: kdfe(z, label, { u: x, v: point.x }), encrypted: concatBytes(sized(x), sized(y)) };
   } finally {
     zeroize(secret, z);
   }
