@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { seededBytes, seededRandom } from '../../test/fakes/seal-kit.ts';
 import { describeWhere } from '../../test/shared-data.ts';
 import {
-  hasSwtpm,
+  hasSwtpmSetup,
   makeCertifiedTpm,
   removeTestTpm,
   startTestTpm,
