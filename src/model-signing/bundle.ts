@@ -1,11 +1,9 @@
 /** Sigstore bundles v0.3 as model signatures use them: what was signed, by whom, and with what to verify it (OMS v1.0 section 4). */
 import { z } from 'zod';
-import { findBase64Bytes, toBase64, utf8 } from '../core/bytes.ts';
+import { findBase64Bytes } from '../core/bytes.ts';
 import { type ErrorCode, ModelSigningError } from '../core/errors.ts';
 import { MODEL_SIGNING_LIMITS } from '../core/limits/model-signing.ts';
-
-export const BUNDLE_MEDIA_TYPE = 'application/vnd.dev.sigstore.bundle.v0.3+json';
-export const IN_TOTO_TYPE = 'application/vnd.in-toto+json';
+import { BUNDLE_MEDIA_TYPE } from '../sign/index.ts';
 
 /** With what a bundle says that it can be verified. */
 export type Material =
@@ -139,39 +137,4 @@ export function decodeBundle(bytes: Uint8Array): Bundle {
       (one) => one.signedTimestamp,
     ),
   };
-}
-
-/** UTF-8 JSON of a bundle over an in-toto statement, with a final newline. */
-export function encodeBundle(parts: {
-  readonly payload: Uint8Array;
-  readonly signature: Uint8Array;
-  /** Hint of a public key, or DER certificates with the signer's first. */
-  readonly material: { readonly hint: string } | { readonly certificates: readonly Uint8Array[] };
-  /** RFC 3161 answers, DER. */
-  readonly timestamps: readonly Uint8Array[];
-}): Uint8Array {
-  const { payload, signature, material, timestamps } = parts;
-  const shown =
-    'hint' in material
-      ? { publicKey: { hint: material.hint } }
-      : {
-          x509CertificateChain: {
-            certificates: material.certificates.map((der) => ({ rawBytes: toBase64(der) })),
-          },
-        };
-  const stamped = { rfc3161Timestamps: timestamps.map((der) => ({ signedTimestamp: toBase64(der) })) };
-  const bundle = {
-    mediaType: BUNDLE_MEDIA_TYPE,
-    verificationMaterial: {
-      ...shown,
-      tlogEntries: [],
-      ...(timestamps.length === 0 ? {} : { timestampVerificationData: stamped }),
-    },
-    dsseEnvelope: {
-      payload: toBase64(payload),
-      payloadType: IN_TOTO_TYPE,
-      signatures: [{ sig: toBase64(signature), keyid: '' }],
-    },
-  };
-  return utf8(`${JSON.stringify(bundle)}\n`);
 }

@@ -1,6 +1,6 @@
 /** OpenSSF Model Signing v1.0: signatures over the files of a model, and statements about the same model. */
 export { type BomOptions, type Material, type ModelFacts, toBom } from './bom.ts';
-export { decodeBundle, encodeBundle } from './bundle.ts';
+export { decodeBundle } from './bundle.ts';
 export { type Certificate, parseCertificates } from './certificate.ts';
 export { compareContent, type ContentReport, type FileChange } from './compare.ts';
 export { hashFiles } from './hash-files.ts';
@@ -11,6 +11,7 @@ export {
   type Resource,
   type Serialization,
   toPart,
+  toSorted,
   toSubjectDigest,
 } from './manifest.ts';
 export { type ModelFiles, openModelFiles } from './model-files.ts';
@@ -21,8 +22,6 @@ export { parseSignerCertificates, signStatement, type StatementSigner } from './
 export {
   decodeSignatureStatement,
   encodeSignatureStatement,
-  encodeStatement,
-  type Subject,
   toSubject,
 } from './statement.ts';
 export { type Trust, type VerifiedStatement, verifyStatement } from './verify-statement.ts';

@@ -1,7 +1,6 @@
 /** Signs statements about a model: the model signature itself, provenance, baselines; all as bundles of one form. */
 import { ModelSigningError } from '../core/errors.ts';
-import { toPae } from '../sign/index.ts';
-import { encodeBundle, IN_TOTO_TYPE } from './bundle.ts';
+import { encodeBundle, IN_TOTO_TYPE, toPae } from '../sign/index.ts';
 import { type Certificate, parseCertificates } from './certificate.ts';
 import { isSignature, parsePublicKey } from './keys.ts';
 import type { ModelSigner } from './ports.ts';

@@ -11,7 +11,8 @@ import {
   toPublicPem,
 } from '../../test/x509/certificates.ts';
 import { toBase64, utf8 } from '../core/bytes.ts';
-import { decodeBundle, encodeBundle } from './bundle.ts';
+import { encodeBundle } from '../sign/index.ts';
+import { decodeBundle } from './bundle.ts';
 import { openPemSigner, parsePublicKey } from './keys.ts';
 import { type ModelManifest, type Resource, toSorted } from './manifest.ts';
 import type { ModelSigner } from './ports.ts';

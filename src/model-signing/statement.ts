@@ -1,34 +1,11 @@
 /** in-toto statements (Statement v1): the one that a model signature is, and others about the same model. */
 import { z } from 'zod';
-import { type Json, toCanonicalJsonBytes } from '../core/canonical-json.ts';
 import { ModelSigningError } from '../core/errors.ts';
 import { MODEL_SIGNING_LIMITS } from '../core/limits/model-signing.ts';
+import { encodeStatement, STATEMENT_TYPE, type Subject } from '../sign/index.ts';
 import { assertManifest, type HashType, type ModelManifest, toSubjectDigest } from './manifest.ts';
 
-export const STATEMENT_TYPE = 'https://in-toto.io/Statement/v1';
 export const SIGNATURE_PREDICATE = 'https://model_signing/signature/v1.0';
-
-/** What a statement is about: a name for people, and the digest of the model's manifest. */
-export interface Subject {
-  readonly name: string;
-  /** SHA-256, hex. */
-  readonly digest: string;
-}
-
-/** Anything said about a model, as UTF-8 bytes to be signed. */
-export function encodeStatement(options: {
-  readonly subject: Subject;
-  readonly predicateType: string;
-  readonly predicate: Json;
-}): Uint8Array {
-  const { subject, predicateType, predicate } = options;
-  return toCanonicalJsonBytes({
-    _type: STATEMENT_TYPE,
-    subject: [{ name: subject.name, digest: { sha256: subject.digest } }],
-    predicateType,
-    predicate,
-  });
-}
 
 /** The subject of every statement about the model of a manifest. */
 export function toSubject({ modelName, resources }: ModelManifest): Subject {

@@ -1,8 +1,8 @@
 /** Verifies who signed a statement, before anything in it is looked at (OMS v1.0 section 8.2). */
 import { ModelSigningError } from '../core/errors.ts';
 import { sha256 } from '../core/hash.ts';
-import { parseTimestampResponse, toPae, verifyTimestamp } from '../sign/index.ts';
-import { type Bundle, decodeBundle, IN_TOTO_TYPE } from './bundle.ts';
+import { IN_TOTO_TYPE, parseTimestampResponse, toPae, verifyTimestamp } from '../sign/index.ts';
+import { type Bundle, decodeBundle } from './bundle.ts';
 import { type Certificate, parseCertificate, parseCertificates } from './certificate.ts';
 import { toName, verifyChain } from './chain.ts';
 import { isSignature, parsePublicKey, type SigningKey } from './keys.ts';

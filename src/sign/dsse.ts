@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { concatBytes, toBase64, utf8 } from '../core/bytes.ts';
 import { SignError } from '../core/errors.ts';
 import { SIGN_LIMITS } from '../core/limits/sign.ts';
+import { BUNDLE_MEDIA_TYPE } from './in-toto.ts';
 import { base64Field, parseDocument } from './json.ts';
 import { isP256Signature, parseP256PublicKey } from './p256.ts';
 import type { MessageSigner } from './ports.ts';
@@ -16,6 +17,7 @@ export interface DsseEnvelope {
 
 export interface VerifiedDsse {
   readonly payload: Uint8Array;
+  readonly payloadType: string;
   /** Hex SHA-256 of the SPKI of the key whose signature held. */
   readonly keyId: string;
 }
@@ -28,6 +30,14 @@ const envelopeSchema = z.object({
     .min(1)
     .max(SIGN_LIMITS.signaturesMax),
 });
+
+/** The file is an envelope, or a Sigstore bundle that holds one. */
+const fileSchema = z.union([
+  envelopeSchema,
+  z
+    .object({ mediaType: z.literal(BUNDLE_MEDIA_TYPE), dsseEnvelope: envelopeSchema })
+    .transform((bundle) => bundle.dsseEnvelope),
+]);
 
 /**
  * The bytes that are signed: "DSSEv1" SP len(type) SP type SP len(payload) SP payload; lengths in bytes, ASCII decimal.
@@ -63,30 +73,32 @@ export function encodeDsse(envelope: DsseEnvelope): Uint8Array {
 
 /**
  * Verifies an envelope and returns its payload; nothing of an unverified payload is ever returned.
- * @param options.envelope the file's bytes
+ * @param options.envelope the file's bytes: an envelope, or a Sigstore bundle of one
+ * @param options.payloadType what the document must be; one of several
  * @param options.publicKeyPem the one key that is believed (P-256 SPKI PEM)
  * @throws SignError SIGN_ENVELOPE_MALFORMED | SIGN_TYPE_MISMATCH | SIGN_OTHER_SIGNER | SIGN_SIGNATURE_INVALID |
  *   SIGN_KEY_INVALID
  */
 export function verifyDsse(options: {
   readonly envelope: Uint8Array;
-  readonly payloadType: string;
+  readonly payloadType: string | readonly string[];
   readonly publicKeyPem: string;
 }): VerifiedDsse {
+  const expected = [options.payloadType].flat();
   const publicKey = parseP256PublicKey(options.publicKeyPem);
-  const envelope = parseDocument(envelopeSchema, options.envelope, {
+  const envelope = parseDocument(fileSchema, options.envelope, {
     code: 'SIGN_ENVELOPE_MALFORMED',
     bytesMax: SIGN_LIMITS.envelopeBytesMax,
   });
-  if (envelope.payloadType !== options.payloadType) {
+  if (!expected.includes(envelope.payloadType)) {
     throw new SignError('SIGN_TYPE_MISMATCH', {
-      fields: { expected: options.payloadType, actual: envelope.payloadType },
+      fields: { expected: expected.join(', '), actual: envelope.payloadType },
     });
   }
   const pae = [toPaeHeader(envelope.payloadType, envelope.payload.length), envelope.payload];
   // keyid is an unauthenticated hint (DSSE protocol.md): it chooses the message of a refusal, never what is accepted.
   if (envelope.signatures.some((one) => isP256Signature(publicKey, pae, one.sig))) {
-    return { payload: envelope.payload, keyId: publicKey.keyId };
+    return { payload: envelope.payload, payloadType: envelope.payloadType, keyId: publicKey.keyId };
   }
   const claimsKey = envelope.signatures.some((one) => !one.keyid || one.keyid === publicKey.keyId);
   throw new SignError(claimsKey ? 'SIGN_SIGNATURE_INVALID' : 'SIGN_OTHER_SIGNER', {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { changeJson } from '../../test/changed-json.ts';
 import { codeOf } from '../../test/error-code.ts';
 import { baselineOf, openFiles, safetensors, signer, verifyFiles, withFlip } from '../../test/tamper/helpers.ts';
 import { big, files, mlp, plain, reorder, square } from '../../test/tamper/subjects.ts';
@@ -6,14 +7,20 @@ import { tinyExternal, tinyTensor } from '../../test/tiny-onnx.ts';
 import { toHex, utf8 } from '../core/bytes.ts';
 import { sha256 } from '../core/hash.ts';
 import { TAMPER_LIMITS } from '../core/limits/tamper.ts';
-import { createP256Pkcs8, encodeDsse, p256Signer, signDsse } from '../sign/index.ts';
+import { createP256Pkcs8, encodeDsse, IN_TOTO_TYPE, p256Signer, signDsse } from '../sign/index.ts';
 import { createBaseline, toBaseline } from './baseline.ts';
 import { BASELINE_PAYLOAD_TYPE, decodeBaseline, encodeBaseline } from './manifest.ts';
 
 describe('the baseline itself', () => {
+  interface Statement {
+    readonly subject: { name: string; digest: { sha256: string } }[];
+    readonly predicate: Record<string, unknown>;
+  }
+  const toEnvelope = (bundle: Uint8Array): { payload: string } =>
+    (JSON.parse(new TextDecoder().decode(bundle)) as { dsseEnvelope: { payload: string } }).dsseEnvelope;
   const payloadOf = (envelope: Uint8Array) => {
-    const { payload } = JSON.parse(new TextDecoder().decode(envelope)) as { payload: string };
-    return JSON.parse(Buffer.from(payload, 'base64').toString()) as Record<string, unknown>;
+    const statement = JSON.parse(Buffer.from(toEnvelope(envelope).payload, 'base64').toString()) as Statement;
+    return statement.predicate;
   };
   const signed = async (payload: Uint8Array, by = signer, payloadType = BASELINE_PAYLOAD_TYPE) =>
     encodeDsse(await signDsse({ payloadType, payload, signer: by }));
@@ -93,10 +100,10 @@ describe('the baseline itself', () => {
 
   it('is refused when it, its signature or its signer is another one', async () => {
     const envelope = await baselineOf(files);
-    const json = JSON.parse(new TextDecoder().decode(envelope)) as { payload: string; signatures: { sig: string }[] };
+    const json = toEnvelope(envelope);
     const payload = Buffer.from(json.payload, 'base64');
     payload[payload.indexOf('a.weight')] ^= 1;
-    const altered = utf8(JSON.stringify({ ...json, payload: payload.toString('base64') }));
+    const altered = changeJson(envelope, 'dsseEnvelope.payload', payload.toString('base64'));
     expect(codeOf(() => verifyFiles(altered, files))).toBe('SIGN_SIGNATURE_INVALID');
     const stranger = p256Signer(createP256Pkcs8());
     const foreign = await signed(new Uint8Array(Buffer.from(json.payload, 'base64')), stranger);
@@ -142,6 +149,28 @@ describe('the baseline itself', () => {
         title,
       ).toBe('TAMPER_BASELINE_MALFORMED');
     }
+  });
+
+  it('verifies as it was signed before it became a statement, an envelope of its own type', async () => {
+    const envelope = await signed(encodeBaseline(toBaseline({ model: openFiles(files) })));
+    expect(verifyFiles(envelope, files).verdict).toBe('unchanged');
+  });
+
+  it('is a statement about the digest that a model signature of the same files has', async () => {
+    const envelope = await baselineOf(files);
+    const statement = JSON.parse(Buffer.from(toEnvelope(envelope).payload, 'base64').toString()) as Statement;
+    expect(statement.subject).toEqual([
+      { name: Object.keys(files)[0], digest: { sha256: toHex(sha256(sha256(plain))) } },
+    ]);
+    const codeFor = async (path: string, value: unknown): Promise<string> => {
+      const payload = changeJson(utf8(JSON.stringify(statement)), path, value);
+      const changed = await signed(payload, signer, IN_TOTO_TYPE);
+      return codeOf(() => verifyFiles(changed, files));
+    };
+    expect(await codeFor('subject.0.digest.sha256', '0'.repeat(64))).toBe('TAMPER_BASELINE_MALFORMED');
+    expect(await codeFor('predicateType', 'https://model_signing/signature/v1.0')).toBe('TAMPER_BASELINE_MALFORMED');
+    expect(await codeFor('predicate.v', 2)).toBe('TAMPER_BASELINE_MALFORMED');
+    expect(await codeFor('subject.0.name', 'any')).toBe('no error');
   });
 
   it('is not made when it would be too large to be read again', () => {

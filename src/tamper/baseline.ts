@@ -3,21 +3,20 @@ import { createHash, type Hash } from 'node:crypto';
 import { toHex } from '../core/bytes.ts';
 import { type Progress, silentProgress } from '../core/ports.ts';
 import type { Model } from '../model/types.ts';
-import { encodeDsse, type MessageSigner, signDsse } from '../sign/index.ts';
+import type { MessageSigner } from '../sign/index.ts';
 import { toGraphDigest, toMetadataDigest } from './graph-digest.ts';
 import { createLeafBuffer, toLeafTable, toTableRoot } from './leaves.ts';
 import {
   type Baseline,
-  BASELINE_PAYLOAD_TYPE,
   type BaselineFile,
   type BaselineGraph,
   type BaselineTensor,
-  encodeBaseline,
   toFileRoot,
   toOwnSegments,
   toRawRoot,
 } from './manifest.ts';
 import { toSegments } from './segments.ts';
+import { signBaseline } from './statement.ts';
 
 export interface BaselineOptions {
   readonly model: Model;
@@ -120,14 +119,12 @@ export function toBaseline(options: BaselineOptions): Baseline {
 
 /**
  * Makes and signs the baseline of a model.
- * @returns the manifest, and the bytes of the DSSE file to keep
+ * @returns the manifest, and the bytes of the bundle to keep
  * @throws TamperError TAMPER_BASELINE_TOO_LARGE; FormatError | SourceError from the model's readers
  */
 export async function createBaseline(
   options: BaselineOptions & { readonly signer: MessageSigner },
 ): Promise<{ readonly baseline: Baseline; readonly envelope: Uint8Array }> {
   const baseline = toBaseline(options);
-  const payload = encodeBaseline(baseline);
-  const envelope = await signDsse({ payloadType: BASELINE_PAYLOAD_TYPE, payload, signer: options.signer });
-  return { baseline, envelope: encodeDsse(envelope) };
+  return { baseline, envelope: await signBaseline(baseline, options.signer) };
 }

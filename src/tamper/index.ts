@@ -6,6 +6,7 @@ export * from './diff/index.ts';
 export { type GraphDigest, type NodeRecord, toGraphDigest } from './graph-digest.ts';
 export { diffNodes, type NodeChange } from './graph-diff.ts';
 export { type Baseline, BASELINE_PAYLOAD_TYPE, decodeBaseline, encodeBaseline } from './manifest.ts';
+export { BASELINE_PREDICATE, decodeSignedBaseline, toSubjectDigest } from './statement.ts';
 export * from './verify.ts';
 export * from './scan/finding.ts';
 export { SCAN_RULES, type ScanRule, type ScanRuleId } from './scan/rules.ts';

@@ -96,8 +96,13 @@ export function toFileRoot(segments: readonly BaselineSegment[]): string {
  * @throws TamperError TAMPER_BASELINE_TOO_LARGE
  */
 export function encodeBaseline(baseline: Baseline): Uint8Array {
+  return assertManifestSize(toCanonicalJsonBytes(toBaselineJson(baseline)));
+}
+
+/** The manifest as JSON. */
+export function toBaselineJson(baseline: Baseline): Json {
   const own = toOwnSegments(baseline.tensors, baseline.files);
-  const json: Json = {
+  return {
     v: 1,
     kind: 'modelward-baseline',
     format: baseline.format,
@@ -132,7 +137,10 @@ export function encodeBaseline(baseline: Baseline): Uint8Array {
     metadata: [...baseline.metadata],
     ...(baseline.originalDigest === null ? {} : { originalDigest: baseline.originalDigest }),
   };
-  const bytes = toCanonicalJsonBytes(json);
+}
+
+/** @throws TamperError TAMPER_BASELINE_TOO_LARGE */
+export function assertManifestSize(bytes: Uint8Array): Uint8Array {
   if (bytes.length > TAMPER_LIMITS.manifestBytesMax) {
     throw new TamperError('TAMPER_BASELINE_TOO_LARGE', {
       fields: { sizeBytes: bytes.length, bytesMax: TAMPER_LIMITS.manifestBytesMax },
@@ -259,13 +267,21 @@ function toTensor(json: ManifestJson, index: number, own: BaselineSegment | unde
  * @throws TamperError TAMPER_BASELINE_MALFORMED; field `at` names the place
  */
 export function decodeBaseline(payload: Uint8Array): Baseline {
+  return checkBaseline(parseManifest(payload));
+}
+
+/** @throws TamperError TAMPER_BASELINE_MALFORMED */
+export function parseManifest(payload: Uint8Array): unknown {
   if (payload.length > TAMPER_LIMITS.manifestBytesMax) refuse('size');
-  let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
   } catch {
-    refuse('not JSON');
+    return refuse('not JSON');
   }
+}
+
+/** The baseline that a JSON value is, checked against itself. @throws TamperError TAMPER_BASELINE_MALFORMED */
+export function checkBaseline(value: unknown): Baseline {
   const parsed = manifestSchema.safeParse(value);
   if (!parsed.success) refuse(parsed.error.issues[0].path.map(String).join('.'));
   const json = parsed.data;

@@ -14,7 +14,8 @@ import {
 } from './compare-meaning.ts';
 import { compareTensors, type Renames, type TensorsByRoot, toTensorsByRoot } from './compare-tensors.ts';
 import { createLeafBuffer } from './leaves.ts';
-import { type Baseline, BASELINE_PAYLOAD_TYPE, decodeBaseline } from './manifest.ts';
+import type { Baseline } from './manifest.ts';
+import { BASELINE_TYPES, decodeSignedBaseline } from './statement.ts';
 
 /** What is verified: an opened model, or files that no longer open as one (with the code of the refusal). */
 export type Suspect =
@@ -218,8 +219,8 @@ function isComplete({ tensors, graph, metadata }: Analysed): boolean {
  *   SIGN_KEY_INVALID; TamperError TAMPER_BASELINE_MALFORMED | TAMPER_REFERENCE_MISMATCH; FormatError | SourceError
  */
 export function verifyBaseline(options: VerifyOptions): VerifyReport {
-  const { payload, keyId } = verifyDsse({ ...options, payloadType: BASELINE_PAYLOAD_TYPE });
-  const baseline = decodeBaseline(payload);
+  const { payload, payloadType, keyId } = verifyDsse({ ...options, payloadType: BASELINE_TYPES });
+  const baseline = decodeSignedBaseline(payload, payloadType);
   const reference = options.reference ?? null;
   if (reference !== null) assertReferenceSizes(baseline, reference.files);
   const max = options.changesMax ?? TAMPER_LIMITS.changesMax;

@@ -1,7 +1,10 @@
-/** Writes the signed baseline of a model as it is now. */
+/** Writes the signed baseline of a model as it is now, and the model signature about the same files. */
+import { basename } from 'node:path';
 import { toHex } from '../core/bytes.ts';
+import { SourceError } from '../core/errors.ts';
 import { sha256 } from '../core/hash.ts';
 import type { Progress } from '../core/ports.ts';
+import { encodeSignatureStatement, signStatement, SINGLE_FILE, toSorted } from '../model-signing/index.ts';
 import type { Model } from '../model/types.ts';
 import { type MessageSigner, ownerSigner } from '../sign/index.ts';
 import { createBaseline } from '../tamper/baseline.ts';
@@ -20,6 +23,8 @@ export interface BaselineModelOptions extends OpenAnyOptions {
 
 export interface BaselineResult {
   readonly baseline: { readonly path: string; readonly sha256: string };
+  /** The model signature of the same files (OMS v1.0), for those who have no modelward. */
+  readonly signature: { readonly path: string; readonly sha256: string };
   readonly rawRoot: string;
   readonly tensors: number;
   readonly leafIndex: number;
@@ -31,22 +36,29 @@ export async function writeBaseline(
   session: Session,
   options: BaselineModelOptions,
 ): Promise<BaselineResult> {
-  assertNoInput([options.out], [options.path]);
+  const signaturePath = options.out.replace(/(\.json)?$/, '.sig');
+  assertNoInput([options.out, signaturePath], [options.path]);
+  if (!options.force && services.storage.exists(signaturePath)) {
+    throw new SourceError('WRITE_EXISTS', { fields: { file: basename(signaturePath) } });
+  }
   const { storage, progress } = services;
   const recorder = session.recorder;
   const { model, name } = await openAnyModel(services, () => session.recorder, options);
   try {
     const signer = ownerSigner(session.owner);
     const { baseline, envelope, originalDigest } = await describeModel({ model, signer, progress });
+    const signature = await signFiles(baseline, signer);
     makeParent(storage, options.out);
     writeBytes(storage, { path: options.out, mode: 0o644, bytes: envelope, replace: options.force });
+    writeBytes(storage, { path: signaturePath, mode: 0o644, bytes: signature, replace: options.force });
     const digest = toHex(sha256(envelope));
-    const digests = { model: originalDigest, baseline: digest };
+    const digests = { model: originalDigest, baseline: digest, signature: toHex(sha256(signature)) };
     const receipt = await recorder.record([
       { type: 'baseline', actor: recorder.actor, subject: name, digests, detail: {} },
     ]);
     return {
       baseline: { path: options.out, sha256: digest },
+      signature: { path: signaturePath, sha256: digests.signature },
       rawRoot: baseline.rawRoot,
       tensors: baseline.tensors.length,
       leafIndex: receipt.firstIndex,
@@ -54,6 +66,15 @@ export async function writeBaseline(
   } finally {
     model.close();
   }
+}
+
+/** The model signature over the digests that the baseline has already: no byte is read again. */
+function signFiles({ files }: Baseline, signer: MessageSigner): Promise<Uint8Array> {
+  const isOne = files.length === 1;
+  const resources = toSorted(files.map(({ name, sha256: digest }) => ({ name: isOne ? SINGLE_FILE : name, digest })));
+  const serialization = { hashType: 'sha256', shardBytes: null, allowSymlinks: false, ignorePaths: [] } as const;
+  const payload = encodeSignatureStatement({ modelName: files[0].name, resources, serialization });
+  return signStatement(payload, { signer, certificates: [], stamp: null });
 }
 
 /**

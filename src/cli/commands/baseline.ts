@@ -16,7 +16,7 @@ interface BaselineFlags extends OpenFlags {
 export function defineBaseline(command: Command, host: CommandHost): void {
   command
     .description(
-      'Writes a signed manifest: the graph, and every stored byte in 64 KiB leaves. From it alone, verify names tensor, rows and leaf of a change, and the bit where exactly one changed.',
+      'Writes a signed manifest: the graph, and every stored byte in 64 KiB leaves. From it alone, verify names tensor, rows and leaf of a change, and the bit where exactly one changed. Beside it lies a model signature of the same files (.sig), which verify-signature and other tools of OpenSSF Model Signing check.',
     )
     .argument('<model>', 'model, plain or sealed')
     .option('-o, --out <file>', 'where to write (default: MODEL.baseline.json in the current folder)')
@@ -35,6 +35,7 @@ export function defineBaseline(command: Command, host: CommandHost): void {
       toPairs(
         [
           ['baseline', result.baseline.path],
+          ['signature', result.signature.path],
           ['tensors', String(result.tensors)],
           ['raw root', result.rawRoot],
           ['ledger', `entry ${result.leafIndex}`],
