@@ -11,7 +11,7 @@ import { seededRandom } from './fakes/seal-kit.ts';
 import { hasProgram } from './shared-data.ts';
 
 export const hasSwtpm = hasProgram('swtpm', ['--version']) && hasProgram('tpm2_getrandom', ['--version']);
-export const hasSwtpmSetup = hasSwtpm && hasProgram('swtpm_setup', ['--version']);
+export const hasSwtpmSetup = hasSwtpm && hasProgram('swtpm_setup', ['--help']);
 export const SWTPM_NEEDED = 'swtpm, swtpm-tools and tpm2-tools';
 
 export interface TestTpm {
