@@ -109,7 +109,9 @@ describe('on samples', () => {
 
   test.each(RUNS)('%s ends with %i', (line, exit) => {
     expect(examples).toContain(line);
-    if (line === 'modelward baseline model.onnx') rmSync(at('model.baseline.json'), { force: true });
+    if (line === 'modelward baseline model.onnx') {
+      for (const name of ['model.baseline.json', 'model.baseline.sig']) rmSync(at(name), { force: true });
+    }
     if (STAMPED.test(line)) run('modelward stamp signature model.onnx --licence "(c) Acme" --no-measure');
     const { status, stdout, stderr } = run(line);
     expect({ status, stderr: status === exit ? '' : stderr }).toEqual({ status: exit, stderr: '' });
