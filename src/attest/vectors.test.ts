@@ -1,4 +1,5 @@
 /** Evidence of real hardware, each judged at its own time: authentic all, and refused by policy where it should be. */
+import { verify as verifySignature } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { codeOf } from '../../test/error-code.ts';
@@ -6,11 +7,19 @@ import { flip } from '../../test/fakes/attest/x509.ts';
 import { describeWithShared, sharedData } from '../../test/shared-data.ts';
 import { utf8 } from '../core/bytes.ts';
 import type { AttestationClaims } from './claims.ts';
+import { readPckPlatform } from './dcap/pck.ts';
+import { readDcapQuote } from './dcap/quote.ts';
+import { parseQeIdentity, parseTcbInfo } from './dcap/signed-documents.ts';
+import { judgeTcb } from './dcap/tcb.ts';
 import { readCollateral } from './evidence/collateral-file.ts';
 import { describeEvidence } from './evidence/describe.ts';
+import { findPcsAnswer } from './evidence/pcs-answers.ts';
 import { readEvidence } from './evidence/read.ts';
 import { POLICY_TYPE, readPolicy } from './policy/schema.ts';
 import { validateClaims } from './policy/validate.ts';
+import { pinnedSnpTrust } from './snp/pinned.ts';
+import { readPemChain } from './x509/certificate.ts';
+import { verifyChain } from './x509/chain.ts';
 import { verifyEvidence, verifyEvidenceWithoutCollateral } from './verify.ts';
 
 const read = (...parts: readonly string[]) => new Uint8Array(readFileSync(sharedData('attestation', ...parts)));
@@ -212,10 +221,33 @@ describeWithShared('real evidence', () => {
     }
   });
 
-  test('every pinned authority of AMD is the one that its key service hands out', async () => {
-    const { pinnedSnpTrust } = await import('./snp/pinned.ts');
-    const { readPemChain } = await import('./x509/certificate.ts');
-    const { verifyChain } = await import('./x509/chain.ts');
+  /** Answers of Intel's service at other times; the lists and the signer's certificate of their time are not all at hand. */
+  test.each<[string, string, string]>([
+    ['go-tdx-guest/quote_v5_sample.dat', 'sample_tcbinfo_response_v5', 'UpToDate'],
+    ['trustee/tdx_quote_4.dat', 'sample_tcbInfo_response', 'UpToDate'],
+    // Microcode 4 of a processor whose lowest level asks for 5.
+    ['go-tdx-guest/tdx_prod_quote_SPR_E4.dat', 'sample_tcbInfo_response', 'ATTEST_TCB_LEVEL_MISSING'],
+    ['trustee/tdx_quote_5.dat', 'sample_tcbInfo_response', 'ATTEST_FMSPC_MISMATCH'],
+  ])('%s: judged by %s, which Intel signed: %s', (quoteName, answerName, expected) => {
+    const readText = (name: string) => Buffer.from(read('dcap', 'go-tdx-guest', name)).toString('utf8');
+    const [tcb, qe] = [findPcsAnswer(readText(answerName)), findPcsAnswer(readText('sample_qeIdentity_response'))];
+    const collateral = readCollateral([read('dcap', 'dcap-qvl', 'tdx_quote_collateral.json')]).dcap;
+    if (tcb === undefined || qe === undefined || collateral === null) throw new TypeError('the answers are there');
+    const [signer] = readPemChain(collateral.tcbInfo.chainPem);
+    for (const { text, signature } of [tcb, qe]) {
+      expect(
+        verifySignature('sha256', utf8(text), { key: signer.publicKey, dsaEncoding: 'ieee-p1363' }, signature),
+      ).toBe(true);
+    }
+    const quote = readDcapQuote(read('dcap', quoteName));
+    const platform = readPckPlatform(readPemChain(quote.pckChainPem ?? '')[0]);
+    const [tcbInfo, qeIdentity] = [parseTcbInfo(tcb.text), parseQeIdentity(qe.text)];
+    const judge = () => judgeTcb({ body: quote.body, platform, qeSvn: quote.qeReport.isvSvn, tcbInfo, qeIdentity });
+    const code = codeOf(judge);
+    expect(code === 'no error' ? judge().status : code).toBe(expected);
+  });
+
+  test('every pinned authority of AMD is the one that its key service hands out', () => {
     for (const { product, ark, authorities } of pinnedSnpTrust()) {
       const name = product.toLowerCase();
       const files = [
