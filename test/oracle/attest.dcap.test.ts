@@ -37,7 +37,7 @@ function createDraws(seed: number): () => number {
  * time or form; and it passes over a certificate whose PEM text is damaged when the rest still makes a chain.
  */
 function findReason({ name, subject }: Mutation): string | undefined {
-  if (/Crl at/.test(name)) return 'revocation list';
+  if (name.includes('Crl at')) return 'revocation list';
   const at = Number(/^quote at (\d+)/.exec(name)?.[1] ?? -1);
   return at >= Buffer.from(subject.quote).indexOf('-----BEGIN') && at >= 0 ? 'PEM text' : undefined;
 }

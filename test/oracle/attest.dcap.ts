@@ -35,7 +35,7 @@ export function judgeByOracle({ quote, collateral, nowMs, root }: Subject): Judg
     qe_identity_signature: toHex(collateral.qeIdentity.signature),
   };
   try {
-    const report = verifier.verify(Buffer.from(quote), file as never, Math.floor(nowMs / 1000));
+    const report = verifier.verify(Buffer.from(quote), file, Math.floor(nowMs / 1000));
     return { isAccepted: true, detail: report.status };
   } catch (error) {
     return { isAccepted: false, detail: error instanceof Error ? error.message : String(error) };
