@@ -40,7 +40,13 @@ export interface ComposeOptions {
   readonly home: string;
   readonly progress: Progress;
   readonly cleanups: Cleanups;
+  /** Asks for the passphrase or PIN of a key; where it is absent nobody can be asked. The caller wipes the answer. */
+  readonly askPassphrase?: AskPassphrase;
 }
+
+type AskPassphrase = (request: { readonly isNew: boolean }) => Promise<Uint8Array>;
+
+const askNobody: AskPassphrase = () => Promise.reject(new CliError('CLI_NO_TERMINAL'));
 
 /** `$MODELWARD_HOME`, else the user's state folder as the platform has it. */
 export function toDefaultHome(env: Readonly<Record<string, string | undefined>>, platform: string): string {
@@ -50,7 +56,8 @@ export function toDefaultHome(env: Readonly<Record<string, string | undefined>>,
   return join(env.XDG_STATE_HOME ?? join(homedir(), '.local', 'state'), 'modelward');
 }
 
-export function composeServices({ home: root, progress, cleanups }: ComposeOptions): Services {
+export function composeServices(options: ComposeOptions): Services {
+  const { home: root, progress, cleanups, askPassphrase = askNobody } = options;
   const home = toHome(root);
   return {
     storage: nodeStorage,
@@ -65,7 +72,7 @@ export function composeServices({ home: root, progress, cleanups }: ComposeOptio
     openSvgRenderer: async () => (await import('../adapters/svg/index.ts')).openSvgRenderer(),
     openProfiler: async () => (await import('../adapters/runtime/index.ts')).openProfiler(),
     openOptimizer: async () => (await import('../adapters/runtime/index.ts')).openOptimizer(),
-    openKeys: (options) => openKeys(home, options),
+    openKeys: (asked) => openKeys({ home, askPassphrase }, asked),
     openTsa: httpTimestampAuthority,
     openEndpoint: async (options) => (await import('../adapters/endpoint/index.ts')).openEndpoint(options),
     openSealedRunner: () => lazyChildRunner,
@@ -137,29 +144,42 @@ export async function openFleetQueue(options: OpenQueueOptions): Promise<{ queue
   return { queue, server: toServerName(address) };
 }
 
+interface KeyHolder {
+  readonly home: Home;
+  readonly askPassphrase: AskPassphrase;
+}
+
 /** Opens the key that the URI names, or the home's own, behind the log of its uses. */
-async function openKeys(home: Home, options: OpenKeysOptions): Promise<OpenedKeys> {
-  const [{ assertKeyApart, openKeyProvider, openProviderFiles }, { parseKeyUri }, { withKeyLog }] = await Promise.all([
+async function openKeys({ home, askPassphrase }: KeyHolder, options: OpenKeysOptions): Promise<OpenedKeys> {
+  const [kms, { parseKeyUri }, { withKeyLog }] = await Promise.all([
     import('../adapters/kms/index.ts'),
     import('../seal/index.ts'),
     import('../workflows/logged-key.ts'),
   ]);
   const uri = parseKeyUri(options.uri ?? `local:${join(home.keysFolder, 'model.kek.json')}`);
-  if (options.apartFrom !== null && 'path' in uri) assertKeyApart(uri.path, options.apartFrom);
+  const { apartFrom } = options;
+  const apart = apartFrom === null ? [] : kms.toSecretPaths(uri).map((path) => kms.assertKeyApart(path, apartFrom));
   const ports = {
     clock: systemClock,
     random: systemRandom,
     pause: systemPause,
-    files: openProviderFiles(homedir()),
+    files: kms.openProviderFiles(homedir()),
     env: process.env,
-    askPassphrase: () => Promise.reject(new CliError('CLI_NO_TERMINAL')),
+    askPassphrase,
     openTpm: async (address: string | null) => (await import('../adapters/tpm/index.ts')).openTpm(address),
   };
-  const { provider, keyRef, standing } = await openKeyProvider({ uri, ports, create: options.create });
+  const { provider, keyRef, standing } = await kms.openKeyProvider({ uri, ports, create: options.create });
   return {
     provider: withKeyLog({ provider, keyRef, ledger: options.ledger, actor: options.actor, random: systemRandom }),
     scheme: uri.scheme,
     keyRef,
-    note: standing,
+    note: toNote(standing, { scheme: uri.scheme, isSameVolume: apart.some(({ isSameVolume }) => isSameVolume) }),
   };
+}
+
+/** That a local key is on this machine says more than on which volume. */
+function toNote(standing: string | null, at: { scheme: string; isSameVolume: boolean }): string | null {
+  if (!at.isSameVolume || at.scheme === 'local') return standing;
+  const volume = 'what opens it lies on the same volume as the sealed file';
+  return standing === null ? volume : `${standing}; ${volume}`;
 }

@@ -11,6 +11,7 @@ export interface GlobalOptions {
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly home?: string;
+  readonly keyPassphraseFile?: string;
 }
 
 export interface CliContext {

@@ -7,6 +7,7 @@ import type { CommandHost, GlobalOptions } from './context.ts';
 import { createProgram } from './program.ts';
 import { createCleanups, installInterrupt } from './ui/interrupt.ts';
 import { createProcessUi, createSecretTerminal, writeStdout } from './ui/process-ui.ts';
+import { askSecret, readSecretFile } from './ui/secret.ts';
 import type { Ui } from './ui/ui.ts';
 import { configureForUi, toUsageError } from './ui/usage.ts';
 
@@ -25,10 +26,20 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
     open(options: GlobalOptions) {
       ui = createProcessUi({ process, clock, isJson: options.json === true, isQuiet: options.quiet === true });
       const home = resolve(options.home ?? toDefaultHome(process.env, process.platform));
+      const terminal = createSecretTerminal(process);
       return {
         ui,
-        services: composeServices({ home, progress: ui.progress, cleanups }),
-        terminal: createSecretTerminal(process),
+        services: composeServices({
+          home,
+          progress: ui.progress,
+          cleanups,
+          askPassphrase: async ({ isNew }) => {
+            const path = options.keyPassphraseFile;
+            if (path !== undefined) return readSecretFile(resolve(path));
+            return askSecret({ terminal, prompt: 'Passphrase or PIN of the key', isNew });
+          },
+        }),
+        terminal,
         toAbsolute: (path) => resolve(path),
         onStop: (stop) => {
           cleanups.stopBy(stop);

@@ -213,6 +213,7 @@ export function createProgram(host: CommandHost, version: string): Command {
       '--home <dir>',
       'folder of owner, keys, claims and ledger (default: $MODELWARD_HOME, else the state folder)',
     )
+    .option('--key-passphrase-file <file>', 'passphrase or PIN of a key, from a file that only you can read')
     .configureHelp({ subcommandTerm: (command) => command.name() })
     .addHelpText('after', EXIT_CODES);
   addCommands(program, COMMANDS, host);

@@ -2,4 +2,4 @@
 export type { OpenedProvider, OpenProvider, OpenProviderOptions, ProviderPorts } from './provider.ts';
 export { openProviderFiles, type ProviderFiles } from './provider-files.ts';
 export { openKeyProvider } from './registry.ts';
-export { assertKeyApart } from './separation.ts';
+export { assertKeyApart, toSecretPaths } from './separation.ts';
