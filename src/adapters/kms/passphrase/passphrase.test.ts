@@ -59,13 +59,12 @@ describe('passphrase key', () => {
   test('the passphrase is asked for once, however many calls wait, and is wiped; close forgets what was derived', async () => {
     const options = freshOptions();
     const key = await create(options);
-    expect(options.given.map(({ isNew }) => isNew)).toEqual([true]);
     const wrapped = await Promise.all([1, 2, 3].map(() => key.wrapKey({ dek, context })));
     await key.unwrapKey({ wrapped: wrapped[0], context });
-    expect(options.given.map(({ isNew }) => isNew)).toEqual([true, false]);
+    expect(options.given.map(({ isNew }) => isNew)).toEqual([true]);
     await key.close();
-    await key.unwrapKey({ wrapped: wrapped[1], context });
-    expect(options.given).toHaveLength(3);
+    await Promise.all(wrapped.map((each) => key.unwrapKey({ wrapped: each, context })));
+    expect(options.given.map(({ isNew }) => isNew)).toEqual([true, false]);
     for (const { bytes } of options.given) expect(bytes.every((byte) => byte === 0)).toBe(true);
     await key.close();
   });

@@ -47,19 +47,25 @@ export async function createPassphraseKey(
   const salt = new Uint8Array(SALT_BYTES);
   random.fill(salt);
   const blank: PassphraseRing = { keyId: toHex(id), kdf: { name: 'scrypt', logN, r: 8, p: 1, salt }, versions: [] };
+  const key = await askNew(options, blank.kdf);
+  try {
+    const first = makeVersion(blank, 1, { key, options });
+    createPrivateFile(options.path, encodePassphraseFile({ ...blank, versions: [first] }));
+  } catch (error) {
+    zeroize(key);
+    throw error;
+  }
+  return openHolding(options, holdKey(options, { of: toKdfText(blank.kdf), key: Promise.resolve(key) }));
+}
+
+async function askNew(options: PassphraseKeyOptions, kdf: Kdf): Promise<Uint8Array> {
   const passphrase = await options.askPassphrase({ isNew: true });
-  let key: Uint8Array | undefined;
   try {
     assertLongPassphrase(passphrase);
-    key = await derivePassphraseKey(passphrase, blank.kdf);
-    createPrivateFile(
-      options.path,
-      encodePassphraseFile({ ...blank, versions: [makeVersion(blank, 1, { key, options })] }),
-    );
+    return await derivePassphraseKey(passphrase, kdf);
   } finally {
-    zeroize(passphrase, ...(key === undefined ? [] : [key]));
+    zeroize(passphrase);
   }
-  return openPassphraseKey(options);
 }
 
 /**
@@ -68,9 +74,12 @@ export async function createPassphraseKey(
  * @throws SealError KEY_STORE_MISSING | KEY_STORE_UNSAFE | KEY_STORE_INVALID
  */
 export function openPassphraseKey(options: PassphraseKeyOptions): PassphraseKey {
+  readPassphraseKeyId(options.path);
+  return openHolding(options, holdKey(options));
+}
+
+function openHolding(options: PassphraseKeyOptions, held: HeldKey): PassphraseKey {
   const read = (): PassphraseRing => withPrivateFile(options.path, parsePassphraseFile);
-  read();
-  const held = holdKey(options);
   return openKeyring<PassphraseRing>({
     type: TYPE,
     standing: PASSPHRASE_STANDING,
@@ -100,9 +109,19 @@ interface HeldKey {
   readonly wipe: () => Promise<void>;
 }
 
+interface KnownKey {
+  /** Salt and cost, as {@link toKdfText} writes them. */
+  readonly of: string;
+  readonly key: Promise<Uint8Array>;
+}
+
+function toKdfText({ logN, p, salt }: Kdf): string {
+  return `${logN} ${p} ${toBase64(salt)}`;
+}
+
 /** Asks and derives once per salt and cost, however many calls wait for it, and again after `wipe` or a failure. */
-function holdKey({ askPassphrase }: PassphraseKeyOptions): HeldKey {
-  let held: { readonly of: string; readonly key: Promise<Uint8Array> } | undefined;
+function holdKey({ askPassphrase }: PassphraseKeyOptions, known?: KnownKey): HeldKey {
+  let held = known;
   const wipe = async (): Promise<void> => {
     const last = held;
     held = undefined;
@@ -121,7 +140,7 @@ function holdKey({ askPassphrase }: PassphraseKeyOptions): HeldKey {
   return {
     wipe,
     get: async (kdf) => {
-      const of = `${kdf.logN} ${kdf.p} ${toBase64(kdf.salt)}`;
+      const of = toKdfText(kdf);
       if (held?.of !== of) {
         await wipe();
         held ??= { of, key: ask(kdf) };
