@@ -1,5 +1,4 @@
 /** Writes the signed baseline of a model as it is now, and the model signature about the same files. */
-import { basename } from 'node:path';
 import { toHex } from '../core/bytes.ts';
 import { SourceError } from '../core/errors.ts';
 import { sha256 } from '../core/hash.ts';
@@ -38,9 +37,9 @@ export async function writeBaseline(
 ): Promise<BaselineResult> {
   const signaturePath = options.out.replace(/(\.json)?$/, '.sig');
   assertNoInput([options.out, signaturePath], [options.path]);
-  if (!options.force && services.storage.exists(signaturePath)) {
-    throw new SourceError('WRITE_EXISTS', { fields: { file: basename(signaturePath) } });
-  }
+  // Both or none: the second is not found to be there after the first was written.
+  const taken = [options.out, signaturePath].find((path) => !options.force && services.storage.exists(path));
+  if (taken !== undefined) throw new SourceError('WRITE_EXISTS', { fields: { file: taken } });
   const { storage, progress } = services;
   const recorder = session.recorder;
   const { model, name } = await openAnyModel(services, () => session.recorder, options);
