@@ -17,7 +17,7 @@ interface CommonClaims {
   /** Answer to a challenge, where the technology has a field of its own for it; else the report data. */
   readonly nonceHex: string;
   readonly isDebug: boolean;
-  /** Every certificate on the way was looked up in a current revocation list. */
+  /** Every certificate on the way that its vendor can revoke was looked up in a current revocation list. */
   readonly isRevocationChecked: boolean;
   /** SHA-256 of the certificate of the root. */
   readonly rootFingerprintHex: string;

@@ -19,7 +19,7 @@ export interface SnpEvidence {
   readonly report: Uint8Array;
   /** DER: the VCEK or VLEK, and what else came along; authorities and roots among them are not needed. */
   readonly certificates: readonly Uint8Array[];
-  /** DER of AMD's revocation lists; optional. */
+  /** DER of AMD's revocation lists, one for each product, signed by its ARK; optional. */
   readonly crls: readonly Uint8Array[];
 }
 
@@ -40,7 +40,7 @@ export function verifySnp(evidence: SnpEvidence, options: VerifySnpOptions): Snp
   const report = readSnpReport(evidence.report);
   const { key, issuer, product, root } = findKey(evidence.certificates.map(readCertificate), trust);
   const crls = evidence.crls.map(readCrl);
-  const chain = verifyChain({ chain: [key, issuer], roots: [root], nowMs, crls });
+  const chain = verifyChain({ chain: [key, issuer], roots: [root], nowMs, crls, isSignerListed: false });
   const stated = readSnpKeyCertificate(key, product);
   assertProduct(report, stated, product);
   assertSigningKey(report, stated, issuer);

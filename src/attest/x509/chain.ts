@@ -12,13 +12,15 @@ export interface ChainOptions {
   readonly nowMs: number;
   /** Lists of the issuers in the chain; each issuer without one leaves its certificates unchecked. */
   readonly crls?: readonly Crl[];
+  /** False where the issuer of signers publishes no list, as AMD's keys have no serial numbers: then authorities alone count. */
+  readonly isSignerListed?: boolean;
 }
 
 export interface VerifiedChain {
   readonly root: Certificate;
   /** Earliest end of validity of all certificates in it. */
   readonly notAfterMs: number;
-  /** Every certificate below the root was looked up in a current list of its issuer. */
+  /** Every certificate below the root that can be listed was looked up in a current list of its issuer. */
   readonly isRevocationChecked: boolean;
 }
 
@@ -34,7 +36,7 @@ const UNDERSTOOD: ReadonlySet<string> = new Set([
  * @throws AttestError ATTEST_ROOT_UNTRUSTED | ATTEST_CHAIN_BROKEN | ATTEST_CERTIFICATE_ROLE |
  *   ATTEST_CERTIFICATE_EXPIRED | ATTEST_CERTIFICATE_EARLY | ATTEST_CERTIFICATE_REVOKED | ATTEST_CRL_*
  */
-export function verifyChain({ chain, roots, nowMs, crls = [] }: ChainOptions): VerifiedChain {
+export function verifyChain({ chain, roots, nowMs, crls = [], isSignerListed = true }: ChainOptions): VerifiedChain {
   const path = toRootedPath(chain, roots);
   const root = path[path.length - 1];
   for (const [depth, certificate] of path.entries()) {
@@ -46,7 +48,7 @@ export function verifyChain({ chain, roots, nowMs, crls = [] }: ChainOptions): V
     const issuer = path[depth + 1];
     assertIssuedBy(certificate, issuer);
     const own = crls.filter((crl) => Buffer.compare(crl.issuer, issuer.subject) === 0);
-    if (own.length === 0) isRevocationChecked = false;
+    if (own.length === 0 && (depth > 0 || isSignerListed)) isRevocationChecked = false;
     for (const crl of own) {
       verifyCrl(crl, issuer, nowMs);
       if (crl.revoked.has(certificate.serialHex)) refuse('ATTEST_CERTIFICATE_REVOKED', certificate);
