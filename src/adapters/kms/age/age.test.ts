@@ -170,7 +170,7 @@ describe('bech32', () => {
 });
 
 describeWithProgram('age CLI', 'age', ['--version'], () => {
-  test('`age -d` gives the data key of what we wrapped, and refuses another identity', async () => {
+  test('age -d gives the data key of what we wrapped, and refuses another identity', async () => {
     const { identityPath, recipient } = makeIdentity();
     const { wrapped } = await open({ recipient }).wrapKey({ dek, context });
     const plain = execFileSync('age', ['-d', '-i', identityPath], { input: wrapped });
@@ -179,7 +179,7 @@ describeWithProgram('age CLI', 'age', ['--version'], () => {
     expect(stranger.status).not.toBe(0);
   });
 
-  test('what age-keygen and `age -a` write, we read', () => {
+  test('what age-keygen and age -a write, we read', () => {
     const identityPath = join(work, 'keygen.txt');
     execFileSync('age-keygen', ['-o', identityPath], { stdio: 'ignore' });
     const recipient = execFileSync('age-keygen', ['-y', identityPath]).toString().trim();
