@@ -101,6 +101,10 @@ function exchange(open: () => ClientRequest, body: Uint8Array | undefined, at: A
       fail(new SealError('KEY_PROVIDER_UNAVAILABLE', { fields: { host, timeoutMs } }));
     }, timeoutMs);
     outgoing.on('error', fail);
+    outgoing.on('socket', (socket) => {
+      socket.on('data', wipe);
+      outgoing.once('close', () => socket.off('data', wipe));
+    });
     outgoing.on('response', (response) => {
       readReply(response, host).then((reply) => {
         clearTimeout(timer);
@@ -111,6 +115,11 @@ function exchange(open: () => ClientRequest, body: Uint8Array | undefined, at: A
   }).finally(() => {
     if (body !== undefined) zeroize(body);
   });
+}
+
+/** What came in was copied by the parser, which listens before this does: without it each reply would stay in memory. */
+function wipe(received: Uint8Array): void {
+  zeroize(received);
 }
 
 async function readReply(response: IncomingMessage, host: string): Promise<ServiceReply> {

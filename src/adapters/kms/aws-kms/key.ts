@@ -5,7 +5,7 @@ import { SealError } from '../../../core/errors.ts';
 import { SEAL_LIMITS } from '../../../core/limits/seal.ts';
 import type { KeyVersionState } from '../../../seal/ports.ts';
 import type { AwsClient } from './client.ts';
-import type { AwsVersion } from './names.ts';
+import { type AwsVersion, findAwsName } from './names.ts';
 
 export interface AwsKey extends AwsVersion {
   readonly arn: string;
@@ -21,7 +21,7 @@ const unixSeconds = z.number().min(0).max(8e9);
 
 const describeReply = z.object({
   KeyMetadata: z.object({
-    Arn: z.string().max(2048),
+    Arn: z.string().refine((arn) => findAwsName(arn)?.kind === 'key'),
     KeyId: z.string().regex(/^[0-9a-z-]{1,64}$/),
     KeyState: z.string().max(64),
     KeyUsage: z.string().max(64),
