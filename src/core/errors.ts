@@ -1,10 +1,12 @@
 /** The one error class family: a code from a closed union, evidence as fields, the cause kept. */
 import { alignErrors } from './errors/align.ts';
 import { attestErrors } from './errors/attest.ts';
+import { brokerErrors } from './errors/broker.ts';
 import { cliErrors } from './errors/cli.ts';
 import { formatsErrors } from './errors/formats.ts';
 import { labErrors } from './errors/lab.ts';
 import { ledgerErrors } from './errors/ledger.ts';
+import { licenseErrors } from './errors/license.ts';
 import { omsErrors } from './errors/oms.ts';
 import { queueErrors } from './errors/queue.ts';
 import { remoteErrors } from './errors/remote.ts';
@@ -34,6 +36,8 @@ export const ERRORS = {
   ...tpmErrors,
   ...ledgerErrors,
   ...attestErrors,
+  ...licenseErrors,
+  ...brokerErrors,
   ...labErrors,
   ...runtimeErrors,
   ...queueErrors,
@@ -86,6 +90,8 @@ export class TamperError extends ModelwardError {}
 export class SealError extends ModelwardError {}
 export class AttestError extends ModelwardError {}
 export class TpmError extends ModelwardError {}
+export class LicenseError extends ModelwardError {}
+export class BrokerError extends ModelwardError {}
 export class LabError extends ModelwardError {}
 export class LedgerError extends ModelwardError {}
 export class RuntimeError extends ModelwardError {}

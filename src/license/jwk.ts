@@ -1,0 +1,34 @@
+/** P-256 public keys as JWK, and their thumbprints (RFC 7517, RFC 7638). */
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { z } from 'zod';
+import { utf8 } from '../core/bytes.ts';
+import { LicenseError } from '../core/errors.ts';
+import { sha256 } from '../core/hash.ts';
+import { toBase64Url } from './base64url.ts';
+
+/** Coordinates are 32 bytes, big-endian, base64url without padding. */
+export type EcPublicJwk = Readonly<{ kty: 'EC'; crv: 'P-256'; x: string; y: string }>;
+
+const coordinate = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
+
+/** Exactly these members: a private part has no place in a public key. */
+export const jwkShape = z.strictObject({ kty: z.literal('EC'), crv: z.literal('P-256'), x: coordinate, y: coordinate });
+
+/** base64url of SHA-256 over the members in lexical order. */
+export function toThumbprint({ crv, kty, x, y }: EcPublicJwk): string {
+  return toBase64Url(sha256(utf8(JSON.stringify({ crv, kty, x, y }))));
+}
+
+/** @throws LicenseError LICENSE_KEY_REFUSED for a point that is not on the curve */
+export function toPublicKey(jwk: EcPublicJwk): KeyObject {
+  try {
+    return createPublicKey({ key: { ...jwk }, format: 'jwk' });
+  } catch (cause) {
+    throw new LicenseError('LICENSE_KEY_REFUSED', { cause });
+  }
+}
+
+export function toJwk(key: KeyObject): EcPublicJwk {
+  const { x = '', y = '' } = key.export({ format: 'jwk' });
+  return { kty: 'EC', crv: 'P-256', x, y };
+}
