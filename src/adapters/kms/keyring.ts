@@ -62,6 +62,7 @@ export function openKeyring<R extends Ring<RingVersion>>(
     rotate: async () => {
       const ring = options.read();
       const next = await options.makeVersion(ring, toCurrent(ring).version + 1);
+      assertUnchanged(ring, options.read());
       options.replace({ ...ring, versions: [...ring.versions, next] });
       return String(next.version);
     },
@@ -105,6 +106,15 @@ async function unwrap<R extends Ring<RingVersion>>(
   const dek = await withKek(options, { ring, version }, (kek) => findUnder(kek, key.wrapped, aad));
   if (dek === undefined) throw new SealError('KEY_REFUSED', { fields });
   return dek;
+}
+
+/** Making a version takes a while; who rotated or disabled in that time must not be overwritten. */
+function assertUnchanged(before: Ring<RingVersion>, now: Ring<RingVersion>): void {
+  const toText = ({ keyId, versions }: Ring<RingVersion>): string =>
+    [keyId, ...versions.map(({ version, createdAt }) => `${version} ${createdAt}`)].join();
+  if (toText(before) === toText(now)) return;
+  const message = 'The key file was changed by somebody else meanwhile.';
+  throw new SealError('KEY_STORE_UNWRITABLE', { message, fields: { keyRef: before.keyId } });
 }
 
 function findVersion<V extends RingVersion>(ring: Ring<V>, version: string): V {

@@ -84,6 +84,17 @@ describe('passphrase key', () => {
     expect(toHex((await other.unwrapKey({ wrapped, context })) ?? new Uint8Array())).toBe(toHex(dek));
   });
 
+  test('who rotates while somebody else did so overwrites nothing', async () => {
+    const options = freshOptions();
+    const key = await create(options);
+    const other = openPassphraseKey(options);
+    const both = await Promise.allSettled([key.rotate(), other.rotate()]);
+    expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    const lost = both.find((each) => each.status === 'rejected');
+    expect(lost?.reason).toMatchObject({ code: 'KEY_STORE_UNWRITABLE' });
+    expect(await key.rotate()).toBe('3');
+  });
+
   test('a failure to ask is told as it is, and asked again', async () => {
     const options = freshOptions();
     await create(options);

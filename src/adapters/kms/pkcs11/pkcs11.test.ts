@@ -12,6 +12,8 @@ import type { OpenedProvider } from '../provider.ts';
 import { loadBridge, toModulePath } from './bridge.ts';
 import { openProvider } from './open.ts';
 import { openPkcs11Key } from './pkcs11.ts';
+import { openTokenSession } from './token.ts';
+import { generateVersion, listVersions } from './versions.ts';
 
 const context = { sealId: '0190b5a0-0000-7000-8000-000000000001', model: 'net', purpose: 'open' };
 const dek = seededBytes(42, 32);
@@ -101,6 +103,20 @@ describeWhere(hasSoftHsm, 'pkcs11 key on SoftHSM2', SOFTHSM_NEEDED, () => {
     expect('rotate' in provider).toBe(false);
     const all = await open(toUri('pinned'), false);
     expect(await all.provider.rotate?.()).toBe('0000000820260102');
+  });
+
+  test('a version that somebody else made at the same moment is taken back', async () => {
+    await open(toUri('raced'));
+    const uri = toUri('raced');
+    const token2 = await openTokenSession({ uri, readPin: () => Promise.resolve(utf8(token.pin)) });
+    try {
+      const [{ version }] = listVersions(token2, uri.attributes);
+      const again = (): string => generateVersion(token2, { label: 'raced', id: version });
+      expect(again).toThrow(expect.objectContaining({ code: 'KEY_PROVIDER_UNAVAILABLE' }));
+      expect(listVersions(token2, uri.attributes)).toHaveLength(1);
+    } finally {
+      token2.end();
+    }
   });
 
   test('a key made by pkcs11-tool is used when it cannot leave the token, and refused when it can, or is no AES-256', async () => {

@@ -47,7 +47,7 @@ export function findCurrent(keys: readonly TokenKey[]): TokenKey | undefined {
 /** Makes a version on the token; its bytes never leave it. Returns its name. */
 export function generateVersion(token: TokenSession, at: { label: string; id: string }): string {
   const { bridge: c, api, session } = token;
-  api.C_GenerateKey(session, { mechanism: c.CKM_AES_KEY_GEN }, [
+  const handle = api.C_GenerateKey(session, { mechanism: c.CKM_AES_KEY_GEN }, [
     { type: c.CKA_CLASS, value: c.CKO_SECRET_KEY },
     { type: c.CKA_KEY_TYPE, value: c.CKK_AES },
     { type: c.CKA_VALUE_LEN, value: KEK_BYTES },
@@ -60,7 +60,11 @@ export function generateVersion(token: TokenSession, at: { label: string; id: st
     { type: c.CKA_LABEL, value: at.label },
     { type: c.CKA_ID, value: Buffer.from(at.id, 'hex') },
   ]);
-  return at.id;
+  if (findHandles(token, { object: at.label, id: at.id }).length === 1) return at.id;
+  // Two rotated at once: both take theirs back, since nothing was wrapped under either.
+  api.C_DestroyObject(session, handle);
+  const message = 'Somebody else made the same version of the key at this moment.';
+  throw new SealError('KEY_PROVIDER_UNAVAILABLE', { message, fields: { version: at.id } });
 }
 
 /** An id that is higher than all others, and tells the day. @param day YYYY-MM-DD */
