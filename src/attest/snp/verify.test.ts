@@ -6,7 +6,9 @@ import { flip, issue, issueCrl, makeP256, makeP384, makeRsa } from '../../../tes
 import { readCertificate } from '../x509/certificate.ts';
 import { type SnpEvidence, verifySnp } from './verify.ts';
 
-const lab = createSnpLab();
+/** With keys as AMD's: RSA, and signatures with PSS. */
+const lab = createSnpLab('Milan', makeRsa);
+const STRANGER = makeRsa();
 const verify = (evidence: SnpEvidence, nowMs = NOW_MS) => verifySnp(evidence, { nowMs, trust: lab.trust });
 const codeOf = (evidence: SnpEvidence, nowMs = NOW_MS) => toCode(() => verify(evidence, nowMs));
 
@@ -103,11 +105,11 @@ describe('a SEV-SNP report is refused', () => {
     ['vcek_expired', 'ATTEST_CERTIFICATE_EXPIRED', () => withKey({ notAfter: '2025-06-30T23:59:59Z' })],
     ['vcek_not_yet_valid', 'ATTEST_CERTIFICATE_EARLY', () => withKey({ notBefore: '2025-07-01T00:00:01Z' })],
     ['authority_expired', 'ATTEST_CERTIFICATE_EXPIRED', () => lab.toEvidence(good), Date.parse('2035-01-01T00:00:00Z')],
-    ['vcek_signed_by_a_stranger', 'ATTEST_CHAIN_BROKEN', () => withKey({ signer: makeRsa() })],
+    ['vcek_signed_by_a_stranger', 'ATTEST_CHAIN_BROKEN', () => withKey({ signer: STRANGER })],
     [
       'vcek_of_an_unknown_authority',
       'ATTEST_ROOT_UNTRUSTED',
-      () => withKey({ issuer: issue({ commonName: 'SEV-Rome', key: makeRsa(), isAuthority: true }) }),
+      () => withKey({ issuer: issue({ commonName: 'SEV-Rome', key: STRANGER, isAuthority: true }) }),
     ],
     ['ca_used_as_end_entity', 'ATTEST_CERTIFICATE_MISSING', () => withKey({ isAuthority: true })],
     ['key_may_not_sign', 'ATTEST_CERTIFICATE_ROLE', () => withKey({ keyUsage: 0x20 })],
@@ -210,7 +212,7 @@ describe('a SEV-SNP report is refused', () => {
     [
       'crl_signed_by_a_stranger',
       'ATTEST_CRL_INVALID',
-      () => ({ ...lab.toEvidence(good), crls: [issueCrl({ issuer: lab.ask, signer: makeRsa() })] }),
+      () => ({ ...lab.toEvidence(good), crls: [issueCrl({ issuer: lab.ask, signer: STRANGER })] }),
     ],
     [
       'crl_with_unknown_critical_extension',
@@ -246,9 +248,9 @@ describe('a SEV-SNP report is refused', () => {
   test('an authority that came along is used only when the pinned root signed it', () => {
     const forged = issue({
       commonName: 'SEV-Rome',
-      key: makeRsa(),
+      key: STRANGER,
       issuer: lab.ark,
-      signer: makeRsa(),
+      signer: STRANGER,
       isAuthority: true,
     });
     const key = lab.issueKey({ issuer: forged });

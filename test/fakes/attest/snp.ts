@@ -11,7 +11,7 @@ import {
   issue,
   issueCrl,
   makeP384,
-  makeRsa,
+  type KeyPair,
   signRaw,
   TAG,
   toInteger,
@@ -96,11 +96,12 @@ const CPU: Readonly<Record<Product, readonly [number, number]>> = {
   Turin: [0x1a, 2],
 };
 
-export function createSnpLab(product: Product = 'Milan'): SnpLab {
-  const ark = issue({ commonName: `ARK-${product}`, key: makeRsa(), isAuthority: true });
+/** @param makeKey of the authorities: AMD's are RSA, elliptic ones are made faster */
+export function createSnpLab(product: Product = 'Milan', makeKey: () => KeyPair = makeP384): SnpLab {
+  const ark = issue({ commonName: `ARK-${product}`, key: makeKey(), isAuthority: true });
   const ask = issue({
     commonName: `SEV-${product}`,
-    key: makeRsa(),
+    key: makeKey(),
     issuer: ark,
     isAuthority: true,
     pathLength: 0,
@@ -108,7 +109,7 @@ export function createSnpLab(product: Product = 'Milan'): SnpLab {
   });
   const asvk = issue({
     commonName: `SEV-VLEK-${product}`,
-    key: makeRsa(),
+    key: makeKey(),
     issuer: ark,
     isAuthority: true,
     pathLength: 0,

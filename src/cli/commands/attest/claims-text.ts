@@ -20,13 +20,16 @@ export function toClaimPairs(claims: AttestationClaims): [string, string][] {
     ...toOwnPairs(claims),
     ...Object.entries(claims.measurements)
       .filter(([, value]) => /[1-9a-f]/.test(value))
-      .map(([name, value]): [string, string] => [name, value]),
+      .map(([name, value]): [string, string] => [hasPcrs(claims) ? `PCR ${name}` : name, value]),
     ['report data', claims.reportDataHex || '-'],
     ...(claims.nonceHex === claims.reportDataHex ? [] : [['nonce', claims.nonceHex || '-'] as [string, string]]),
     ['debug', claims.isDebug ? 'ON: the host can read its memory' : 'off'],
     ['revocation', claims.isRevocationChecked ? 'checked' : 'NOT checked: no revocation lists'],
   ];
 }
+
+/** Measurements of these are numbered registers. */
+const hasPcrs = ({ kind }: AttestationClaims): boolean => kind === 'nitro' || kind === 'tpm';
 
 function toOwnPairs(claims: AttestationClaims): [string, string][] {
   switch (claims.kind) {
