@@ -1,11 +1,12 @@
 /** One X.509 certificate, with the fields that decide whether it may sign or issue (RFC 5280 section 4). */
-import { X509Certificate } from 'node:crypto';
+import { type KeyObject, X509Certificate } from 'node:crypto';
 import { createDerReader, type DerElement, TAG, toContextTag } from '../core/der.ts';
 import { ModelSigningError } from '../core/errors.ts';
 import { MODEL_SIGNING_LIMITS } from '../core/limits/model-signing.ts';
 
 export interface Certificate {
   readonly x509: X509Certificate;
+  readonly publicKey: KeyObject;
   /** Milliseconds since 1970. */
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
@@ -42,12 +43,7 @@ const { readDer, toChildren, openFields, openOnly, toOidText } = createDerReader
 
 /** @throws ModelSigningError OMS_CERTIFICATE_MALFORMED */
 export function parseCertificate(der: Uint8Array): Certificate {
-  let x509: X509Certificate;
-  try {
-    x509 = new X509Certificate(der);
-  } catch (cause) {
-    throw new ModelSigningError('OMS_CERTIFICATE_MALFORMED', { cause });
-  }
+  const { x509, publicKey } = openCertificate(der);
   const outer = openFields(readDer(x509.raw));
   const body = openFields(outer.take(TAG.sequence));
   const signatureAlgorithm = toOidText(openFields(outer.take(TAG.sequence)).take(TAG.oid));
@@ -57,15 +53,26 @@ export function parseCertificate(der: Uint8Array): Certificate {
   if (values.size !== extensions.length) refuse('an extension comes twice');
   return {
     x509,
+    publicKey,
     notBeforeMs: Date.parse(x509.validFrom),
     notAfterMs: Date.parse(x509.validTo),
-    isSelfIssued: x509.issuer === x509.subject && x509.checkIssued(x509) && x509.verify(x509.publicKey),
+    isSelfIssued: x509.issuer === x509.subject && x509.checkIssued(x509) && x509.verify(publicKey),
     authority: toAuthority(values.get(OID.basicConstraints)),
     usage: toUsage(values.get(OID.keyUsage)),
     purposes: toPurposes(values.get(OID.extendedKeyUsage)),
     unknownCritical: extensions.filter((one) => one.isCritical && !UNDERSTOOD.has(one.oid)).map((one) => one.oid),
     signatureAlgorithm,
   };
+}
+
+/** OpenSSL reads the key when it is asked for, and throws then when it is of a kind that nobody knows. */
+function openCertificate(der: Uint8Array): Pick<Certificate, 'x509' | 'publicKey'> {
+  try {
+    const x509 = new X509Certificate(der);
+    return { x509, publicKey: x509.publicKey };
+  } catch (cause) {
+    throw new ModelSigningError('OMS_CERTIFICATE_MALFORMED', { cause });
+  }
 }
 
 function toExtension(element: DerElement) {

@@ -120,9 +120,9 @@ describe('a chain of certificates', () => {
   });
 
   test('no byte of a signing certificate can change unnoticed', () => {
-    for (let at = 0; at < leaf.der.length; at += 3) {
+    for (let at = 0; at < leaf.der.length; at++) {
       const der = Uint8Array.from(leaf.der);
-      der[at] ^= 0x01;
+      der[at] ^= 1 << (at % 8);
       const code = codeOf(() => verify([{ ...leaf, der }, between], [root]));
       expect(code, `byte ${at}`).not.toBe('no error');
     }

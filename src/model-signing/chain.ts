@@ -52,7 +52,7 @@ export function verifyChain({ presented, given, atMs }: ChainOptions): SigningKe
     });
   }
   for (const certificate of found) assertStrong(certificate);
-  return toSigningKey(leaf.x509.publicKey);
+  return toSigningKey(leaf.publicKey);
 }
 
 /** What may sign says so: keyUsage and extendedKeyUsage must allow it where they are there, and one must be there. */
@@ -105,12 +105,12 @@ function isIssuer(issuer: Certificate, path: readonly Certificate[]): boolean {
   if (authority === null || usage?.keyCertSign === false || unknownCritical.length > 0) return false;
   // Authorities between it and the signing certificate, which does not count.
   if (authority.pathLengthMax !== null && path.length - 1 > authority.pathLengthMax) return false;
-  return x509.checkIssued(issuer.x509) && x509.verify(issuer.x509.publicKey);
+  return x509.checkIssued(issuer.x509) && x509.verify(issuer.publicKey);
 }
 
 function assertStrong(certificate: Certificate): void {
-  const { x509, signatureAlgorithm, isSelfIssued } = certificate;
-  const bits = x509.publicKey.asymmetricKeyDetails?.modulusLength;
+  const { publicKey, signatureAlgorithm, isSelfIssued } = certificate;
+  const bits = publicKey.asymmetricKeyDetails?.modulusLength;
   const isShort = bits !== undefined && bits < MODEL_SIGNING_LIMITS.rsaBitsMin;
   // A root is believed because it was given, not because of its own signature.
   if (!isShort && (isSelfIssued || !WEAK.has(signatureAlgorithm))) return;

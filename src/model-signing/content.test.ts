@@ -102,6 +102,8 @@ describe('the files of a model', () => {
     symlinkSync(join(model, 'config.json'), link);
     expect(codeOf(() => open(link, { isFolder: false }))).toBe('OMS_LINK_REFUSED');
     expect(open(link, { isFolder: false, allowSymlinks: true }).names).toEqual(['.']);
+    symlinkSync(model, join(base, 'link'));
+    expect(codeOf(() => open(join(base, 'link')))).toBe('OMS_LINK_REFUSED');
     rmSync(join(model, 'config.json'));
     writeFileSync(join(base, 'blob'), '{}');
     symlinkSync('../blob', join(model, 'config.json'));

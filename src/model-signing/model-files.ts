@@ -36,13 +36,15 @@ export interface ModelFiles {
  * @throws ModelSigningError OMS_MODEL_EMPTY | OMS_LINK_REFUSED | OMS_FILE_REFUSED | OMS_MODEL_TOO_LARGE; SourceError
  */
 export function openModelFiles(options: ModelFilesOptions): ModelFiles {
-  return options.isFolder ? openFolderModel(options) : openFileModel(options);
+  const { path, isFolder, allowSymlinks } = options;
+  if (!allowSymlinks && isLink(path)) {
+    throw new ModelSigningError('OMS_LINK_REFUSED', { fields: { file: basename(path) } });
+  }
+  return isFolder ? openFolderModel(options) : openFileModel(options);
 }
 
-function openFileModel({ path, allowSymlinks, singleName = SINGLE_FILE }: ModelFilesOptions): ModelFiles {
-  const modelName = basename(path);
-  if (!allowSymlinks && isLink(path)) throw new ModelSigningError('OMS_LINK_REFUSED', { fields: { file: modelName } });
-  return { modelName, names: [singleName], outside: [], open: () => openFileSource(path) };
+function openFileModel({ path, singleName = SINGLE_FILE }: ModelFilesOptions): ModelFiles {
+  return { modelName: basename(path), names: [singleName], outside: [], open: () => openFileSource(path) };
 }
 
 function isLink(path: string): boolean {

@@ -21,7 +21,7 @@ export interface StatementSigner {
 export function parseSignerCertificates(pems: readonly string[], signer: ModelSigner): Certificate[] {
   const certificates = parseCertificates(pems);
   const own = parsePublicKey(signer.publicKeyPem);
-  if (!certificates[0].x509.publicKey.equals(own.key)) throw new ModelSigningError('OMS_CERTIFICATE_MISMATCH');
+  if (!certificates[0].publicKey.equals(own.key)) throw new ModelSigningError('OMS_CERTIFICATE_MISMATCH');
   return certificates;
 }
 

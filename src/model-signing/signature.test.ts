@@ -200,6 +200,18 @@ describe('a bundle', () => {
     expect(codeFor(edited(path, value))).toBe(code);
   });
 
+  test('with any byte changed is refused with a code, or means the same', () => {
+    const { payload } = decodeBundle(signed);
+    for (let at = 0; at < signed.length; at += 2) {
+      const bytes = Uint8Array.from(signed);
+      bytes[at] ^= 1 << (at % 7);
+      // A changed hint or keyid decides nothing; everything else is refused.
+      const code = codeFor(bytes);
+      if (code === 'no error') expect(verifyStatement(bytes, trustKey()).payload).toEqual(payload);
+      else expect(code).toMatch(/^OMS_/);
+    }
+  });
+
   test('that is too large is not read', () => {
     expect(codeFor(new Uint8Array(64 * 1024 * 1024 + 1))).toBe('OMS_BUNDLE_MALFORMED');
   });

@@ -85,6 +85,11 @@ export function toSignaturePath(context: CliContext, path: string, given: string
   return context.services.isFolder(path) ? join(path, 'model.sig') : `${path}.sig`;
 }
 
+/** Shells complete folders with a slash at the end, and some people begin with "./". */
+export function toPlainPath(path: string): string {
+  return path.replace(/^(\.\/+)+/, '').replace(/\/+$/, '');
+}
+
 function toOptions(context: CliContext, flags: SignFlags, word: string): Omit<SignModelOptions, 'key'> {
   const path = context.toAbsolute(word);
   const signaturePath = toSignaturePath(context, path, flags.signature);
@@ -101,7 +106,7 @@ function toOptions(context: CliContext, flags: SignFlags, word: string): Omit<Si
     force: flags.force ?? false,
     hashType: flags.hash,
     shardBytes: flags.method === 'shards' ? flags.shardSize : null,
-    ignorePaths: flags.ignorePaths ?? [],
+    ignorePaths: (flags.ignorePaths ?? []).map(toPlainPath),
     allowSymlinks: flags.allowSymlinks ?? false,
     materialPaths: (flags.material ?? []).map((one) => context.toAbsolute(one)),
     builderId: flags.builder ?? null,

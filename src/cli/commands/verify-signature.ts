@@ -11,7 +11,7 @@ import { openSigstoreVerifier } from '../compose.ts';
 import { type CliContext, type CommandHost, onAction, withLazySession } from '../context.ts';
 import { toPairs, toTable } from '../ui/table.ts';
 import type { TextLook } from '../ui/ui.ts';
-import { toSignaturePath } from './sign.ts';
+import { toPlainPath, toSignaturePath } from './sign.ts';
 
 interface VerifySignatureFlags {
   readonly signature?: string;
@@ -59,7 +59,7 @@ export function defineVerifySignature(command: Command, host: CommandHost): void
           path,
           signaturePath: toSignaturePath(context, path, flags.signature),
           trust: toTrust(context, flags),
-          ignorePaths: flags.ignorePaths ?? [],
+          ignorePaths: (flags.ignorePaths ?? []).map(toPlainPath),
           ignoresUnsigned: flags.ignoreUnsignedFiles ?? false,
         },
       ),
