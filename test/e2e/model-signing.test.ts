@@ -4,10 +4,12 @@ import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlink
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { BaselineResult } from '../../src/workflows/index.ts';
 import type { SignModelResult, VerifySignatureReport } from '../../src/workflows/model-signing/index.ts';
 import { describeWithBuilt } from '../built.ts';
 import { createOpensslTsa, type OpensslTsa } from '../openssl-tsa.ts';
 import { hasProgram } from '../shared-data.ts';
+import { tinyExternal, tinyModel, tinyNode, tinyValue } from '../tiny-onnx.ts';
 import { CODE_SIGNING, makeCertificate, makeKey, toPrivatePem, toPublicPem } from '../x509/certificates.ts';
 import { bin, createWorkplace, type Run, samples, type Workplace } from './command.ts';
 
@@ -163,6 +165,35 @@ describeWithBuilt('sign and verify-signature', 'cli/main.js', () => {
     };
     expect(bom.metadata.component.modelCard.modelParameters.inputs).toHaveLength(1);
     expect(place.run(['verify-signature', 'mlp.onnx']).status).toBe(0);
+  });
+
+  test('baseline and signature of a model in several files have one subject', () => {
+    mkdirSync(at('parts'));
+    const tensors = [tinyExternal('w', 'f32', [8, 8], { location: 'w.bin', offset: 0, length: 256 })];
+    const inputs = [tinyValue('x', 'f32', ['n', 8])];
+    const outputs = [tinyValue('y', 'f32', ['n', 8])];
+    const nodes = [tinyNode('MatMul', ['x', 'w'], ['y'])];
+    writeFileSync(at('parts', 'm.onnx'), tinyModel({ nodes, tensors, inputs, outputs }));
+    writeFileSync(at('parts', 'w.bin'), Buffer.alloc(256, 1));
+    const { signature } = place.json<BaselineResult>(['baseline', 'parts/m.onnx', '--out', 'm.baseline.json']);
+    expect(signature.path).toBe(at('m.baseline.sig'));
+    const read = (path: string) =>
+      place.json<VerifySignatureReport>(['verify-signature', 'parts', '--signature', path]).subject;
+    const { subject } = place.json<SignModelResult>(['sign', 'parts', '--signature', 'parts.sig']);
+    expect(read('m.baseline.sig').digest).toBe(subject.digest);
+    const bundle = JSON.parse(readFileSync(at('m.baseline.json'), 'utf8')) as { dsseEnvelope: { payload: string } };
+    const statement = JSON.parse(Buffer.from(bundle.dsseEnvelope.payload, 'base64').toString('utf8')) as {
+      subject: { digest: { sha256: string } }[];
+    };
+    expect(statement.subject[0].digest.sha256).toBe(subject.digest);
+    writeFileSync(at('parts', 'w.bin'), Buffer.alloc(256, 2));
+    expect(place.run(['verify-signature', 'parts', '--signature', 'm.baseline.sig']).status).toBe(1);
+    // Both files are there already, and neither is replaced unasked.
+    const again = place.run(['baseline', 'parts/m.onnx', '--out', 'm.baseline.json', '--json']);
+    expect(codeOf(again)).toBe('WRITE_EXISTS');
+    rmSync(at('m.baseline.json'));
+    expect(codeOf(place.run(['baseline', 'parts/m.onnx', '--out', 'm.baseline.json', '--json']))).toBe('WRITE_EXISTS');
+    expect(existsSync(at('m.baseline.json'))).toBe(false);
   });
 
   describe.runIf(hasProgram('openssl', ['version']))('with a time stamp authority', () => {
