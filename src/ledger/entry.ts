@@ -53,6 +53,22 @@ const TYPES = {
       keyVersion: name.optional(),
     }),
   },
+  license: {
+    digests: digests('license'),
+    detail: z.strictObject({ action: code, name, seq: count.min(1), device: name }),
+  },
+  'key-release': {
+    digests: digests('policy', 'evidence'),
+    detail: z.strictObject({
+      outcome: z.enum(['released', 'refused']),
+      code: code.optional(),
+      reasons: z.array(code).max(64).optional(),
+      sealId: name.optional(),
+      tee: code,
+      session: digest,
+      recipient: name,
+    }),
+  },
   rewrap: { digests: digests('before', 'after'), detail: z.strictObject({ from: name, to: name }) },
   detect: {
     digests: digests('suspect'),

@@ -1,0 +1,161 @@
+/** Error codes of the broker area: the KBS protocol, sessions, tokens, and the release of keys to attested machines. */
+import { defineErrors, EXIT } from './table.ts';
+
+export const brokerErrors = defineErrors({
+  BROKER_POLICY_MALFORMED: {
+    message: 'The broker policy is not of the form of docs/spec/key-broker.md.',
+    exit: EXIT.malformed,
+    http: 400,
+    fix: 'Correct the fields that are named; "modelward broker check" reads the file without serving.',
+  },
+  BROKER_REQUEST_MALFORMED: {
+    message: 'The request is not of the KBS protocol.',
+    exit: EXIT.malformed,
+    http: 401,
+    fix: 'Send the messages of KBS protocol 0.4 as docs/spec/key-broker.md lists them; the field "at" names the member.',
+  },
+  BROKER_VERSION: {
+    message: 'The client speaks another version of the KBS protocol than 0.4.',
+    exit: EXIT.malformed,
+    http: 401,
+    fix: 'Use a client of KBS protocol 0.4.',
+  },
+  BROKER_TEE_UNSUPPORTED: {
+    message: 'The broker verifies no evidence of this kind of machine.',
+    exit: EXIT.noKey,
+    http: 401,
+    fix: 'Use snp, tdx or sgx. Test machines without hardware are accepted by no build.',
+  },
+  BROKER_SESSION_MISSING: {
+    message: 'The request has no session and no token.',
+    exit: EXIT.noKey,
+    http: 401,
+    fix: 'Begin with POST /kbs/v0/auth, and send the cookie or the token that came back.',
+  },
+  BROKER_SESSION_UNKNOWN: {
+    message: 'The session is not known: it ended, or never was.',
+    exit: EXIT.noKey,
+    http: 401,
+    fix: 'Begin again with POST /kbs/v0/auth; a session lives for five minutes, and not beyond a restart.',
+  },
+  BROKER_SESSION_MISMATCH: {
+    message: 'Cookie and token are of different sessions.',
+    exit: EXIT.noKey,
+    http: 401,
+    fix: 'Send the token with the cookie of its own session, or one of them.',
+  },
+  BROKER_NOT_ATTESTED: {
+    message: 'The session has not been attested.',
+    exit: EXIT.noKey,
+    http: 401,
+    fix: 'Answer the challenge with POST /kbs/v0/attest first.',
+  },
+  BROKER_NONCE_REUSED: {
+    message: 'The challenge of this session was answered before.',
+    exit: EXIT.noKey,
+    http: 401,
+    fix: 'Ask for a new challenge: each one takes one answer, right or wrong.',
+  },
+  BROKER_NONCE_MISMATCH: {
+    message: 'The answer names another challenge than that of the session.',
+    exit: EXIT.noKey,
+    http: 401,
+    fix: 'Put the nonce of this session into runtime-data, unchanged.',
+  },
+  BROKER_KEY_REFUSED: {
+    message: 'The key of the client is not one that keys are encrypted to.',
+    exit: EXIT.noKey,
+    http: 401,
+    fix: 'Use P-256, P-384 or P-521 with ECDH-ES+A256KW, or RSA of 2048 to 8192 bits with RSA-OAEP-256, public part alone.',
+  },
+  BROKER_EVIDENCE_UNSUPPORTED: {
+    message: 'The evidence is not in a form that the broker takes.',
+    exit: EXIT.noKey,
+    http: 401,
+    fix: 'Send a quote in base64 (tdx, sgx), or an evidence file of "modelward attest collect"; no evidence of further devices.',
+  },
+  BROKER_TEE_MISMATCH: {
+    message: 'The evidence is of another kind of machine than the session was opened for.',
+    exit: EXIT.noKey,
+    http: 401,
+    fix: 'Name the kind of the evidence in POST /kbs/v0/auth.',
+  },
+  BROKER_BINDING: {
+    message: 'The evidence is not bound to this challenge and this key.',
+    exit: EXIT.noKey,
+    http: 401,
+    fix: 'Collect evidence with SHA-384 of the canonical runtime data as report data; evidence of an earlier challenge is refused.',
+  },
+  BROKER_TOKEN_INVALID: {
+    message: 'The token is not a valid one of this broker.',
+    exit: EXIT.noKey,
+    http: 401,
+    fix: 'Attest again; a token lives as long as its session.',
+  },
+  BROKER_POLICY_DENIED: {
+    message: 'The policy does not give this to the attested machine.',
+    exit: EXIT.noKey,
+    http: 403,
+    fix: 'The ledger entry of the broker names the reasons: compare measurements and patch level with the policy.',
+  },
+  BROKER_RESOURCE_UNKNOWN: {
+    message: 'There is no such resource.',
+    exit: EXIT.noKey,
+    http: 404,
+    fix: 'Ask for /kbs/v0/resource/<repository>/<type>/<tag> as the broker policy spells it.',
+  },
+  BROKER_PATH_UNKNOWN: {
+    message: 'There is nothing at this address.',
+    exit: EXIT.malformed,
+    http: 404,
+    fix: 'The broker answers POST /kbs/v0/auth, POST /kbs/v0/attest and GET /kbs/v0/resource/….',
+  },
+  BROKER_BUSY: {
+    message: 'Too many requests or open sessions.',
+    exit: EXIT.environment,
+    http: 429,
+    fix: 'Try again in a minute.',
+  },
+  BROKER_BODY_TOO_LARGE: {
+    message: 'The request is larger than any of the protocol.',
+    exit: EXIT.malformed,
+    http: 413,
+    fix: 'Send one piece of evidence, without event logs of a megabyte.',
+  },
+  BROKER_RELEASE_FAILED: {
+    message: 'The key could not be taken out of its store or recorded; it was not handed out.',
+    exit: EXIT.environment,
+    http: 503,
+    fix: 'Look at the messages of the broker: key provider, envelope or ledger.',
+  },
+  BROKER_UNREACHABLE: {
+    message: 'The broker did not answer as a broker does.',
+    exit: EXIT.environment,
+    http: 502,
+    fix: 'Check address, certificate and time; the field "at" says what failed.',
+  },
+  BROKER_REFUSED: {
+    message: 'The broker refused.',
+    exit: EXIT.noKey,
+    http: 403,
+    fix: 'The field "detail" says why, as far as the broker tells; the rest stands in its ledger.',
+  },
+  BROKER_ANSWER_MALFORMED: {
+    message: 'What the broker sent is not a key for this machine.',
+    exit: EXIT.malformed,
+    http: 502,
+    fix: 'Check that the address is that of the broker; the answer was not used.',
+  },
+  SERVER_TLS_FILE: {
+    message: 'Certificate and private key of the server cannot be used.',
+    exit: EXIT.malformed,
+    http: 500,
+    fix: 'Give a PEM chain, server certificate first, and its unencrypted private key, readable by you alone.',
+  },
+  SERVER_LISTEN_FAILED: {
+    message: 'The server could not listen at the address.',
+    exit: EXIT.environment,
+    http: 500,
+    fix: 'Choose a free port and an address of this machine.',
+  },
+});

@@ -1,0 +1,10 @@
+/** Key broker: serves attested machines, and gets keys inside of them. */
+export { fetchSealKey, type FetchSealKeyOptions } from './fetch-key.ts';
+export { listReleases, type ReleaseRow } from './releases.ts';
+export {
+  type BrokerSetup,
+  checkBrokerPolicy,
+  type HomeBroker,
+  openBrokerWith,
+  openHomeBroker,
+} from './serve-broker.ts';
