@@ -32,12 +32,4 @@ describe('the registry of key providers', () => {
     const again = await openKeyProvider({ uri, ports, create: true });
     expect(again.keyRef).toBe(keyRef);
   });
-
-  test('a scheme without a provider says so', async () => {
-    const uri = { scheme: 'none' } as unknown as KeyUri;
-    await expect(openKeyProvider({ uri, ports, create: true })).rejects.toMatchObject({
-      code: 'KEY_SCHEME_UNAVAILABLE',
-      fields: { scheme: 'none' },
-    });
-  });
 });

@@ -1,9 +1,8 @@
 /** Which folder serves which scheme; a folder is loaded when its scheme is named, so that nobody loads them all. */
-import { SealError } from '../../core/errors.ts';
 import type { KeyScheme, KeyUri } from '../../seal/ports.ts';
 import type { OpenedProvider, OpenProvider, ProviderPorts } from './provider.ts';
 
-type Loaders = { readonly [S in KeyScheme]?: () => Promise<{ readonly openProvider: OpenProvider<S> }> };
+type Loaders = { readonly [S in KeyScheme]: () => Promise<{ readonly openProvider: OpenProvider<S> }> };
 
 const PROVIDERS: Loaders = Object.freeze({
   local: () => import('./local/index.ts'),
@@ -19,15 +18,13 @@ const PROVIDERS: Loaders = Object.freeze({
 
 /**
  * Opens the provider that `uri` names.
- * @throws SealError KEY_SCHEME_UNAVAILABLE for a scheme without a provider; the provider's own
+ * @throws SealError of the provider, KEY_* codes
  */
 export async function openKeyProvider(options: {
   readonly uri: KeyUri;
   readonly ports: ProviderPorts;
   readonly create: boolean;
 }): Promise<OpenedProvider> {
-  const { scheme } = options.uri;
-  const load = PROVIDERS[scheme] as (() => Promise<{ readonly openProvider: OpenProvider<KeyScheme> }>) | undefined;
-  if (load === undefined) throw new SealError('KEY_SCHEME_UNAVAILABLE', { fields: { scheme } });
+  const load = PROVIDERS[options.uri.scheme] as () => Promise<{ readonly openProvider: OpenProvider<KeyScheme> }>;
   return (await load()).openProvider(options);
 }

@@ -105,12 +105,6 @@ export const sealErrors = defineErrors({
     http: 400,
     fix: 'The schemes are local, passphrase, aws-kms, gcp-kms, azure-kv, vault, pkcs11, tpm2 and age.',
   },
-  KEY_SCHEME_UNAVAILABLE: {
-    message: 'This key provider is not available in this version.',
-    exit: EXIT.usage,
-    http: 501,
-    fix: 'Use local:PATH until it is.',
-  },
   KEY_CREDENTIALS_MISSING: {
     message: 'No credentials for the key service were found.',
     exit: EXIT.noKey,
