@@ -214,6 +214,22 @@ describe('a DCAP quote is refused', () => {
       'ATTEST_SIGNATURE_INVALID',
       () => ({ ...make(), quote: flip(make().quote, 50) }),
     ],
+    [
+      'quote_signature_of_zeros',
+      'ATTEST_SIGNATURE_INVALID',
+      () => {
+        const { quote, ...rest } = make();
+        return { ...rest, quote: Uint8Array.from(quote).fill(0, 636, 700) };
+      },
+    ],
+    [
+      'attestation_key_no_point',
+      'ATTEST_QE_BINDING',
+      () => {
+        const { quote, ...rest } = make();
+        return { ...rest, quote: Uint8Array.from(quote).fill(0xff, 700, 764) };
+      },
+    ],
     ['qe_report_hash_mismatch', 'ATTEST_QE_BINDING', () => make({ qeReportData: new Uint8Array(32) })],
     ['qe_report_data_tail_set', 'ATTEST_QE_BINDING', () => make({ qeReportData: new Uint8Array(64).fill(1) })],
     ['qe_report_signature_invalid', 'ATTEST_SIGNATURE_INVALID', () => make({ qeSigner: makeP256() })],

@@ -26,7 +26,6 @@ export interface SnpReport {
   readonly committedTcb: Uint8Array;
   readonly launchTcb: Uint8Array;
   readonly platformInfo: bigint;
-  readonly hasAuthorKey: boolean;
   readonly isChipKeyMasked: boolean;
   /** 0 VCEK, 1 VLEK, 7 none. */
   readonly signingKey: number;
@@ -87,7 +86,6 @@ export function readSnpReport(bytes: Uint8Array): SnpReport {
   const launchTcb = read.take(8, 'launch_tcb');
   return {
     ...{ version, ...guest, currentTcb, platformInfo, ...own, reportedTcb, chipId, committedTcb, launchTcb },
-    hasAuthorKey: (flags & 1) !== 0,
     isChipKeyMasked: (flags & 2) !== 0,
     signingKey: (flags >>> 2) & 7,
     cpu: version >= 3 ? cpu : null,

@@ -98,6 +98,12 @@ describe('a SEV-SNP report is refused', () => {
       'ATTEST_SIGNATURE_INVALID',
       () => lab.toEvidence(lab.makeReport({ signer: lab.issueKey() })),
     ],
+    [
+      // What firmware writes where the host masks the key of the chip.
+      'signature_of_zeros',
+      'ATTEST_SIGNATURE_INVALID',
+      () => lab.toEvidence(Uint8Array.from([...good.subarray(0, 0x2a0), ...new Uint8Array(512)])),
+    ],
     ['no_certificate', 'ATTEST_CERTIFICATE_MISSING', () => ({ ...lab.toEvidence(good), certificates: [] })],
     ['authorities_alone', 'ATTEST_CERTIFICATE_MISSING', () => lab.toEvidence(good, lab.ask, lab.ark)],
     ['two_keys', 'ATTEST_CERTIFICATE_MALFORMED', () => lab.toEvidence(good, lab.vcek, lab.vlek)],

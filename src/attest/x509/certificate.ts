@@ -1,7 +1,7 @@
 /** One X.509 certificate: node:crypto for keys and signatures, own reading for what it does not show (RFC 5280 4). */
 import { createHash, type KeyObject, X509Certificate } from 'node:crypto';
 import { findBase64Bytes } from '../../core/bytes.ts';
-import { TAG, toContextTag, toIntegerHex } from '../../core/der.ts';
+import { type DerElement, TAG, toContextTag, toIntegerHex } from '../../core/der.ts';
 import { AttestError } from '../../core/errors.ts';
 import { ATTEST_LIMITS } from '../../core/limits/attest.ts';
 import { openFields, openOnly, readDer, refuseCertificate, toChildren, toOidText, toTimeMs } from './der.ts';
@@ -87,20 +87,25 @@ export function readPemChain(text: string): Certificate[] {
   return blocks.map(([, base64]) => readCertificate(toDer(base64)));
 }
 
+/** DER writes true as 0xff; whatever else is not zero is taken for it, too, as it is the stricter reading. */
+function isTrue(element: DerElement | undefined): boolean {
+  return element?.body.some((byte) => byte !== 0) ?? false;
+}
+
 /** Bytes of base64 in lines. */
 function toDer(lines: string): Uint8Array {
   return findBase64Bytes(lines.replace(/\s/g, '')) ?? refuseCertificate('PEM');
 }
 
 /** @throws AttestError ATTEST_CERTIFICATE_MALFORMED for an extension that stands twice */
-export function readExtensions(list: ReturnType<typeof readDer>): Map<string, Extension> {
+export function readExtensions(list: DerElement): Map<string, Extension> {
   const children = toChildren(list);
   if (children.length > ATTEST_LIMITS.extensionsMax) refuseCertificate('extensions');
   const found = new Map<string, Extension>();
   for (const child of children) {
     const fields = openFields(child);
     const oid = toOidText(fields.take(TAG.oid));
-    const isCritical = fields.find(TAG.boolean)?.body[0] === 0xff;
+    const isCritical = isTrue(fields.find(TAG.boolean));
     if (found.has(oid)) refuseCertificate(`extension ${oid} twice`);
     found.set(oid, { isCritical, value: fields.take(TAG.octets).body });
   }
@@ -111,7 +116,7 @@ function readConstraints(extensions: ReadonlyMap<string, Extension>) {
   const extension = extensions.get(EXTENSION.basicConstraints);
   if (extension === undefined) return { isAuthority: false, pathLengthMax: null };
   const fields = openFields(readDer(extension.value));
-  const isAuthority = fields.find(TAG.boolean)?.body[0] === 0xff;
+  const isAuthority = isTrue(fields.find(TAG.boolean));
   const length = fields.find(TAG.integer);
   return { isAuthority, pathLengthMax: length === undefined ? null : Number.parseInt(toIntegerHex(length), 16) };
 }
@@ -124,12 +129,16 @@ function readKeyUsage(extensions: ReadonlyMap<string, Extension>): number | null
   return bits.body[1];
 }
 
-/** The common name (2.5.4.3) of a Name. */
-function findCommonName(name: ReturnType<typeof readDer>): string {
+const COMMON_NAME = '2.5.4.3';
+
+/** The first common name of a Name; '' without one. */
+function findCommonName(name: DerElement): string {
   for (const set of toChildren(name)) {
     for (const pair of toChildren(set)) {
-      const [oid, value] = toChildren(pair);
-      if (toOidText(oid) === '2.5.4.3') return Buffer.from(value.body).toString('utf8');
+      const fields = openFields(pair);
+      const oid = toOidText(fields.take(TAG.oid));
+      const value = fields.rest().at(0) ?? refuseCertificate('name');
+      if (oid === COMMON_NAME) return Buffer.from(value.body).toString('utf8');
     }
   }
   return '';

@@ -1,6 +1,6 @@
 /** A certificate revocation list, its signature and its time (RFC 5280 5). */
 import { constants, verify as verifySignature } from 'node:crypto';
-import { TAG, toContextTag, toIntegerHex } from '../../core/der.ts';
+import { type DerElement, TAG, toContextTag, toIntegerHex } from '../../core/der.ts';
 import { toHex } from '../../core/bytes.ts';
 import { AttestError } from '../../core/errors.ts';
 import { ATTEST_LIMITS } from '../../core/limits/attest.ts';
@@ -60,7 +60,7 @@ export function readCrl(der: Uint8Array): Crl {
   };
 }
 
-function readSerials(entries: ReturnType<typeof readDer>): string[] {
+function readSerials(entries: DerElement): string[] {
   const children = toChildren(entries);
   if (children.length > ATTEST_LIMITS.crlEntriesMax) refuseCertificate('revocation list entries');
   return children.map((entry) => {
@@ -86,7 +86,7 @@ const ALGORITHMS: Readonly<Record<string, string | undefined>> = {
 };
 
 /** Vendor lists use these three; the parameters of RSASSA-PSS are AMD's: SHA-384, MGF1 with it, 48 bytes of salt. */
-function toAlgorithm(element: ReturnType<typeof readDer>): string {
+function toAlgorithm(element: DerElement): string {
   const fields = openFields(element);
   return ALGORITHMS[toOidText(fields.take(TAG.oid))] ?? refuseCertificate('revocation list algorithm');
 }
