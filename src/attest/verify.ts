@@ -1,7 +1,7 @@
 /** Authenticity of evidence of any kind: who signed it, and is it intact and current. Never whether it may have a key. */
 import type { AttestationClaims } from './claims.ts';
 import { verifyDcap, verifyDcapWithoutCollateral } from './dcap/verify.ts';
-import type { Evidence } from './evidence/read.ts';
+import type { Evidence } from './evidence/types.ts';
 import { verifyNitro } from './nitro/verify.ts';
 import type { SnpTrust } from './snp/trust.ts';
 import { verifySnp } from './snp/verify.ts';

@@ -9,7 +9,7 @@ import { toComponents, toSnpTcb } from '../snp/tcb.ts';
 import type { SnpProduct } from '../snp/trust.ts';
 import { readTpmQuote } from '../tpm/quote.ts';
 import { readPemChain } from '../x509/certificate.ts';
-import type { Evidence } from './read.ts';
+import type { Evidence } from './types.ts';
 
 export interface EvidenceDescription {
   readonly kind: 'snp' | 'sgx' | 'tdx' | 'nitro' | 'tpm';

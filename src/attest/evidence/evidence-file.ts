@@ -4,7 +4,7 @@ import { findBase64Bytes, findHexBytes, toBase64 } from '../../core/bytes.ts';
 import { AttestError } from '../../core/errors.ts';
 import { ATTEST_LIMITS } from '../../core/limits/attest.ts';
 import { toDcapCollateral } from '../dcap/collateral.ts';
-import type { Evidence } from './read.ts';
+import type { Evidence } from './types.ts';
 
 export const EVIDENCE_TYPE = 'modelward/attestation-evidence/v1';
 

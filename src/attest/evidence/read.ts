@@ -3,16 +3,12 @@ import { toHex } from '../../core/bytes.ts';
 import { AttestError } from '../../core/errors.ts';
 import { ATTEST_LIMITS } from '../../core/limits/attest.ts';
 import { INTEL_QE_VENDOR_HEX } from '../dcap/quote.ts';
-import type { DcapEvidence } from '../dcap/verify.ts';
-import type { NitroEvidence } from '../nitro/verify.ts';
 import { SNP_REPORT_BYTES } from '../snp/report.ts';
 import type { SnpEvidence } from '../snp/verify.ts';
-import type { TpmEvidence } from '../tpm/verify.ts';
 import { readCertificateTable } from './certificate-table.ts';
 import { type Collateral, NO_COLLATERAL } from './collateral-file.ts';
 import { parseEvidenceFile } from './evidence-file.ts';
-
-export type Evidence = SnpEvidence | DcapEvidence | NitroEvidence | TpmEvidence;
+import type { Evidence } from './types.ts';
 
 /**
  * @param bytes a report, quote or document as the hardware gives it, or an evidence file (docs/spec/attestation-evidence.md)
