@@ -208,10 +208,10 @@ export const sealErrors = defineErrors({
     fix: 'Its folder must exist, and you must be allowed to write there.',
   },
   KEY_NOT_APART: {
-    message: 'The key file and the sealed file lie in the same folder tree: whoever copies one copies both.',
+    message: 'What opens the sealed file lies in one folder tree with it: whoever copies one copies both.',
     exit: EXIT.usage,
     http: 400,
-    fix: 'Choose an --out outside the folder of the key, and a key outside --out.',
+    fix: 'Choose an --out outside the folder of the key and its credentials, and keep those outside --out.',
   },
   SEALED_CHILD_FAILED: {
     message: 'The child process that runs sealed models ended unexpectedly.',
