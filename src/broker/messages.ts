@@ -12,7 +12,6 @@ export type Tee = (typeof TEES)[number];
 const authSchema = z.object({
   version: z.string().max(32),
   tee: z.string().max(64),
-  'extra-params': z.unknown(),
 });
 
 const attestSchema = z.object({

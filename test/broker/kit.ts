@@ -123,6 +123,7 @@ export interface TestBrokerOptions {
   /** Fails when it is asked to record or count. */
   readonly isLogBroken?: () => boolean;
   readonly takeKey?: () => Promise<Uint8Array>;
+  readonly seed?: number;
 }
 
 export function makeBroker(options: TestBrokerOptions = {}): TestBroker {
@@ -144,7 +145,7 @@ export function makeBroker(options: TestBrokerOptions = {}): TestBroker {
     verifier: options.verifier ?? labVerifier,
     keys: { takeKey: options.takeKey ?? takeKey },
     log: { record: (decision) => log(decisions, decision), count: ({ code }) => log(counted, code) },
-    ...{ clock, random: testRandom(7) },
+    ...{ clock, random: testRandom(options.seed ?? 7) },
   });
   const handler = createBrokerHandler({ broker, clock, onTrouble: (error) => troubles.push(error) });
   const send: TestBroker['send'] = async ({ body, ...request }) => {
@@ -178,5 +179,10 @@ export function makeBroker(options: TestBrokerOptions = {}): TestBroker {
 
 function toExchange({ status, headers, body }: HttpResponse): Exchange {
   const value = JSON.parse(new TextDecoder().decode(body)) as Record<string, unknown>;
-  return { status, headers, body: value, code: String(value.type ?? '').replace('urn:modelward:error:', '') };
+  return {
+    status,
+    headers,
+    body: value,
+    code: (typeof value.type === 'string' ? value.type : '').replace('urn:modelward:error:', ''),
+  };
 }
