@@ -4,8 +4,8 @@ import { allocSecret, toHex, utf8, zeroize } from '../../../core/bytes.ts';
 import { toCanonicalJson } from '../../../core/canonical-json.ts';
 import { SealError } from '../../../core/errors.ts';
 import { SEAL_LIMITS } from '../../../core/limits/seal.ts';
+import { KEK_BYTES } from '../kek.ts';
 
-export const KEK_BYTES = 32;
 const KEK_HEX_CHARS = KEK_BYTES * 2;
 const BLANK_KEK = '0'.repeat(KEK_HEX_CHARS);
 const KEK_MEMBER = utf8('"kek":"');

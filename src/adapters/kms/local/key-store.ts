@@ -1,8 +1,11 @@
-/** The key file as a private file: exclusive, mode 0600, no links, replaced atomically. */
+/** Reading and writing a key file so that nobody else can (src/adapters/kms/private-file.ts). */
 import { createPrivateFile, replacePrivateFile, withPrivateFile } from '../private-file.ts';
 import { encodeKeyFile, type KeyFile, parseKeyFile } from './key-file.ts';
 
-/** @throws SealError KEY_STORE_EXISTS | KEY_STORE_UNWRITABLE */
+/**
+ * Makes the file whole or not at all, and never over another.
+ * @throws SealError KEY_STORE_EXISTS | KEY_STORE_UNWRITABLE
+ */
 export function createKeyStore(path: string, file: KeyFile): void {
   createPrivateFile(path, encodeKeyFile(file));
 }

@@ -1,17 +1,13 @@
 /** The `local:` key provider: AES-256-GCM under a key file on this machine; for trial, since one thief takes both. */
-import { createCipheriv, createDecipheriv } from 'node:crypto';
-import { allocSecret, concatBytes, toHex, zeroize } from '../../../core/bytes.ts';
-import { toCanonicalJsonBytes } from '../../../core/canonical-json.ts';
+import { allocSecret, toHex, zeroize } from '../../../core/bytes.ts';
 import { type ErrorCode, SealError } from '../../../core/errors.ts';
 import type { Clock, Random } from '../../../core/ports.ts';
 import type { KeyContext, KeyDescription, KeyProvider, WrappedKey } from '../../../seal/ports.ts';
-import { KEK_BYTES, type KekVersion, type KeyFile } from './key-file.ts';
+import { findUnder, KEK_BYTES, sealUnder, toBoundBytes } from '../kek.ts';
+import type { KekVersion, KeyFile } from './key-file.ts';
 import { createKeyStore, readKeyStore, replaceKeyStore } from './key-store.ts';
 
 const TYPE = 'local';
-const CIPHER = 'aes-256-gcm';
-const IV_BYTES = 12;
-const TAG_BYTES = 16;
 
 /** What a local key is good for; reports print it. */
 export const LOCAL_STANDING = 'same machine: for trial';
@@ -154,22 +150,10 @@ function toDescription(file: KeyFile): KeyDescription {
   };
 }
 
-/** Everything that the wrapping is bound to: context, key and version. */
-function toAad(context: KeyContext, keyRef: string, keyVersion: string): Uint8Array {
-  const { sealId, model, purpose } = context;
-  return toCanonicalJsonBytes({ v: 1, type: TYPE, keyRef, keyVersion, ctx: { sealId, model, purpose } });
-}
-
 function wrapUnder(file: KeyFile, dek: Uint8Array, to: { context: KeyContext; random: Random }): WrappedKey {
   const { version, kek } = toCurrent(file);
-  const keyVersion = String(version);
-  const iv = new Uint8Array(IV_BYTES);
-  to.random.fill(iv);
-  const cipher = createCipheriv(CIPHER, kek, iv, { authTagLength: TAG_BYTES });
-  cipher.setAAD(toAad(to.context, file.keyId, keyVersion));
-  const sealed = cipher.update(dek);
-  cipher.final();
-  return { type: TYPE, keyRef: file.keyId, keyVersion, wrapped: concatBytes(iv, sealed, cipher.getAuthTag()) };
+  const name = { type: TYPE, keyRef: file.keyId, keyVersion: String(version) };
+  return { ...name, wrapped: sealUnder(kek, dek, { aad: toBoundBytes(name, to.context), random: to.random }) };
 }
 
 function rewrapUnder(file: KeyFile, request: { wrapped: WrappedKey; context: KeyContext }, random: Random): WrappedKey {
@@ -187,19 +171,7 @@ function unwrapUnder(file: KeyFile, request: { wrapped: WrappedKey; context: Key
   const { type, keyRef, keyVersion, wrapped } = request.wrapped;
   if (type !== TYPE || keyRef !== file.keyId) return null;
   const { kek } = findVersion(file, keyVersion);
-  if (wrapped.length <= IV_BYTES + TAG_BYTES) throw new SealError('KEY_REFUSED', { fields: { keyRef, keyVersion } });
-  const decipher = createDecipheriv(CIPHER, kek, wrapped.subarray(0, IV_BYTES), { authTagLength: TAG_BYTES });
-  decipher.setAAD(toAad(request.context, keyRef, keyVersion));
-  decipher.setAuthTag(wrapped.subarray(wrapped.length - TAG_BYTES));
-  const plain = decipher.update(wrapped.subarray(IV_BYTES, wrapped.length - TAG_BYTES));
-  try {
-    decipher.final();
-    const dek = allocSecret(plain.length);
-    dek.set(plain);
-    return dek;
-  } catch {
-    throw new SealError('KEY_REFUSED', { fields: { keyRef, keyVersion } });
-  } finally {
-    zeroize(plain);
-  }
+  const dek = findUnder(kek, wrapped, toBoundBytes(request.wrapped, request.context));
+  if (dek === undefined) throw new SealError('KEY_REFUSED', { fields: { keyRef, keyVersion } });
+  return dek;
 }
