@@ -78,11 +78,17 @@ export function readCertificate(der: Uint8Array): Certificate {
   };
 }
 
-/** Certificates of PEM text, in order. @throws AttestError ATTEST_CERTIFICATE_MALFORMED */
+const PEM_BLOCK = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/= \t\r\n]*?)-----END CERTIFICATE-----/g;
+
+/**
+ * Certificates of PEM text, in order. Around them, white space and the zero byte that ends the text of a quote: a block that
+ * does not read would else be passed over, and a shorter chain judged.
+ * @throws AttestError ATTEST_CERTIFICATE_MALFORMED
+ */
 export function readPemChain(text: string): Certificate[] {
-  const blocks = [...text.matchAll(/-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*?)-----END CERTIFICATE-----/g)];
-  // A block that does not read would else be passed over, and a shorter chain judged.
-  if (blocks.length === 0 || blocks.length !== text.split('-----BEGIN').length - 1) refuseCertificate('PEM');
+  const blocks = [...text.matchAll(PEM_BLOCK)];
+  const isWhole = /^[ \t\r\n\0]*$/.test(text.replace(PEM_BLOCK, ''));
+  if (blocks.length === 0 || !isWhole) refuseCertificate('PEM');
   if (blocks.length > ATTEST_LIMITS.chainCertificatesMax) refuseCertificate('certificates');
   return blocks.map(([, base64]) => readCertificate(toDer(base64)));
 }
@@ -94,7 +100,7 @@ function isTrue(element: DerElement | undefined): boolean {
 
 /** Bytes of base64 in lines. */
 function toDer(lines: string): Uint8Array {
-  return findBase64Bytes(lines.replace(/\s/g, '')) ?? refuseCertificate('PEM');
+  return findBase64Bytes(lines.replace(/[ \t\r\n]/g, '')) ?? refuseCertificate('PEM');
 }
 
 /** @throws AttestError ATTEST_CERTIFICATE_MALFORMED for an extension that stands twice */
