@@ -159,6 +159,12 @@ const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./commands/run.ts')).defineRun,
   },
   {
+    name: 'license',
+    group: GROUP.seal,
+    summary: 'let a sealed model open on one device, under signed terms, without a network',
+    load: async () => (await import('./commands/license/index.ts')).defineLicense,
+  },
+  {
     name: 'attest',
     group: GROUP.seal,
     summary: 'verify evidence of trusted hardware, and hold it against a policy',

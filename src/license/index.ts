@@ -18,6 +18,7 @@ export {
   encodeLicenseFile,
   type LicenseFile,
   parseLicenseFile,
+  readUnverified,
   signLicense,
   type VerifiedLicense,
   verifyLicense,

@@ -32,6 +32,8 @@ export interface Situation {
   readonly seal: { readonly id: string; readonly headSha256: string } | null;
   /** Entitlements that are asked for. */
   readonly needs: readonly string[];
+  /** False while a licence is only activated: its seat is asked for afterwards. */
+  readonly isSeatNeeded: boolean;
 }
 
 export interface Judgement {
@@ -58,7 +60,7 @@ export function judgeLicense(situation: Situation): Judgement {
   assertStatus(situation, record, nowSec);
   const notes = noteMachine(claims, situation);
   assertEntitlements(claims, situation.needs);
-  const { standing, untilSec } = toStanding(claims, record, nowSec);
+  const { standing, untilSec } = toStanding(claims, { record, nowSec, isSeatNeeded: situation.isSeatNeeded });
   return { standing, untilSec, nowSec, notes };
 }
 
@@ -132,10 +134,13 @@ function assertEntitlements({ ent }: LicenseClaims, needs: readonly string[]): v
 
 type Span = Pick<Judgement, 'standing' | 'untilSec'>;
 
-function toStanding(claims: LicenseClaims, record: LicenseRecord, nowSec: number): Span {
+function toStanding(
+  claims: LicenseClaims,
+  { record, nowSec, isSeatNeeded }: { readonly record: LicenseRecord } & Pick<Situation, 'nowSec' | 'isSeatNeeded'>,
+): Span {
   const { exp, off, pool } = claims;
   if (nowSec >= exp + off.lateSec) throw new LicenseError('LICENSE_EXPIRED', { fields: { expired: toIso(exp) } });
-  if (pool !== undefined) assertLease(record, nowSec);
+  if (pool !== undefined && isSeatNeeded) assertLease(record, nowSec);
   const contact = toContact(off, record, nowSec);
   if (nowSec >= exp) return { standing: 'LATE', untilSec: exp + off.lateSec };
   if (contact.standing !== 'VALID') return contact;

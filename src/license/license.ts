@@ -5,7 +5,7 @@ import { LicenseError } from '../core/errors.ts';
 import { LICENSE_LIMITS } from '../core/limits/license.ts';
 import { toCanonicalJson } from '../core/canonical-json.ts';
 import { type LicenseClaims, parseClaims, parseShape } from './claims.ts';
-import { type DocumentSigner, signDocument, TYPES, type VendorKey, verifyDocument } from './jws.ts';
+import { type DocumentSigner, signDocument, splitCompact, TYPES, type VendorKey, verifyDocument } from './jws.ts';
 import { type KeyDocument, parseKeyDocument } from './key-document.ts';
 
 /** What licences are for, unless the vendor says otherwise. */
@@ -25,18 +25,24 @@ export async function signLicense(signer: DocumentSigner, claims: Omit<LicenseCl
 /**
  * Verifies that the vendor of a pinned key made this licence for this product; whether it may be used now, and here, is
  * for `judgeLicense`.
- * @param options.audience what the integrator's product is called; never taken from the licence
+ * @param options.audience what the integrator's product is called, never taken from the licence; null for the vendor, who
+ *   reads his own
  * @throws LicenseError as `verifyDocument`; LICENSE_CLAIMS_INVALID | LICENSE_ISSUER | LICENSE_AUDIENCE
  */
 export function verifyLicense(
   text: string,
-  options: { readonly keys: readonly VendorKey[]; readonly audience: string },
+  options: { readonly keys: readonly VendorKey[]; readonly audience: string | null },
 ): VerifiedLicense {
   const { payload, key } = verifyDocument(text, { typ: TYPES.license, keys: options.keys });
   const claims = parseClaims(payload);
   if (claims.iss !== key.issuer) throw new LicenseError('LICENSE_ISSUER');
-  if (claims.aud !== options.audience) throw new LicenseError('LICENSE_AUDIENCE');
+  if (options.audience !== null && claims.aud !== options.audience) throw new LicenseError('LICENSE_AUDIENCE');
   return { text, claims, vendorKey: key };
+}
+
+/** What a licence claims; anyone may have written it. @throws LicenseError LICENSE_MALFORMED | LICENSE_CLAIMS_INVALID */
+export function readUnverified(text: string): LicenseClaims {
+  return parseClaims(splitCompact(text).payload);
 }
 
 /** A licence and the key document that belongs to it; nothing in it is verified. */

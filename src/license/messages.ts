@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import { isEqualConstantTime, utf8, zeroize } from '../core/bytes.ts';
-import { type Json, toCanonicalJsonBytes } from '../core/canonical-json.ts';
+import { toCanonicalJsonBytes } from '../core/canonical-json.ts';
 import { LicenseError } from '../core/errors.ts';
 import { hkdfSha256, hmacSha256 } from '../core/hash.ts';
 import { LICENSE_LIMITS } from '../core/limits/license.ts';
@@ -137,7 +137,7 @@ export type LicenseAnswer = Readonly<z.infer<typeof answerShape>>;
 
 /** An answer as compact JWS. */
 export async function signAnswer(signer: DocumentSigner, answer: Omit<LicenseAnswer, 'iss'>): Promise<string> {
-  return signDocument(signer, TYPES.answer, { ...answer, iss: signer.issuer } as Json);
+  return signDocument(signer, TYPES.answer, { ...answer, iss: signer.issuer });
 }
 
 /**

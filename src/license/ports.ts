@@ -66,6 +66,7 @@ export interface IssuedLicense {
   readonly seq: number;
   /** Thumbprint of the device's key. */
   readonly jkt: string;
+  readonly jwk: EcPublicJwk;
   readonly sealId: string;
   /** To whom. */
   readonly licensee: string;
@@ -88,6 +89,8 @@ export interface Lease {
   readonly jkt: string;
   /** Until when others do not get it, drift included, seconds. */
   readonly freeSec: number;
+  /** Somebody else has the seat now; kept so that its holder is told. */
+  readonly isTakenOver: boolean;
 }
 
 /** What one transaction sees and does. */

@@ -39,9 +39,10 @@ export async function openSealed(
   });
 }
 
-function writeOpened(
-  services: Services,
-  options: OpenSealedOptions,
+/** Streams the files of a seal into a folder that appears whole or not at all. */
+export function writeOpened(
+  services: Pick<Services, 'storage' | 'progress'>,
+  options: Pick<OpenSealedOptions, 'out' | 'force'>,
   source: ByteSource,
   dek: Uint8Array,
 ): OpenSealedResult['files'] {

@@ -7,8 +7,9 @@ import { openSealed } from '../../workflows/open-sealed.ts';
 import { addExamples } from '../command-spec.ts';
 import { type CommandHost, onAction, toPathOption, withSession } from '../context.ts';
 import { toPairs } from '../ui/table.ts';
+import { addLicensedOptions, type LicensedFlags, openByLicense } from './license/open.ts';
 
-interface OpenFlags {
+interface OpenFlags extends LicensedFlags {
   readonly out?: string;
   readonly envelope?: string;
   readonly key?: string;
@@ -25,8 +26,16 @@ export function defineOpen(command: Command, host: CommandHost): void {
     .option('--envelope <file>', 'key envelope (default: the one in the home)')
     .option('--key <uri>', 'key that unwraps the data key')
     .option('--force', 'replace an existing folder');
-  addExamples(command, [{ command: 'modelward open model.seal --out plain', summary: 'get the model back' }]);
+  addLicensedOptions(command);
+  addExamples(command, [
+    { command: 'modelward open model.seal --out plain', summary: 'get the model back' },
+    {
+      command: 'modelward open model.seal --license acme.license.json --vendor-key vendor.pem',
+      summary: 'on a device with a licence: no owner, no network',
+    },
+  ]);
   onAction<OpenFlags>(host, command, async (context, flags, words) => {
+    if (flags.license !== undefined) return openByLicense(context, flags, words[0]);
     const path = context.toAbsolute(words[0]);
     const result = await withSession(context, (session) =>
       openSealed(context.services, session, {

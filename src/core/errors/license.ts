@@ -332,11 +332,11 @@ export const licenseErrors = defineErrors({
     http: 404,
     fix: 'Take the name of the licence from "modelward license show".',
   },
-  LICENSE_DEVICE_UNKNOWN: {
-    message: 'No such device was enrolled here.',
-    exit: EXIT.noKey,
-    http: 404,
-    fix: 'Enrol the device first.',
+  LICENSE_NAME_TAKEN: {
+    message: 'There is a licence of this name already.',
+    exit: EXIT.usage,
+    http: 409,
+    fix: 'Give another name, or renew the licence with "modelward license renew".',
   },
   LICENSE_ANSWER_REPLAYED: {
     message: 'The answer belongs to another request: its number is not the one that was sent.',

@@ -1,0 +1,2 @@
+/** Registers of licences. */
+export { openFileStore } from './file-store.ts';

@@ -1,0 +1,112 @@
+/** The device's half of a conversation with its vendor: a request, and the answer to it, as texts for a file or a network. */
+import { utf8 } from '../../core/bytes.ts';
+import { type ErrorCode, ERRORS, LicenseError } from '../../core/errors.ts';
+import {
+  drawNonce,
+  encodeLicenseFile,
+  type LicenseAction,
+  notePending,
+  parseLicenseFile,
+  signRequest,
+  takeAnswer,
+  toThumbprint,
+  type VerifiedLicense,
+  verifyAnswer,
+  verifyLicense,
+} from '../../license/index.ts';
+import { withDevice } from './device.ts';
+import type { DeviceServices } from './services.ts';
+import { keepFile, toNowSec, type Trust } from './use.ts';
+
+export interface RequestOptions {
+  /** The licence file's bytes. */
+  readonly file: Uint8Array;
+  readonly action: LicenseAction;
+  /** True for a request that is carried by hand. */
+  readonly isFile: boolean;
+  /** `takeover`: thumbprint of the device whose seat is taken. */
+  readonly from?: string | undefined;
+  /** Begins a new record of licences, when the old one is lost; all licences then need an answer. */
+  readonly isReset?: boolean;
+}
+
+/**
+ * Makes a request, and remembers its number.
+ * @returns compact JWS
+ * @throws LicenseError LICENSE_DEVICE_MISMATCH, those of the licence and of the device's record
+ */
+export async function makeRequest(services: DeviceServices, trust: Trust, options: RequestOptions): Promise<string> {
+  const { claims } = verifyLicense(parseLicenseFile(options.file).license, trust);
+  const work = async (
+    device: Parameters<Parameters<typeof withDevice>[1]>[0],
+    state: Parameters<typeof notePending>[0],
+  ) => {
+    if (claims.cnf.jkt !== toThumbprint(device.key.publicKey)) throw new LicenseError('LICENSE_DEVICE_MISMATCH');
+    const nowSec = toNowSec(services);
+    const nonce = drawNonce(services.random);
+    const request = {
+      ...{ aud: claims.iss, act: options.action, lic: claims.jti, iat: nowSec, jti: nonce, file: options.isFile },
+      ...(options.from === undefined ? {} : { from: options.from }),
+    };
+    const result = await signRequest(device.key, claims.agr, request);
+    return { state: notePending(state, claims, { nonce, nowSec }), result };
+  };
+  return withDevice(services, work, { isReset: options.isReset ?? false });
+}
+
+export interface TakenAnswer {
+  readonly result: 'OK';
+  readonly standing: 'valid' | 'suspended';
+  /** Until when the seat is the device's, seconds; null without one. */
+  readonly leaseEndSec: number | null;
+  /** The newest licence file, when the answer brought one. */
+  readonly file: Uint8Array | null;
+}
+
+/**
+ * Takes an answer: contact, seat and renewal go into the device's record. A refusal goes there too, and is thrown.
+ * @param text compact JWS
+ * @throws LicenseError LICENSE_ANSWER_OTHER | LICENSE_ANSWER_UNASKED | LICENSE_ANSWER_REPLAYED, those of a signed document, and
+ *   the code of the vendor's refusal
+ */
+export async function acceptAnswer(
+  services: DeviceServices,
+  trust: Trust,
+  { file, text }: { readonly file: Uint8Array; readonly text: string },
+): Promise<TakenAnswer> {
+  const license = verifyLicense(parseLicenseFile(file).license, trust);
+  const { answer, renewed } = await withDevice(services, (device, state) => {
+    const jkt = toThumbprint(device.key.publicKey);
+    const answer = verifyAnswer(text, { keys: trust.keys, jkt, license: license.claims.jti });
+    const renewed = answer.license === undefined ? null : readRenewed(trust, license, answer.license);
+    const next = takeAnswer(state, (renewed ?? license).claims, answer);
+    return Promise.resolve({ state: next, result: { answer, renewed } });
+  });
+  if (answer.result !== 'OK') throw toRefusal(answer.result);
+  const newFile =
+    renewed === null || answer.key === undefined
+      ? null
+      : encodeLicenseFile({ license: renewed.text, keyDocument: answer.key });
+  if (newFile !== null) keepFile(services, license.claims.seal.id, newFile);
+  const leaseEndSec = answer.lease?.exp ?? null;
+  return { result: 'OK', standing: answer.standing === 'valid' ? 'valid' : 'suspended', leaseEndSec, file: newFile };
+}
+
+/** A licence in an answer is verified as any other, and must be for the same device and seal. */
+function readRenewed(trust: Trust, old: VerifiedLicense, text: string): VerifiedLicense {
+  const renewed = verifyLicense(text, trust);
+  const isSame = renewed.claims.jti === old.claims.jti && renewed.claims.cnf.jkt === old.claims.cnf.jkt;
+  if (!isSame) throw new LicenseError('LICENSE_ANSWER_OTHER');
+  return renewed;
+}
+
+/** The vendor's refusal under its own code; codes of newer vendors are told as what they are: no permission. */
+function toRefusal(result: string): LicenseError {
+  const code = Object.hasOwn(ERRORS, result) ? (result as ErrorCode) : 'LICENSE_REVOKED';
+  return new LicenseError(code, { fields: { by: 'vendor' } });
+}
+
+/** The text of a request or answer file: the JWS and a line feed. */
+export function toTextFile(text: string): Uint8Array {
+  return utf8(`${text}\n`);
+}

@@ -1,0 +1,242 @@
+/** `license issue`: a data key for one device, with the terms under which it may be used; recorded before it is given out. */
+import { toHex, utf8, zeroize } from '../../core/bytes.ts';
+import { LicenseError, WorkflowError } from '../../core/errors.ts';
+import { sha256 } from '../../core/hash.ts';
+import {
+  encodeLicenseFile,
+  encryptKeyDocument,
+  type Enrolment,
+  type IssuedLicense,
+  type LicenseClaims,
+  parseEnrolment,
+  parseLicenseFile,
+  signLicense,
+  toDekDigest,
+  toThumbprint,
+  verifyLicense,
+} from '../../license/index.ts';
+import type { LicenseStore } from '../../license/ports.ts';
+import { isSeal, parseEnvelope, readSealHeader, type SealInfo, unwrapDek } from '../../seal/index.ts';
+import { openFileSource } from '../../source/index.ts';
+import { toEnvelopePath, unwrapForSeal } from '../open-model.ts';
+import type { Recorder } from '../recorder.ts';
+import type { Session } from '../session.ts';
+import type { VendorServices } from './services.ts';
+import { toHeadDigest } from './seal-head.ts';
+import { type LicenseTerms, toTermClaims } from './terms.ts';
+import { openVendor, type Vendor } from './vendor.ts';
+
+export interface IssueOptions {
+  /** Absolute path of the sealed file. */
+  readonly path: string;
+  readonly envelopePath?: string | undefined;
+  /** Null for the home's own key. */
+  readonly keyUri: string | null;
+  /** As the device sent it. */
+  readonly enrolment: Uint8Array;
+  /** Name of the licence; null draws one. */
+  readonly name: string | null;
+  readonly terms: LicenseTerms;
+}
+
+export interface IssueResult {
+  readonly license: IssuedLicense;
+  /** The licence file; only the device opens the key in it. */
+  readonly file: Uint8Array;
+  readonly leafIndex: number;
+}
+
+/**
+ * @throws LicenseError LICENSE_ENROLMENT_MALFORMED | LICENSE_ASSURANCE_LOW | LICENSE_CLAIMS_INVALID | LICENSE_STORE_FAILED
+ * @throws WorkflowError NOT_SEALED | ENVELOPE_NOT_FOUND; SealError for key and envelope; LedgerError: nothing was given out
+ */
+export async function issueLicense(
+  services: VendorServices,
+  session: Session,
+  options: IssueOptions,
+): Promise<IssueResult> {
+  const enrolment = parseEnrolment(options.enrolment);
+  if (options.terms.assurance === 'tpm' && enrolment.assurance !== 'tpm') {
+    throw new LicenseError('LICENSE_ASSURANCE_LOW');
+  }
+  const seal = readSeal(options.path);
+  const dek = await unwrapForSeal(services, () => session.recorder, seal, options);
+  try {
+    const vendor = openVendor(session.owner);
+    return await withStore(services, (store) =>
+      issueFor({ services, session, vendor, store, seal, dek, enrolment }, options),
+    );
+  } finally {
+    zeroize(dek);
+  }
+}
+
+function readSeal(path: string): SealInfo {
+  const source = openFileSource(path);
+  try {
+    if (!isSeal(source)) throw new WorkflowError('NOT_SEALED', { fields: { file: source.label } });
+    return readSealHeader(source);
+  } finally {
+    source.close();
+  }
+}
+
+export async function withStore<T>(services: VendorServices, work: (store: LicenseStore) => Promise<T>): Promise<T> {
+  const store = await services.openLicenseStore();
+  try {
+    return await work(store);
+  } finally {
+    await store.close();
+  }
+}
+
+interface Issuing {
+  readonly services: VendorServices;
+  readonly session: Session;
+  readonly vendor: Vendor;
+  readonly store: LicenseStore;
+  readonly seal: SealInfo;
+  readonly dek: Uint8Array;
+  readonly enrolment: Enrolment;
+}
+
+async function issueFor(by: Issuing, { terms, name }: IssueOptions): Promise<IssueResult> {
+  const { services, session, vendor, store, seal, dek, enrolment } = by;
+  const nowSec = Math.floor(services.clock.nowMs() / 1000);
+  return store.transact(async (transaction) => {
+    const index = await transaction.nextIndex();
+    const claims: Omit<LicenseClaims, 'iss'> = {
+      ...toTermClaims(terms, { nowSec, index, enrolment }),
+      jti: name ?? drawName(services),
+      seq: 1,
+      cnf: { jkt: toThumbprint(enrolment.jwk) },
+      seal: { id: seal.header.sealId, sha256: toHeadDigest(seal) },
+      agr: vendor.agreement.publicKey,
+      dek_sha256: toDekDigest(dek),
+    };
+    if ((await transaction.findLicense(claims.jti)) !== null) throw new LicenseError('LICENSE_NAME_TAKEN');
+    const license = await makeLicense({ services, vendor, dek, claims, index, enrolment });
+    const leafIndex = await recordLicense(session.recorder, license, 'issue');
+    await transaction.saveLicense(license);
+    return { license, file: utf8(license.file), leafIndex };
+  });
+}
+
+function drawName({ random }: Pick<VendorServices, 'random'>): string {
+  const bytes = new Uint8Array(8);
+  random.fill(bytes);
+  return `L${toHex(bytes)}`;
+}
+
+interface Making {
+  readonly services: Pick<VendorServices, 'random'>;
+  readonly vendor: Vendor;
+  readonly dek: Uint8Array;
+  readonly claims: Omit<LicenseClaims, 'iss'>;
+  readonly index: number;
+  readonly enrolment: Pick<Enrolment, 'jwk'>;
+}
+
+async function makeLicense({ services, vendor, dek, claims, index, enrolment }: Making): Promise<IssuedLicense> {
+  const license = await signLicense(vendor.signer, claims);
+  const { random } = services;
+  const keyDocument = encryptKeyDocument({ dek, recipient: enrolment.jwk, license, random });
+  return {
+    name: claims.jti,
+    seq: claims.seq,
+    jkt: claims.cnf.jkt,
+    jwk: enrolment.jwk,
+    sealId: claims.seal.id,
+    licensee: claims.sub,
+    index,
+    standing: 'valid',
+    pool: claims.pool ?? null,
+    issuedSec: claims.iat,
+    expiresSec: claims.exp,
+    file: new TextDecoder().decode(encodeLicenseFile({ license, keyDocument })),
+  };
+}
+
+/** Durable before anything is handed out. Returns the index of the entry. */
+export async function recordLicense(
+  recorder: Pick<Recorder, 'record' | 'actor'>,
+  license: IssuedLicense,
+  action: string,
+): Promise<number> {
+  const { firstIndex } = await recorder.record([
+    {
+      type: 'license',
+      actor: recorder.actor,
+      subject: license.sealId,
+      digests: { license: toHex(sha256(utf8(license.file))) },
+      detail: { action, name: license.name, seq: license.seq, device: license.jkt },
+    },
+  ]);
+  return firstIndex;
+}
+
+export interface RenewOptions {
+  readonly name: string;
+  /** From now on. */
+  readonly validSec: number;
+  readonly keyUri: string | null;
+}
+
+/**
+ * `license renew`: the same terms for longer, with the next number. The envelope in the home is asked for the key.
+ * @throws LicenseError LICENSE_UNKNOWN | LICENSE_REVOKED; others as `issueLicense`
+ */
+export async function renewLicense(
+  services: VendorServices,
+  session: Session,
+  options: RenewOptions,
+): Promise<IssueResult> {
+  const vendor = openVendor(session.owner);
+  return withStore(services, async (store) => {
+    const old = await store.transact((transaction) => transaction.findLicense(options.name));
+    if (old === null) throw new LicenseError('LICENSE_UNKNOWN', { fields: { license: options.name } });
+    if (old.standing === 'revoked') throw new LicenseError('LICENSE_REVOKED');
+    const { claims } = verifyIssued(vendor, old);
+    const dek = await unwrapForRenewal(services, session, old.sealId, options.keyUri);
+    try {
+      if (toDekDigest(dek) !== claims.dek_sha256) throw new LicenseError('LICENSE_KEY_WRONG');
+      const nowSec = Math.floor(services.clock.nowMs() / 1000);
+      return await store.transact(async (transaction) => {
+        // Somebody else may have renewed it meanwhile: the numbers go on from the newest.
+        const newest = (await transaction.findLicense(options.name)) ?? old;
+        const times = { seq: newest.seq + 1, iat: nowSec, nbf: nowSec, exp: nowSec + options.validSec };
+        const made = { services, vendor, dek, index: old.index, enrolment: { jwk: old.jwk } };
+        const license = {
+          ...(await makeLicense({ ...made, claims: { ...claims, ...times } })),
+          standing: newest.standing,
+        };
+        const leafIndex = await recordLicense(session.recorder, license, 'renew');
+        await transaction.saveLicense(license);
+        return { license, file: utf8(license.file), leafIndex };
+      });
+    } finally {
+      zeroize(dek);
+    }
+  });
+}
+
+/** What was signed here, read back. */
+export function verifyIssued(vendor: Vendor, issued: IssuedLicense): ReturnType<typeof verifyLicense> {
+  const { license } = parseLicenseFile(utf8(issued.file));
+  return verifyLicense(license, { keys: [vendor.key], audience: null });
+}
+
+async function unwrapForRenewal(
+  services: VendorServices,
+  session: Session,
+  sealId: string,
+  uri: string | null,
+): Promise<Uint8Array> {
+  const path = toEnvelopePath(services, sealId);
+  if (!services.storage.exists(path)) throw new WorkflowError('ENVELOPE_NOT_FOUND', { fields: { sealId } });
+  const envelope = parseEnvelope(services.storage.read(path));
+  const { writer: ledger, actor } = session.recorder;
+  const keys = await services.openKeys({ uri, create: false, apartFrom: null, ledger, actor });
+  const { dek } = await unwrapDek({ envelope, unwrappers: [keys.provider], clock: services.clock });
+  return dek;
+}

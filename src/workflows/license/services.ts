@@ -1,0 +1,29 @@
+/** What the licence workflows need besides the services of every workflow. */
+import type { Clock, Random } from '../../core/ports.ts';
+import type { DeviceKey, LicenseStore, MachineReader, MonotonicCounter } from '../../license/ports.ts';
+import type { Storage } from '../../source/ports.ts';
+import type { Services } from '../services.ts';
+
+/** This device, as licences see it. */
+export interface Device {
+  readonly key: DeviceKey;
+  readonly counter: MonotonicCounter;
+  readonly machine: MachineReader;
+  close(): Promise<void>;
+}
+
+/** A device needs no owner, no ledger and no network. */
+export interface DeviceServices {
+  readonly storage: Storage;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Absolute path of the folder of record, counter and licences. */
+  readonly deviceFolder: string;
+  /** @throws LicenseError LICENSE_DEVICE_KEY_MISSING | LICENSE_DEVICE_KEY_INVALID */
+  openDevice(): Promise<Device>;
+}
+
+/** The vendor's side: the owner's services, and the register of licences. */
+export interface VendorServices extends Services {
+  openLicenseStore(): Promise<LicenseStore>;
+}
