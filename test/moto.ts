@@ -38,7 +38,7 @@ export async function startMoto(actions = Number.MAX_SAFE_INTEGER): Promise<Moto
   const port = await findFreePort();
   const child = spawn(PYTHON, [join(import.meta.dirname, 'oracles/moto_server.py'), String(port)], {
     env: { ...process.env, INITIAL_NO_AUTH_ACTION_COUNT: String(actions) },
-    stdio: 'ignore',
+    stdio: ['pipe', 'ignore', 'ignore'],
   });
   const url = `http://127.0.0.1:${port}`;
   while (!(await isUp(url))) {
