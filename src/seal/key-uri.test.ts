@@ -47,11 +47,12 @@ describe('key URIs of files', () => {
     }
   });
 
-  test('a recipient of age is no path; what only looks like one is', () => {
+  test('what begins like a recipient of age is one, or refused; a file of such a name is written with ./', () => {
     const recipient = `age1${'q'.repeat(58)}`;
     expect(parseKeyUri(`age:${recipient}`)).toEqual({ scheme: 'age', recipient });
-    for (const path of [recipient.slice(0, -1), `${recipient}.txt`, `./${recipient}`]) {
-      expect(parseKeyUri(`age:${path}`)).toEqual({ scheme: 'age', path });
+    expect(parseKeyUri(`age:./${recipient}`)).toEqual({ scheme: 'age', path: `./${recipient}` });
+    for (const wrong of [recipient.slice(0, -1), `${recipient}q`, `${recipient}.txt`, recipient.replace('q', 'b')]) {
+      expect(catchError(`age:${wrong}`)).toMatchObject({ code: 'KEY_URI_INVALID', fields: { part: 'recipient' } });
     }
   });
 
@@ -88,6 +89,8 @@ describe('key URIs of services', () => {
     expect(parseKeyUri(`gcp-kms:${GCP}`)).toEqual(plain);
     const uri = `gcp-kms:${GCP}?credentials-file=%2Fetc%2Fkeys%2Fsa.json&endpoint=http://[::1]:8080`;
     expect(parseKeyUri(uri)).toEqual({ ...plain, endpoint: 'http://[::1]:8080', credentialsPath: '/etc/keys/sa.json' });
+    const regional = 'https://cloudkms.europe-west3.rep.googleapis.com';
+    expect(parseKeyUri(`gcp-kms:${GCP}?endpoint=${regional}`)).toEqual({ ...plain, endpoint: regional });
   });
 
   test('Vault and OpenBao', () => {
@@ -172,6 +175,8 @@ describe('key URIs that are refused', () => {
     'gcp-kms:projects/p/locations/l/keyRings/r',
     `gcp-kms:${GCP}/cryptoKeyVersions/1`,
     `gcp-kms:../${GCP}`,
+    `gcp-kms:${GCP}?endpoint=https://example.org`,
+    `gcp-kms:${GCP}?endpoint=https://evilgoogleapis.com`,
     'vault:model?addr=https://v',
     'vault:transit/model',
     'vault:transit/../model?addr=https://v',

@@ -20,7 +20,7 @@ const SCHEMES: { readonly [S in KeyScheme]: (rest: string) => KeyUriOf<S> } = Ob
   local: toPathParser('local'),
   passphrase: toPathParser('passphrase'),
   tpm2: parseTpm2,
-  age: (rest) => (AGE_RECIPIENT.test(rest) ? { scheme: 'age', recipient: rest } : toPathParser('age')(rest)),
+  age: parseAge,
   'aws-kms': parseAwsKms,
   'gcp-kms': parseGcpKms,
   vault: parseVault,
@@ -75,6 +75,13 @@ function toPcrs(text: string): number[] {
 /** An X25519 recipient; its checksum is the provider's to look at. */
 const AGE_RECIPIENT = /^age1[02-9ac-hj-np-z]{58}$/;
 
+/** What begins like a recipient is one: a mistyped one must not become the name of a new key file. */
+function parseAge(rest: string): KeyUriOf<'age'> {
+  if (!rest.startsWith('age1')) return toPathParser('age')(rest);
+  if (!AGE_RECIPIENT.test(rest)) throw toUriError('age', 'recipient');
+  return { scheme: 'age', recipient: rest };
+}
+
 const AWS_REGION = /^[a-z]{2,4}(-[a-z]+){1,3}-\d{1,2}$/;
 const AWS_KEY = /^(alias\/[A-Za-z0-9/_-]{1,256}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32})$/;
 const AWS_ARN = /^arn:aws(?:-[a-z]+)*:kms:([a-z0-9-]+):\d{12}:(?:key\/)?([A-Za-z0-9/_-]+)$/;
@@ -101,6 +108,9 @@ function parseGcpKms(rest: string): GcpKmsUri {
   const given = parseParameters(query, { scheme, separator: '&', names: ['endpoint', 'credentials-file'] });
   if (!GCP_KEY.test(key)) throw toUriError(scheme, 'key');
   const endpoint = given.endpoint === undefined ? null : toOrigin(given.endpoint, { scheme, part: 'endpoint' });
+  // A token would go to whoever wrote the URI.
+  if (endpoint?.startsWith('https:') === true && !endpoint.endsWith('.googleapis.com'))
+    throw toUriError(scheme, 'endpoint');
   return { scheme, key, endpoint, credentialsPath: given['credentials-file'] ?? null };
 }
 
