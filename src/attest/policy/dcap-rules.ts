@@ -61,7 +61,10 @@ function judgeTcb({ tcb }: SgxClaims | TdxClaims, policy: SgxPolicy | TdxPolicy)
   const { status, advisories, evaluationNumber } = tcb;
   const unaccepted = policy.advisories === undefined ? [] : advisories.filter((id) => !policy.advisories?.includes(id));
   return [
-    ...refuseWhen(!policy.tcbStatuses.includes(status), 'ATTEST_POLICY_TCB_STATUS', { found: status, advisories }),
+    ...refuseWhen(!(policy.tcbStatuses as readonly string[]).includes(status), 'ATTEST_POLICY_TCB_STATUS', {
+      found: status,
+      advisories,
+    }),
     ...refuseWhen(unaccepted.length > 0, 'ATTEST_POLICY_ADVISORY', { found: unaccepted }),
     ...refuseWhen(evaluationNumber < policy.evaluationNumberMin, 'ATTEST_POLICY_EVALUATION', {
       found: evaluationNumber,

@@ -45,7 +45,8 @@ const snp = z.strictObject({
 });
 
 const dcap = {
-  tcbStatuses: listOf(z.enum(TCB_STATUSES)).default(['UpToDate']),
+  // A revoked platform is one whose keys are known to be out: no policy can accept it.
+  tcbStatuses: listOf(z.enum(TCB_STATUSES).exclude(['Revoked'])).default(['UpToDate']),
   advisories: z.array(z.string().max(64)).max(ATTEST_LIMITS.policyListMax).optional(),
   evaluationNumberMin: z.int().min(0).default(0),
   ppids: listOf(hexOf(16)).optional(),

@@ -350,6 +350,7 @@ describe('a policy document', () => {
     ['measurement of wrong length', { snp: { ...SNP, measurements: ['aa'] } }, 'accept.snp.measurements.0'],
     ['misspelt field', { snp: { ...SNP, vmpl: [0] } }, 'accept.snp.vmpl'],
     ['sgx without enclave or signer', { sgx: {} }, 'accept.sgx.mrEnclaves'],
+    ['a revoked platform accepted', { tdx: { ...TDX, tcbStatuses: ['Revoked'] } }, 'accept.tdx.tcbStatuses.0'],
     ['unknown status', { tdx: { ...TDX, tcbStatuses: ['Good'] } }, 'accept.tdx.tcbStatuses.0'],
     ['tpm without trust in any key', { tpm: { pcrs: { 'sha256:0': ['00'.repeat(32)] } } }, 'accept.tpm.akFingerprints'],
     [
