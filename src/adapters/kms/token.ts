@@ -21,14 +21,23 @@ export interface TokenSource {
 /** Renewed when less than this is left. */
 const RENEW_BEFORE_MS = 60_000;
 
+/** Of several requests at once one asks for the token. */
 export function createTokenSource(clock: Clock, ask: () => Promise<AccessToken>): TokenSource {
-  let held: AccessToken | undefined;
+  let held: Promise<AccessToken> | undefined;
+  const use = async (asked: Promise<AccessToken>): Promise<AccessToken> => {
+    try {
+      return await asked;
+    } catch (error) {
+      if (held === asked) held = undefined;
+      throw error;
+    }
+  };
   return {
     get: async () => {
-      const endsAtMs = held?.expiresAtMs ?? null;
-      if (endsAtMs !== null && endsAtMs - clock.nowMs() < RENEW_BEFORE_MS) held = undefined;
-      held ??= await ask();
-      return held.value;
+      const last = held;
+      const endsAtMs = last === undefined ? null : (await use(last)).expiresAtMs;
+      if (endsAtMs !== null && endsAtMs - clock.nowMs() < RENEW_BEFORE_MS && held === last) held = undefined;
+      return (await use((held ??= ask()))).value;
     },
     drop: () => {
       held = undefined;

@@ -28,13 +28,20 @@ const RENEW_BEFORE_MS = 5 * 60 * 1000;
  *   KEY_CREDENTIALS_REFUSED | KEY_PROVIDER_UNAVAILABLE
  */
 export function createAwsCredentials(options: AwsCredentialsOptions): () => Promise<SigV4Credentials> {
-  let held: ExpiringCredentials | undefined;
+  // Of several requests at once one looks for them.
+  let held: Promise<ExpiringCredentials> | undefined;
   return async () => {
-    const now = options.ports.clock.nowMs();
-    if (held === undefined || (held.expiresAtMs !== null && held.expiresAtMs - now < RENEW_BEFORE_MS)) {
-      held = await findCredentials(options);
+    const last = held;
+    const endsAtMs = (await last)?.expiresAtMs ?? null;
+    if (endsAtMs !== null && endsAtMs - options.ports.clock.nowMs() < RENEW_BEFORE_MS && held === last)
+      held = undefined;
+    const asked = (held ??= findCredentials(options));
+    try {
+      return await asked;
+    } catch (error) {
+      if (held === asked) held = undefined;
+      throw error;
     }
-    return held;
   };
 }
 
