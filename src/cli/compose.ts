@@ -7,10 +7,13 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createRequire } from 'node:module';
+import type { BrokerLinkOptions } from '../adapters/broker-link/index.ts';
+import type { HttpsServer, HttpsServerOptions } from '../adapters/https-server/index.ts';
 import { systemClock, systemPause, systemRandom } from '../adapters/system/index.ts';
 import { httpTimestampAuthority } from '../adapters/tsa/index.ts';
 import { CliError } from '../core/errors.ts';
 import type { ReportSource } from '../attest/ports.ts';
+import type { BrokerLink } from '../broker/ports.ts';
 import type { JobQueue } from '../core/job-queue.ts';
 import type { Pause, Progress } from '../core/ports.ts';
 import type { LedgerLock } from '../ledger/ports.ts';
@@ -100,6 +103,18 @@ export const pause: Pause = systemPause;
 export async function openReportSource(): Promise<ReportSource> {
   const { createTsmSource } = await import('../adapters/tsm/index.ts');
   return createTsmSource({ random: systemRandom });
+}
+
+/** A TLS 1.3 server. @throws BrokerError SERVER_TLS_FILE | SERVER_LISTEN_FAILED */
+export async function openServer(options: HttpsServerOptions): Promise<HttpsServer> {
+  const { openHttpsServer } = await import('../adapters/https-server/index.ts');
+  return openHttpsServer(options);
+}
+
+/** The way to a key broker. @throws BrokerError BROKER_UNREACHABLE for an address that is none */
+export async function openBrokerLink(options: BrokerLinkOptions): Promise<BrokerLink> {
+  const link = await import('../adapters/broker-link/index.ts');
+  return link.openBrokerLink(options);
 }
 
 /**

@@ -171,6 +171,12 @@ const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./commands/attest/index.ts')).defineAttest,
   },
   {
+    name: 'broker',
+    group: GROUP.seal,
+    summary: 'release keys of sealed models to machines that prove what they run',
+    load: async () => (await import('./commands/broker/index.ts')).defineBroker,
+  },
+  {
     name: 'graph',
     group: GROUP.edit,
     summary: 'find, insert, replace, remove, rename and edit nodes, values and tensors of a graph',

@@ -1,5 +1,6 @@
 /** Key broker: serves attested machines, and gets keys inside of them. */
 export { fetchSealKey, type FetchSealKeyOptions } from './fetch-key.ts';
+export { loadReleased, openReleased, type OpenReleasedOptions, type OpenReleasedResult } from './open-released.ts';
 export { listReleases, type ReleaseRow } from './releases.ts';
 export {
   type BrokerSetup,

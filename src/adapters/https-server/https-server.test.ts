@@ -1,0 +1,130 @@
+import { request } from 'node:https';
+import { connect } from 'node:tls';
+import { afterEach, describe, expect, test } from 'vitest';
+import { makeServerIdentity } from '../../../test/broker/tls.ts';
+import { ModelwardError } from '../../core/errors.ts';
+import type { HttpHandler, HttpRequest } from '../../core/http-handler.ts';
+import { BROKER_LIMITS } from '../../core/limits/broker.ts';
+import { type HttpsServer, openHttpsServer } from './index.ts';
+
+const identity = makeServerIdentity();
+const opened: HttpsServer[] = [];
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((server) => server.close()));
+});
+
+const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+async function open(handler: HttpHandler, troubles: unknown[] = []): Promise<number> {
+  const limits = { ...BROKER_LIMITS, bodyBytesMax: 1000, idleTimeoutMs: 100 };
+  const at = { host: '127.0.0.1', port: 0, ...identity, limits };
+  const server = await openHttpsServer({ ...at, handler, onTrouble: (error) => troubles.push(error) });
+  opened.push(server);
+  return server.port;
+}
+
+interface Ask {
+  readonly method?: string;
+  readonly path?: string;
+  readonly headers?: Record<string, string | string[]>;
+  readonly body?: Uint8Array;
+  readonly isChunked?: boolean;
+}
+
+function ask(
+  port: number,
+  { body, isChunked = false, ...options }: Ask,
+): Promise<{ status: number; headers: object; text: string }> {
+  return new Promise((done, fail) => {
+    const ca = Buffer.from(identity.caPem);
+    const sent = request({ host: '127.0.0.1', port, ca, agent: false, ...options }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('end', () => {
+        done({ status: response.statusCode ?? 0, headers: response.headers, text: Buffer.concat(chunks).toString() });
+      });
+    });
+    sent.on('error', fail);
+    if (isChunked) sent.setHeader('transfer-encoding', 'chunked');
+    sent.end(body);
+  });
+}
+
+describe('the HTTPS server', () => {
+  test('hands path, query, headers and body on as they came, and sends what the handler says', async () => {
+    const seen: HttpRequest[] = [];
+    const port = await open((one) => {
+      seen.push(one);
+      return Promise.resolve({ status: 201, headers: { 'x-own': 'yes' }, body: utf8('hello') });
+    });
+    const answer = await ask(port, {
+      method: 'POST',
+      path: '/a/%2e%2e/b?c=1',
+      headers: { cookie: ['x=1', 'y=2'] },
+      body: utf8('in'),
+    });
+    expect(answer).toMatchObject({
+      status: 201,
+      text: 'hello',
+      headers: { 'x-own': 'yes', 'x-content-type-options': 'nosniff' },
+    });
+    expect(seen).toHaveLength(1);
+    expect(seen[0]).toMatchObject({ method: 'POST', path: '/a/%2e%2e/b', query: 'c=1', body: utf8('in') });
+    expect(seen[0].headers.cookie).toBe('x=1; y=2');
+    expect(seen[0].remoteAddress).toBe('127.0.0.1');
+  });
+
+  test.each([false, true])('a body above the cap never reaches the handler (chunked: %s)', async (isChunked) => {
+    let calls = 0;
+    const port = await open(() => {
+      calls++;
+      return Promise.resolve({ status: 200, headers: {}, body: new Uint8Array() });
+    });
+    const sent = ask(port, { method: 'POST', path: '/', body: new Uint8Array(1001), isChunked });
+    expect((await sent).status).toBe(413);
+    expect(calls).toBe(0);
+  });
+
+  test('a handler that fails: 500 without a word, and the operator is told', async () => {
+    const troubles: unknown[] = [];
+    const port = await open(() => Promise.reject(new Error('inner secret')), troubles);
+    const { status, text } = await ask(port, { path: '/' });
+    expect([status, text]).toEqual([500, '']);
+    expect(troubles).toHaveLength(1);
+  });
+
+  test('TLS 1.2 is refused', async () => {
+    const port = await open(() => Promise.resolve({ status: 200, headers: {}, body: new Uint8Array() }));
+    const refused = new Promise<string>((done) => {
+      const socket = connect({ host: '127.0.0.1', port, ca: Buffer.from(identity.caPem), maxVersion: 'TLSv1.2' });
+      socket.on('secureConnect', () => {
+        done('connected');
+      });
+      socket.on('error', (error: NodeJS.ErrnoException) => {
+        done(error.code ?? 'error');
+      });
+    });
+    expect(await refused).toMatch(/^ERR_SSL_/);
+  });
+
+  test('files that are no key and certificate, and ports that are taken, have codes', async () => {
+    const handler: HttpHandler = () => Promise.resolve({ status: 200, headers: {}, body: new Uint8Array() });
+    const port = await open(handler);
+    const base = {
+      host: '127.0.0.1',
+      port: 0,
+      ...identity,
+      limits: BROKER_LIMITS,
+      handler,
+      onTrouble: () => undefined,
+    };
+    const codeOf = (change: object) =>
+      openHttpsServer({ ...base, ...change }).then(
+        () => 'none',
+        (error: unknown) => (error as ModelwardError).code,
+      );
+    expect(await codeOf({ certificatePem: utf8('no PEM') })).toBe('SERVER_TLS_FILE');
+    expect(await codeOf({ privateKeyPem: makeServerIdentity().privateKeyPem })).toBe('SERVER_TLS_FILE');
+    expect(await codeOf({ port })).toBe('SERVER_LISTEN_FAILED');
+  });
+});
