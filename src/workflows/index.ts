@@ -3,6 +3,7 @@ export { attackModel, type AttackReport } from './attack/attack.ts';
 export type { AttackOptions } from './attack/options.ts';
 export * from './attest/index.ts';
 export { type BaselineModelOptions, type BaselineResult, writeBaseline } from './baseline.ts';
+export * from './broker/index.ts';
 export { listClaims, readClaim } from './claims.ts';
 export { detect, type DetectOptions, type DetectReport } from './detect.ts';
 export { diffModelFiles, type DiffModelsOptions, type DiffModelsReport } from './diff.ts';
