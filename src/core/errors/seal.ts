@@ -115,7 +115,7 @@ export const sealErrors = defineErrors({
     message: 'The credentials for the key service are malformed.',
     exit: EXIT.noKey,
     http: 401,
-    fix: 'Check the credentials of the key service.',
+    fix: 'docs/keys.md shows what each key service takes.',
   },
   KEY_CREDENTIALS_UNSAFE: {
     message: 'The file with the credentials is not a plain file that only its owner can read.',
