@@ -69,6 +69,7 @@ const TYPES = {
       recipient: name,
     }),
   },
+  'recipient-added': { digests: digests('before', 'after'), detail: z.strictObject({ to: name }) },
   rewrap: { digests: digests('before', 'after'), detail: z.strictObject({ from: name, to: name }) },
   detect: {
     digests: digests('suspect'),

@@ -140,6 +140,28 @@ describe('keys rewrap', () => {
   });
 });
 
+describe('keys add', () => {
+  test('another key opens, too; the first one still does; run again it adds nothing', () => {
+    const other = `local:${join(place.folder, 'vault/other.kek.json')}`;
+    mkdirSync(join(place.folder, 'vault'));
+    place.json(['seal', 'mlp.onnx', '--key', other, '--out', 'sealed/other.seal']);
+    const run = place.run(['keys', 'add', '--to', other, '--json']);
+    expect(JSON.parse(run.stdout)).toEqual({ added: 1, kept: 1, faults: [] });
+    for (const [index, key] of [[], ['--key', other]].entries()) {
+      expect(place.run(['open', 'sealed/mlp.seal', ...key, '--out', `o${String(index)}`]).status).toBe(0);
+    }
+    expect(place.json<{ added: number }>(['keys', 'add', '--to', other]).added).toBe(0);
+    expect(entries().filter(({ type }) => type === 'recipient-added')).toHaveLength(1);
+  });
+
+  test('a break-glass key needs its public half alone, and is given once', () => {
+    const recipient = 'age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg';
+    expect(place.json<{ added: number }>(['keys', 'add', '--to', `age:${recipient}`]).added).toBe(1);
+    expect(place.run(['open', 'sealed/mlp.seal', '--out', 'opened']).status).toBe(0);
+    expect(place.json<{ added: number }>(['keys', 'add', '--to', `age:${recipient}`]).added).toBe(0);
+  });
+});
+
 describe('keys status', () => {
   test('tells age and date, and fails a job when the key is not as expected', () => {
     const { age, standing, envelopes, others } = status();

@@ -138,6 +138,45 @@ export function addRewrap(keys: Command, host: CommandHost): void {
   });
 }
 
+export function addAdd(keys: Command, host: CommandHost): void {
+  const command = addKeyOptions(
+    keys
+      .command('add')
+      .summary('let another key open the sealed models, too')
+      .description(
+        'Wraps the data key of every envelope under one more key: a second service, or a break-glass key whose identity lies in a safe. Sealed files are not touched.',
+      )
+      .requiredOption('--to <uri>', 'the key that is added'),
+  );
+  addExamples(command, [
+    {
+      command: 'modelward keys add --to age:age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg',
+      summary: 'break-glass: "age -d" opens it when every service is gone',
+    },
+  ]);
+  onAction<KeyFlags & { to: string }>(host, command, (context, flags) =>
+    withSession(context, (session) =>
+      withKeys(context, session, flags.key, (keys) =>
+        withKeys(context, session, flags.to, async (target) => {
+          const { addKey } = await import('../../workflows/keys/add.ts');
+          const result = await addKey(context.services, session, { keys, target, folder: toFolder(context, flags) });
+          context.ui.result(result, ({ style }) =>
+            toPairs(
+              [
+                ['added', String(result.added)],
+                ['had it', String(result.kept)],
+                ...result.faults.map(({ file, code }): [string, string] => ['failed', `${file} (${code})`]),
+              ],
+              style,
+            ),
+          );
+          return result.faults.length > 0 ? EXIT.findings : EXIT.ok;
+        }),
+      ),
+    ),
+  );
+}
+
 interface MoveOptions {
   readonly keys: OpenedKeys;
   readonly folder: string;

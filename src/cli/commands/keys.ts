@@ -7,7 +7,7 @@ import { addExamples } from '../command-spec.ts';
 import { type CliContext, type CommandHost, onAction } from '../context.ts';
 import { askSecret, readSecretFd, readSecretFile } from '../ui/secret.ts';
 import { toPairs } from '../ui/table.ts';
-import { addKeyStatus, addRewrap, addRotate } from './keys-rotation.ts';
+import { addAdd, addKeyStatus, addRewrap, addRotate } from './keys-rotation.ts';
 import { toNumber } from './values.ts';
 
 interface PassphraseFlags {
@@ -23,6 +23,7 @@ export function defineKeys(keys: Command, host: CommandHost): void {
   addKeyStatus(keys, host);
   addRotate(keys, host);
   addRewrap(keys, host);
+  addAdd(keys, host);
 }
 
 function addCreate(keys: Command, host: CommandHost): void {

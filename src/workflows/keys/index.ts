@@ -1,4 +1,5 @@
 /** Keys over their life: how old they are, what hangs on them, rotation, and moving to another key. */
+export { addKey, type AddKeyOptions, type AddKeyResult } from './add.ts';
 export { type KeyAge, ROTATION_DUE_DAYS, ROTATION_WARN_DAYS, toKeyAge } from './due.ts';
 export { type EnvelopeFault, listEnvelopePaths } from './envelopes.ts';
 export { rewrapAll, type RewrapAllOptions, type RewrapAllResult } from './rewrap.ts';
