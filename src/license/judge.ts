@@ -32,8 +32,8 @@ export interface Situation {
   readonly seal: { readonly id: string; readonly headSha256: string } | null;
   /** Entitlements that are asked for. */
   readonly needs: readonly string[];
-  /** False while a licence is only activated: its seat is asked for afterwards. */
-  readonly isSeatNeeded: boolean;
+  /** False while a licence is only activated: seat and status list are asked for when it is used. */
+  readonly isUse: boolean;
 }
 
 export interface Judgement {
@@ -60,7 +60,7 @@ export function judgeLicense(situation: Situation): Judgement {
   assertStatus(situation, record, nowSec);
   const notes = noteMachine(claims, situation);
   assertEntitlements(claims, situation.needs);
-  const { standing, untilSec } = toStanding(claims, { record, nowSec, isSeatNeeded: situation.isSeatNeeded });
+  const { standing, untilSec } = toStanding(claims, { record, nowSec, isUse: situation.isUse });
   return { standing, untilSec, nowSec, notes };
 }
 
@@ -87,10 +87,10 @@ function readTime(situation: Situation, record: LicenseRecord): number {
   return trusted;
 }
 
-function assertStatus({ license, statusList }: Situation, record: LicenseRecord, nowSec: number): void {
+function assertStatus({ license, statusList, isUse }: Situation, record: LicenseRecord, nowSec: number): void {
   if (record.standing === 'revoked') throw new LicenseError('LICENSE_REVOKED');
   const rule = license.claims.status;
-  if (rule !== undefined) assertListed(rule, { statusList, record, nowSec });
+  if (rule !== undefined) assertListed(rule, { statusList, record, nowSec, isUse });
   // What the vendor said himself counts as long as no newer list says otherwise.
   if (record.standing === 'suspended' && (statusList === null || statusList.iatSec <= record.contactSec)) {
     throw new LicenseError('LICENSE_SUSPENDED');
@@ -99,11 +99,11 @@ function assertStatus({ license, statusList }: Situation, record: LicenseRecord,
 
 function assertListed(
   { status_list: place, maxAgeSec }: NonNullable<LicenseClaims['status']>,
-  by: { readonly statusList: VerifiedStatusList | null; readonly record: LicenseRecord; readonly nowSec: number },
+  by: Pick<Situation, 'statusList' | 'isUse' | 'nowSec'> & { readonly record: LicenseRecord },
 ): void {
-  const { statusList, record, nowSec } = by;
+  const { statusList, record, nowSec, isUse } = by;
   if (statusList === null) {
-    if (maxAgeSec === null) return;
+    if (maxAgeSec === null || !isUse) return;
     throw new LicenseError('LICENSE_STATUS_MISSING', { fields: { uri: place.uri } });
   }
   if (statusList.uri !== place.uri) throw new LicenseError('LICENSE_STATUS_OTHER', { fields: { wanted: place.uri } });
@@ -136,11 +136,11 @@ type Span = Pick<Judgement, 'standing' | 'untilSec'>;
 
 function toStanding(
   claims: LicenseClaims,
-  { record, nowSec, isSeatNeeded }: { readonly record: LicenseRecord } & Pick<Situation, 'nowSec' | 'isSeatNeeded'>,
+  { record, nowSec, isUse }: { readonly record: LicenseRecord } & Pick<Situation, 'nowSec' | 'isUse'>,
 ): Span {
   const { exp, off, pool } = claims;
   if (nowSec >= exp + off.lateSec) throw new LicenseError('LICENSE_EXPIRED', { fields: { expired: toIso(exp) } });
-  if (pool !== undefined && isSeatNeeded) assertLease(record, nowSec);
+  if (pool !== undefined && isUse) assertLease(record, nowSec);
   const contact = toContact(off, record, nowSec);
   if (nowSec >= exp) return { standing: 'LATE', untilSec: exp + off.lateSec };
   if (contact.standing !== 'VALID') return contact;

@@ -25,6 +25,7 @@ export {
 } from './ledger.ts';
 export * from './keys/index.ts';
 export { withKeyLog } from './logged-key.ts';
+export * from './license/index.ts';
 export { findLineage, type LineageFileOptions, type LineageReport } from './lineage.ts';
 export { isSealedPath, openAnyModel, type OpenAnyOptions, type OpenedModel } from './open-model.ts';
 export * from './model-signing/index.ts';

@@ -362,6 +362,12 @@ export const licenseErrors = defineErrors({
     http: 422,
     fix: 'Make it again with "modelward license enrol" on the device.',
   },
+  LICENSE_STORE_FAILED: {
+    message: 'The database of licences failed.',
+    exit: EXIT.environment,
+    http: 503,
+    fix: 'Look at the database; nothing was given out.',
+  },
   LICENSE_SERVER_UNAVAILABLE: {
     message: 'The licence server gives no usable answer.',
     exit: EXIT.environment,
@@ -369,21 +375,9 @@ export const licenseErrors = defineErrors({
     fix: 'Try again later; within the grace period the licence works without it.',
   },
   LICENSE_SERVER_INSECURE: {
-    message: 'The licence server would be spoken to without encryption.',
+    message: 'The address of the licence server is not https.',
     exit: EXIT.usage,
     http: 400,
-    fix: 'Use https; plain http is for this machine only, with --insecure-http.',
-  },
-  LICENSE_STORE_MISSING: {
-    message: 'No database for licences can be opened: its package is not installed.',
-    exit: EXIT.environment,
-    http: 503,
-    fix: 'Install the optional package "libsql" (or run on Node 22.13 or newer), or "pg" for PostgreSQL.',
-  },
-  LICENSE_STORE_FAILED: {
-    message: 'The database of licences failed.',
-    exit: EXIT.environment,
-    http: 503,
-    fix: 'Look at the database; nothing was given out.',
+    fix: 'Give an address such as https://licences.acme.example:8444, without a user or a query.',
   },
 });

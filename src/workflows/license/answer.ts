@@ -5,6 +5,7 @@ import { LICENSE_LIMITS } from '../../core/limits/license.ts';
 import {
   type IssuedLicense,
   type Lease,
+  type LicenseAction,
   type LicenseAnswer,
   type LicenseStore,
   type LicenseTransaction,
@@ -29,16 +30,18 @@ export interface AnswerContext {
  * Answers a request. A refusal of a device that proved its key is a signed answer, too; one that proved nothing is thrown.
  * Both are in the ledger.
  * @param text compact JWS
+ * @param action what was asked for by other means, such as a path: the request must say the same
  * @returns compact JWS
  * @throws LicenseError of `verifyRequest`; LICENSE_REQUEST_REPLAYED | LICENSE_UNKNOWN | LICENSE_DEVICE_MISMATCH
  */
-export async function answerRequest(context: AnswerContext, text: string): Promise<string> {
+export async function answerRequest(context: AnswerContext, text: string, action?: LicenseAction): Promise<string> {
   const nowSec = Math.floor(context.services.clock.nowMs() / 1000);
   let subject = 'license';
   try {
     const { agreement: key, signer } = context.vendor;
     const request = await verifyRequest(text, { key, issuer: signer.issuer, nowSec });
     subject = request.lic;
+    if (action !== undefined && request.act !== action) throw new LicenseError('LICENSE_REQUEST_MALFORMED');
     return await context.store.transact((transaction) => answerIn(context, transaction, { request, nowSec }));
   } catch (error) {
     if (error instanceof ModelwardError) {

@@ -11,6 +11,7 @@ export {
   withStore,
 } from './issue.ts';
 export { type LicensedSession, loadLicensed, openLicensed, type OpenLicensedResult } from './open.ts';
+export { createLicenseHandler, type LicenseServerOptions } from './serve.ts';
 export type { Device, DeviceServices, VendorServices } from './services.ts';
 export { changeStanding, type StandingChange, writeStatusList } from './status.ts';
 export type { LicenseTerms } from './terms.ts';

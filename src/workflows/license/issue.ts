@@ -15,7 +15,7 @@ import {
   toThumbprint,
   verifyLicense,
 } from '../../license/index.ts';
-import type { LicenseStore } from '../../license/ports.ts';
+import type { LicenseStore, LicenseTransaction } from '../../license/ports.ts';
 import { isSeal, parseEnvelope, readSealHeader, type SealInfo, unwrapDek } from '../../seal/index.ts';
 import { openFileSource } from '../../source/index.ts';
 import { toEnvelopePath, unwrapForSeal } from '../open-model.ts';
@@ -114,12 +114,17 @@ async function issueFor(by: Issuing, { terms, name }: IssueOptions): Promise<Iss
       agr: vendor.agreement.publicKey,
       dek_sha256: toDekDigest(dek),
     };
-    if ((await transaction.findLicense(claims.jti)) !== null) throw new LicenseError('LICENSE_NAME_TAKEN');
+    await refuseTakenName(transaction, claims.jti);
     const license = await makeLicense({ services, vendor, dek, claims, index, enrolment });
     const leafIndex = await recordLicense(session.recorder, license, 'issue');
     await transaction.saveLicense(license);
     return { license, file: utf8(license.file), leafIndex };
   });
+}
+
+/** @throws LicenseError LICENSE_NAME_TAKEN */
+export async function refuseTakenName(transaction: LicenseTransaction, name: string): Promise<void> {
+  if ((await transaction.findLicense(name)) !== null) throw new LicenseError('LICENSE_NAME_TAKEN');
 }
 
 function drawName({ random }: Pick<VendorServices, 'random'>): string {

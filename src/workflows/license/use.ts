@@ -58,7 +58,7 @@ export async function activateLicense(
     if (license.claims.cnf.jkt !== toThumbprint(device.key.publicKey))
       throw new LicenseError('LICENSE_DEVICE_MISMATCH');
     const state = activateFromFile(before, license.claims, nowSec);
-    const rules = { seal: null, statusList: null, needs: [], isSeatNeeded: false };
+    const rules = { seal: null, statusList: null, needs: [], isUse: false };
     const judgement = await judgeHere(services, { device, state, license, ...rules });
     // The key document is tried now, not on the day when the model is needed.
     zeroize(await openKey(device, parsed, license));
@@ -117,12 +117,12 @@ export async function checkLicense(
 interface Rules {
   readonly statusList: VerifiedStatusList | null;
   readonly needs: readonly string[];
-  readonly isSeatNeeded: boolean;
+  readonly isUse: boolean;
 }
 
 function readRules(trust: Trust, { statusList, needs }: Omit<CheckOptions, 'file'>): Rules {
   const list = statusList === null ? null : verifyStatusList(statusList, trust.keys);
-  return { statusList: list, needs, isSeatNeeded: true };
+  return { statusList: list, needs, isUse: true };
 }
 
 export interface Licensed {
@@ -208,7 +208,7 @@ async function judgeHere(services: DeviceServices, here: Here): Promise<Judgemen
     statusList: here.statusList,
     seal: seal === null ? null : { id: seal.header.sealId, headSha256: toHeadDigest(seal) },
     needs: here.needs,
-    isSeatNeeded: here.isSeatNeeded,
+    isUse: here.isUse,
   });
 }
 

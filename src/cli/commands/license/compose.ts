@@ -7,9 +7,12 @@ import {
   openSoftwareKey,
 } from '../../../adapters/device-key/index.ts';
 import { openFileStore } from '../../../adapters/license-store/index.ts';
+import { askServer } from '../../../adapters/license-server/index.ts';
 import type { DeviceKey } from '../../../license/ports.ts';
 import type { Device, DeviceServices, VendorServices } from '../../../workflows/license/index.ts';
 import type { Services } from '../../../workflows/services.ts';
+
+export { askServer };
 
 export interface DeviceOptions {
   /** Name instead of the parts of the machine; null to read them. */

@@ -35,6 +35,11 @@ const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./exchange.ts')).defineAccept,
   },
   {
+    name: 'sync',
+    summary: 'on the device: ask the licence server, and take its answer',
+    load: async () => (await import('./serve.ts')).defineSync,
+  },
+  {
     name: 'issue',
     summary: 'as vendor: make a licence for an enrolled device and a sealed model',
     load: async () => (await import('./vendor.ts')).defineIssue,
@@ -63,6 +68,11 @@ const COMMANDS: readonly CommandRow[] = [
     name: 'list',
     summary: 'as vendor: the licences that were issued',
     load: async () => (await import('./vendor-exchange.ts')).defineList,
+  },
+  {
+    name: 'serve',
+    summary: 'as vendor: answer requests of devices over TLS 1.3',
+    load: async () => (await import('./serve.ts')).defineServe,
   },
 ];
 

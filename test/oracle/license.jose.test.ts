@@ -1,0 +1,77 @@
+/** Licences and key documents against the library jose, both ways. */
+import {
+  calculateJwkThumbprint,
+  CompactSign,
+  compactVerify,
+  exportJWK,
+  flattenedDecrypt,
+  FlattenedEncrypt,
+  generateKeyPair,
+  importJWK,
+  importSPKI,
+} from 'jose';
+import { createPublicKey, generateKeyPairSync } from 'node:crypto';
+import { expect, test } from 'vitest';
+import {
+  decryptKeyDocument,
+  encryptKeyDocument,
+  openAgreementKey,
+  parseVendorKey,
+  toDekDigest,
+  toThumbprint,
+} from '../../src/license/index.ts';
+import { toLicenseDigest } from '../../src/license/key-document.ts';
+import { verifyDocument } from '../../src/license/jws.ts';
+import { seededBytes, seededRandom } from '../fakes/seal-kit.ts';
+import { makeKit } from '../license/kit.ts';
+
+const LICENSE = 'header.payload.signature';
+const dek = seededBytes(3, 32);
+
+function makeDevice() {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
+  const pkcs8 = privateKey.export({ type: 'pkcs8', format: 'der' });
+  return { jwk: privateKey.export({ format: 'jwk' }), key: openAgreementKey(pkcs8) };
+}
+
+test('jose opens our key documents', async () => {
+  const { jwk, key } = makeDevice();
+  const document = encryptKeyDocument({ dek, recipient: key.publicKey, license: LICENSE, random: seededRandom(1) });
+  const { plaintext, additionalAuthenticatedData } = await flattenedDecrypt(
+    document,
+    await importJWK(jwk, 'ECDH-ES+A256KW'),
+  );
+  expect(plaintext).toEqual(dek);
+  expect(additionalAuthenticatedData).toEqual(toLicenseDigest(LICENSE));
+});
+
+test('we open key documents of jose', async () => {
+  const { key } = makeDevice();
+  const made = await new FlattenedEncrypt(dek)
+    .setProtectedHeader({ alg: 'ECDH-ES+A256KW', enc: 'A256GCM', kid: toThumbprint(key.publicKey) })
+    .setAdditionalAuthenticatedData(toLicenseDigest(LICENSE))
+    .encrypt(await importJWK({ ...key.publicKey }, 'ECDH-ES+A256KW'));
+  const document = made as Parameters<typeof decryptKeyDocument>[0]['document'];
+  expect(await decryptKeyDocument({ document, key, license: LICENSE, digest: toDekDigest(dek) })).toEqual(dek);
+});
+
+test('jose verifies our licences, and agrees on thumbprints', async () => {
+  const kit = makeKit();
+  const { text } = await kit.issue();
+  const pem = kit.vendor.key.key.export({ type: 'spki', format: 'pem' }).toString();
+  const { protectedHeader } = await compactVerify(text, await importSPKI(pem, 'ES256'), { algorithms: ['ES256'] });
+  expect(protectedHeader).toMatchObject({ alg: 'ES256', typ: 'license+jwt' });
+  const { publicKey } = kit.device.key;
+  expect(toThumbprint(publicKey)).toBe(await calculateJwkThumbprint({ ...publicKey }));
+  kit.remove();
+});
+
+test.each(['ES256', 'EdDSA'])('we verify what jose signs with %s', async (alg) => {
+  const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true });
+  const spki = createPublicKey({ key: (await exportJWK(publicKey)) as Record<string, string>, format: 'jwk' });
+  const vendor = parseVendorKey(spki.export({ type: 'spki', format: 'pem' }).toString());
+  const text = await new CompactSign(Buffer.from('{"a":1}'))
+    .setProtectedHeader({ alg, kid: vendor.kid, typ: 'license+jwt' })
+    .sign(privateKey);
+  expect(verifyDocument(text, { typ: 'license+jwt', keys: [vendor] }).payload).toEqual({ a: 1 });
+});
