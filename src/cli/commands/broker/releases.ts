@@ -8,7 +8,7 @@ import { type CommandHost, onAction, withSession } from '../../context.ts';
 
 export function defineBrokerReleases(command: Command, host: CommandHost): void {
   command.description(
-    'Lists every decision about a machine whose evidence was authentic: released or refused, with codes, resource, kind, and the key that it went to. What was refused before that is counted: "modelward ledger list".',
+    'Lists every decision about a machine whose evidence was authentic: released or refused, with codes, resource, kind, and the key that it went to. What was refused before that is counted: "modelward ledger show".',
   );
   addExamples(command, [
     { command: 'modelward broker releases --json', summary: 'with digests of policy and evidence' },
