@@ -2,3 +2,4 @@
 export { openFileCounter } from './file-counter.ts';
 export { createMachineReader } from './machine.ts';
 export { createSoftwareKey, openSoftwareKey } from './software.ts';
+export { createTpmDevice, openTpmDevice, type TpmDevice, type TpmKeyOptions } from './tpm.ts';

@@ -59,6 +59,11 @@ async function writeState(services: DeviceServices, { key, counter }: Device, st
   await counter.increment();
 }
 
+/** Writes the first record of a device whose key was just made: from then on a missing one was taken away. */
+export async function writeFirstState(services: DeviceServices, device: Device): Promise<void> {
+  await writeState(services, device, newState(device.key, false));
+}
+
 function isWorthWriting(before: DeviceState, after: DeviceState): boolean {
   if (before === after) return false;
   const step = after.highWaterSec - before.highWaterSec;

@@ -22,16 +22,18 @@ export function defineEnrol(command: Command, host: CommandHost): void {
       .description(
         'Makes the key of this device, once, and writes an enrolment for the vendor: its public half, and salted digests of parts of the machine. Nothing in it is secret.',
       )
+      .option('--tpm [line]', 'keep the key in the TPM: of the system, a device path, or tcp:127.0.0.1:PORT')
       .option('-o, --out <file>', 'the enrolment', 'enrolment.json'),
   );
   addExamples(command, [
     { command: 'modelward license enrol --out device.enrolment.json', summary: 'send it to the vendor' },
   ]);
-  onAction<DeviceFlags & { out: string }>(host, command, async (context, flags) => {
+  onAction<DeviceFlags & { out: string; tpm?: string | true }>(host, command, async (context, flags) => {
     const services = openDeviceServices(context, flags);
-    const device = await services.enrolDevice();
+    const tpm = flags.tpm === undefined ? null : { address: flags.tpm === true ? null : flags.tpm };
+    const { device, isNew } = await services.enrolDevice(tpm);
     try {
-      const { enrolment, ...told } = await enrolDevice(services, device);
+      const { enrolment, ...told } = await enrolDevice(services, device, { isNew });
       const out = context.toAbsolute(flags.out);
       writeOutput(services, out, enrolment);
       if (told.assurance === 'software') {
