@@ -20,6 +20,7 @@ import type { LedgerLock } from '../ledger/ports.ts';
 import type { SigstoreVerifier } from '../model-signing/ports.ts';
 import type { SealedRunner } from '../seal/ports.ts';
 import { nodeStorage } from '../source/node-storage.ts';
+import type { ObjectStore } from '../source/ports.ts';
 import type { Cleanups } from './ui/interrupt.ts';
 import type { FleetItem, FleetRunner } from '../workflows/graph/fleet.ts';
 import { type Home, toHome } from '../workflows/home.ts';
@@ -32,6 +33,9 @@ export const TOOL_VERSION = (createRequire(import.meta.url)('../../package.json'
 const FLEET_WORKER = fileURLToPath(new URL('./fleet-worker/compose.js', import.meta.url));
 /** The built entry of the child, beside this file. */
 const SEALED_CHILD = fileURLToPath(new URL('./sealed-child/compose.js', import.meta.url));
+
+/** The built entry of the thread that asks object stores, beside this file. */
+const OBJECT_WORKER = fileURLToPath(new URL('./object-worker/compose.js', import.meta.url));
 
 /** Name of the queue, with the version of docs/spec/fleet-queue.md. */
 const FLEET_QUEUE = 'modelward-fleet-1';
@@ -71,6 +75,7 @@ export function composeServices(options: ComposeOptions): Services {
     toolVersion: TOOL_VERSION,
     isFolder: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true,
     ledgerLock: toLazyLock(async () => (await import('../adapters/ledger-lock/index.ts')).createLedgerLock()),
+    openObjects: createObjectOpener(),
     openRuntime: async () => (await import('../adapters/runtime/index.ts')).findRuntime(),
     openSvgRenderer: async () => (await import('../adapters/svg/index.ts')).openSvgRenderer(),
     openProfiler: async () => (await import('../adapters/runtime/index.ts')).openProfiler(),
@@ -82,6 +87,15 @@ export function composeServices(options: ComposeOptions): Services {
     onInterrupt: (cleanup) => cleanups.add(cleanup),
     peakRssMib: () => process.resourceUsage().maxRSS / 1024,
   };
+}
+
+/** One store, and so one thread, for the whole process, made on first use. */
+function createObjectOpener(): () => Promise<ObjectStore> {
+  let made: Promise<ObjectStore> | undefined;
+  return () =>
+    (made ??= import('../adapters/object-store/index.ts').then(({ openObjectStore }) =>
+      openObjectStore({ threadPath: OBJECT_WORKER }),
+    ));
 }
 
 /** One lock for the whole process, made on first use. */

@@ -18,8 +18,10 @@ export interface CliContext {
   readonly ui: Ui;
   readonly services: Services;
   readonly terminal: SecretTerminal;
-  /** Absolute form of a path given on the command line. */
+  /** Absolute form of a path given on the command line. @throws SourceError OBJECT_NOT_TAKEN for an address of an object */
   toAbsolute(path: string): string;
+  /** As `toAbsolute`, where objects are taken, too: an address stays as it is. @throws SourceError OBJECT_ADDRESS_INVALID */
+  toLocation(word: string): string;
   /** For a command that runs until it is told to stop: the first signal calls `stop`, the second one ends the process. */
   onStop(stop: () => void): void;
 }
@@ -82,4 +84,13 @@ export function toPathOption<K extends string>(
   path: string | undefined,
 ): Partial<Record<K, string>> {
   return path === undefined ? {} : ({ [key]: context.toAbsolute(path) } as Record<K, string>);
+}
+
+/** As `toPathOption`, where objects are taken, too. */
+export function toLocationOption<K extends string>(
+  context: CliContext,
+  key: K,
+  word: string | undefined,
+): Partial<Record<K, string>> {
+  return word === undefined ? {} : ({ [key]: context.toLocation(word) } as Record<K, string>);
 }

@@ -1,7 +1,8 @@
 /** The command line: parse, run one command, tell a failure, return the exit code. */
 import { resolve } from 'node:path';
 import process from 'node:process';
-import { EXIT, type ExitCode } from '../core/errors.ts';
+import { EXIT, type ExitCode, SourceError } from '../core/errors.ts';
+import { isObjectAddress, parseObjectAddress, toObjectText } from '../source/object-address.ts';
 import { composeServices, toDefaultHome, TOOL_VERSION } from './compose.ts';
 import type { CommandHost, GlobalOptions } from './context.ts';
 import { createProgram } from './program.ts';
@@ -40,7 +41,8 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
           },
         }),
         terminal,
-        toAbsolute: (path) => resolve(path),
+        toAbsolute: toPath,
+        toLocation: (word) => (isObjectAddress(word) ? toObjectText(parseObjectAddress(word)) : resolve(word)),
         onStop: (stop) => {
           cleanups.stopBy(stop);
         },
@@ -67,6 +69,12 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
   } finally {
     uninstall();
   }
+}
+
+/** An object is not taken for a path: a folder called "s3:" would be made, or looked for. */
+function toPath(word: string): string {
+  if (isObjectAddress(word)) throw new SourceError('OBJECT_NOT_TAKEN');
+  return resolve(word);
 }
 
 /** Commander prints it before any command runs, so that it must know how it is asked for. */

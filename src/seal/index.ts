@@ -16,5 +16,13 @@ export { isSeal, readSealHeader, type SealHeader, type SealInfo, toDekId } from 
 export { KEY_SCHEMES, parseKeyUri } from './key-uri.ts';
 export { type OpenedSeal, openSeal, openSealBuffer, openSealSource, openSealTo } from './open.ts';
 export * from './ports.ts';
-export { type FileToSeal, sealBuffer, type SealedFile, sealFiles, type SealFilesOptions, sealSource } from './seal.ts';
+export {
+  type FileToSeal,
+  sealBuffer,
+  type SealedFile,
+  sealFiles,
+  sealFilesInTurns,
+  type SealFilesOptions,
+  sealSource,
+} from './seal.ts';
 export { type Plaintext, readPlaintext } from './plaintext.ts';

@@ -56,6 +56,33 @@ export interface SealedFile {
  * @see docs/spec/sealed-model.md
  */
 export function sealFiles(options: SealFilesOptions): SealedFile {
+  return finish(sealStepwise(options));
+}
+
+/**
+ * {@link sealFiles} that gives the event loop a turn after every segment, so that signals are heard: a sink may be slow.
+ * @throws as `sealFiles`
+ */
+export async function sealFilesInTurns(options: SealFilesOptions): Promise<SealedFile> {
+  const steps = sealStepwise(options);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+    await new Promise((resume) => setImmediate(resume));
+  }
+}
+
+/** Stops after every segment. */
+type SealSteps = Generator<undefined, SealedFile, undefined>;
+
+function finish(steps: SealSteps): SealedFile {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
+function* sealStepwise(options: SealFilesOptions): SealSteps {
   const { files, sink, progress = silentProgress } = options;
   const layout = toLayout(options);
   const plaintext = new Uint8Array(toSegmentPlaintextBytes(layout.params));
@@ -69,7 +96,7 @@ export function sealFiles(options: SealFilesOptions): SealedFile {
     sink.write(part);
   };
   try {
-    return sealInOrder(layout, options, { plaintextAt, take, progress });
+    return yield* sealInOrder(layout, options, { plaintextAt, take, progress });
   } finally {
     zeroize(plaintext);
   }
@@ -143,7 +170,7 @@ export function sealBuffer(options: SealBufferOptions): SealedFile & { readonly 
   const sealed = into === undefined ? new Uint8Array(sealedBytes) : into.subarray(0, sealedBytes);
   const plaintextAt = (start: number, end: number): Uint8Array => bytes.subarray(start, end);
   const take = createFiller(sealed);
-  return { ...sealInOrder(layout, options, { plaintextAt, take, progress: silentProgress }), sealed };
+  return { ...finish(sealInOrder(layout, options, { plaintextAt, take, progress: silentProgress })), sealed };
 }
 
 function drawBytes(random: Random, length: number): Uint8Array {
@@ -160,11 +187,11 @@ interface SealFlow {
   readonly progress: Progress;
 }
 
-function sealInOrder(
+function* sealInOrder(
   layout: SealLayout,
   { dek, random }: { readonly dek: Uint8Array; readonly random: Random },
   { plaintextAt, take, progress }: SealFlow,
-): SealedFile {
+): SealSteps {
   const { header, preamble, params, sealedBytes } = layout;
   const floe = createFloeHeader(dek, { params, iv: drawBytes(random, params.ivBytes), aad: preamble });
   const perSegment = toSegmentPlaintextBytes(params);
@@ -180,6 +207,7 @@ function sealInOrder(
       const iv = drawBytes(random, FLOE_SEGMENT_IV_BYTES);
       sealFloeSegment(floe.keys, { position, isLast: position === count - 1, plaintext, iv }, take);
       progress.advance(plaintext.length);
+      if (position < count - 1) yield;
     }
     progress.done();
     return { header, dekCheck: floe.header.slice(-32), sealedBytes };

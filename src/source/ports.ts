@@ -43,6 +43,41 @@ export interface ByteSink {
   write(chunk: Uint8Array): void;
 }
 
+/**
+ * Objects of stores, by their addresses (`s3://…`, `gs://…`).
+ *
+ * An implementer must tie a source to what the object was when it was opened, and throw SOURCE_CHANGED for any other
+ * bytes; must never follow the store to another place; and must put no credential into an error.
+ */
+export interface ObjectStore {
+  /**
+   * @throws SourceError OBJECT_ADDRESS_INVALID | OBJECT_CREDENTIALS | OBJECT_REFUSED | OBJECT_REDIRECTED |
+   *   OBJECT_STORE_UNAVAILABLE | OBJECT_STORE_UNTRUSTED | OBJECT_REPLY_MALFORMED | SOURCE_NOT_FOUND
+   */
+  open(address: string): ByteSource;
+  /** Objects beside the one of `address`. */
+  openFolder(address: string): SourceFolder;
+  /**
+   * Begins an object that nobody sees before `commit`.
+   * @throws SourceError as `open`; WRITE_EXISTS | OBJECT_TOO_LARGE
+   */
+  stage(address: string, options: StageObjectOptions): StagedObject;
+}
+
+export interface StageObjectOptions {
+  /** False: an object of this name is an error, at once and on commit. */
+  readonly replace: boolean;
+  /** About how many bytes will come; at least as many. */
+  readonly sizeBytes: number;
+}
+
+export interface StagedObject extends ByteSink {
+  /** Gives the object its name when all its bytes are stored, and their checksums were compared. No call may follow. */
+  commit(): void;
+  /** Takes back what was sent. Does nothing after commit. */
+  abort(): void;
+}
+
 /** One file system, behind calls small enough to record and replay (crash tests) or to fake. Paths are absolute. */
 export interface Storage {
   exists(path: string): boolean;

@@ -27,6 +27,7 @@ export * from './keys/index.ts';
 export { withKeyLog } from './logged-key.ts';
 export * from './license/index.ts';
 export { findLineage, type LineageFileOptions, type LineageReport } from './lineage.ts';
+export { openLocation, readLocation, toLocationName } from './locations.ts';
 export { isSealedPath, openAnyModel, type OpenAnyOptions, type OpenedModel } from './open-model.ts';
 export * from './model-signing/index.ts';
 export * from './output-mark/index.ts';

@@ -15,11 +15,14 @@ import {
   unwrapDek,
 } from '../seal/index.ts';
 import { openFileSource } from '../source/index.ts';
+import { isObjectAddress } from '../source/object-address.ts';
+import type { ByteSource } from '../source/ports.ts';
+import { openLocation, toLocationName } from './locations.ts';
 import type { Recorder } from './recorder.ts';
 import type { Services } from './services.ts';
 
 export interface OpenAnyOptions {
-  /** Absolute path of a model file or a sealed model. */
+  /** Absolute path, or address, of a model file or a sealed model. */
   readonly path: string;
   /** Absolute; links below it are followed. Links are refused without it. */
   readonly dataRoot?: string;
@@ -67,12 +70,13 @@ export async function openAnyModel(
   options: OpenAnyOptions,
 ): Promise<OpenedModel> {
   const { path } = options;
-  if (!isSealedPath(path)) {
+  if (!isObjectAddress(path) && !isSealedPath(path)) {
     const model = openModelPath(path, options.dataRoot === undefined ? {} : { dataRoot: options.dataRoot });
     return { model, name: basename(path), isSealed: false, sealId: null };
   }
-  const source = openFileSource(path);
+  const source = await openLocation(services, path);
   try {
+    if (!isSeal(source)) return await openPlainObject(services, source, path);
     const seal = readSealHeader(source);
     const dek = await unwrapForSeal(services, recorder, seal, options);
     try {
@@ -84,6 +88,13 @@ export async function openAnyModel(
     source.close();
     throw error;
   }
+}
+
+/** The data of a model lie beside it, under its prefix. */
+async function openPlainObject(services: Services, source: ByteSource, path: string): Promise<OpenedModel> {
+  const name = toLocationName(path);
+  const folder = (await services.openObjects()).openFolder(path);
+  return { model: openModel({ source, name, folder }), name, isSealed: false, sealId: null };
 }
 
 /** The model inside an open seal; a model that cannot be opened closes the seal, so that no key stays in memory. */

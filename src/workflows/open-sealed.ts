@@ -4,10 +4,10 @@ import { openSealTo } from '../seal/index.ts';
 import { stageFolder } from '../source/index.ts';
 import type { ByteSource } from '../source/ports.ts';
 import { type HashingSink, toHashingSink } from './digests.ts';
+import { assertNoInputLocation } from './locations.ts';
 import { recordOpening, type SealedKeyOptions, withSealedKey } from './sealed-key.ts';
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';
-import { assertNoInput } from './write-bytes.ts';
 
 export interface OpenSealedOptions extends SealedKeyOptions {
   /** Absolute path of the folder to make. */
@@ -31,7 +31,7 @@ export async function openSealed(
   session: Session,
   options: OpenSealedOptions,
 ): Promise<OpenSealedResult> {
-  assertNoInput([options.out], [options.path, options.envelopePath]);
+  assertNoInputLocation(options.out, [options.path, options.envelopePath]);
   return withSealedKey(services, session, options, async ({ source, header, dek }) => {
     const files = writeOpened(services, options, source, dek);
     const leafIndex = await recordOpening(session, header, 'to files');

@@ -1,19 +1,21 @@
 /** Seals a model: files into one sealed file, the key wrapped into an envelope kept away from it, both recorded. */
-import { basename, dirname } from 'node:path';
 import { allocSecret, toHex, zeroize } from '../core/bytes.ts';
 import { ModelwardError } from '../core/errors.ts';
 import { sha256 } from '../core/hash.ts';
-import { openModelPath } from '../formats/registry.ts';
+import { openModel, openModelPath } from '../formats/registry.ts';
 import type { EntryInput } from '../ledger/ports.ts';
-import { createEnvelope, encodeEnvelope, type FileToSeal, sealFiles, type SealedFile } from '../seal/index.ts';
-import { openFileSource, stageFile } from '../source/index.ts';
-import type { ByteSink, ByteSource } from '../source/ports.ts';
+import type { Model } from '../model/types.ts';
+import { createEnvelope, encodeEnvelope, type FileToSeal, sealFilesInTurns, type SealedFile } from '../seal/index.ts';
+import { openFileSource, type StagedOutput, stageFile } from '../source/index.ts';
+import { isObjectAddress } from '../source/object-address.ts';
+import type { ByteSink, ByteSource, StagedObject } from '../source/ports.ts';
 import { toHashingSink } from './digests.ts';
+import { assertNoInputLocation, openLocation, toBarePlace, toLocationFolder, toLocationName } from './locations.ts';
 import { toEnvelopePath } from './open-model.ts';
 import type { OpenedKeys, Services } from './services.ts';
 import type { Session } from './session.ts';
 import { withStaged } from './staged.ts';
-import { assertNoInput, makeParent, writeBytes } from './write-bytes.ts';
+import { makeParent, writeBytes } from './write-bytes.ts';
 
 export interface SealIntoOptions {
   readonly files: readonly FileToSeal[];
@@ -44,7 +46,8 @@ export async function sealInto(services: Services, options: SealIntoOptions): Pr
   try {
     const sink = toHashingSink(options.sink);
     const { files, modelName, format } = options;
-    const seal = sealFiles({ files, sink, dek, model: { name: modelName }, format, clock, random, progress });
+    const model = { name: modelName };
+    const seal = await sealFilesInTurns({ files, sink, dek, model, format, clock, random, progress });
     const envelope = await createEnvelope({ seal, dek, wrapper: options.keys.provider, clock });
     const envelopePath = toEnvelopePath(services, seal.header.sealId);
     const bytes = encodeEnvelope(envelope);
@@ -75,9 +78,9 @@ export function toSealEntry(actor: string, record: SealedRecord): EntryInput {
 }
 
 export interface SealModelOptions {
-  /** Absolute path of a model or of any other file. */
+  /** Absolute path, or address, of a model or of any other file. */
   readonly path: string;
-  /** Absolute path of the sealed file. */
+  /** Absolute path, or address, of the sealed file. */
   readonly out: string;
   readonly keyUri: string | null;
   readonly force: boolean;
@@ -104,14 +107,14 @@ export async function sealModel(
   session: Session,
   options: SealModelOptions,
 ): Promise<SealModelResult> {
-  assertNoInput([options.out], [options.path]);
+  assertNoInputLocation(options.out, [options.path]);
   const recorder = session.recorder;
   const { writer, actor } = recorder;
-  const ask = { uri: options.keyUri, create: true, apartFrom: options.out, ledger: writer, actor };
+  const ask = { uri: options.keyUri, create: true, apartFrom: toBarePlace(options.out), ledger: writer, actor };
   const keys = await services.openKeys(ask);
-  const input = openFiles(options);
+  const input = await openFiles(services, options);
   try {
-    const record = await sealToPath(services, options, keys, input);
+    const record = await sealToPlace(services, options, keys, input);
     const receipt = await recorder.record([toSealEntry(actor, record)]);
     return {
       sealed: { path: options.out, sha256: record.sha256, sizeBytes: record.sizeBytes },
@@ -119,7 +122,7 @@ export async function sealModel(
       sealId: record.seal.header.sealId,
       key: { scheme: keys.scheme, note: keys.note },
       leafIndex: receipt.firstIndex,
-      plaintextLeft: input.files.map(({ name }) => `${dirname(options.path)}/${name}`),
+      plaintextLeft: input.files.map(({ name }) => `${toLocationFolder(options.path)}/${name}`),
     };
   } finally {
     input.close();
@@ -132,48 +135,80 @@ interface InputFiles {
   close(): void;
 }
 
-function openFiles({ path, dataRoot }: SealModelOptions): InputFiles {
+async function openFiles(services: Services, { path, dataRoot }: SealModelOptions): Promise<InputFiles> {
+  if (isObjectAddress(path)) return openObjects(services, path);
   try {
-    const model = openModelPath(path, { dataRoot });
-    return {
-      files: model.files,
-      format: model.format,
-      close: () => {
-        model.close();
-      },
-    };
+    return toInput(openModelPath(path, { dataRoot }));
   } catch (error) {
-    if (!(error instanceof ModelwardError) || error.code !== 'FORMAT_UNKNOWN') throw error;
-    const source: ByteSource = openFileSource(path);
-    return {
-      files: [{ name: basename(path), source }],
-      format: 'bytes',
-      close: () => {
-        source.close();
-      },
-    };
+    if (!isUnknown(error)) throw error;
+    return toBytesInput(openFileSource(path), toLocationName(path));
   }
 }
 
-/** Writes beside the final name, and gives the name when segments, tags and envelope are all durable. */
-async function sealToPath(
+async function openObjects(services: Services, address: string): Promise<InputFiles> {
+  const source = await openLocation(services, address);
+  const name = toLocationName(address);
+  try {
+    const folder = (await services.openObjects()).openFolder(address);
+    return toInput(openModel({ source, name, folder }));
+  } catch (error) {
+    if (isUnknown(error)) return toBytesInput(source, name);
+    source.close();
+    throw error;
+  }
+}
+
+function isUnknown(error: unknown): boolean {
+  return error instanceof ModelwardError && error.code === 'FORMAT_UNKNOWN';
+}
+
+function toInput(model: Model): InputFiles {
+  return {
+    files: model.files,
+    format: model.format,
+    close: () => {
+      model.close();
+    },
+  };
+}
+
+function toBytesInput(source: ByteSource, name: string): InputFiles {
+  return {
+    files: [{ name, source }],
+    format: 'bytes',
+    close: () => {
+      source.close();
+    },
+  };
+}
+
+/** Writes without the final name, and gives it when segments, tags and envelope are all durable. */
+async function sealToPlace(
   services: Services,
   options: SealModelOptions,
   keys: OpenedKeys,
   input: InputFiles,
 ): Promise<SealedRecord> {
-  const { storage } = services;
-  makeParent(storage, options.out);
-  const staged = stageFile({ storage, path: options.out, mode: 0o644, replace: options.force });
+  const { files, format } = input;
+  const staged = await stageOutput(services, options, files);
   return withStaged(services, staged, async () => {
-    const record = await sealInto(services, {
-      files: input.files,
-      modelName: basename(options.path),
-      format: input.format,
-      keys,
-      sink: staged,
-    });
+    const modelName = toLocationName(options.path);
+    const record = await sealInto(services, { files, modelName, format, keys, sink: staged });
     staged.commit();
     return record;
   });
+}
+
+async function stageOutput(
+  services: Services,
+  { out, force }: SealModelOptions,
+  files: readonly FileToSeal[],
+): Promise<StagedOutput | StagedObject> {
+  if (isObjectAddress(out)) {
+    const sizeBytes = files.reduce((sum, { source }) => sum + source.size, 0);
+    return (await services.openObjects()).stage(out, { replace: force, sizeBytes });
+  }
+  const { storage } = services;
+  makeParent(storage, out);
+  return stageFile({ storage, path: out, mode: 0o644, replace: force });
 }

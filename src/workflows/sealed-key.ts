@@ -2,14 +2,14 @@
 import { zeroize } from '../core/bytes.ts';
 import { WorkflowError } from '../core/errors.ts';
 import { isSeal, readSealHeader, type SealHeader } from '../seal/index.ts';
-import { openFileSource } from '../source/index.ts';
 import type { ByteSource } from '../source/ports.ts';
+import { openLocation } from './locations.ts';
 import { unwrapForSeal } from './open-model.ts';
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';
 
 export interface SealedKeyOptions {
-  /** Absolute path of the sealed file. */
+  /** Absolute path, or address, of the sealed file. */
   readonly path: string;
   /** Absolute path of the key envelope; the home is searched without it. */
   readonly envelopePath?: string | undefined;
@@ -33,7 +33,7 @@ export async function withSealedKey<T>(
   options: SealedKeyOptions,
   work: (key: SealedKey) => Promise<T>,
 ): Promise<T> {
-  const source = openFileSource(options.path);
+  const source = await openLocation(services, options.path);
   try {
     if (!isSeal(source)) throw new WorkflowError('NOT_SEALED', { fields: { file: source.label } });
     const seal = readSealHeader(source);

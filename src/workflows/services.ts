@@ -4,7 +4,7 @@ import type { LedgerLock, LedgerWriter } from '../ledger/ports.ts';
 import type { GraphOptimizer, Profiler, Runtime } from '../model/runtime.ts';
 import type { KeyProvider, SealedRunner } from '../seal/ports.ts';
 import type { TimestampAuthority } from '../sign/ports.ts';
-import type { Storage } from '../source/ports.ts';
+import type { ObjectStore, Storage } from '../source/ports.ts';
 import type { Endpoint, OpenEndpointOptions, SvgRenderer } from '../watermark/ports.ts';
 import type { Home } from './home.ts';
 
@@ -23,7 +23,7 @@ export interface OpenKeysOptions {
   readonly uri: string | null;
   /** Makes the key when it is missing (local keys only). */
   readonly create: boolean;
-  /** Absolute path of the sealed file that the key must not lie beside; null when none is written. */
+  /** Absolute path, or address, of the sealed file that the key must not lie beside; null when none is written. */
   readonly apartFrom: string | null;
   readonly ledger: LedgerWriter;
   readonly actor: string;
@@ -39,6 +39,8 @@ export interface Services {
   /** True when the path names a folder; false when it names something else or nothing. */
   isFolder(path: string): boolean;
   readonly ledgerLock: LedgerLock;
+  /** Objects of `s3://…` and `gs://…`; nothing is asked of a store yet. */
+  openObjects(): Promise<ObjectStore>;
   /** @throws RuntimeError RUNTIME_UNAVAILABLE */
   openRuntime(): Promise<Runtime>;
   /** @throws WatermarkError SVG_RENDERER_MISSING */

@@ -1,14 +1,15 @@
 /** Compares a model as it was found with its signed baseline, and records what came out. */
-import { basename, dirname, extname, join } from 'node:path';
+import { extname, join } from 'node:path';
 import { toHex } from '../core/bytes.ts';
 import { FormatError, ModelwardError, WorkflowError } from '../core/errors.ts';
 import { sha256 } from '../core/hash.ts';
 import type { Progress } from '../core/ports.ts';
 import type { Model } from '../model/types.ts';
 import { decodeSignerKey } from '../sign/index.ts';
-import { openFileSource } from '../source/index.ts';
+import { isObjectAddress, parseObjectAddress, toObjectText, toSibling } from '../source/object-address.ts';
 import { type Suspect, verifyBaseline, type VerifyReport } from '../tamper/verify.ts';
 import { toOriginalDigest } from '../watermark/digest.ts';
+import { openLocation, readLocation, toLocationFolder, toLocationName } from './locations.ts';
 import { openAnyModel, type OpenAnyOptions } from './open-model.ts';
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';
@@ -38,7 +39,7 @@ export async function verifyModel(
   options: VerifyModelOptions,
 ): Promise<VerifyModelReport> {
   const baselinePath = findBaselinePath(services, options);
-  const envelope = services.storage.read(baselinePath);
+  const envelope = await readLocation(services, baselinePath);
   const publicKeyPem = readSigner(services, session, options.signerPath);
   const suspect = await openSuspect(services, session, options);
   let reference: Model | undefined;
@@ -51,7 +52,7 @@ export async function verifyModel(
       suspect,
       envelope,
       report,
-      name: basename(options.path),
+      name: toLocationName(options.path),
     });
     return { ...report, baseline: baselinePath, ...recorded };
   } finally {
@@ -62,9 +63,10 @@ export async function verifyModel(
 
 function findBaselinePath({ storage }: Services, { path, baselinePath }: VerifyModelOptions): string {
   if (baselinePath !== undefined) return baselinePath;
-  const folder = dirname(path);
-  const stem = basename(path, extname(path)).replace(/\.marked$/, '');
-  const beside = join(folder, `${stem}.baseline.json`);
+  const name = toLocationName(path);
+  const own = `${name.slice(0, name.length - extname(name).length).replace(/\.marked$/, '')}.baseline.json`;
+  if (isObjectAddress(path)) return toObjectText(toSibling(parseObjectAddress(path), own));
+  const beside = join(toLocationFolder(path), own);
   if (storage.exists(beside)) return beside;
   throw new WorkflowError('BASELINE_NOT_FOUND', { fields: { looked: beside } });
 }
@@ -80,8 +82,8 @@ async function openSuspect(services: Services, session: Session, options: Verify
     return { kind: 'model', model: (await openAnyModel(services, () => session.recorder, options)).model };
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
-    const source = openFileSource(options.path);
-    return { kind: 'files', files: [{ name: basename(options.path), source }], refusal: error.code };
+    const source = await openLocation(services, options.path);
+    return { kind: 'files', files: [{ name: toLocationName(options.path), source }], refusal: error.code };
   }
 }
 

@@ -7,7 +7,7 @@ import { addExamples } from '../command-spec.ts';
 import { type CliContext, type CommandHost, onAction, toPathOption, withLazySession } from '../context.ts';
 import { toPairs, toTable } from '../ui/table.ts';
 import type { TextLook } from '../ui/ui.ts';
-import { addOpenOptions, type OpenFlags, toOpenOptions } from './model-options.ts';
+import { addOpenOptions, type OpenFlags, toSourceOptions } from './model-options.ts';
 import { toCodePairs } from './recipients/words.ts';
 import { toNumber } from './values.ts';
 
@@ -64,7 +64,7 @@ export function defineDetect(command: Command, host: CommandHost): void {
     }
     const report = await withLazySession(context, (open) =>
       detect(context.services, open, {
-        ...toOpenOptions(context, flags, words[0]),
+        ...toSourceOptions(context, flags, words[0]),
         ...toPathOption(context, 'claimPath', flags.claim),
         ...toPathOption(context, 'originalPath', flags.original),
         ...toPathOption(context, 'seedPath', flags.seed),

@@ -4,7 +4,7 @@ import { type CliContext, withLazySession } from '../context.ts';
 import { toPairs } from '../ui/table.ts';
 import type { TextLook } from '../ui/ui.ts';
 import type { InspectFlags } from './inspect-flags.ts';
-import { toOpenOptions } from './model-options.ts';
+import { toSourceOptions } from './model-options.ts';
 
 export async function writeTensor(
   context: CliContext,
@@ -14,7 +14,7 @@ export async function writeTensor(
 ): Promise<void> {
   const result = await withLazySession(context, (open) =>
     extractTensor(context.services, open, {
-      ...toOpenOptions(context, flags, path),
+      ...toSourceOptions(context, flags, path),
       tensor,
       // Names of tensors come from the file and may hold anything, folders too.
       out: context.toAbsolute(flags.out ?? `${tensor.replace(/[^\w.-]+/g, '_').replace(/^\.+/, '_')}.npy`),

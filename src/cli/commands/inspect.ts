@@ -10,7 +10,7 @@ import { toPairs, toTable } from '../ui/table.ts';
 import { toDimLengths } from './graph/words.ts';
 import type { InspectFlags } from './inspect-flags.ts';
 import { showActivations, showProfile } from './inspect-run.ts';
-import { addOpenOptions, toOpenOptions } from './model-options.ts';
+import { addOpenOptions, toSourceOptions } from './model-options.ts';
 import { writeTensor } from './inspect-tensor.ts';
 import type { TextLook } from '../ui/ui.ts';
 
@@ -57,7 +57,7 @@ export function defineInspect(command: Command, host: CommandHost): void {
 
 async function showModel(context: CliContext, path: string, flags: InspectFlags): Promise<void> {
   const report = await inspectModel(context.services, () => openSession(context.services), {
-    ...toOpenOptions(context, flags, path),
+    ...toSourceOptions(context, flags, path),
     dims: toDimLengths(flags.dim),
   });
   context.ui.result(report, (look) => toText(report, look, flags));

@@ -41,6 +41,16 @@ export function toOpenOptions(context: CliContext, flags: OpenFlags, path: strin
   };
 }
 
+/** As {@link toOpenOptions}, for commands that take objects of stores, too. */
+export function toSourceOptions(context: CliContext, flags: OpenFlags, word: string): OpenAnyOptions {
+  return {
+    path: context.toLocation(word),
+    keyUri: flags.key ?? null,
+    ...toPathOption(context, 'dataRoot', flags.dataRoot),
+    ...toPathOption(context, 'envelopePath', flags.envelope),
+  };
+}
+
 export interface CopyFlags extends DataRootFlags {
   readonly out?: string;
   readonly force?: boolean;

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { parse } from 'node:path';
 import { EXIT } from '../../core/errors.ts';
 import { toByteText } from '../../core/quantities.ts';
+import { toLocationName } from '../../workflows/locations.ts';
 import { openSealed } from '../../workflows/open-sealed.ts';
 import { addExamples } from '../command-spec.ts';
 import { type CommandHost, onAction, toPathOption, withSession } from '../context.ts';
@@ -21,7 +22,7 @@ export function defineOpen(command: Command, host: CommandHost): void {
     .description(
       'Opens a sealed model into plain files. The key use is recorded before the key is handed out; a damaged segment ends the run and leaves nothing under the final name.',
     )
-    .argument('<sealed>', 'sealed file')
+    .argument('<sealed>', 'sealed file, or s3:// or gs:// address of one')
     .option('-o, --out <dir>', 'folder to make (default: NAME.opened in the current folder)')
     .option('--envelope <file>', 'key envelope (default: the one in the home)')
     .option('--key <uri>', 'key that unwraps the data key')
@@ -36,11 +37,11 @@ export function defineOpen(command: Command, host: CommandHost): void {
   ]);
   onAction<OpenFlags>(host, command, async (context, flags, words) => {
     if (flags.license !== undefined) return openByLicense(context, flags, words[0]);
-    const path = context.toAbsolute(words[0]);
+    const path = context.toLocation(words[0]);
     const result = await withSession(context, (session) =>
       openSealed(context.services, session, {
         path,
-        out: context.toAbsolute(flags.out ?? `${parse(path).name}.opened`),
+        out: context.toAbsolute(flags.out ?? `${parse(toLocationName(path)).name}.opened`),
         keyUri: flags.key ?? null,
         force: flags.force ?? false,
         ...toPathOption(context, 'envelopePath', flags.envelope),

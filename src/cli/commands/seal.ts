@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { parse } from 'node:path';
 import { EXIT } from '../../core/errors.ts';
 import { toByteText } from '../../core/quantities.ts';
+import { toLocationName } from '../../workflows/locations.ts';
 import { sealModel } from '../../workflows/seal-model.ts';
 import { addExamples } from '../command-spec.ts';
 import { type CommandHost, onAction, toPathOption, withSession } from '../context.ts';
@@ -21,8 +22,8 @@ export function defineSeal(command: Command, host: CommandHost): void {
     .description(
       'Seals a model (AES-256-GCM in the FLOE format) with its external data or shards into one file. The wrapped key goes into an envelope in the home, never beside the weights. The plaintext stays where it is.',
     )
-    .argument('<file>', 'model, or any other file')
-    .option('-o, --out <file>', 'sealed file (default: NAME.seal in the current folder)')
+    .argument('<file>', 'model, or any other file; or s3:// or gs:// address of one')
+    .option('-o, --out <file>', 'sealed file, or s3:// or gs:// address (default: NAME.seal in the current folder)')
     .option('--key <uri>', 'key that wraps the data key, such as local:PATH (default: a key in the home)')
     .option('--force', 'replace an existing file');
   addDataRootOption(command);
@@ -30,11 +31,11 @@ export function defineSeal(command: Command, host: CommandHost): void {
     { command: 'modelward seal model.onnx --out release/model.seal', summary: 'seal for shipping' },
   ]);
   onAction<SealFlags>(host, command, async (context, flags, words) => {
-    const path = context.toAbsolute(words[0]);
+    const path = context.toLocation(words[0]);
     const result = await withSession(context, (session) =>
       sealModel(context.services, session, {
         path,
-        out: context.toAbsolute(flags.out ?? `${parse(path).name}.seal`),
+        out: context.toLocation(flags.out ?? `${parse(toLocationName(path)).name}.seal`),
         keyUri: flags.key ?? null,
         force: flags.force ?? false,
         ...toPathOption(context, 'dataRoot', flags.dataRoot),

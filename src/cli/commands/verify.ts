@@ -3,10 +3,10 @@ import { type Command, Option } from 'commander';
 import { EXIT, type ExitCode } from '../../core/errors.ts';
 import { verifyModel, type VerifyModelReport } from '../../workflows/verify.ts';
 import { addExamples } from '../command-spec.ts';
-import { type CommandHost, onAction, toPathOption, withSession } from '../context.ts';
+import { type CommandHost, onAction, toLocationOption, toPathOption, withSession } from '../context.ts';
 import { toPairs, toTable } from '../ui/table.ts';
 import type { TextLook } from '../ui/ui.ts';
-import { addOpenOptions, type OpenFlags, toOpenOptions } from './model-options.ts';
+import { addOpenOptions, type OpenFlags, toSourceOptions } from './model-options.ts';
 
 const SEVERITIES = ['info', 'low', 'medium', 'high'] as const;
 type Severity = (typeof SEVERITIES)[number];
@@ -38,9 +38,9 @@ export function defineVerify(command: Command, host: CommandHost): void {
   onAction<VerifyFlags>(host, command, async (context, flags, words) => {
     const report = await withSession(context, (session) =>
       verifyModel(context.services, session, {
-        ...toOpenOptions(context, flags, words[0]),
-        ...toPathOption(context, 'baselinePath', flags.baseline),
-        ...toPathOption(context, 'referencePath', flags.reference),
+        ...toSourceOptions(context, flags, words[0]),
+        ...toLocationOption(context, 'baselinePath', flags.baseline),
+        ...toLocationOption(context, 'referencePath', flags.reference),
         ...toPathOption(context, 'signerPath', flags.signer),
       }),
     );

@@ -40,6 +40,8 @@ export interface GcpCredentialsOptions {
   readonly ports: Ports;
   /** Of a key file; null looks where Google's tools look. */
   readonly path: string | null;
+  /** What a service account's token is for; Cloud KMS unless given. */
+  readonly scope?: string;
 }
 
 /**
@@ -47,25 +49,26 @@ export interface GcpCredentialsOptions {
  * @throws SealError (from `get`) KEY_CREDENTIALS_MISSING | KEY_CREDENTIALS_INVALID | KEY_CREDENTIALS_UNSAFE |
  *   KEY_CREDENTIALS_REFUSED | KEY_PROVIDER_UNAVAILABLE
  */
-export function createGcpTokens({ ports, path }: GcpCredentialsOptions): TokenSource {
+export function createGcpTokens({ ports, path, scope = SCOPE }: GcpCredentialsOptions): TokenSource {
   return createTokenSource(ports.clock, async () => {
     const named = path ?? ports.env.GOOGLE_APPLICATION_CREDENTIALS ?? null;
     const usual = join(ports.files.home, '.config', 'gcloud', 'application_default_credentials.json');
     const bytes = ports.files.findSecret(named ?? usual);
-    if (bytes !== null) return askWithFile(bytes, ports);
+    if (bytes !== null) return askWithFile(bytes, scope, ports);
     if (named !== null) throw toMissing();
     return askMetadata(ports);
   });
 }
 
-async function askWithFile(bytes: Uint8Array, ports: Ports): Promise<AccessToken> {
+async function askWithFile(bytes: Uint8Array, scope: string, ports: Ports): Promise<AccessToken> {
   const file = parseCredentials(bytes);
   if (file.type === 'authorized_user') {
     const { client_id, client_secret, refresh_token } = file;
     return askToken(TOKEN_URI, { grant_type: 'refresh_token', client_id, client_secret, refresh_token }, ports);
   }
   const uri = file.token_uri ?? TOKEN_URI;
-  const assertion = toAssertion(file, uri, Math.floor(ports.clock.nowMs() / 1000));
+  const nowSeconds = Math.floor(ports.clock.nowMs() / 1000);
+  const assertion = toAssertion(file, { audience: uri, scope, nowSeconds });
   return askToken(uri, { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion }, ports);
 }
 
@@ -81,10 +84,13 @@ function parseCredentials(bytes: Uint8Array): z.infer<typeof credentialsFile> {
 }
 
 /** A JWT (RFC 7519), RS256, for ten minutes. */
-function toAssertion(file: z.infer<typeof serviceAccount>, audience: string, nowSeconds: number): string {
+function toAssertion(
+  file: z.infer<typeof serviceAccount>,
+  { audience, scope, nowSeconds }: { readonly audience: string; readonly scope: string; readonly nowSeconds: number },
+): string {
   const header = { alg: 'RS256', typ: 'JWT', kid: file.private_key_id };
   const times = { iat: nowSeconds, exp: nowSeconds + ASSERTION_SECONDS };
-  const claims = { iss: file.client_email, scope: SCOPE, aud: audience, ...times };
+  const claims = { iss: file.client_email, scope, aud: audience, ...times };
   const signed = [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
   try {
     const key = createPrivateKey(file.private_key);
