@@ -5,13 +5,15 @@ import { findBase64Bytes, utf8 } from '../core/bytes.ts';
 import { BrokerError } from '../core/errors.ts';
 import { ATTEST_LIMITS } from '../core/limits/attest.ts';
 import type { Tee } from './messages.ts';
+import { findSnpStructure } from './snp-structure.ts';
 
 const quoteSchema = z.object({ quote: z.string().max(ATTEST_LIMITS.evidenceBytesMax * 2) });
 const fileSchema = z.looseObject({ type: z.literal(EVIDENCE_TYPE) });
 
 /**
  * Reads `primary_evidence`: `{quote}` in base64 as Trustee's tdx and sgx attesters send it (event logs beside it are not
- * looked at), or an evidence file (docs/spec/attestation-evidence.md) for any kind. It may come as JSON in a string.
+ * looked at), `{attestation_report, cert_chain}` of its snp attester, or an evidence file
+ * (docs/spec/attestation-evidence.md) for any kind. It may come as JSON in a string.
  * @throws BrokerError BROKER_EVIDENCE_UNSUPPORTED | BROKER_TEE_MISMATCH; AttestError as `readEvidence`
  */
 export function readPrimaryEvidence(value: unknown, tee: Tee, collateral: Collateral): Evidence {
@@ -26,7 +28,7 @@ export function readPrimaryEvidence(value: unknown, tee: Tee, collateral: Collat
 function findBytes(value: unknown): Uint8Array | undefined {
   if (fileSchema.safeParse(value).success) return utf8(JSON.stringify(value));
   const parsed = quoteSchema.safeParse(value);
-  return parsed.success ? findBase64Bytes(parsed.data.quote) : undefined;
+  return parsed.success ? findBase64Bytes(parsed.data.quote) : findSnpStructure(value);
 }
 
 function parseText(text: string): unknown {
