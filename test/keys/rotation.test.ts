@@ -1,5 +1,6 @@
 /** The life of keys by the command line: status, rotation that is killed and goes on, moves, and what is refused. */
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { KeyStatus, MoveResult, RotateResult } from '../../src/workflows/index.ts';
@@ -20,6 +21,9 @@ const rotate = (...args: string[]): RotateResult => place.json<RotateResult>(['k
 const status = (...args: string[]): KeyStatus => place.json<KeyStatus>(['keys', 'status', ...args]);
 const entries = (): { type: string; detail: { operation?: string } }[] =>
   place.json<{ entries: { type: string; detail: { operation?: string } }[] }>(['ledger', 'show']).entries;
+
+const codeOf = (args: readonly string[]): string | undefined =>
+  (JSON.parse(place.run([...args, '--json']).stdout) as { error?: { code: string } }).error?.code;
 
 describe('keys rotate', () => {
   test('makes a version, moves every envelope, shows sealed files unchanged, ends the old version last', () => {
@@ -87,10 +91,6 @@ describe('keys rotate', () => {
       ...{ rewrapped: 1, disabled: [] },
       faults: [{ file: '0190b5a0-0000-7000-8000-00000000dead.keys.json', code: 'ENVELOPE_INVALID' }],
     });
-    expect(status('--envelopes', join(place.folder, 'nowhere')).versions.map(({ version }) => version)).toEqual([
-      '1',
-      '2',
-    ]);
   });
 
   test('a sealed file that is not as it was recorded stops before any version is ended', () => {
@@ -107,17 +107,51 @@ describe('keys rotate', () => {
     ]);
   });
 
-  test('a rotation that could not end is continued; a note of it that nobody can read stops it', () => {
+  test('a note that nobody can read stops it; a file that nobody can read stops the end of versions alone', () => {
+    const note = join(place.home, 'keys');
     const broken = join(place.home, 'envelopes', '0190b5a0-0000-7000-8000-00000000dead.keys.json');
     writeFileSync(broken, 'x');
-    const begun = place.run(['keys', 'rotate', '--json']);
-    const again = place.run(['keys', 'rotate', '--json']);
-    expect([begun, again].map(({ stdout }) => (JSON.parse(stdout) as RotateResult).isResumed)).toEqual([false, true]);
-    expect((JSON.parse(again.stdout) as RotateResult).to).toBe('2');
-    const [note] = readdirSync(join(place.home, 'keys')).filter((name) => name.startsWith('rotation.'));
-    writeFileSync(join(place.home, 'keys', note), '{"v":1}');
-    const stopped = place.run(['keys', 'rotate', '--json']);
-    expect((JSON.parse(stopped.stdout) as { error: { code: string } }).error.code).toBe('ROTATION_JOURNAL_MALFORMED');
+    const runs = [1, 2].map(() => place.run(['keys', 'rotate', '--disable-old', '--json']));
+    const results = runs.map(({ stdout }) => JSON.parse(stdout) as RotateResult);
+    expect(results.map(({ to, isResumed, disabled }) => [to, isResumed, disabled])).toEqual([
+      ['2', false, []],
+      ['3', false, []],
+    ]);
+    rmSync(broken);
+    expect(readdirSync(note).filter((name) => name.startsWith('rotation.'))).toEqual([]);
+    const { keyRef } = status();
+    const name = createHash('sha256').update(`local\0${keyRef}`).digest('hex').slice(0, 16);
+    writeFileSync(join(note, `rotation.${name}.json`), '{"v":1}');
+    expect(codeOf(['keys', 'rotate'])).toBe('ROTATION_JOURNAL_MALFORMED');
+  });
+
+  test('old versions are not ended while something that the ledger knows may hang on them', () => {
+    const elsewhere = join(place.folder, 'elsewhere');
+    mkdirSync(elsewhere);
+    // A folder without envelopes looks as if all were moved.
+    expect(codeOf(['keys', 'rotate', '--disable-old', '--envelopes', join(place.folder, 'nowhere')])).toBe(
+      'SOURCE_NOT_FOUND',
+    );
+    expect(codeOf(['keys', 'rotate', '--disable-old', '--envelopes', elsewhere])).toBe('KEY_STILL_NEEDED');
+    place.json(['seal', 'mlp.onnx', '--out', 'sealed/other.seal']);
+    const [first] = readdirSync(join(place.home, 'envelopes'));
+    renameSync(join(place.home, 'envelopes', first), join(elsewhere, first));
+    const run = place.run(['keys', 'rewrap', '--disable-old', '--json']);
+    expect(JSON.parse(run.stdout)).toMatchObject({
+      error: { code: 'KEY_STILL_NEEDED', fields: { seals: [first.replace('.keys.json', '')], count: 1 } },
+    });
+    expect(place.run(['open', 'sealed/mlp.seal', '--envelope', join(elsewhere, first), '--out', 'a']).status).toBe(0);
+    renameSync(join(elsewhere, first), join(place.home, 'envelopes', first));
+    expect(place.json<MoveResult>(['keys', 'rewrap', '--disable-old'])).toMatchObject({ disabled: ['1'] });
+  });
+
+  test('--accept-loss ends them all the same', () => {
+    const [only] = readdirSync(join(place.home, 'envelopes'));
+    place.json(['seal', 'mlp.onnx', '--out', 'sealed/other.seal']);
+    rmSync(join(place.home, 'envelopes', only));
+    expect(codeOf(['keys', 'rotate', '--disable-old'])).toBe('KEY_STILL_NEEDED');
+    const args = ['keys', 'rewrap', '--disable-old', '--accept-loss'];
+    expect(place.json<MoveResult>(args)).toMatchObject({ disabled: ['1'] });
   });
 });
 

@@ -17,6 +17,7 @@ interface KeyFlags {
 interface MoveFlags extends KeyFlags {
   readonly dryRun?: boolean;
   readonly disableOld?: boolean;
+  readonly acceptLoss?: boolean;
   readonly seal?: readonly string[];
 }
 
@@ -33,8 +34,9 @@ function addMoveOptions(command: Command): Command {
     .option('--dry-run', 'show what hangs on which version, and use no key')
     .option(
       '--disable-old',
-      'end the older versions once nothing here hangs on them; envelopes that lie elsewhere are lost',
+      'end the older versions once nothing that this home knows hangs on them; what other homes wrapped is not known',
     )
+    .option('--accept-loss', 'end them although envelopes that are not here may hang on them')
     .option('--seal <file...>', 'sealed files whose bytes are to be shown unchanged');
 }
 
@@ -181,6 +183,7 @@ interface MoveOptions {
   readonly keys: OpenedKeys;
   readonly folder: string;
   readonly disableOld: boolean;
+  readonly acceptLoss: boolean;
   readonly seals: readonly string[];
 }
 
@@ -195,7 +198,8 @@ function runMove(context: CliContext, flags: MoveFlags, move: Move): Promise<Exi
       const folder = toFolder(context, flags);
       if (flags.dryRun === true) return showDryRun(context, keys, folder);
       const seals = (flags.seal ?? []).map((path) => context.toAbsolute(path));
-      const { result, head } = await move(session, { keys, folder, disableOld: flags.disableOld ?? false, seals });
+      const { disableOld = false, acceptLoss = false } = flags;
+      const { result, head } = await move(session, { keys, folder, disableOld, acceptLoss, seals });
       context.ui.result(result, ({ style }) => toPairs([head, ...toMovePairs(result)], style));
       return result.faults.length > 0 ? EXIT.findings : EXIT.ok;
     }),

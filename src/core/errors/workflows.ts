@@ -146,6 +146,12 @@ export const workflowsErrors = defineErrors({
     http: 422,
     fix: 'Look at "modelward keys status"; when nothing hangs on an old version, remove the file and rotate again.',
   },
+  KEY_STILL_NEEDED: {
+    message: 'Older versions of the key were not ended: something may still hang on them.',
+    exit: EXIT.findings,
+    http: 409,
+    fix: 'Rewrap the other envelopes, too (--envelopes FOLDER); --accept-loss ends the versions all the same.',
+  },
   SEAL_CHANGED_MEANWHILE: {
     message: 'A sealed file is not as it was before the rotation, or as it was recorded: nothing was disabled.',
     exit: EXIT.findings,

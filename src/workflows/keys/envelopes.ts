@@ -1,9 +1,10 @@
 /** The envelopes of a folder, one after the other, and what of them hangs on a key. */
 import { basename, join } from 'node:path';
-import { type ErrorCode, ModelwardError } from '../../core/errors.ts';
+import { type ErrorCode, ModelwardError, SourceError } from '../../core/errors.ts';
 import type { KeyDescription, KeyEnvelope, Recipient } from '../../seal/index.ts';
 import { parseEnvelope } from '../../seal/index.ts';
 import type { Storage } from '../../source/ports.ts';
+import type { Services } from '../services.ts';
 
 const SUFFIX = '.keys.json';
 
@@ -18,6 +19,11 @@ export interface EnvelopeFault {
   /** Base name of the file. */
   readonly file: string;
   readonly code: ErrorCode | 'UNKNOWN';
+}
+
+/** @throws SourceError SOURCE_NOT_FOUND: a folder that is not there has no envelopes, and looks as if all were moved */
+export function assertFolder({ isFolder }: Pick<Services, 'isFolder'>, folder: string): void {
+  if (!isFolder(folder)) throw new SourceError('SOURCE_NOT_FOUND', { fields: { file: basename(folder) } });
 }
 
 /** Absolute paths of the envelopes of a folder, in the order of their names. */
@@ -49,6 +55,10 @@ export interface EnvelopeCounts {
   readonly byVersion: ReadonlyMap<string, number>;
   /** Envelopes that hang on other keys alone. */
   readonly others: number;
+  /** Versions of keys of the same kind with another name that envelopes hang on. */
+  readonly alike: ReadonlySet<string>;
+  /** Seals whose envelopes were read. */
+  readonly seen: ReadonlySet<string>;
   readonly faults: readonly EnvelopeFault[];
 }
 
@@ -59,17 +69,23 @@ export function countEnvelopes(
   key: Pick<KeyDescription, 'type' | 'keyRef'>,
 ): EnvelopeCounts {
   const byVersion = new Map<string, number>();
+  const [alike, seen] = [new Set<string>(), new Set<string>()];
   const faults: EnvelopeFault[] = [];
   const paths = listEnvelopePaths(storage, folder);
   let others = 0;
   for (const path of paths) {
     try {
-      const mine = readEnvelopeFile(storage, path).envelope.recipients.filter((each) => isOfKey(key, each));
-      if (mine.length === 0) others++;
+      const { sealId, recipients } = readEnvelopeFile(storage, path).envelope;
+      const mine = recipients.filter((each) => isOfKey(key, each));
+      seen.add(sealId);
+      if (mine.length === 0) {
+        others++;
+        for (const each of recipients) if (each.type === key.type) alike.add(each.keyVersion);
+      }
       for (const { keyVersion } of mine) byVersion.set(keyVersion, (byVersion.get(keyVersion) ?? 0) + 1);
     } catch (error) {
       faults.push(toEnvelopeFault(path, error));
     }
   }
-  return { envelopes: paths.length, byVersion, others, faults };
+  return { envelopes: paths.length, byVersion, others, alike, seen, faults };
 }

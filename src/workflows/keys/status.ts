@@ -32,14 +32,14 @@ export async function getKeyStatus(
   folder: string,
 ): Promise<KeyStatus> {
   const key = await keys.provider.describe();
-  const { byVersion, ...counts } = countEnvelopes(storage, folder, key);
+  const { byVersion, envelopes, others, faults } = countEnvelopes(storage, folder, key);
   const { type, keyRef, currentVersion, standing } = key;
   const current = key.versions.find(({ version }) => version === currentVersion);
   return {
     ...{ scheme: keys.scheme, type, keyRef, currentVersion, standing },
     age: toKeyAge(current?.createdAt ?? null, clock.nowMs()),
     versions: listVersions(key, byVersion),
-    ...counts,
+    ...{ envelopes, others, faults },
   };
 }
 
