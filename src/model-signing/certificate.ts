@@ -17,8 +17,8 @@ export interface Certificate {
   readonly usage: { readonly digitalSignature: boolean; readonly keyCertSign: boolean } | null;
   /** extendedKeyUsage, OIDs; null when it does not say. */
   readonly purposes: readonly string[] | null;
-  /** OIDs of critical extensions that are not understood here. */
-  readonly unknownCritical: readonly string[];
+  /** OIDs of extensions that are not understood here and may not be passed over: critical ones, and name constraints. */
+  readonly notUnderstood: readonly string[];
   /** OID of the algorithm that its issuer signed it with. */
   readonly signatureAlgorithm: string;
 }
@@ -34,6 +34,9 @@ const OID = {
 } as const;
 
 const UNDERSTOOD: ReadonlySet<string> = new Set(Object.values(OID));
+
+/** Authorities leave them uncritical for old readers, and still mean them (RFC 5280 section 4.2.1.10 forbids that). */
+const NAME_CONSTRAINTS = '2.5.29.30';
 
 function refuse(at: string): never {
   throw new ModelSigningError('OMS_CERTIFICATE_MALFORMED', { fields: { at } });
@@ -60,7 +63,9 @@ export function parseCertificate(der: Uint8Array): Certificate {
     authority: toAuthority(values.get(OID.basicConstraints)),
     usage: toUsage(values.get(OID.keyUsage)),
     purposes: toPurposes(values.get(OID.extendedKeyUsage)),
-    unknownCritical: extensions.filter((one) => one.isCritical && !UNDERSTOOD.has(one.oid)).map((one) => one.oid),
+    notUnderstood: extensions
+      .filter(({ oid, isCritical }) => oid === NAME_CONSTRAINTS || (isCritical && !UNDERSTOOD.has(oid)))
+      .map(({ oid }) => oid),
     signatureAlgorithm,
   };
 }
@@ -78,14 +83,22 @@ function openCertificate(der: Uint8Array): Pick<Certificate, 'x509' | 'publicKey
 function toExtension(element: DerElement) {
   const fields = openFields(element);
   const oid = toOidText(fields.take(TAG.oid));
-  const isCritical = fields.find(TAG.boolean)?.body[0] === 0xff;
+  const isCritical = isTrue(fields.find(TAG.boolean));
   return { oid, isCritical, value: fields.take(TAG.octets).body };
+}
+
+/** A BOOLEAN that may be left out. Other spellings of TRUE are BER, and taken differently by different readers. */
+function isTrue(element: DerElement | undefined): boolean {
+  if (element === undefined) return false;
+  const { body } = element;
+  if (body.length !== 1 || (body[0] !== 0 && body[0] !== 0xff)) refuse('boolean');
+  return body[0] === 0xff;
 }
 
 function toAuthority(value: Uint8Array | undefined): Certificate['authority'] {
   if (value === undefined) return null;
   const fields = openFields(readDer(value));
-  if (fields.find(TAG.boolean)?.body[0] !== 0xff) return null;
+  if (!isTrue(fields.find(TAG.boolean))) return null;
   const length = fields.find(TAG.integer);
   if (length === undefined) return { pathLengthMax: null };
   if (length.body.length !== 1 || length.body[0] > 0x7f) refuse('path length');

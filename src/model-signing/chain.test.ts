@@ -8,11 +8,13 @@ import {
   makeKey,
   SERVER_AUTH,
   type TestCertificate,
+  toNameConstraints,
 } from '../../test/x509/certificates.ts';
 import { parseCertificate, parseCertificates } from './certificate.ts';
 import { verifyChain } from './chain.ts';
 
 const { root, between, leaf } = makeChain();
+const ISSUING = { isAuthority: true, usage: 'keyCertSign' } as const;
 const AT = Date.parse('2026-06-01T00:00:00Z');
 
 function verify(presented: readonly TestCertificate[], given: readonly TestCertificate[], atMs = AT) {
@@ -64,11 +66,41 @@ describe('a chain of certificates', () => {
   test.each([
     ['is no authority', { isAuthority: false, usage: 'keyCertSign' }],
     ['may not sign certificates', { isAuthority: true, usage: 'digitalSignature' }],
-    ['asks for what is not understood', { isAuthority: true, usage: 'keyCertSign', criticalOid: '2.5.29.30' }],
+    ['asks for what is not understood', { ...ISSUING, criticalOid: '1.2.3.4' }],
+    ['constrains names, even uncritically', { ...ISSUING, extra: toNameConstraints('Partner') }],
+    ['issues for servers alone', { ...ISSUING, purposes: [SERVER_AUTH] }],
   ] as const)('is refused when an issuer %s', (_, options) => {
     const issuer = makeCertificate({ name: 'issuer', issuer: root, ...options });
     const signer = makeSigner({ issuer });
     expect(codeFor([signer, issuer], [root])).toBe('OMS_CERTIFICATE_UNTRUSTED');
+    const given = makeCertificate({ name: 'given root', ...options });
+    expect(codeFor([makeSigner({ issuer: given })], [given])).toBe('OMS_CERTIFICATE_UNTRUSTED');
+  });
+
+  test('the refusal names the authority that is not fit, and why', () => {
+    const issuer = makeCertificate({ name: 'web', issuer: root, ...ISSUING, purposes: [SERVER_AUTH] });
+    const unfit = 'CN=web: extended key usage';
+    const refused = (presented: readonly TestCertificate[], fields: object): void => {
+      expect(() => verify(presented, [root])).toThrow(expect.objectContaining({ fields }) as Error);
+    };
+    refused([makeSigner({ issuer }), issuer], { subject: 'CN=signer', roots: 1, unfit });
+    refused([leaf], { subject: 'CN=test signer', roots: 1, unfit: null });
+  });
+
+  test.each([
+    ['code', [SERVER_AUTH, CODE_SIGNING]],
+    ['anything', ['2.5.29.37.0']],
+  ])('may lead over an authority for %s', (_, purposes) => {
+    const issuer = makeCertificate({ name: 'issuer', issuer: root, ...ISSUING, purposes });
+    expect(codeFor([makeSigner({ issuer }), issuer], [root])).toBe('no error');
+  });
+
+  test('is no way around a critical extension by another spelling of TRUE', () => {
+    expect(codeFor([makeSigner({ criticalOid: '1.2.3.4', trueByte: 1 })], [root])).toBe('OMS_CERTIFICATE_MALFORMED');
+    const issuer = makeCertificate({ name: 'issuer', issuer: root, isAuthority: true, trueByte: 1 });
+    expect(codeFor([makeSigner({ issuer }), issuer], [root])).toBe('OMS_CERTIFICATE_MALFORMED');
+    // FALSE is the default and so is left out in DER; too many authorities write it for it to be refused.
+    expect(codeFor([makeSigner({ criticalOid: '1.2.3.4', trueByte: 0 })], [root])).toBe('no error');
   });
 
   test('is refused when it is longer than an authority allows', () => {
@@ -81,6 +113,7 @@ describe('a chain of certificates', () => {
     ['key agreement', { usage: 'keyAgreement' }, 'OMS_CERTIFICATE_USAGE'],
     ['nothing in particular', { usage: undefined, purposes: undefined }, 'OMS_CERTIFICATE_USAGE'],
     ['what nobody knows', { criticalOid: '1.2.3.4' }, 'OMS_CERTIFICATE_USAGE'],
+    ['some names', { extra: toNameConstraints('Partner') }, 'OMS_CERTIFICATE_USAGE'],
     ['signatures of any kind', { purposes: undefined }, 'no error'],
     ['code, by its extended usage alone', { usage: undefined }, 'no error'],
   ] as const)('the signing certificate is for %s', (_, options, expected) => {

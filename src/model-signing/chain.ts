@@ -1,6 +1,7 @@
 /**
  * Whether a signing certificate leads to a root that the verifier was given, at one time (RFC 5280 section 6, without
- * policies, name constraints and revocation: a certificate that asks for those as critical is refused).
+ * policies, name constraints and revocation: a certificate that asks for those as critical is refused, and one with
+ * name constraints in any case).
  */
 import { ModelSigningError } from '../core/errors.ts';
 import { MODEL_SIGNING_LIMITS } from '../core/limits/model-signing.ts';
@@ -31,7 +32,7 @@ export interface ChainOptions {
 
 /**
  * Rules, in this order: C1 the signing certificate may sign code; C2 it was valid at the time; C3 a path of valid
- * issuers leads to a believed root; C4 nothing on the path is weak.
+ * issuers that may issue for code leads to a believed root; C4 nothing on the path is weak.
  * @returns the key of the signing certificate
  * @throws ModelSigningError OMS_CERTIFICATE_USAGE | OMS_CERTIFICATE_EXPIRED | OMS_CERTIFICATE_UNTRUSTED |
  *   OMS_CERTIFICATE_WEAK | OMS_KEY_UNSUPPORTED
@@ -48,7 +49,7 @@ export function verifyChain({ presented, given, atMs }: ChainOptions): SigningKe
     const late = findPath({ leaf, roots, between, isUsable: () => true })?.find((one) => !isValidAt(one, atMs));
     if (late !== undefined) refuseTime(late, atMs);
     throw new ModelSigningError('OMS_CERTIFICATE_UNTRUSTED', {
-      fields: { subject: toName(leaf), roots: roots.length },
+      fields: { subject: toName(leaf), roots: roots.length, unfit: findUnfit([...roots, ...between]) },
     });
   }
   for (const certificate of found) assertStrong(certificate);
@@ -56,16 +57,33 @@ export function verifyChain({ presented, given, atMs }: ChainOptions): SigningKe
 }
 
 /** What may sign says so: keyUsage and extendedKeyUsage must allow it where they are there, and one must be there. */
-function assertUsage({ usage, purposes, unknownCritical, x509 }: Certificate): void {
+function assertUsage({ usage, purposes, notUnderstood, x509 }: Certificate): void {
   const refuse = (at: string): never => {
     throw new ModelSigningError('OMS_CERTIFICATE_USAGE', { fields: { at, subject: toLine(x509.subject) } });
   };
   if (usage === null && purposes === null) refuse('no key usage');
   if (usage?.digitalSignature === false) refuse('key usage');
-  if (purposes !== null && !purposes.includes(CODE_SIGNING) && !purposes.includes(ANY_PURPOSE)) {
-    refuse('extended key usage');
-  }
-  if (unknownCritical.length > 0) refuse(`critical extension ${unknownCritical[0]}`);
+  if (!isForCode(purposes)) refuse('extended key usage');
+  if (notUnderstood.length > 0) refuse(`extension ${notUnderstood[0]}`);
+}
+
+function isForCode(purposes: Certificate['purposes']): boolean {
+  return purposes === null || purposes.includes(CODE_SIGNING) || purposes.includes(ANY_PURPOSE);
+}
+
+/** Why a certificate can stand above no signing certificate; null when it can. */
+function toIssuerFault({ authority, usage, purposes, notUnderstood }: Certificate): string | null {
+  if (authority === null) return 'no authority';
+  if (usage?.keyCertSign === false) return 'key usage';
+  // The purposes of an authority bound those of what it issues, as every large verifier has it.
+  if (!isForCode(purposes)) return 'extended key usage';
+  return notUnderstood.length === 0 ? null : `extension ${notUnderstood[0]}`;
+}
+
+/** The first authority that could have been on the path and is not fit for it, for the words of a refusal. */
+function findUnfit(certificates: readonly Certificate[]): string | null {
+  const unfit = certificates.find((one) => one.authority !== null && toIssuerFault(one) !== null);
+  return unfit === undefined ? null : `${toName(unfit)}: ${toIssuerFault(unfit)}`;
 }
 
 interface PathOptions {
@@ -101,10 +119,10 @@ function findPath({ leaf, roots, between, isUsable }: PathOptions): readonly Cer
 /** True when `issuer` may stand above the last of `path`, and has signed it. */
 function isIssuer(issuer: Certificate, path: readonly Certificate[]): boolean {
   const { x509 } = path[path.length - 1];
-  const { authority, usage, unknownCritical } = issuer;
-  if (authority === null || usage?.keyCertSign === false || unknownCritical.length > 0) return false;
+  if (toIssuerFault(issuer) !== null) return false;
   // Authorities between it and the signing certificate, which does not count.
-  if (authority.pathLengthMax !== null && path.length - 1 > authority.pathLengthMax) return false;
+  const pathLengthMax = issuer.authority?.pathLengthMax ?? null;
+  if (pathLengthMax !== null && path.length - 1 > pathLengthMax) return false;
   return x509.checkIssued(issuer.x509) && x509.verify(issuer.publicKey);
 }
 

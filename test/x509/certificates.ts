@@ -30,6 +30,10 @@ export interface CertificateOptions {
   readonly purposes?: readonly string[];
   /** A critical extension that nobody knows. */
   readonly criticalOid?: string;
+  /** One more extension, not critical. */
+  readonly extra?: { readonly oid: string; readonly value: Uint8Array };
+  /** How TRUE is spelled; DER has 0xff, BER anything but 0. */
+  readonly trueByte?: number;
   readonly digest?: 'sha256' | 'sha1';
 }
 
@@ -48,7 +52,6 @@ export function makeKey(namedCurve = 'prime256v1'): TestKey {
 }
 
 const sequence = (...parts: readonly Uint8Array[]): Uint8Array => encodeDer(TAG.sequence, ...parts);
-const TRUE = encodeDer(TAG.boolean, Uint8Array.of(0xff));
 
 function toName(text: string): Uint8Array {
   return sequence(encodeDer(TAG.set, sequence(encodeOid('2.5.4.3'), encodeDer(TAG.utf8, utf8(text)))));
@@ -58,16 +61,25 @@ function toTime(iso: string): Uint8Array {
   return encodeDer(TAG.generalizedTime, utf8(`${iso.replace(/[-:T]/g, '').slice(0, 14)}Z`));
 }
 
-function toExtension(oid: string, isCritical: boolean, value: Uint8Array): Uint8Array {
-  return sequence(encodeOid(oid), ...(isCritical ? [TRUE] : []), encodeDer(TAG.octets, value));
+/** Name constraints that permit the names of one organisation. */
+export function toNameConstraints(organisation: string): { oid: string; value: Uint8Array } {
+  const text = encodeDer(TAG.utf8, utf8(organisation));
+  const name = sequence(encodeDer(TAG.set, sequence(encodeOid('2.5.4.10'), text)));
+  const subtree = sequence(encodeDer(toContextTag(4), name));
+  return { oid: '2.5.29.30', value: sequence(encodeDer(toContextTag(0), subtree)) };
 }
 
-function toExtensions({ isAuthority = false, usage, purposes, criticalOid }: CertificateOptions): Uint8Array {
+function toExtensions(options: CertificateOptions): Uint8Array {
+  const { isAuthority = false, usage, purposes, criticalOid, extra, trueByte = 0xff } = options;
+  const yes = encodeDer(TAG.boolean, Uint8Array.of(trueByte));
+  const toExtension = (oid: string, isCritical: boolean, value: Uint8Array): Uint8Array =>
+    sequence(encodeOid(oid), ...(isCritical ? [yes] : []), encodeDer(TAG.octets, value));
   const length = typeof isAuthority === 'number' ? [encodeDer(TAG.integer, Uint8Array.of(isAuthority))] : [];
-  const list = [toExtension('2.5.29.19', true, isAuthority === false ? sequence() : sequence(TRUE, ...length))];
+  const list = [toExtension('2.5.29.19', true, isAuthority === false ? sequence() : sequence(yes, ...length))];
   if (usage !== undefined) list.push(toExtension('2.5.29.15', true, encodeDer(TAG.bits, USAGE[usage])));
   if (purposes !== undefined) list.push(toExtension('2.5.29.37', false, sequence(...purposes.map(encodeOid))));
   if (criticalOid !== undefined) list.push(toExtension(criticalOid, true, sequence()));
+  if (extra !== undefined) list.push(toExtension(extra.oid, false, extra.value));
   return encodeDer(toContextTag(3), sequence(...list));
 }
 
