@@ -11,6 +11,7 @@ import {
   createDecipheriv,
   createECDH,
   createPublicKey,
+  type DecipherGCM,
   diffieHellman,
   type ECDH,
   type KeyObject,
@@ -152,16 +153,24 @@ export function decryptJwe(value: unknown, privateKey: KeyObject): Uint8Array {
     decipher.setAuthTag(tag);
     const ciphertext = findBase64Url(jwe.ciphertext) ?? new Uint8Array();
     if (ciphertext.length > BROKER_LIMITS.answerBytesMax) throw new RangeError('ciphertext');
-    const first = decipher.update(ciphertext);
-    decipher.final();
-    const plaintext = allocSecret(first.length);
-    plaintext.set(first);
-    zeroize(first);
-    return plaintext;
+    return finish(decipher, ciphertext);
   } catch {
     throw new BrokerError('BROKER_ANSWER_MALFORMED', { fields: { at: 'decryption' } });
   } finally {
     if (cek !== undefined) zeroize(cek);
+  }
+}
+
+/** Into a buffer of its own; what was decrypted is wiped when the tag does not hold, too. */
+function finish(decipher: DecipherGCM, ciphertext: Uint8Array): Uint8Array {
+  const first = decipher.update(ciphertext);
+  try {
+    decipher.final();
+    const plaintext = allocSecret(first.length);
+    plaintext.set(first);
+    return plaintext;
+  } finally {
+    zeroize(first);
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -135,6 +135,23 @@ describe('a broker on this machine', () => {
     });
     expect(listReleases(session)).toMatchObject([{ resource: RESOURCE, outcome: 'released', codes: [], tee: 'tdx' }]);
     expect(troubles).toEqual([]);
+  });
+
+  test('guests that ask at the same time each get the key, and each release is on record', async () => {
+    const ask = () => fetchSealKey({ link: toLink(), source: tdxGuest, tee: 'tdx', resource: RESOURCE });
+    const keys = await Promise.all(Array.from({ length: 12 }, ask));
+    expect(new Set(keys.map((key) => Buffer.from(key).toString('hex'))).size).toBe(1);
+    expect(listReleases(session).map(({ outcome }) => outcome)).toEqual(Array(12).fill('released'));
+    expect(new Set(listReleases(session).map(({ recipient }) => recipient)).size).toBe(12);
+  });
+
+  test('a key that is that of another seal opens nothing, and leaves no folder', async () => {
+    await seal();
+    const at = { link: toLink(), source: tdxGuest, tee: 'tdx' as const, resource: RESOURCE };
+    const out = join(work, 'plain');
+    const opened = openReleased(services, { ...at, path: join(work, 'model.seal'), out, force: false });
+    expect(await codeOf(opened)).toMatch(/^SEAL_/);
+    expect(existsSync(out)).toBe(false);
   });
 
   test('a refusal by policy reaches the guest as a code, and the ledger with its reasons', async () => {
