@@ -89,7 +89,8 @@ function makeVendor(): Vendor {
   return openVendor(owner);
 }
 
-export function makeKit(): Kit {
+/** @param options.files what is sealed; seeded bytes without it */
+export function makeKit(options: Pick<NonNullable<Parameters<typeof makeTestSeal>[0]>, 'files'> = {}): Kit {
   const folder = mkdtempSync(join(tmpdir(), 'modelward-license-'));
   const random = seededRandom(seed++);
   const clock = {
@@ -98,7 +99,7 @@ export function makeKit(): Kit {
       return this.nowSec * 1000;
     },
   };
-  const seal = makeTestSeal();
+  const seal = makeTestSeal(options);
   const sealPath = join(folder, 'm.seal');
   writeFileSync(sealPath, seal.bytes);
   const info = readSealHeader(countingSource('m.seal', seal.bytes));
