@@ -142,6 +142,14 @@ describe('a certificate', () => {
     );
   });
 
+  test('without a timestamp is refused by those who named who must have made it, whatever time they say', async () => {
+    const certificates = parseSignerCertificates([leaf.pem, between.pem], signer);
+    const bytes = await signStatement(PAYLOAD, { signer, certificates, stamp: null });
+    expect(codeOf(() => verifyStatement(bytes, { ...trust([root.pem]), timestampRoots: [root.pem] } as Trust))).toBe(
+      'OMS_TIMESTAMP_MISSING',
+    );
+  });
+
   test('of another key is refused when signing, and does not verify what that key signed', () => {
     expect(codeOf(() => parseSignerCertificates([leaf.pem], toSigner()))).toBe('OMS_CERTIFICATE_MISMATCH');
     const { payload, signature } = decodeBundle(signed);

@@ -18,7 +18,7 @@ export type Trust =
       readonly certificates: readonly string[];
       /** When the model was signed, milliseconds since 1970. */
       readonly atMs: number;
-      /** PEM of roots of timestamp authorities; then a timestamp in the bundle decides the time. */
+      /** PEM of roots of timestamp authorities; then a timestamp in the bundle decides the time, and one must be there. */
       readonly timestampRoots: readonly string[] | null;
     }
   | {
@@ -47,7 +47,8 @@ export interface VerifiedStatement {
  * Verifies a bundle.
  * @param bytes the .sig file
  * @throws ModelSigningError, those of {@link decodeBundle} and {@link verifyChain}, and OMS_METHOD_MISMATCH |
- *   OMS_PAYLOAD_TYPE | OMS_OTHER_KEY | OMS_SIGNATURE_INVALID | OMS_IDENTITY_MISMATCH | OMS_SIGSTORE_REFUSED;
+ *   OMS_PAYLOAD_TYPE | OMS_OTHER_KEY | OMS_SIGNATURE_INVALID | OMS_IDENTITY_MISMATCH | OMS_SIGSTORE_REFUSED |
+ *   OMS_TIMESTAMP_MISSING;
  *   SignError SIGN_TIMESTAMP_… for a timestamp that does not hold
  */
 export function verifyStatement(bytes: Uint8Array, trust: Trust): VerifiedStatement {
@@ -96,7 +97,7 @@ function verifyCertificate(bundle: Bundle, trust: Extract<Trust, { kind: 'certif
   if (material.kind !== 'certificate') throw new TypeError('internal error: no certificates');
   const presented = material.certificates.map(parseCertificate);
   const given: Certificate[] = parseCertificates(trust.certificates);
-  const stampedMs = trust.timestampRoots === null ? null : findStampedMs(bundle, trust.timestampRoots);
+  const stampedMs = trust.timestampRoots === null ? null : toStampedMs(bundle, trust.timestampRoots);
   const atMs = stampedMs ?? trust.atMs;
   const key = verifyChain({ presented, given, atMs });
   assertSigned(bundle, key, () => false);
@@ -110,14 +111,17 @@ function verifyCertificate(bundle: Bundle, trust: Extract<Trust, { kind: 'certif
   };
 }
 
-/** The earliest time that a believed authority saw the signature; null when the bundle has no timestamp. */
-function findStampedMs({ timestamps, signature }: Bundle, roots: readonly string[]): number | null {
+/** The earliest time that a believed authority saw the signature. */
+function toStampedMs({ timestamps, signature }: Bundle, roots: readonly string[]): number {
+  // Anyone can take a timestamp out of a bundle; without one the time would be what its holder likes.
+  if (timestamps.length === 0)
+    throw new ModelSigningError('OMS_TIMESTAMP_MISSING', { fields: { roots: roots.length } });
   const digest = sha256(signature);
   const times = timestamps.map((answer) => {
     const token = parseTimestampResponse(answer);
     return verifyTimestamp({ token, digest, roots }).info.genTimeMs;
   });
-  return times.length === 0 ? null : Math.min(...times);
+  return Math.min(...times);
 }
 
 function verifySigstore(

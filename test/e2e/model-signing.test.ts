@@ -136,6 +136,9 @@ describeWithBuilt('sign and verify-signature', 'cli/main.js', () => {
     const report = place.json<VerifySignatureReport>([...verify, '--at', '2020-06-01']);
     expect(report).toMatchObject({ method: 'certificate', signer: 'CN=signer of 2020', isTimestamped: false });
     expect(place.run([...verify, '--at', 'yesterday']).status).toBe(2);
+    // Whoever takes a timestamp out of the signature must not get to say when it was made.
+    const unstamped = [...verify, '--at', '2020-06-01', '--tsa-root', 'root.pem', '--json'];
+    expect(codeOf(place.run(unstamped))).toBe('OMS_TIMESTAMP_MISSING');
   });
 
   test('what is there already is not replaced; with --force an earlier signature is, and no other file', () => {

@@ -98,6 +98,12 @@ export const omsErrors = defineErrors({
     http: 403,
     fix: 'Say when the model was signed with --at, or give --tsa-root when the signature carries a timestamp.',
   },
+  OMS_TIMESTAMP_MISSING: {
+    message: 'Timestamp authorities were named, and the signature carries no timestamp.',
+    exit: 3,
+    http: 403,
+    fix: 'Ask the signer for a signature with a timestamp, or leave out --tsa-root and say with --at when the model was signed.',
+  },
   OMS_CERTIFICATE_USAGE: {
     message: 'The certificate is not meant for signing code or data.',
     exit: 3,
