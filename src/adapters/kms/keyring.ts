@@ -25,7 +25,8 @@ export interface KeyringOptions<R extends Ring<RingVersion>> {
   readonly random: Random;
   /** Reads the file; it is read anew for every call. */
   readonly read: () => R;
-  readonly replace: (ring: R) => void;
+  /** Replaces the file by what `change` makes of it as it is then, while no other process changes it. */
+  readonly update: (change: (ring: R) => R) => void;
   /** The 32-byte KEK of a version, wiped by the caller. @throws SealError KEY_REFUSED | KEY_PROVIDER_UNAVAILABLE */
   readonly openKek: (ring: R, version: R['versions'][number]) => Promise<Uint8Array>;
   /** A fresh version with this number. @throws as `openKek` */
@@ -62,13 +63,15 @@ export function openKeyring<R extends Ring<RingVersion>>(
     rotate: async () => {
       const ring = options.read();
       const next = await options.makeVersion(ring, toCurrent(ring).version + 1);
-      assertUnchanged(ring, options.read());
-      options.replace({ ...ring, versions: [...ring.versions, next] });
+      options.update((now) => {
+        assertUnchanged(ring, now);
+        return { ...now, versions: [...now.versions, next] };
+      });
       return String(next.version);
     },
     disableVersion: async (version) => {
       await Promise.resolve();
-      removeVersion(options, version);
+      options.update((ring) => withoutVersion(ring, version));
     },
     close: options.close,
   };
@@ -114,7 +117,7 @@ function assertUnchanged(before: Ring<RingVersion>, now: Ring<RingVersion>): voi
     [keyId, ...versions.map(({ version, createdAt }) => `${version} ${createdAt}`)].join();
   if (toText(before) === toText(now)) return;
   const message = 'The key file was changed by somebody else meanwhile.';
-  throw new SealError('KEY_STORE_UNWRITABLE', { message, fields: { keyRef: before.keyId } });
+  throw new SealError('KEY_STORE_BUSY', { message, fields: { keyRef: before.keyId } });
 }
 
 function findVersion<V extends RingVersion>(ring: Ring<V>, version: string): V {
@@ -127,13 +130,12 @@ function findVersion<V extends RingVersion>(ring: Ring<V>, version: string): V {
 }
 
 /** A version that must not unwrap any more has no use: it is removed from the file, and its KEK with it. */
-function removeVersion<R extends Ring<RingVersion>>(options: KeyringOptions<R>, version: string): void {
-  const ring = options.read();
+function withoutVersion<R extends Ring<RingVersion>>(ring: R, version: string): R {
   findVersion(ring, version);
   if (version === String(toCurrent(ring).version)) {
     throw new SealError('KEY_VERSION_CURRENT', { fields: { keyRef: ring.keyId, version } });
   }
-  options.replace({ ...ring, versions: ring.versions.filter((each) => String(each.version) !== version) });
+  return { ...ring, versions: ring.versions.filter((each) => String(each.version) !== version) };
 }
 
 function toDescription<R extends Ring<RingVersion>>({ type, standing }: KeyringOptions<R>, ring: R): KeyDescription {

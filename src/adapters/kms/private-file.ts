@@ -7,57 +7,77 @@ import {
   linkSync,
   lstatSync,
   openSync,
+  readdirSync,
   readSync,
   renameSync,
-  unlinkSync,
   writeSync,
 } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { zeroize } from '../../core/bytes.ts';
 import { SealError } from '../../core/errors.ts';
 import { SEAL_LIMITS } from '../../core/limits/seal.ts';
+import { removeIfThere, toStagedPath, withFileLock } from './file-lock.ts';
 
 const MODE = 0o600;
 
 /**
  * Makes the file whole or not at all, and never over another: it gets its name by link(), which has one winner.
  * @param bytes wiped before the call returns
- * @throws SealError KEY_STORE_EXISTS | KEY_STORE_UNWRITABLE
+ * @throws SealError KEY_STORE_EXISTS | KEY_STORE_UNWRITABLE | KEY_STORE_BUSY
  */
 export function createPrivateFile(path: string, bytes: Uint8Array): void {
-  const staged = `${path}.${process.pid}.new`;
   try {
-    // What a killed process of the same id left wraps nothing: its key never got its name.
-    removeIfThere(staged);
+    withFileLock(path, () => {
+      stage(path, bytes, (staged) => {
+        linkSync(staged, path);
+      });
+    });
+  } finally {
+    zeroize(bytes);
+  }
+}
+
+/**
+ * Reads the file and replaces it in one rename, while no other process does so: nobody's change is lost.
+ * @param change reads the file and gives its new bytes, which are wiped before the call returns
+ * @throws SealError KEY_STORE_UNWRITABLE | KEY_STORE_BUSY; what `change` throws
+ */
+export function updatePrivateFile(path: string, change: () => Uint8Array): void {
+  withFileLock(path, () => {
+    const bytes = change();
+    try {
+      stage(path, bytes, (staged) => {
+        renameSync(staged, path);
+      });
+    } finally {
+      zeroize(bytes);
+    }
+  });
+}
+
+/** Writes the bytes beside the file, under a name of its own, and lets `name` give them the file's. */
+function stage(path: string, bytes: Uint8Array, name: (staged: string) => void): void {
+  const staged = toStagedPath(path);
+  try {
+    // What killed processes left holds old keys, or one that wraps nothing yet.
+    removeStaged(path);
     writeNew(staged, bytes);
-    linkSync(staged, path);
+    name(staged);
   } catch (cause) {
     throw toUnwritten(path, cause);
   } finally {
-    zeroize(bytes);
     removeIfThere(staged);
   }
   syncFolder(dirname(path));
 }
 
-/**
- * Replaces the file in one rename.
- * @param bytes wiped before the call returns
- * @throws SealError KEY_STORE_UNWRITABLE
- */
-export function replacePrivateFile(path: string, bytes: Uint8Array): void {
-  const staged = `${path}.new`;
-  try {
-    // A staged file that a crash left holds a version that wraps nothing yet.
-    removeIfThere(staged);
-    writeNew(staged, bytes);
-    renameSync(staged, path);
-  } catch (cause) {
-    throw toUnwritten(path, cause);
-  } finally {
-    zeroize(bytes);
-  }
-  syncFolder(dirname(path));
+/** All that was staged for this file, by whomever: under the lock nobody else is at it. */
+function removeStaged(path: string): void {
+  const prefix = `${basename(path)}.`;
+  const left = readdirSync(dirname(path)).filter(
+    (name) => name.startsWith(prefix) && /^(\d+\.([0-9a-f]{16}\.)?)?new$/.test(name.slice(prefix.length)),
+  );
+  for (const name of left) removeIfThere(join(dirname(path), name));
 }
 
 /**
@@ -125,14 +145,6 @@ function toUnwritten(path: string, cause: unknown): SealError {
   if (cause instanceof SealError) return cause;
   const code = isErrno(cause, 'EEXIST') ? 'KEY_STORE_EXISTS' : 'KEY_STORE_UNWRITABLE';
   return new SealError(code, { fields: { file: basename(path) }, cause });
-}
-
-function removeIfThere(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch (error) {
-    if (!isErrno(error, 'ENOENT')) throw new SealError('KEY_STORE_UNWRITABLE', { cause: error });
-  }
 }
 
 function syncFolder(folder: string): void {

@@ -207,6 +207,12 @@ export const sealErrors = defineErrors({
     http: 500,
     fix: 'Its folder must exist, and you must be allowed to write there.',
   },
+  KEY_STORE_BUSY: {
+    message: 'The key file is being changed by another process.',
+    exit: EXIT.environment,
+    http: 409,
+    fix: 'Try again; nothing was changed. If no other process is left, remove the lock file that is named.',
+  },
   KEY_NOT_APART: {
     message: 'What opens the sealed file lies in one folder tree with it: whoever copies one copies both.',
     exit: EXIT.usage,

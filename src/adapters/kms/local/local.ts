@@ -5,7 +5,7 @@ import type { Clock, Random } from '../../../core/ports.ts';
 import type { KeyContext, KeyDescription, KeyProvider, WrappedKey } from '../../../seal/ports.ts';
 import { findUnder, KEK_BYTES, sealUnder, toBoundBytes } from '../kek.ts';
 import type { KekVersion, KeyFile } from './key-file.ts';
-import { createKeyStore, readKeyStore, replaceKeyStore } from './key-store.ts';
+import { createKeyStore, readKeyStore, updateKeyStore } from './key-store.ts';
 
 const TYPE = 'local';
 
@@ -73,10 +73,10 @@ export function openLocalKey(options: LocalKeyOptions): LocalKey {
     unwrapKey: (request) => use((file) => unwrapUnder(file, request)),
     rewrapKey: (request) => use((file) => rewrapUnder(file, request, random)),
     describe: () => use(toDescription),
-    rotate: () => use((file) => addVersion(file, options)),
+    rotate: () => settle(() => addVersion(options)),
     disableVersion: (version) =>
-      use((file) => {
-        removeVersion(file, { path, version });
+      settle(() => {
+        updateKeyStore(path, (file) => withoutVersion(file, version));
       }),
   };
 }
@@ -86,24 +86,26 @@ export function readLocalKeyId(path: string): string {
   return withKeyFile(path, ({ keyId }) => keyId);
 }
 
-function addVersion(file: KeyFile, options: LocalKeyOptions): string {
-  const next = createVersion(toCurrent(file).version + 1, options);
+function addVersion(options: LocalKeyOptions): string {
+  const made: KekVersion[] = [];
   try {
-    replaceKeyStore(options.path, { keyId: file.keyId, versions: [...file.versions, next] });
+    updateKeyStore(options.path, (file) => {
+      made.push(createVersion(toCurrent(file).version + 1, options));
+      return { keyId: file.keyId, versions: [...file.versions, ...made] };
+    });
+    return String(made[0].version);
   } finally {
-    zeroize(next.kek);
+    zeroize(...made.map(({ kek }) => kek));
   }
-  return String(next.version);
 }
 
 /** A version that must not unwrap any more has no use: it is removed, and its key is gone. */
-function removeVersion(file: KeyFile, { path, version }: { path: string; version: string }): void {
+function withoutVersion(file: KeyFile, version: string): KeyFile {
   findVersion(file, version);
   if (version === String(toCurrent(file).version)) {
     throw new SealError('KEY_VERSION_CURRENT', { fields: { keyRef: file.keyId, version } });
   }
-  const versions = file.versions.filter((each) => String(each.version) !== version);
-  replaceKeyStore(path, { keyId: file.keyId, versions });
+  return { keyId: file.keyId, versions: file.versions.filter((each) => String(each.version) !== version) };
 }
 
 /** Turns a synchronous call into a promise, its exception into a rejection. */

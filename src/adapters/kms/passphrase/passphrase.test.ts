@@ -91,7 +91,7 @@ describe('passphrase key', () => {
     const both = await Promise.allSettled([key.rotate(), other.rotate()]);
     expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
     const lost = both.find((each) => each.status === 'rejected');
-    expect(lost?.reason).toMatchObject({ code: 'KEY_STORE_UNWRITABLE' });
+    expect(lost?.reason).toMatchObject({ code: 'KEY_STORE_BUSY' });
     expect(await key.rotate()).toBe('3');
   });
 

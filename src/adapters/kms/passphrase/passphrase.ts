@@ -6,7 +6,7 @@ import type { Clock, Random } from '../../../core/ports.ts';
 import type { KeyProvider } from '../../../seal/ports.ts';
 import { findUnder, KEK_BYTES, sealUnder } from '../kek.ts';
 import { openKeyring, toCurrent } from '../keyring.ts';
-import { createPrivateFile, replacePrivateFile, withPrivateFile } from '../private-file.ts';
+import { createPrivateFile, updatePrivateFile, withPrivateFile } from '../private-file.ts';
 import { assertLongPassphrase, derivePassphraseKey } from './derive.ts';
 import {
   encodePassphraseFile,
@@ -85,8 +85,8 @@ function openHolding(options: PassphraseKeyOptions, held: HeldKey): PassphraseKe
     standing: PASSPHRASE_STANDING,
     random: options.random,
     read,
-    replace: (ring) => {
-      replacePrivateFile(options.path, encodePassphraseFile(ring));
+    update: (change) => {
+      updatePrivateFile(options.path, () => encodePassphraseFile(change(read())));
     },
     openKek: (ring, version) => openHeld(ring, version, held),
     makeVersion: async (ring, version) => {

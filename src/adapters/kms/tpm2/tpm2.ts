@@ -22,7 +22,7 @@ import {
 } from '../../../tpm/index.ts';
 import { KEK_BYTES } from '../kek.ts';
 import { openKeyring, toCurrent } from '../keyring.ts';
-import { createPrivateFile, replacePrivateFile, withPrivateFile } from '../private-file.ts';
+import { createPrivateFile, updatePrivateFile, withPrivateFile } from '../private-file.ts';
 import { toKeyFailure } from './failures.ts';
 import { encodeTpmFile, parseTpmFile, type TpmRing, type TpmVersion } from './key-file.ts';
 
@@ -76,8 +76,8 @@ export function openTpmKey(options: TpmKeyOptions): TpmProvider {
     standing: TPM_STANDING,
     random: options.random,
     read,
-    replace: (ring) => {
-      replacePrivateFile(options.path, encodeTpmFile(ring));
+    update: (change) => {
+      updatePrivateFile(options.path, () => encodeTpmFile(change(read())));
     },
     check: () => inTurn(() => useTpm(options, () => Promise.resolve())),
     openKek: ({ root: name }, version) =>
