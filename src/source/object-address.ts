@@ -119,15 +119,6 @@ export function toPrefix(key: string): string {
   return key.slice(0, key.lastIndexOf('/') + 1);
 }
 
-/** True when the two lie in one bucket and the prefix of one holds the other: whoever copies a prefix gets both. */
-export function isSamePrefix(
-  a: Pick<ObjectAddress, 'bucket' | 'key'>,
-  b: Pick<ObjectAddress, 'bucket' | 'key'>,
-): boolean {
-  const [inA, inB] = [toPrefix(a.key), toPrefix(b.key)];
-  return a.bucket === b.bucket && (inA.startsWith(inB) || inB.startsWith(inA));
-}
-
 function toInvalid(part: string): SourceError {
   return new SourceError('OBJECT_ADDRESS_INVALID', { fields: { part } });
 }

@@ -40,7 +40,7 @@ export interface Answer {
 
 /** What the asking thread is started with. */
 export interface ThreadData {
-  /** One 32-bit counter: raised, and its waiters woken, with every answer. */
+  /** One 32-bit counter: raised, and its waiters woken, at the start and with every answer. */
   readonly answered: SharedArrayBuffer;
   readonly port: MessagePort;
 }

@@ -21,6 +21,9 @@ export function serveObjects(connect: ConnectObjects): void {
   const { answered, port } = workerData as ThreadData;
   const counter = new Int32Array(answered);
   const work = createWork(connect);
+  // The first count says that this thread runs.
+  Atomics.add(counter, 0, 1);
+  Atomics.notify(counter, 0);
   port.on('message', ({ id, ask }: Call) => {
     void work(ask)
       .then((value): Outcome => ({ ok: true, value }), toFailed)

@@ -26,7 +26,8 @@ export function createAskingThread(scriptPath: string): AskingThread {
     const { port1, port2 } = new MessageChannel();
     const workerData: ThreadData = { answered: counter.buffer, port: port2 };
     // It must not keep the process alive.
-    new Worker(scriptPath, { workerData, transferList: [port2] }).unref();
+    // Flags of this process, such as --input-type, may not fit a script of another kind.
+    new Worker(scriptPath, { workerData, transferList: [port2], execArgv: [] }).unref();
     started = port1;
     return started;
   };
@@ -53,7 +54,9 @@ export function createAskingThread(scriptPath: string): AskingThread {
           outcomes.delete(id);
           return unfold(outcome);
         }
-        if (Atomics.wait(counter, 0, seen, timeoutMs) === 'timed-out') {
+        const isStarting = seen === 0;
+        if (Atomics.wait(counter, 0, seen, isStarting ? OBJECT_LIMITS.startMs : timeoutMs) === 'timed-out') {
+          if (isStarting) throw new Error('internal error: the asking thread did not start');
           throw new SourceError('OBJECT_STORE_UNAVAILABLE', { fields: { reason: 'no answer', timeoutMs } });
         }
       }

@@ -37,6 +37,8 @@ export const OBJECT_LIMITS = {
   partsInFlight: 3,
   /** Bytes of the largest object: 9,000 parts of 64 MiB, since three parts lie in memory. */
   objectBytesMax: 9000 * 64 * 1024 * 1024,
+  /** Milliseconds until the thread that asks runs; a busy machine takes seconds. */
+  startMs: 60_000,
   /** Milliseconds that a reader waits for the thread that asks: longer than all attempts of a part together. */
   threadMs: 30 * 60 * 1000,
   /** Milliseconds for taking back what was uploaded, when the user interrupts. */
