@@ -90,7 +90,7 @@ export const omsErrors = defineErrors({
     message: 'The signing certificate does not lead to a given root.',
     exit: 3,
     http: 403,
-    fix: 'Give the root certificate of the signer with --certificate-chain, got from a source that you trust.',
+    fix: 'Give the root certificate of the signer with --certificate-chain, got from a source that you trust. The field "unfit" names an authority that may not vouch for models.',
   },
   OMS_CERTIFICATE_EXPIRED: {
     message: 'A certificate of the chain was not valid at the time asked about.',
