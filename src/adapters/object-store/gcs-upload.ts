@@ -65,11 +65,12 @@ export async function createGcsUpload(ports: GcsUploadPorts, target: GcsTarget):
         if (reply === null) throw toMalformed(ports.from.host, 'range', 308);
         await assertStored(ports, target, { reply, sizeBytes: sent, crc });
       }),
-    abort: async () => {
-      // 499 is the store's word for "as you wish".
-      const reply = await send({ method: 'DELETE', path, headers: { 'content-length': '0' } });
-      if (![204, 404, 410, 499].includes(reply.status)) throw toReplyError(reply, ports.from);
-    },
+    abort: () =>
+      withRetries(pause, async () => {
+        // 499 is the store's word for "as you wish".
+        const reply = await send({ method: 'DELETE', path, headers: { 'content-length': '0' } });
+        if (![204, 404, 410, 499].includes(reply.status)) throw toReplyError(reply, ports.from);
+      }),
   };
 }
 

@@ -148,9 +148,14 @@ describe.each(['s3', 'gs'] as const)('%s', (scheme) => {
     expect(store.objects.get('/weights/big.seal')?.bytes.equals(big)).toBe(true);
   });
 
-  test('an aborted upload leaves nothing', async () => {
+  test('an aborted upload leaves nothing, even if the store fails once at it', async () => {
     const upload = await client.upload('new.seal', { replace: false });
     await upload.part(1, BYTES.subarray());
+    once(({ method }, response) => {
+      if (method !== 'DELETE') return false;
+      response.writeHead(500).end();
+      return true;
+    });
     await upload.abort();
     expect(store.uploads.size).toBe(0);
     expect(store.objects.has('/weights/new.seal')).toBe(false);

@@ -51,10 +51,11 @@ export async function createS3Upload(ports: S3UploadPorts, key: string, replace:
       flying.delete(sending);
     }
   };
-  const abortOnce = async (): Promise<void> => {
-    const reply = await send({ method: 'DELETE', key, query: [['uploadId', id]] });
-    if (reply.status !== 404) assertStatus(reply, 204, at);
-  };
+  const abortOnce = (): Promise<void> =>
+    withRetries(pause, async () => {
+      const reply = await send({ method: 'DELETE', key, query: [['uploadId', id]] });
+      if (reply.status !== 404) assertStatus(reply, 204, at);
+    });
   return {
     part,
     complete: async (number, bytes) => {
