@@ -3,7 +3,8 @@ import { allocSecret, zeroize } from '../../../core/bytes.ts';
 import { SealError } from '../../../core/errors.ts';
 import type { OpenedProvider, OpenProviderOptions } from '../provider.ts';
 import { loadBridge, toModulePath } from './bridge.ts';
-import { ensurePkcs11Key, openPkcs11Key, toKeyRef } from './pkcs11.ts';
+import { toKeyRef } from './names.ts';
+import { ensurePkcs11Key, openPkcs11Key } from './pkcs11.ts';
 
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
@@ -16,7 +17,7 @@ export async function openProvider({ uri, ports, create }: OpenProviderOptions<'
   toModulePath(uri);
   await loadBridge();
   if (create) await ensurePkcs11Key(options);
-  return { provider: openPkcs11Key(options), keyRef: toKeyRef(uri), standing: null };
+  return { provider: openPkcs11Key(options), keyRef: toKeyRef(uri.attributes), standing: null };
 }
 
 type Files = OpenProviderOptions<'pkcs11'>['ports']['files'];

@@ -7,9 +7,11 @@ import { runKeyProviderContract } from '../../../../test/key-provider-contract.t
 import { describeWhere } from '../../../../test/shared-data.ts';
 import { hasSoftHsm, makeTestToken, SOFTHSM_MODULE, SOFTHSM_NEEDED } from '../../../../test/softhsm.ts';
 import { toHex, utf8 } from '../../../core/bytes.ts';
-import { type KeyProvider, parseKeyUri, type Pkcs11Uri } from '../../../seal/index.ts';
+import { type KeyProvider, parseKeyUri, type Pkcs11Uri, type WrappedKey } from '../../../seal/index.ts';
+import { toBoundBytes } from '../kek.ts';
 import type { OpenedProvider } from '../provider.ts';
 import { loadBridge, toModulePath } from './bridge.ts';
+import { encryptOnToken } from './gcm.ts';
 import { openProvider } from './open.ts';
 import { openPkcs11Key } from './pkcs11.ts';
 import { openTokenSession } from './token.ts';
@@ -97,10 +99,60 @@ describeWhere(hasSoftHsm, 'pkcs11 key on SoftHSM2', SOFTHSM_NEEDED, () => {
     expect(token.tool('--list-objects', '--type', 'secrkey')).toContain(`key ${made}`);
   });
 
+  test('however a URI spells the key, its name is the one on the token; what was written under other spellings opens', async () => {
+    const { provider } = await open(toUri('one key'));
+    const wrapped = await provider.wrapKey({ dek, context });
+    expect(wrapped.keyRef).toBe('token=modelward%20test;object=one%20key');
+    const { modulePath, moduleName, pinPath, scheme } = toUri('x');
+    const serial = /serial num\s*:\s*(\S+)/.exec(token.tool('--list-slots'))?.[1] ?? 'no serial';
+    const { keyVersion: id } = wrapped;
+    const spellings = [
+      { serial, object: 'one key' },
+      { object: 'one key' },
+      { token: token.label, object: 'one key', id },
+    ];
+    for (const attributes of spellings) {
+      const other = (await open({ scheme, attributes, modulePath, moduleName, pinPath }, false)).provider;
+      expect(await other.describe()).toMatchObject({ keyRef: wrapped.keyRef, currentVersion: id });
+      expect((await other.wrapKey({ dek, context })).keyRef).toBe(wrapped.keyRef);
+      expect(await other.unwrapKey({ wrapped, context })).toEqual(dek);
+    }
+    const uri = toUri('one key');
+    const session = await openTokenSession({ uri, readPin: () => Promise.resolve(utf8(token.pin)) });
+    const [{ handle }] = listVersions(session, uri.attributes);
+    const write = (keyRef: string): WrappedKey => {
+      const name = { type: 'pkcs11', keyRef, keyVersion: id };
+      return { ...name, wrapped: encryptOnToken(session, dek, { key: handle, aad: toBoundBytes(name, context) }) };
+    };
+    for (const said of [
+      'object=one%20key',
+      `object=one%20key;id=${id}`,
+      `token=modelward%20test;id=${id}`,
+      `id=${id}`,
+    ]) {
+      expect(await provider.unwrapKey({ wrapped: write(said), context }), said).toEqual(dek);
+    }
+    for (const said of [
+      'token=other;object=one%20key',
+      'object=two',
+      'token=modelward%20test',
+      'object=one key',
+      'object=%',
+    ]) {
+      expect(await provider.unwrapKey({ wrapped: write(said), context }), said).toBeNull();
+    }
+    await expect(provider.unwrapKey({ wrapped: write('object=one%20key;id=07'), context })).rejects.toMatchObject({
+      code: 'KEY_REFUSED',
+    });
+    session.end();
+  });
+
   test('a URI with an id names one version, and is not rotated', async () => {
     const { provider } = await open(toUri('pinned', ';id=%07'));
     expect((await provider.wrapKey({ dek, context })).keyVersion).toBe('07');
     expect('rotate' in provider).toBe(false);
+    const byId = await open({ ...toUri('x'), attributes: { token: token.label, id: '07' } }, false);
+    expect((await byId.provider.describe()).keyRef).toBe('token=modelward%20test;object=pinned');
     const all = await open(toUri('pinned'), false);
     expect(await all.provider.rotate?.()).toBe('0000000820260102');
   });

@@ -6,6 +6,7 @@ import type { KeyContext, KeyDescription, KeyProvider, Pkcs11Uri, WrappedKey } f
 import { toBoundBytes } from '../kek.ts';
 import { toFailure } from './failures.ts';
 import { encryptOnToken, findOnToken } from './gcm.ts';
+import { findNames, isAgreeing, type TokenNames, toKeyRef } from './names.ts';
 import { openTokenSession, type TokenSession } from './token.ts';
 import { disable, findCurrent, generateVersion, listVersions, toNextId, type TokenKey } from './versions.ts';
 
@@ -52,18 +53,6 @@ export async function ensurePkcs11Key(options: Pkcs11KeyOptions): Promise<void> 
   }
 }
 
-/**
- * The names that wrapped keys carry: of token and object as in RFC 7512, where the URI says them. Serial numbers are left
- * out: a key that was cloned to a second HSM is the same key.
- */
-export function toKeyRef({ attributes: { token, object, id } }: Pkcs11Uri): string {
-  const named = { token, object, id };
-  return Object.entries(named)
-    .filter((each): each is [string, string] => each[1] !== undefined)
-    .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
-    .join(';');
-}
-
 interface HeldSession {
   readonly use: <T>(act: (token: TokenSession) => T) => Promise<T>;
   readonly end: () => Promise<void>;
@@ -100,25 +89,39 @@ function wrap(
   { context, uri }: { context: KeyContext; uri: Pkcs11Uri },
 ): WrappedKey {
   const current = toCurrent(listVersions(token, uri.attributes));
-  const name = { type: TYPE, keyRef: toKeyRef(uri), keyVersion: current.version };
+  const name = { type: TYPE, keyRef: toKeyRef(toNames(token, current)), keyVersion: current.version };
   const wrapped = encryptOnToken(token, dek, { key: current.handle, aad: toBoundBytes(name, context) });
   return { ...name, wrapped };
 }
 
+/** The names of a key as its token has them, however a URI spells it: a rotation counts by them what hangs on the key. */
+function toNames({ tokenLabel }: TokenSession, { label, version }: TokenKey): TokenNames {
+  return label === '' ? { token: tokenLabel, id: version } : { token: tokenLabel, object: label };
+}
+
+/**
+ * Envelopes of before the names came from the token say what the URI said that they were made with: what they say has to agree.
+ * They are bound to the name that they carry.
+ */
 async function unwrap(
   held: HeldSession,
   { wrapped: key, context }: { readonly wrapped: WrappedKey; readonly context: KeyContext },
   uri: Pkcs11Uri,
 ): Promise<Uint8Array | null> {
-  const keyRef = toKeyRef(uri);
-  if (key.type !== TYPE || key.keyRef !== keyRef) return null;
-  // Cut to what an id can be: the text comes from the envelope.
-  const fields = { keyRef, keyVersion: key.keyVersion.slice(0, 128) };
+  const { type, keyRef, keyVersion } = key;
+  const said = findNames(keyRef);
+  if (type !== TYPE || said === undefined || !isAgreeing(said, uri.attributes)) return null;
   return held.use((token) => {
-    const version = listVersions(token, uri.attributes).find((each) => each.version === key.keyVersion);
+    const keys = listVersions(token, uri.attributes);
+    const object = uri.attributes.object ?? keys[0]?.label;
+    if (!isAgreeing(said, { token: token.tokenLabel, object })) return null;
+    // Cut to what an id can be: the text comes from the envelope.
+    const fields = { keyRef, keyVersion: keyVersion.slice(0, 128) };
+    const version = keys.find((each) => each.version === keyVersion);
     if (version?.isEnabled !== true) throw new SealError('KEY_VERSION_GONE', { fields });
-    if (key.wrapped.length > SEAL_LIMITS.wrappedBytesMax) throw new SealError('KEY_REFUSED', { fields });
-    const aad = toBoundBytes({ type: TYPE, keyRef, keyVersion: version.version }, context);
+    const isSized = key.wrapped.length <= SEAL_LIMITS.wrappedBytesMax;
+    if (!isSized || !isAgreeing(said, { id: keyVersion })) throw new SealError('KEY_REFUSED', { fields });
+    const aad = toBoundBytes({ type: TYPE, keyRef, keyVersion }, context);
     const dek = findOnToken(token, key.wrapped, { key: version.handle, aad });
     if (dek === undefined) throw new SealError('KEY_REFUSED', { fields });
     return dek;
@@ -127,10 +130,11 @@ async function unwrap(
 
 function describe(token: TokenSession, uri: Pkcs11Uri): KeyDescription {
   const keys = listVersions(token, uri.attributes);
+  const current = toCurrent(keys);
   return {
     type: TYPE,
-    keyRef: toKeyRef(uri),
-    currentVersion: toCurrent(keys).version,
+    keyRef: toKeyRef(toNames(token, current)),
+    currentVersion: current.version,
     versions: keys.map(({ version, createdAt, isEnabled }) => {
       return { version, createdAt, state: isEnabled ? 'enabled' : 'disabled' };
     }),

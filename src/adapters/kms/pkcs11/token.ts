@@ -81,7 +81,7 @@ function findSlot(used: Pkcs11Module, wanted: Pkcs11Uri['attributes']): { slot: 
   const fitting = used.api
     .C_GetSlotList(true)
     .map((slot) => ({ slot, traits: readTraits(used, slot) }))
-    .filter(({ traits }) => isFitting(traits, wanted));
+    .filter(({ traits }) => traits.token !== NOT_READY && isFitting(traits, wanted));
   if (fitting.length > 1) {
     const message = 'Several tokens fit the URI: add the label of the token, or its serial number.';
     throw new SealError('KEY_URI_INVALID', { message, fields: { scheme: 'pkcs11', part: 'token' } });
@@ -103,14 +103,17 @@ function isFitting(traits: Traits, wanted: Pkcs11Uri['attributes']): boolean {
   });
 }
 
-/** Texts of PKCS#11 are padded with blanks. A token that was not initialised has no label, and fits nothing. */
+/** Stands for the label of a token that was not initialised: it fits nothing. No label has it. */
+const NOT_READY = '\0';
+
+/** Texts of PKCS#11 are padded with blanks. */
 function readTraits({ bridge, api }: Pkcs11Module, slot: Handle): Traits {
   const token = api.C_GetTokenInfo(slot);
   const place = api.C_GetSlotInfo(slot);
   const library = api.C_GetInfo();
   const isReady = (token.flags & bridge.CKF_TOKEN_INITIALIZED) !== 0;
   return {
-    token: isReady ? token.label.trimEnd() : '\0',
+    token: isReady ? token.label.trimEnd() : NOT_READY,
     manufacturer: token.manufacturerID.trimEnd(),
     serial: token.serialNumber.trimEnd(),
     model: token.model.trimEnd(),

@@ -15,6 +15,8 @@ export interface TokenKey {
   readonly handle: Handle;
   /** CKA_ID in hex: the name of the version. */
   readonly version: string;
+  /** CKA_LABEL; empty for none. */
+  readonly label: string;
   /**
    * The day that stands in an id of ours; null for another id. CKA_START_DATE would be the place for it, but SoftHSM
    * cannot read it back from a private key.
@@ -110,7 +112,8 @@ function readKey({ bridge: c, api, session }: TokenSession, handle: Handle): Tok
   }
   if (!is(c.CKA_SENSITIVE) || is(c.CKA_EXTRACTABLE)) throw toUnfit('The key can be read out of the token.', version);
   const isEnabled = is(c.CKA_ENCRYPT) && is(c.CKA_DECRYPT);
-  return { handle, version, createdAt: toInstant(version), isEnabled };
+  const label = read(c.CKA_LABEL).toString('utf8');
+  return { handle, version, label, createdAt: toInstant(version), isEnabled };
 }
 
 function toInstant(idHex: string): string | null {
