@@ -541,6 +541,18 @@ describe('a conversation', () => {
 });
 
 describe('status lists', () => {
+  test('one from before a suspension does not lift it; the next contact after the end of it does', async () => {
+    const { file, issued } = await activated(listed(0, null));
+    const statusList = await list();
+    const by = { store: kit.store, recorder: kit.answering.recorder };
+    await changeStanding(by, { name: issued.name, change: 'suspend' });
+    await expect(exchange(file, 'check')).rejects.toMatchObject({ code: 'LICENSE_SUSPENDED' });
+    await expect(open(file, { statusList })).rejects.toMatchObject({ code: 'LICENSE_SUSPENDED' });
+    await changeStanding(by, { name: issued.name, change: 'restore' });
+    await exchange(file, 'check');
+    expect(await open(file, { statusList })).toHaveLength(64);
+  });
+
   test('a revoked place ends a licence, a suspended one holds it', async () => {
     const one = await activated(listed(0, null));
     const two = await activated(listed(1, null));
