@@ -131,6 +131,10 @@ export interface TdxClaims extends DcapClaims {
   };
   /** SEPT_VE_DISABLE: the host cannot inject exceptions by taking pages away. */
   readonly isSeptVeDisabled: boolean;
+  /** MIGRATABLE: a service TD may move it to another machine. Quotes of TDX 1.0 form do not say which service TD. */
+  readonly isMigratable: boolean;
+  /** PERFMON: performance counters of the processor are open to it, and what they show to others on the machine. */
+  readonly isPerfMonAllowed: boolean;
   readonly tdAttributesHex: string;
   readonly xfamHex: string;
   readonly teeTcbSvnHex: string;

@@ -42,17 +42,14 @@ export function judgeByOracle({ quote, collateral, nowMs, root }: Subject): Judg
   }
 }
 
-/** The other one refuses debug, a revoked TCB, service TDs, open SEPT #VE and reserved attributes by itself. */
+/** The other one refuses debug, a revoked TCB, service TDs, open SEPT #VE and migratable TDs by itself. */
 export function judgeByOurs({ quote, collateral, nowMs, root }: Subject): Judged {
   try {
     const claims = verifyDcap({ kind: 'dcap', quote, collateral }, { nowMs, ...(root === undefined ? {} : { root }) });
     if (claims.isDebug) return { isAccepted: false, detail: 'debug' };
     if (claims.tcb?.status === 'Revoked') return { isAccepted: false, detail: 'revoked' };
     if (claims.kind === 'tdx') {
-      const attributes = Buffer.from(claims.tdAttributesHex, 'hex');
-      const isReserved =
-        (attributes.readUInt32LE(0) & 0x2fff_ff00) !== 0 || (attributes.readUInt32LE(4) & 0x7fff_ffff) !== 0;
-      if (isReserved || !claims.isSeptVeDisabled) return { isAccepted: false, detail: 'attributes' };
+      if (claims.isMigratable || !claims.isSeptVeDisabled) return { isAccepted: false, detail: 'attributes' };
       if (/[1-9a-f]/.test(claims.measurements.mrServiceTd)) return { isAccepted: false, detail: 'service TD' };
     }
     return { isAccepted: true, detail: claims.tcb?.status ?? 'unknown' };

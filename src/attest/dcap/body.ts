@@ -55,6 +55,16 @@ export function readSgxBody(read: Cursor): SgxBody {
   return { kind: 'sgx', cpuSvn, miscSelect, attributes, mrEnclave, mrSigner, isvProdId, isvSvn, reportData };
 }
 
+/**
+ * Attributes that a TD may have: byte 0 (TUD), SEPT_VE_DISABLE 28, MIGRATABLE 29, PKS 30, KL 31, PERFMON 63. All others must be
+ * zero: what a later module would mean by them is not known here, and can be the opposite of what is trusted.
+ */
+const TD_ATTRIBUTES = Uint8Array.of(0xff, 0, 0, 0xf0, 0, 0, 0, 0x80);
+
+export function hasReservedBits({ tdAttributes }: TdxBody): boolean {
+  return tdAttributes.some((byte, at) => (byte & ~TD_ATTRIBUTES[at]) !== 0);
+}
+
 export function readTdxBody(read: Cursor, isTdx15: boolean): TdxBody {
   const body = {
     kind: 'tdx' as const,

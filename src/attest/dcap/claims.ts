@@ -50,6 +50,10 @@ function toTdx(body: TdxBody) {
     isDebug: body.tdAttributes[0] !== 0,
     // Bit 28: without it the host can inject exceptions by taking pages away.
     isSeptVeDisabled: (body.tdAttributes[3] & 0x10) !== 0,
+    // Bit 29: a service TD of the host's choice may move this TD to another machine.
+    isMigratable: (body.tdAttributes[3] & 0x20) !== 0,
+    // Bit 63
+    isPerfMonAllowed: (body.tdAttributes[7] & 0x80) !== 0,
     measurements: {
       ...{ mrTd: toHex(body.mrTd), rtMr0, rtMr1, rtMr2, rtMr3 },
       mrConfigId: toHex(body.mrConfigId),

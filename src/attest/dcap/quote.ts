@@ -7,6 +7,7 @@ import { AttestError } from '../../core/errors.ts';
 import { ATTEST_LIMITS } from '../../core/limits/attest.ts';
 import { createCursor, type Cursor } from '../cursor.ts';
 import {
+  hasReservedBits,
   readSgxBody,
   readTdxBody,
   SGX_BODY_BYTES,
@@ -58,6 +59,7 @@ export function readDcapQuote(bytes: Uint8Array): DcapQuote {
   const read = createCursor(bytes, refuse);
   const header = readHeader(read);
   const body = readBody(read, header);
+  if (body.kind === 'tdx' && hasReservedBits(body)) refuse('td_attributes: reserved bits');
   const signed = bytes.subarray(0, read.at);
   const data = createCursor(read.take(read.u32le('signature length'), 'signature data'), refuse);
   const whole = bytes.subarray(0, read.at);

@@ -208,6 +208,10 @@ describe('a DCAP quote is refused', () => {
       'ATTEST_EVIDENCE_MALFORMED',
       () => ({ ...make(), quote: flip(make().quote, 632 + 3, 7) }),
     ],
+    ['td_attribute_bit_8', 'ATTEST_EVIDENCE_MALFORMED', () => make({ attributes: '0001001000000000' })],
+    ['td_attribute_bit_27', 'ATTEST_EVIDENCE_MALFORMED', () => make({ attributes: '0000001800000000' })],
+    ['td_attribute_bit_32', 'ATTEST_EVIDENCE_MALFORMED', () => make({ attributes: '0000001001000000' })],
+    ['td_attribute_bit_62', 'ATTEST_EVIDENCE_MALFORMED', () => make({ attributes: '0000001000000040' })],
     ['certification_type_of_platform_id', 'ATTEST_CERTIFICATE_MISSING', () => make({ certificationType: 1 })],
     [
       'quote_signature_of_another_key',

@@ -29,7 +29,8 @@ const NO_SERVICE_TD = '00'.repeat(48);
 
 export function judgeTdx(claims: TdxClaims, policy: TdxPolicy): Refusal[] {
   const { measurements } = claims;
-  // Service TDs may migrate this one: none is accepted unless it is listed. TDX 1.0 has none.
+  // Service TDs may migrate this one: none is accepted unless it is listed. A quote of TDX 1.0 form has no field for it even
+  // when the module has service TDs; what counts there is that a TD that is not migratable can have none.
   const serviceTd = measurements.mrServiceTd === '' ? NO_SERVICE_TD : measurements.mrServiceTd;
   return [
     ...refuseUnlisted('mrTd', measurements.mrTd, policy.mrTds),
@@ -43,8 +44,17 @@ export function judgeTdx(claims: TdxClaims, policy: TdxPolicy): Refusal[] {
     ...refuseUnlisted('mrSeam', measurements.mrSeam, policy.mrSeams),
     ...refuseUnlisted('mrServiceTd', serviceTd, policy.mrServiceTds ?? [NO_SERVICE_TD]),
     ...refuseWhen(!claims.isSeptVeDisabled && !policy.allowSeptVe, 'ATTEST_POLICY_GUEST', { name: 'septVe' }),
+    ...refuseWhen(claims.isMigratable && !isServiceTdListed(measurements.mrServiceTd, policy), 'ATTEST_POLICY_GUEST', {
+      name: 'migratable',
+    }),
+    ...refuseWhen(claims.isPerfMonAllowed && !policy.allowPerfMon, 'ATTEST_POLICY_GUEST', { name: 'perfMon' }),
     ...judgePlatform(claims, policy),
   ];
+}
+
+/** The quote names a service TD and the policy lists it; zeros name none, and the host may bind one later. */
+function isServiceTdListed(mrServiceTd: string, { mrServiceTds }: TdxPolicy): boolean {
+  return mrServiceTd !== NO_SERVICE_TD && mrServiceTds?.includes(mrServiceTd) === true;
 }
 
 function judgePlatform(claims: SgxClaims | TdxClaims, policy: SgxPolicy | TdxPolicy): Refusal[] {

@@ -75,6 +75,7 @@ const tdx = z.strictObject({
   mrSeams: listOf(hexOf(48)).optional(),
   mrServiceTds: listOf(hexOf(48)).optional(),
   allowSeptVe: z.boolean().default(false),
+  allowPerfMon: z.boolean().default(false),
   ...dcap,
 });
 

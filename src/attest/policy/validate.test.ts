@@ -173,6 +173,20 @@ describe('an SGX or TDX policy', () => {
     ['rt_mr', 'ATTEST_POLICY_MEASUREMENT', dcapClaims(), { tdx: { ...TDX, rtMr2: ['00'.repeat(48)] } }],
     ['mr_config_id', 'ATTEST_POLICY_MEASUREMENT', dcapClaims(), { tdx: { ...TDX, mrConfigIds: ['01'.repeat(48)] } }],
     ['mr_owner', 'ATTEST_POLICY_MEASUREMENT', dcapClaims(), { tdx: { ...TDX, mrOwners: ['01'.repeat(48)] } }],
+    ['migratable TD', 'ATTEST_POLICY_GUEST', dcapClaims({ attributes: '0000003000000000' }), { tdx: TDX }],
+    [
+      'migratable TD whose quote carries no service TD, though one is listed',
+      'ATTEST_POLICY_GUEST',
+      dcapClaims({ attributes: '0000003000000000' }),
+      { tdx: { ...TDX, mrServiceTds: ['01'.repeat(48), '00'.repeat(48)] } },
+    ],
+    [
+      'migratable TD without a service TD yet, though that is listed',
+      'ATTEST_POLICY_GUEST',
+      dcapClaims({ version: 5, isTdx15: true, attributes: '0000003000000000' }),
+      { tdx: { ...TDX, mrServiceTds: ['00'.repeat(48)] } },
+    ],
+    ['performance counters', 'ATTEST_POLICY_GUEST', dcapClaims({ attributes: '0000001000000080' }), { tdx: TDX }],
     [
       'mr_enclave',
       'ATTEST_POLICY_MEASUREMENT',
@@ -214,6 +228,15 @@ describe('an SGX or TDX policy', () => {
     ['platform id', 'ATTEST_POLICY_CHIP', dcapClaims(), { tdx: { ...TDX, ppids: ['00'.repeat(16)] } }],
   ])('refuses %s: %s', (_name, code, claims, accept) => {
     expect(codesOf(claims, accept)).toEqual([code]);
+  });
+
+  test('accepts a migratable TD with a service TD that is listed, open counters by name, and PKS and KL', () => {
+    const mrServiceTd = '01'.repeat(48);
+    const migratable = dcapClaims({ version: 5, isTdx15: true, attributes: '0000003000000000', mrServiceTd });
+    expect(codesOf(migratable, { tdx: { ...TDX, mrServiceTds: [mrServiceTd] } })).toEqual([]);
+    const counted = dcapClaims({ attributes: '0000001000000080' });
+    expect(codesOf(counted, { tdx: { ...TDX, allowPerfMon: true } })).toEqual([]);
+    expect(codesOf(dcapClaims({ attributes: '000000d000000000' }), { tdx: TDX })).toEqual([]);
   });
 
   test('refuses a quote that was verified without collateral, unless it allows an unknown TCB', () => {
