@@ -9,6 +9,7 @@ import { utf8 } from '../core/bytes.ts';
 import type { AttestationClaims } from './claims.ts';
 import { readPckPlatform } from './dcap/pck.ts';
 import { readDcapQuote } from './dcap/quote.ts';
+import { INTEL_QE } from './dcap/quoting-enclaves.ts';
 import { parseQeIdentity, parseTcbInfo } from './dcap/signed-documents.ts';
 import { judgeTcb } from './dcap/tcb.ts';
 import { readCollateral } from './evidence/collateral-file.ts';
@@ -202,6 +203,15 @@ describeWithShared('real evidence', () => {
     expect(codeOf(() => verify(swapped, Date.parse('2025-06-01T00:00:00Z')))).toBe('ATTEST_SIGNING_KEY_MISMATCH');
     const other = { ...VECTORS[0], collateral: VECTORS[1].collateral };
     expect(codeOf(() => verify(other, Date.parse('2024-01-01T00:00:00Z')))).toBe('ATTEST_CHIP_ID_MISMATCH');
+  });
+
+  test.each([
+    ['sgx', 3],
+    ['tdx', 4],
+  ] as const)('the signer and product of the %s quoting enclave are those that Intel signed', (kind, index) => {
+    const { dcap } = readCollateral((VECTORS[index].collateral ?? []).map((one) => read(...one)));
+    const { mrsigner, isvprodid } = parseQeIdentity(dcap?.qeIdentity.text ?? '');
+    expect({ mrSigner: mrsigner, isvProdId: isvprodid }).toEqual(INTEL_QE[kind]);
   });
 
   test('SGX collateral does not do for a TDX quote', () => {

@@ -20,6 +20,7 @@ import {
   makeP384,
 } from '../../../test/fakes/attest/x509.ts';
 import { type DcapCollateral, toDcapCollateral } from './collateral.ts';
+import { INTEL_QE } from './quoting-enclaves.ts';
 import { type DcapEvidence, verifyDcap, verifyDcapWithoutCollateral } from './verify.ts';
 
 const lab = createDcapLab();
@@ -81,6 +82,17 @@ describe('a DCAP quote', () => {
     expect(codeOf({ kind: 'dcap', quote, collateral: null })).toBe('ATTEST_COLLATERAL_MISSING');
     const claims = verifyDcapWithoutCollateral({ quote }, { nowMs: NOW_MS, root: lab.root });
     expect(claims).toMatchObject({ tcb: null, isRevocationChecked: false });
+  });
+
+  test.each<[string, string, QuoteSpec]>([
+    ['signer of another', 'mrsigner', { qeMrSigner: '66'.repeat(32) }],
+    ['signer of the other kind', 'mrsigner', { kind: 'sgx', qeMrSigner: INTEL_QE.tdx.mrSigner }],
+    ['product of the other kind', 'isvprodid', { qeIsvProdId: 1 }],
+    ['debug', 'debug', { qeAttributes: '13000000000000000000000000000000' }],
+  ])('without collateral from a quoting enclave that is not the one of Intel is refused: %s', (_name, at, spec) => {
+    const act = () => verifyDcapWithoutCollateral({ quote: lab.makeQuote(spec) }, { nowMs: NOW_MS, root: lab.root });
+    expect(toCode(act)).toBe('ATTEST_QE_IDENTITY');
+    expect(act).toThrow(expect.objectContaining({ fields: { at } }));
   });
 
   test('one bit flipped in any signed byte, or in a signature, is refused', () => {

@@ -12,6 +12,7 @@ import type { DcapCollateral, SignedText } from './collateral.ts';
 import { toDcapClaims } from './claims.ts';
 import { hasPckPlatform, readPckPlatform } from './pck.ts';
 import { type DcapQuote, readDcapQuote } from './quote.ts';
+import { assertIntelQe, isDebugEnclave } from './quoting-enclaves.ts';
 import { pinnedIntelRoot } from './root.ts';
 import { parseQeIdentity, parseTcbInfo, type QeIdentity } from './signed-documents.ts';
 import { isMasked, judgeTcb } from './tcb.ts';
@@ -63,9 +64,10 @@ export function verifyDcap(evidence: DcapEvidence, options: VerifyDcapOptions): 
 }
 
 /**
- * Signatures and certificates alone: nothing about revocation, the quoting enclave's identity or the patch level. The claims
- * say so (`tcb` null), and no policy accepts them unless it allows an unknown TCB.
- * @throws AttestError as `verifyDcap`, none of collateral
+ * Signatures, certificates, and that the quoting enclave is Intel's and not open to debugging. Nothing about revocation, the
+ * version of the quoting enclave or the patch level: the claims say so (`tcb` null), and no policy accepts them unless it allows
+ * an unknown TCB.
+ * @throws AttestError as `verifyDcap`, none of collateral; ATTEST_QE_IDENTITY
  */
 export function verifyDcapWithoutCollateral(
   evidence: Pick<DcapEvidence, 'quote'>,
@@ -74,6 +76,7 @@ export function verifyDcapWithoutCollateral(
   const quote = readDcapQuote(evidence.quote);
   const pck = verifyPck(quote, null, { nowMs, roots: [root], crls: [] });
   verifyQuoteSignatures(quote, pck.certificate);
+  assertIntelQe(quote);
   return toDcapClaims(quote, readPckPlatform(pck.certificate), {
     ...toCommon(quote, nowMs, pck.chain),
     tcb: null,
@@ -168,8 +171,6 @@ function assertCurrent(
   if (nowMs + ATTEST_LIMITS.clockSkewMs < issueDate) throw new AttestError('ATTEST_COLLATERAL_EARLY', { fields });
 }
 
-const ATTRIBUTE_DEBUG = 0x02;
-
 function assertQeIdentity({ body, qeReport }: DcapQuote, identity: QeIdentity): void {
   const wanted = body.kind === 'tdx' ? 'TD_QE' : 'QE';
   if (identity.id !== wanted) {
@@ -184,8 +185,8 @@ function assertQeIdentity({ body, qeReport }: DcapQuote, identity: QeIdentity): 
     ['isvprodid', qeReport.isvProdId === identity.isvprodid],
     ['miscselect', isMasked(miscSelect, identity.miscselect, identity.miscselectMask)],
     ['attributes', isMasked(qeReport.attributes, identity.attributes, identity.attributesMask)],
-    // Whatever the mask leaves open: the memory of a debug enclave, and the key in it, lies open to the host.
-    ['debug', (qeReport.attributes[0] & ATTRIBUTE_DEBUG) === 0],
+    // Whatever the mask leaves open.
+    ['debug', !isDebugEnclave(qeReport)],
   ];
   const failed = checks.find(([, holds]) => !holds);
   if (failed !== undefined) throw new AttestError('ATTEST_QE_IDENTITY', { fields: { at: failed[0] } });

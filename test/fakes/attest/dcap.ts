@@ -1,6 +1,7 @@
 /** An Intel platform for tests: quotes, certificates and collateral are really signed, under a root of our own. */
 import type { DcapEvidence } from '../../../src/attest/dcap/verify.ts';
 import { type DcapCollateral } from '../../../src/attest/dcap/collateral.ts';
+import { INTEL_QE } from '../../../src/attest/dcap/quoting-enclaves.ts';
 import { type Certificate, readCertificate } from '../../../src/attest/x509/certificate.ts';
 import { findHexBytes, toHex, utf8 } from '../../../src/core/bytes.ts';
 import { sha256 } from '../../../src/core/hash.ts';
@@ -25,7 +26,6 @@ import {
 
 export const NOW_MS = Date.parse('2025-07-01T00:00:00Z');
 export const FMSPC = '00906ed50000';
-export const MR_SIGNER_QE = '11'.repeat(32);
 const SGX_OID = '1.2.840.113741.1.13.1';
 const hex = (text: string): Uint8Array => findHexBytes(text) ?? new Uint8Array();
 
@@ -205,7 +205,7 @@ function makeQuote(spec: QuoteSpec & { readonly pck: readonly Issued[] }): Uint8
   const auth = Uint8Array.from({ length: 32 }, (_, at) => at);
   const qeReport = makeSgxBody({
     attributes: spec.qeAttributes ?? '11000000000000000000000000000000',
-    mrSigner: spec.qeMrSigner ?? MR_SIGNER_QE,
+    mrSigner: spec.qeMrSigner ?? INTEL_QE[kind].mrSigner,
     isvProdId: spec.qeIsvProdId ?? (isSgx ? 1 : 2),
     isvSvn: spec.qeIsvSvn ?? 8,
     miscSelect: spec.qeMiscSelect ?? 0,
@@ -283,7 +283,7 @@ export function toQeIdentity(kind: Kind = 'tdx', changes: Readonly<Record<string
     ...{ issueDate: '2025-06-21T00:00:00Z', nextUpdate: '2025-07-21T00:00:00Z', tcbEvaluationDataNumber: 18 },
     ...{ miscselect: '00000000', miscselectMask: 'FFFFFFFF' },
     ...{ attributes: '11000000000000000000000000000000', attributesMask: 'FBFFFFFFFFFFFFFF0000000000000000' },
-    ...{ mrsigner: MR_SIGNER_QE, isvprodid: kind === 'tdx' ? 2 : 1 },
+    ...{ mrsigner: INTEL_QE[kind].mrSigner, isvprodid: kind === 'tdx' ? 2 : 1 },
     tcbLevels: [level(8, 'UpToDate'), level(6, 'OutOfDate', ['INTEL-SA-00002']), level(5, 'Revoked')],
     ...changes,
   };
