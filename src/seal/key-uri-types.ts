@@ -27,6 +27,8 @@ export interface AwsKmsUri {
   readonly scheme: 'aws-kms';
   /** A key id, key ARN, `alias/NAME` or alias ARN. */
   readonly key: string;
+  /** Ids of keys that the alias led to before, and that may still open; empty for a key. */
+  readonly also: readonly string[];
   readonly region: string;
   /** Another end point than the region's own: https, or http to this machine. */
   readonly endpoint: string | null;

@@ -70,7 +70,15 @@ describe('key URIs of services', () => {
     ['alias/model/kek_1?region=ap-southeast-2', 'ap-southeast-2', 'alias/model/kek_1'],
     ['arn:aws-cn:kms:cn-north-1:111122223333:alias/x', 'cn-north-1', 'arn:aws-cn:kms:cn-north-1:111122223333:alias/x'],
   ])('aws-kms:%s', (rest, region, key) => {
-    expect(parseKeyUri(`aws-kms:${rest}`)).toEqual({ scheme: 'aws-kms', key, region, endpoint: null, profile: null });
+    expect(parseKeyUri(`aws-kms:${rest}`)).toEqual({
+      ...{ scheme: 'aws-kms', key, also: [] },
+      ...{ region, endpoint: null, profile: null },
+    });
+  });
+
+  test('aws-kms: keys that an alias led to before', () => {
+    const mrk = `mrk-${'0'.repeat(32)}`;
+    expect(parseKeyUri(`aws-kms:alias/x?region=eu-west-1&also=${UUID},${mrk}`)).toMatchObject({ also: [UUID, mrk] });
   });
 
   test('AWS: an end point and a profile', () => {
@@ -166,6 +174,10 @@ describe('key URIs that are refused', () => {
     `aws-kms:${ARN}?endpoint=https://h/path`,
     `aws-kms:${ARN}?endpoint=file:///x`,
     `aws-kms:${ARN}?unknown=1`,
+    `aws-kms:${ARN}?also=${UUID}`,
+    `aws-kms:alias/x?region=eu-west-1&also=alias/y`,
+    `aws-kms:alias/x?region=eu-west-1&also=${UUID},`,
+    `aws-kms:alias/x?region=eu-west-1&also=${Array(17).fill(UUID).join()}`,
     `aws-kms:${ARN}?region`,
     `aws-kms:${ARN}?profile=%0a`,
     `aws-kms:${ARN}?profile=%zz`,

@@ -84,19 +84,26 @@ function parseAge(rest: string): KeyUriOf<'age'> {
 
 const AWS_REGION = /^[a-z]{2,4}(-[a-z]+){1,3}-\d{1,2}$/;
 const AWS_KEY = /^(alias\/[A-Za-z0-9/_-]{1,256}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32})$/;
+const AWS_KEY_ID = /^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32})$/;
+/** Each is one or two requests when the key is described. */
+const AWS_ALSO_MAX = 16;
 const AWS_ARN = /^arn:aws(?:-[a-z]+)*:kms:([a-z0-9-]+):\d{12}:(?:key\/)?([A-Za-z0-9/_-]+)$/;
 
 function parseAwsKms(rest: string): AwsKmsUri {
   const scheme = 'aws-kms';
   const [key, query] = splitQuery(rest);
-  const given = parseParameters(query, { scheme, separator: '&', names: ['region', 'endpoint', 'profile'] });
+  const given = parseParameters(query, { scheme, separator: '&', names: ['region', 'endpoint', 'profile', 'also'] });
   const arn = AWS_ARN.exec(key);
   if (!AWS_KEY.test(arn === null ? key : arn[2])) throw toUriError(scheme, 'key');
   const region = arn?.[1] ?? given.region;
   if (region === undefined || !AWS_REGION.test(region)) throw toUriError(scheme, 'region');
   if (given.region !== undefined && given.region !== region) throw toUriError(scheme, 'region');
   const endpoint = given.endpoint === undefined ? null : toOrigin(given.endpoint, { scheme, part: 'endpoint' });
-  return { scheme, key, region, endpoint, profile: given.profile ?? null };
+  const also = given.also === undefined ? [] : given.also.split(',');
+  const isAlias = (arn?.[2] ?? key).startsWith('alias/');
+  if (also.length > AWS_ALSO_MAX || also.some((id) => !isAlias || !AWS_KEY_ID.test(id)))
+    throw toUriError(scheme, 'also');
+  return { scheme, key, also, region, endpoint, profile: given.profile ?? null };
 }
 
 const GCP_KEY =

@@ -43,9 +43,14 @@ async function makeKey(url: string): Promise<{ readonly Arn: string; readonly Ke
   return (await call(url, 'CreateKey', { KeyUsage: 'ENCRYPT_DECRYPT' })).KeyMetadata;
 }
 
-async function connect(url: string, key: string, { id, secret }: Credentials = ANYBODY): Promise<KeyProvider> {
+async function connect(
+  url: string,
+  key: string,
+  { id, secret }: Credentials = ANYBODY,
+  also: readonly string[] = [],
+): Promise<KeyProvider> {
   const env = { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret };
-  const uri = { scheme: 'aws-kms', key, region, endpoint: url, profile: null } as const;
+  const uri = { scheme: 'aws-kms', key, also, region, endpoint: url, profile: null } as const;
   return (await openProvider({ uri, ports: fakePorts(tmpdir(), { env }), create: false })).provider;
 }
 
@@ -69,7 +74,7 @@ describeWhere(hasMoto, 'AWS KMS against moto', 'moto in test/oracles/.venv', () 
       const alias = `alias/model-${++made}`;
       const first = await makeKey(moto.url);
       await call(moto.url, 'CreateAlias', { AliasName: alias, TargetKeyId: first.KeyId });
-      const provider = await connect(moto.url, alias);
+      const provider = await connect(moto.url, alias, ANYBODY, [first.KeyId]);
       const rotateOutside = async (): Promise<void> => {
         const { KeyId } = await makeKey(moto.url);
         await call(moto.url, 'UpdateAlias', { AliasName: alias, TargetKeyId: KeyId });
@@ -84,7 +89,7 @@ describeWhere(hasMoto, 'AWS KMS against moto', 'moto in test/oracles/.venv', () 
   test('to disable a version of an alias disables the key that it led to', async () => {
     const [old, next] = [await makeKey(moto.url), await makeKey(moto.url)];
     await call(moto.url, 'CreateAlias', { AliasName: 'alias/moving', TargetKeyId: old.KeyId });
-    const provider = await connect(moto.url, 'alias/moving');
+    const provider = await connect(moto.url, 'alias/moving', ANYBODY, [old.KeyId]);
     const { keyVersion } = await provider.wrapKey({ dek, context });
     await call(moto.url, 'UpdateAlias', { AliasName: 'alias/moving', TargetKeyId: next.KeyId });
     await provider.disableVersion?.(keyVersion);
@@ -154,7 +159,7 @@ describeWhere(hasMoto, 'AWS KMS against moto', 'moto in test/oracles/.venv', () 
       AWS_ROLE_ARN: 'arn:aws:iam::123456789012:role/model-opener',
       AWS_ENDPOINT_URL_STS: moto.url,
     };
-    const uri = { scheme: 'aws-kms', key: Arn, region, endpoint: moto.url, profile: null } as const;
+    const uri = { scheme: 'aws-kms', key: Arn, also: [], region, endpoint: moto.url, profile: null } as const;
     const { provider } = await openProvider({ uri, ports: fakePorts(folder, { env }), create: false });
     const wrapped = await provider.wrapKey({ dek, context });
     expect(await provider.unwrapKey({ wrapped, context })).toEqual(dek);

@@ -147,9 +147,10 @@ function answer(keys: ReadonlyMap<string, FakeKey>, action: string, body: Body):
       return { KeyId: `${PLACE}key/${key.id}`, Plaintext: plain.toString('base64'), KeyMaterialId: materialId };
     }
     case 'ReEncrypt': {
-      const { plain, materialId } = decrypt(keys, body, body.SourceKeyId, body.SourceEncryptionContext);
+      const { key, plain, materialId } = decrypt(keys, body, body.SourceKeyId, body.SourceEncryptionContext);
       const to = findUsable(keys, body.DestinationKeyId);
-      return { ...encrypt(to, plain, body.DestinationEncryptionContext), SourceKeyMaterialId: materialId };
+      const source = { SourceKeyId: `${PLACE}key/${key.id}`, SourceKeyMaterialId: materialId };
+      return { ...encrypt(to, plain, body.DestinationEncryptionContext), ...source };
     }
     case 'RotateKeyOnDemand': {
       const key = findUsable(keys, body.KeyId);

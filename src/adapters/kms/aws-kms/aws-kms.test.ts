@@ -10,15 +10,19 @@ import { openProvider } from './open.ts';
 const context = { sealId: '0190b5a0-0000-7000-8000-000000000001', model: 'net', purpose: 'open' };
 const dek = seededBytes(3, 32);
 
-async function connect(fake: FakeAwsKms, key: string, endpoint = fake.url): Promise<KeyProvider> {
+async function connect(fake: FakeAwsKms, key: string, also: readonly string[] = []): Promise<KeyProvider> {
   const { accessKeyId, secretAccessKey, sessionToken } = fake.credentials;
   const env = {
     AWS_ACCESS_KEY_ID: accessKeyId,
     AWS_SECRET_ACCESS_KEY: secretAccessKey,
     AWS_SESSION_TOKEN: sessionToken ?? undefined,
   };
-  const uri = { scheme: 'aws-kms', key, region: 'eu-west-1', endpoint, profile: null } as const;
+  const uri = { scheme: 'aws-kms', key, also, region: 'eu-west-1', endpoint: fake.url, profile: null } as const;
   return (await openProvider({ uri, ports: fakePorts(tmpdir(), { env }), create: false })).provider;
+}
+
+function toId(arn: string): string {
+  return arn.replace(/.*\//, '');
 }
 
 let fake: FakeAwsKms;
@@ -48,12 +52,13 @@ runKeyProviderContract({
   make: async () => {
     const own = await serveFakeAwsKms();
     const alias = `alias/model-${++aliases}`;
-    own.pointAlias(alias, own.addKey());
+    const first = own.addKey();
+    own.pointAlias(alias, first);
     const rotateOutside = (): Promise<void> => {
       own.pointAlias(alias, own.addKey());
       return Promise.resolve();
     };
-    const provider = await connect(own, alias);
+    const provider = await connect(own, alias, [toId(first)]);
     return { provider, rotateOutside, breakService: () => own.close() };
   },
 });
@@ -162,6 +167,45 @@ describe('aws-kms', () => {
   test('a key for signing is unfit, and said to be so before anything is wrapped', async () => {
     const provider = await connect(fake, fake.addKey('GENERATE_VERIFY_MAC'));
     await expect(provider.wrapKey({ dek, context })).rejects.toMatchObject({ code: 'KEY_SERVICE_UNFIT' });
+  });
+
+  test('who writes an envelope does not choose the key: an alias opens with its own, and with those that were named', async () => {
+    const [release, other] = [fake.addKey(), fake.addKey()];
+    fake.pointAlias('alias/release', release);
+    const owner = await connect(fake, 'alias/release');
+    const own = await owner.wrapKey({ dek, context });
+    const foreign = await (await connect(fake, other)).wrapKey({ dek, context });
+    const forged = { ...own, keyVersion: `${toId(other)}/${foreign.keyVersion}`, wrapped: foreign.wrapped };
+    const refused = { code: 'KEY_REFUSED', message: expect.stringContaining('also=KEYID') as string };
+    await expect(owner.unwrapKey({ wrapped: forged, context })).rejects.toMatchObject(refused);
+    await expect(owner.rewrapKey?.({ wrapped: forged, context })).rejects.toMatchObject(refused);
+    const mislabelled = { ...own, keyVersion: forged.keyVersion };
+    await expect(owner.unwrapKey({ wrapped: mislabelled, context })).rejects.toMatchObject({ code: 'KEY_REFUSED' });
+    await expect(owner.rewrapKey?.({ wrapped: mislabelled, context })).rejects.toMatchObject({ code: 'KEY_REFUSED' });
+    expect(await owner.unwrapKey({ wrapped: own, context })).toEqual(dek);
+    const named = await connect(fake, 'alias/release', [toId(other)]);
+    expect(await named.unwrapKey({ wrapped: forged, context })).toEqual(dek);
+  });
+
+  test('an alias that was pointed elsewhere: its earlier key is moved from, described and disabled when it is named', async () => {
+    const [first, second] = [fake.addKey(), fake.addKey()];
+    fake.pointAlias('alias/moved', first);
+    const before = await connect(fake, 'alias/moved');
+    const wrapped = await before.wrapKey({ dek, context });
+    fake.pointAlias('alias/moved', second);
+    fake.rotateBehindTheBack(second);
+    await expect(before.unwrapKey({ wrapped, context })).rejects.toMatchObject({ code: 'KEY_REFUSED' });
+    expect('disableVersion' in before).toBe(false);
+    expect((await before.describe()).standing).toContain('also=KEYID');
+    const named = await connect(fake, 'alias/moved', [toId(first)]);
+    const moved = await named.rewrapKey?.({ wrapped, context });
+    const { currentVersion, versions } = await named.describe();
+    expect(moved?.keyVersion).toBe(currentVersion);
+    expect(versions.map(({ version }) => version)).toEqual([wrapped.keyVersion, currentVersion]);
+    await named.disableVersion?.(wrapped.keyVersion);
+    expect((await named.describe()).versions.map(({ state }) => state)).toEqual(['disabled', 'enabled']);
+    const stranger = `${toId(fake.addKey())}/${'ab'.repeat(32)}`;
+    await expect(named.disableVersion?.(stranger)).rejects.toMatchObject({ code: 'KEY_VERSION_GONE' });
   });
 
   test('a replica of a multi-Region key is the same key', async () => {

@@ -6,7 +6,13 @@ import { z } from 'zod';
 import { findBase64Bytes, toBase64, utf8, zeroize } from '../../../core/bytes.ts';
 import { SealError } from '../../../core/errors.ts';
 import type { Pause } from '../../../core/ports.ts';
-import type { KeyContext, KeyDescription, KeyProvider, WrappedKey } from '../../../seal/ports.ts';
+import type {
+  KeyContext,
+  KeyDescription,
+  KeyProvider,
+  KeyVersionDescription,
+  WrappedKey,
+} from '../../../seal/ports.ts';
 import { takeSecret, toSecretJson } from '../secret-json.ts';
 import { toMalformed } from '../service.ts';
 import type { AwsClient } from './client.ts';
@@ -34,6 +40,8 @@ export interface AwsKmsOptions {
   readonly client: AwsClient;
   /** Key id, alias, or the ARN of either. */
   readonly key: string;
+  /** Ids of the keys that an alias led to before: only these, and the one that it leads to now, open anything. */
+  readonly also: readonly string[];
   readonly pause: Pause;
 }
 
@@ -49,25 +57,25 @@ const decryptReply = z.object({ KeyId: z.string().optional(), KeyMaterialId: z.s
 const reEncryptReply = z.object({
   CiphertextBlob: z.base64(),
   KeyId: z.string(),
+  SourceKeyId: z.string().optional(),
   SourceKeyMaterialId: z.string().optional(),
   DestinationKeyMaterialId: z.string().optional(),
 });
 
 /**
  * A key or an alias. What AWS cannot do is absent: the materials of one key cannot be disabled one by one, so only an
- * alias, whose earlier keys can, has `disableVersion`.
+ * alias whose earlier keys are known, which can be, has `disableVersion`.
  */
 export function createAwsKms(options: AwsKmsOptions): KeyProvider {
   const name = findAwsName(options.key);
   const state: State = { ...options, name, seen: new Map() };
-  const isAlias = name === undefined ? options.key.startsWith('alias/') : name.kind === 'alias';
   return {
     wrapKey: ({ dek, context }) => wrap(state, dek, context),
     unwrapKey: (request) => unwrap(state, request),
     rewrapKey: (request) => rewrap(state, request),
     describe: () => describe(state),
     rotate: () => rotate(state),
-    ...(isAlias && { disableVersion: (version: string) => disableKeyOf(state, version) }),
+    ...(options.also.length > 0 && { disableVersion: (version: string) => disableKeyOf(state, version) }),
     close: () => {
       options.client.close();
       return Promise.resolve();
@@ -136,6 +144,8 @@ interface UnwrapRequest {
 interface NamedVersion extends AwsVersion {
   /** Of the key itself, never of an alias. */
   readonly arn: string;
+  /** What the service is told to open with: the envelope does not choose it. */
+  readonly openWith: string;
 }
 
 /** The version that a wrapped key of ours names; null for a key of another. */
@@ -148,7 +158,27 @@ async function findVersion(state: State, wrapped: WrappedKey): Promise<NamedVers
   if (wrapped.wrapped.length === 0 || wrapped.wrapped.length > CIPHERTEXT_BYTES_MAX) {
     throw toRefusal(name, 'length');
   }
-  return { ...version, arn: toArn({ ...name, kind: 'key', id: version.keyId }) };
+  const arn = toArn({ ...name, kind: 'key', id: version.keyId });
+  // Whoever writes an envelope writes the id in it. The service itself follows an alias to the key that it leads to now.
+  const isNamed = name.kind === 'key' || state.also.includes(version.keyId);
+  return { ...version, arn, openWith: isNamed ? arn : toArn(name) };
+}
+
+/** That the service opened with the key that the version names. */
+function assertKey(state: State, { keyId }: NamedVersion, told: string | undefined): void {
+  if (told === undefined || findAwsName(told)?.id !== keyId) {
+    throw new SealError('KEY_REFUSED', { fields: { keyRef: state.key, reason: 'another key' } });
+  }
+}
+
+const FORMER =
+  'The wrapped key is of another key than the one that the alias leads to now. If it led there before, name that key with also=KEYID.';
+
+/** The service's refusal of a ciphertext of another key, in words that tell what to do. */
+function toFormer(state: State, error: unknown): unknown {
+  const isOther = error instanceof SealError && error.fields.reason === 'IncorrectKeyException';
+  if (!isOther || state.name?.kind !== 'alias') return error;
+  return new SealError('KEY_REFUSED', { message: FORMER, fields: error.fields, cause: error });
 }
 
 async function unwrap(state: State, request: UnwrapRequest): Promise<Uint8Array | null> {
@@ -156,7 +186,7 @@ async function unwrap(state: State, request: UnwrapRequest): Promise<Uint8Array 
   if (version === null) return null;
   const body = toJson({
     // Named although the ciphertext names it, too: else whoever wrote the ciphertext could choose the key.
-    KeyId: version.arn,
+    KeyId: version.openWith,
     CiphertextBlob: toBase64(request.wrapped.wrapped),
     EncryptionContext: toEncryptionContext(request.context),
   });
@@ -165,13 +195,14 @@ async function unwrap(state: State, request: UnwrapRequest): Promise<Uint8Array 
     dek = takeSecret(json, { name: 'Plaintext', kind: 'base64' });
   };
   try {
-    const { KeyMaterialId } = await goneIfMissing(state.client.call('Decrypt', body, decryptReply, take));
+    const { KeyId, KeyMaterialId } = await goneIfMissing(state.client.call('Decrypt', body, decryptReply, take));
     if (dek === undefined) throw toMalformed({ at: 'Plaintext' });
+    assertKey(state, version, KeyId);
     await assertMaterial(state, version, KeyMaterialId);
     return dek;
   } catch (error) {
     if (dek !== undefined) zeroize(dek);
-    throw error;
+    throw toFormer(state, error);
   }
 }
 
@@ -180,14 +211,19 @@ async function rewrap(state: State, request: UnwrapRequest): Promise<WrappedKey>
   if (version === null) throw toRefusal(await resolveName(state), 'another key');
   const EncryptionContext = toEncryptionContext(request.context);
   const members = {
-    SourceKeyId: version.arn,
+    SourceKeyId: version.openWith,
     DestinationKeyId: state.key,
     CiphertextBlob: toBase64(request.wrapped.wrapped),
     SourceEncryptionContext: EncryptionContext,
     DestinationEncryptionContext: EncryptionContext,
   };
   return wrapUnderSeen(state, async () => {
-    const reply = await goneIfMissing(state.client.call('ReEncrypt', toJson(members), reEncryptReply));
+    const reply = await goneIfMissing(state.client.call('ReEncrypt', toJson(members), reEncryptReply)).catch(
+      (error: unknown) => {
+        throw toFormer(state, error);
+      },
+    );
+    assertKey(state, version, reply.SourceKeyId);
     await assertMaterial(state, version, reply.SourceKeyMaterialId);
     return reply;
   });
@@ -234,35 +270,49 @@ async function rotate(state: State): Promise<string> {
   });
 }
 
-/** Disables the whole key that the alias once led to. */
+/** Disables the whole key that the alias once led to. @throws SealError KEY_VERSION_GONE for one that was not named */
 async function disableKeyOf(state: State, version: string): Promise<void> {
-  const { client, key } = state;
+  const { client, key, also } = state;
   const name = await resolveName(state);
   const { keyId } = parseVersionName(name, version);
   const current = await describeAwsKey(client, key);
+  const fields = { keyRef: toArn(name), version };
   if (keyId === current.keyId) {
-    const fields = { keyRef: toArn(name), version };
     throw new SealError('KEY_VERSION_CURRENT', {
       message: 'AWS KMS keeps all materials of a key usable: point the alias at a new key first.',
       fields,
     });
   }
+  if (!also.includes(keyId)) throw new SealError('KEY_VERSION_GONE', { fields });
   await goneIfMissing(client.call('DisableKey', toJson({ KeyId: keyId }), z.unknown()));
 }
 
+const ALIAS_STANDING =
+  'alias: of the keys that it led to before, those named with also=KEYID open and can be ended; earlier materials of its key cannot';
+
+/** An alias's earlier keys are those that were named; with them, the versions are what can be ended: whole keys. */
 async function describe(state: State): Promise<KeyDescription> {
-  const key = await describeAwsKey(state.client, state.key);
+  const { client, also } = state;
+  const key = await describeAwsKey(client, state.key);
   const name = (state.name ??= withPlace(state.key, key));
-  const versions = await listAwsVersions(state.client, key);
-  return {
-    type: TYPE,
-    keyRef: toArn(name),
-    currentVersion: toVersionName(name, key),
-    versions: versions.map(({ material, createdAt }) => {
-      return { version: toVersionName(name, { keyId: key.keyId, material }), createdAt, state: key.state };
-    }),
-    standing: null,
-  };
+  const ids = [...new Set(also)].filter((id) => id !== key.keyId);
+  const versions: KeyVersionDescription[] = [];
+  for (const id of ids) {
+    const former = await describeAwsKey(client, toArn({ ...name, kind: 'key', id }));
+    versions.push(...(await listNamed(state, name, former)));
+  }
+  const own = await listNamed(state, name, key);
+  const currentVersion = toVersionName(name, key);
+  versions.push(...own.filter(({ version }) => also.length === 0 || version === currentVersion));
+  const standing = name.kind === 'alias' ? ALIAS_STANDING : null;
+  return { type: TYPE, keyRef: toArn(name), currentVersion, versions, standing };
+}
+
+async function listNamed({ client }: State, name: AwsName, key: AwsKey): Promise<KeyVersionDescription[]> {
+  const { keyId, state } = key;
+  return (await listAwsVersions(client, key)).map(({ material, createdAt }) => {
+    return { version: toVersionName(name, { keyId, material }), createdAt, state };
+  });
 }
 
 function toJson(members: Readonly<Record<string, unknown>>): Uint8Array {

@@ -8,12 +8,13 @@ import { toDnsSuffix } from './web-identity.ts';
 
 /** Nothing is asked of the service before the key is used. */
 export const openProvider: OpenProvider<'aws-kms'> = ({ uri, ports }) => {
-  const { key, region, endpoint, profile } = uri;
+  const { key, also, region, endpoint, profile } = uri;
   const client = createAwsClient({
     service: openKeyService({ origin: endpoint ?? `https://kms.${region}.${toDnsSuffix(region)}` }),
     region,
     clock: ports.clock,
     credentials: createAwsCredentials({ ports, profile, region }),
   });
-  return Promise.resolve({ provider: createAwsKms({ client, key, pause: ports.pause }), keyRef: key, standing: null });
+  const provider = createAwsKms({ client, key, also, pause: ports.pause });
+  return Promise.resolve({ provider, keyRef: key, standing: null });
 };
