@@ -156,7 +156,7 @@ export interface TpmClaims extends CommonClaims {
   readonly measurements: Readonly<Record<string, string>>;
   /** SHA-256 of the attestation key as SubjectPublicKeyInfo. */
   readonly akFingerprintHex: string;
-  /** The key has a certificate under a root that the verifier was given. */
+  /** The key has a certificate for attestation keys (2.23.133.8.3) under a root that the verifier was given. */
   readonly isAkCertified: boolean;
   readonly firmwareVersionHex: string;
   readonly clock: {

@@ -6,6 +6,7 @@ import {
   NOW_MS,
   type QuoteSpec,
   toCollateralFile,
+  toSgxExtension,
   toTcbLevel,
   type CollateralSpec,
   type PlatformSpec,
@@ -18,6 +19,7 @@ import {
   issueCrl,
   makeP256,
   makeP384,
+  toPurposes,
 } from '../../../test/fakes/attest/x509.ts';
 import { type DcapCollateral, toDcapCollateral } from './collateral.ts';
 import { INTEL_QE } from './quoting-enclaves.ts';
@@ -347,6 +349,11 @@ describe('a DCAP quote is refused', () => {
     ['pck_crl_signature_invalid', 'ATTEST_CRL_INVALID', () => make({}, { pckCrl: { signer: makeP256() } })],
     ['root_crl_missing', 'ATTEST_COLLATERAL_MISMATCH', () => without('rootCrl', () => issueCrl({ issuer: lab.pckCa }))],
     ['pck_without_platform', 'ATTEST_CERTIFICATE_ROLE', () => makeOn({}, { extensions: [] })],
+    [
+      'pck_limited_to_another_purpose',
+      'ATTEST_CERTIFICATE_ROLE',
+      () => makeOn({}, { extensions: [toSgxExtension(), { ...toPurposes('1.3.6.1.5.5.7.3.1'), isCritical: true }] }),
+    ],
     ['ca_used_as_end_entity', 'ATTEST_CERTIFICATE_ROLE', () => make({ pck: [lab.pckCa, lab.rootIssued] })],
     [
       'end_entity_used_as_ca',

@@ -15,7 +15,15 @@ import {
   toSelection,
   type TpmQuoteSpec,
 } from '../../../test/fakes/attest/tpm.ts';
-import { flip, issue, makeP256, makeP384, makeRsa } from '../../../test/fakes/attest/x509.ts';
+import {
+  type ExtensionSpec,
+  flip,
+  issue,
+  makeP256,
+  makeP384,
+  makeRsa,
+  toPurposes,
+} from '../../../test/fakes/attest/x509.ts';
 import { describeWithProgram } from '../../../test/shared-data.ts';
 import { readCertificate } from '../x509/certificate.ts';
 import { type TpmEvidence, verifyTpm } from './verify.ts';
@@ -51,13 +59,26 @@ describe('a TPM quote', () => {
 
   test('whose key is certified under a given root says so', () => {
     const root = issue({ commonName: 'TPM maker', key: makeP384(), isAuthority: true });
-    const ak = issue({ commonName: 'AK', key, issuer: root });
+    const ak = issue({ commonName: 'AK', key, issuer: root, extensions: [toPurposes('2.23.133.8.3')] });
     const options = { nowMs: NOW_MS, roots: [readCertificate(root.der)] };
     expect(verifyTpm(make({}, { akPem: ak.pem }), options)).toMatchObject({ isAkCertified: true });
     expect(verifyTpm(make({}, { akPem: ak.pem }), { nowMs: NOW_MS })).toMatchObject({ isAkCertified: false });
     const other = issue({ commonName: 'TPM maker', key: makeP384(), isAuthority: true });
     const forged = issue({ commonName: 'AK', key, issuer: other });
     expect(toCode(() => verifyTpm(make({}, { akPem: forged.pem }), options))).toBe('ATTEST_ROOT_UNTRUSTED');
+  });
+
+  test('whose key is certified for something else under a given root is not taken for an attestation key', () => {
+    const root = issue({ commonName: 'TPM maker', key: makeP384(), isAuthority: true });
+    const options = { nowMs: NOW_MS, roots: [readCertificate(root.der)] };
+    const certify = (...extensions: readonly ExtensionSpec[]) =>
+      make({}, { akPem: issue({ commonName: 'www', key, issuer: root, extensions }).pem });
+    const [aik, server] = ['2.23.133.8.3', '1.3.6.1.5.5.7.3.1'];
+    expect(verifyTpm(certify(), options).isAkCertified).toBe(false);
+    expect(verifyTpm(certify(toPurposes(server)), options).isAkCertified).toBe(false);
+    expect(verifyTpm(certify({ ...toPurposes(server, aik), isCritical: true }), options).isAkCertified).toBe(true);
+    const limited = certify({ ...toPurposes(server), isCritical: true });
+    expect(toCode(() => verifyTpm(limited, options))).toBe('ATTEST_CERTIFICATE_ROLE');
   });
 
   test('one bit flipped in any byte of it, or of its signature, is refused', () => {

@@ -34,7 +34,7 @@ export function verifyTpm(evidence: TpmEvidence, options: VerifyTpmOptions): Tpm
   const { nowMs, roots = [] } = options;
   const quote = readTpmQuote(evidence.quote);
   const signature = readTpmSignature(evidence.signature);
-  const { key, chain } = readAttestationKey(evidence.akPem, roots, nowMs);
+  const { key, chain, isCertified } = readAttestationKey(evidence.akPem, roots, nowMs);
   assertSignature(evidence.quote, signature, key);
   const pcrs = assertPcrs(quote, signature.hash, evidence.pcrs);
   const spki = key.export({ type: 'spki', format: 'der' });
@@ -49,7 +49,7 @@ export function verifyTpm(evidence: TpmEvidence, options: VerifyTpmOptions): Tpm
     validUntilMs: chain?.notAfterMs ?? nowMs,
     measurements: pcrs,
     akFingerprintHex: createHash('sha256').update(spki).digest('hex'),
-    isAkCertified: chain !== null,
+    isAkCertified: isCertified,
     firmwareVersionHex: quote.firmwareVersion.toString(16).padStart(16, '0'),
     clock: {
       clockMs: Number(quote.clockMs),
@@ -60,16 +60,25 @@ export function verifyTpm(evidence: TpmEvidence, options: VerifyTpmOptions): Tpm
   };
 }
 
-/** With roots, a certificate must lead to one of them; without, it is no more than the key in it. */
+/**
+ * tcg-kp-AIKCertificate: the key is a TPM's own for attestation. Any other certificate of the same authority is for a key that may
+ * sign whatever its owner likes, a made-up quote too.
+ * @see TCG EK Credential Profile / Infrastructure Working Group, "AIK Certificate"; OIDs of TCG, tcg-kp (2.23.133.8)
+ */
+const AK_PURPOSE = '2.23.133.8.3';
+
+/** With roots, a certificate must lead to one of them; without, or for another purpose, it is no more than the key in it. */
 function readAttestationKey(
   pem: string,
   roots: readonly Certificate[],
   nowMs: number,
-): { readonly key: KeyObject; readonly chain: VerifiedChain | null } {
-  if (!pem.includes('BEGIN CERTIFICATE')) return { key: toPublicKey(pem), chain: null };
+): { readonly key: KeyObject; readonly chain: VerifiedChain | null; readonly isCertified: boolean } {
+  if (!pem.includes('BEGIN CERTIFICATE')) return { key: toPublicKey(pem), chain: null, isCertified: false };
   const certificates = readPemChain(pem);
-  const chain = roots.length === 0 ? null : verifyChain({ chain: certificates, roots, nowMs });
-  return { key: certificates[0].publicKey, chain };
+  const chain = roots.length === 0 ? null : verifyChain({ chain: certificates, roots, nowMs, purpose: AK_PURPOSE });
+  const [{ publicKey, extendedKeyUsage }] = certificates;
+  const isCertified = chain !== null && extendedKeyUsage?.includes(AK_PURPOSE) === true;
+  return { key: publicKey, chain, isCertified };
 }
 
 function toPublicKey(pem: string): KeyObject {

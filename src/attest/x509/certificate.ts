@@ -30,6 +30,8 @@ export interface Certificate {
   readonly pathLengthMax: number | null;
   /** Bits of the key usage extension, the first one highest (digitalSignature 0x80, keyCertSign 0x04, cRLSign 0x02); null without it. */
   readonly keyUsage: number | null;
+  /** Purposes (OIDs) of the extended key usage extension; null without it. */
+  readonly extendedKeyUsage: readonly string[] | null;
   readonly extensions: ReadonlyMap<string, Extension>;
   readonly publicKey: KeyObject;
   /** Whether the signature on this certificate is made with `key`. */
@@ -73,6 +75,7 @@ export function readCertificate(der: Uint8Array): Certificate {
     notBeforeMs: validity[0],
     notAfterMs: validity[1],
     keyUsage: readKeyUsage(extensions),
+    extendedKeyUsage: readExtendedKeyUsage(extensions),
     publicKey: toPublicKey(x509),
     isSignedBy: (key) => isSignedBy(x509, key),
   };
@@ -133,6 +136,11 @@ function readKeyUsage(extensions: ReadonlyMap<string, Extension>): number | null
   const bits = readDer(extension.value);
   if (bits.tag !== TAG.bits || bits.body.length < 2) refuseCertificate('key usage');
   return bits.body[1];
+}
+
+function readExtendedKeyUsage(extensions: ReadonlyMap<string, Extension>): readonly string[] | null {
+  const extension = extensions.get(EXTENSION.extendedKeyUsage);
+  return extension === undefined ? null : toChildren(readDer(extension.value)).map(toOidText);
 }
 
 const COMMON_NAME = '2.5.4.3';

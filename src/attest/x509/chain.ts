@@ -14,6 +14,8 @@ export interface ChainOptions {
   readonly crls?: readonly Crl[];
   /** False where the issuer of signers publishes no list, as AMD's keys have no serial numbers: then authorities alone count. */
   readonly isSignerListed?: boolean;
+  /** Extended key usage (OID) that the chain is wanted for; a certificate that is critically limited to others is refused. */
+  readonly purpose?: string;
 }
 
 export interface VerifiedChain {
@@ -36,11 +38,13 @@ const UNDERSTOOD: ReadonlySet<string> = new Set([
  * @throws AttestError ATTEST_ROOT_UNTRUSTED | ATTEST_CHAIN_BROKEN | ATTEST_CERTIFICATE_ROLE |
  *   ATTEST_CERTIFICATE_EXPIRED | ATTEST_CERTIFICATE_EARLY | ATTEST_CERTIFICATE_REVOKED | ATTEST_CRL_*
  */
-export function verifyChain({ chain, roots, nowMs, crls = [], isSignerListed = true }: ChainOptions): VerifiedChain {
+export function verifyChain(options: ChainOptions): VerifiedChain {
+  const { chain, roots, nowMs, crls = [], isSignerListed = true, purpose } = options;
   const path = toRootedPath(chain, roots);
   const root = path[path.length - 1];
   for (const [depth, certificate] of path.entries()) {
     assertValidAt(certificate, nowMs);
+    assertPurpose(certificate, purpose);
     assertRole(certificate, depth);
   }
   let isRevocationChecked = true;
@@ -78,6 +82,13 @@ function toRootedPath(chain: readonly Certificate[], roots: readonly Certificate
 function assertValidAt(certificate: Certificate, nowMs: number): void {
   if (nowMs > certificate.notAfterMs) refuse('ATTEST_CERTIFICATE_EXPIRED', certificate);
   if (nowMs < certificate.notBeforeMs) refuse('ATTEST_CERTIFICATE_EARLY', certificate);
+}
+
+function assertPurpose(certificate: Certificate, purpose: string | undefined): void {
+  const { extendedKeyUsage, extensions } = certificate;
+  if (extensions.get(EXTENSION.extendedKeyUsage)?.isCritical !== true) return;
+  const isNamed = purpose !== undefined && extendedKeyUsage?.includes(purpose) === true;
+  if (!isNamed) refuse('ATTEST_CERTIFICATE_ROLE', certificate);
 }
 
 /** The first certificate signs evidence and is no authority; all others are authorities with room below them. */

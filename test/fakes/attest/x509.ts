@@ -18,6 +18,11 @@ export interface ExtensionSpec {
   readonly value: Uint8Array;
 }
 
+/** Extended key usage. */
+export function toPurposes(...oids: readonly string[]): ExtensionSpec {
+  return { oid: '2.5.29.37', value: seq(...oids.map(encodeOid)) };
+}
+
 export interface CertificateSpec {
   readonly commonName: string;
   readonly key: KeyPair;
