@@ -137,7 +137,7 @@ function route(
   const url = new URL(path, origin);
   if (url.searchParams.get('api-version') !== '7.4') throw new AzureFault(400, 'BadParameter');
   const [, area, name = '', third, operation] = url.pathname.split('/') as readonly (string | undefined)[];
-  const key = keys.get(name);
+  const key = keys.get(name.toLowerCase());
   if (area !== 'keys' || key === undefined) throw new AzureFault(404, 'KeyNotFound');
   const toBundle = ({ id, created, isEnabled }: FakeVersion): Record<string, unknown> => ({
     key: { kid: `${origin}/keys/${name}/${id}`, kty: key.kty, key_ops: ['wrapKey', 'unwrapKey'] },

@@ -103,6 +103,19 @@ describe('azure-kv', () => {
     await expect(provider.unwrapKey({ wrapped, context })).rejects.toMatchObject({ code: 'KEY_SERVICE_MALFORMED' });
   });
 
+  test('the case of letters makes no other key: one name, which opens under every spelling', async () => {
+    const key = fake.addKey();
+    const [lower, upper] = [
+      await connect(fake, { key, credentialsPath }),
+      await connect(fake, { key: key.toUpperCase(), credentialsPath }),
+    ];
+    const wrapped = await upper.wrapKey({ dek, context });
+    expect(wrapped.keyRef).toBe((await lower.describe()).keyRef);
+    expect(await lower.unwrapKey({ wrapped, context })).toEqual(dek);
+    const renamed = { ...wrapped, keyRef: wrapped.keyRef.replace(key, key.toUpperCase()) };
+    await expect(lower.unwrapKey({ wrapped: renamed, context })).rejects.toMatchObject({ code: 'KEY_REFUSED' });
+  });
+
   test('a one-time key of another length opens nothing', async () => {
     const provider = await connectFresh();
     const wrapped = await provider.wrapKey({ dek, context });

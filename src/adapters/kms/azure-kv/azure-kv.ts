@@ -41,9 +41,9 @@ export interface AzureKvOptions {
   readonly random: Random;
 }
 
-/** The name under which envelopes know the key. */
+/** The name under which envelopes know the key; the service does not look at the case of letters. */
 export function toAzureKeyRef({ vault, key }: Pick<AzureKvOptions, 'vault' | 'key'>): string {
-  return `${vault}/keys/${key}`;
+  return `${vault}/keys/${key.toLowerCase()}`;
 }
 
 /** The service has no rewrap of its own: it passes through this process. */
@@ -80,7 +80,8 @@ async function readCurrent(options: AzureKvOptions): Promise<CurrentKey> {
 function toVersion(kid: string, options: AzureKvOptions): string {
   const prefix = `${toAzureKeyRef(options)}/`;
   const version = kid.slice(prefix.length);
-  if (!kid.startsWith(prefix) || !VERSION.test(version)) throw toMalformed({ host: options.client.host, at: 'kid' });
+  if (!kid.toLowerCase().startsWith(prefix) || !VERSION.test(version))
+    throw toMalformed({ host: options.client.host, at: 'kid' });
   return version;
 }
 
@@ -126,7 +127,7 @@ interface UnwrapRequest {
 
 async function unwrap(options: AzureKvOptions, request: UnwrapRequest): Promise<Uint8Array | null> {
   const { type, keyRef, keyVersion, wrapped } = request.wrapped;
-  if (type !== TYPE || keyRef !== toAzureKeyRef(options)) return null;
+  if (type !== TYPE || keyRef.toLowerCase() !== toAzureKeyRef(options)) return null;
   if (!VERSION.test(keyVersion)) throw new SealError('KEY_VERSION_GONE', { fields: { keyRef } });
   const refusal = new SealError('KEY_REFUSED', { fields: { keyRef, keyVersion } });
   const parts = findParts(wrapped);
