@@ -6,6 +6,7 @@ import { AttestError } from '../../core/errors.ts';
 import { sha256 } from '../../core/hash.ts';
 import { ATTEST_LIMITS } from '../../core/limits/attest.ts';
 import { TCB_STATUSES } from '../claims.ts';
+import { findDuplicateMember } from './duplicate-member.ts';
 
 export const POLICY_TYPE = 'modelward/attestation-policy/v1';
 
@@ -85,6 +86,7 @@ const pcrLists = (name: RegExp, value: ReturnType<typeof hexOf>) =>
 const nitro = z.strictObject({
   pcrs: pcrLists(/^([0-9]|[12][0-9]|3[01])$/, hexOf(48)),
   moduleIds: listOf(z.string().max(256)).optional(),
+  documentAgeMaxSeconds: z.int().min(1).default(300),
   allowDebug: z.boolean().default(false),
 });
 
@@ -146,11 +148,15 @@ function toKeys(issue: z.core.$ZodIssue): readonly string[] {
 }
 
 function parseJson(bytes: Uint8Array): unknown {
+  const text = Buffer.from(bytes).toString('utf8');
+  let value: unknown;
   try {
-    return JSON.parse(Buffer.from(bytes).toString('utf8'));
+    value = JSON.parse(text);
   } catch {
     return refuse('JSON');
   }
+  const twice = findDuplicateMember(text);
+  return twice === undefined ? value : refuse(`${twice} twice`);
 }
 
 function refuse(at: string): never {

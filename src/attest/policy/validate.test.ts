@@ -279,6 +279,14 @@ describe('a Nitro policy', () => {
       nitroClaims({ pcrs: new Map([[0, new Uint8Array(48)]]) }),
       { pcrs: { 0: ['00'.repeat(48)] } },
     ],
+    ['document of long ago', ['ATTEST_POLICY_PAST'], nitroClaims({ timestamp: NITRO_MS - 301_000 }), NITRO],
+    [
+      'document older than the policy says',
+      ['ATTEST_POLICY_PAST'],
+      nitroClaims({ timestamp: NITRO_MS - 61_000 }),
+      { ...NITRO, documentAgeMaxSeconds: 60 },
+    ],
+    ['document of the future', ['ATTEST_POLICY_PAST'], nitroClaims({ timestamp: NITRO_MS + 301_000 }), NITRO],
     ['nonce', ['ATTEST_POLICY_NONCE'], nitroClaims({ nonce: new Uint8Array(16) }), NITRO],
     ['nonce that is not there', ['ATTEST_POLICY_NONCE'], nitroClaims({ nonce: null }), NITRO],
     ['user data', ['ATTEST_POLICY_REPORT_DATA'], nitroClaims({ user_data: new Uint8Array(32) }), NITRO],
@@ -386,6 +394,15 @@ describe('a policy document', () => {
     const document = utf8(JSON.stringify({ type: POLICY_TYPE, name: 'test', accept }));
     expect(codeOf(() => readPolicy(document))).toBe('ATTEST_POLICY_MALFORMED');
     expect(() => readPolicy(document)).toThrow(expect.objectContaining({ fields: { at } }));
+  });
+
+  test.each([
+    '"allowDebug":false,"allowDebug":true',
+    '"allowDebug":false,"allow\\u0044ebug" : true',
+  ])('with a member twice is refused: %s', (twice) => {
+    const nitro = `{"pcrs":{"0":["${'00'.repeat(48)}"]},${twice}}`;
+    const act = () => readPolicy(utf8(`{"type":"${POLICY_TYPE}","name":"{\\"name\\":1","accept":{"nitro":${nitro}}}`));
+    expect(act).toThrow(expect.objectContaining({ fields: { at: 'allowDebug twice' } }));
   });
 
   test.each(['', '[]', 'null', '{"type":"other"}'])('that is %s is refused', (text) => {

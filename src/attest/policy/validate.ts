@@ -2,7 +2,7 @@
 import { isEqualConstantTime, toHex } from '../../core/bytes.ts';
 import { AttestError } from '../../core/errors.ts';
 import { ATTEST_LIMITS } from '../../core/limits/attest.ts';
-import type { AttestationClaims, AttestationKind } from '../claims.ts';
+import type { AttestationClaims, AttestationKind, NitroClaims } from '../claims.ts';
 import { judgeSgx, judgeTdx } from './dcap-rules.ts';
 import { judgeNitro, judgeTpm } from './pcr-rules.ts';
 import { type Refusal, refuseWhen } from './refusal.ts';
@@ -92,7 +92,16 @@ function judgeTime({ claims, policy, nowMs }: ValidateOptions): Refusal[] {
   return [
     ...refuseWhen(isPast, 'ATTEST_POLICY_PAST', { verifiedForMs, nowMs }),
     ...refuseWhen(ageSeconds > maximum, 'ATTEST_POLICY_COLLATERAL_AGE', { ageSeconds, maximum }),
+    ...(claims.kind === 'nitro' ? judgeDocumentTime(claims, policy, nowMs) : []),
   ];
+}
+
+/** A document says when it was made; its certificate would let it live for three hours. */
+function judgeDocumentTime({ timestampMs }: NitroClaims, { accept }: AttestationPolicy, nowMs: number): Refusal[] {
+  if (accept.nitro === undefined) return [];
+  const maximumMs = accept.nitro.documentAgeMaxSeconds * 1000;
+  const isOutside = nowMs - timestampMs > maximumMs || timestampMs - nowMs > ATTEST_LIMITS.clockSkewMs;
+  return refuseWhen(isOutside, 'ATTEST_POLICY_PAST', { timestampMs, nowMs, maximumMs });
 }
 
 function judgeBinding({ claims, policy, reportData, nonce }: ValidateOptions): Refusal[] {

@@ -296,7 +296,7 @@ export const attestErrors = defineErrors({
     http: 403,
   },
   ATTEST_POLICY_PAST: {
-    message: 'The evidence was verified for another time than now.',
+    message: 'The evidence was made or verified for another time than now.',
     exit: 5,
     http: 403,
     fix: 'Evidence judged for a time of the past proves nothing about the present: verify it without --at.',
