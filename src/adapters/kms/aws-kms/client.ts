@@ -5,7 +5,8 @@ import { type ErrorCode, SealError } from '../../../core/errors.ts';
 import { sha256 } from '../../../core/hash.ts';
 import type { Clock } from '../../../core/ports.ts';
 import { type SigV4Credentials, signSigV4 } from '../../../core/sigv4.ts';
-import { findJson, type KeyService, parseReply, type ServiceReply, toMalformed } from '../service.ts';
+import { askService } from '../rest.ts';
+import { findJson, type KeyService, type ServiceReply, toMalformed } from '../service.ts';
 
 export interface AwsClientOptions {
   readonly service: KeyService;
@@ -63,14 +64,15 @@ export function createAwsClient({ service, region, clock, credentials }: AwsClie
       const request = { method: 'POST', path: '/', headers, bodySha256: toHex(sha256(body)) } as const;
       const scope = { region, service: 'kms', nowMs: clock.nowMs(), credentials: await credentials() };
       const signed = signSigV4(request, scope);
-      const reply = await service.send({ method: 'POST', path: '/', headers: signed, body });
-      try {
-        if (reply.status !== 200) throw toAwsError(reply, service.host, action);
-        take?.(reply.body);
-        return parseReply(reply, schema, service.host);
-      } finally {
-        reply.body.fill(0);
-      }
+      return askService(
+        service,
+        { method: 'POST', path: '/', headers: signed, body },
+        {
+          schema,
+          toError: (reply) => toAwsError(reply, service.host, action),
+          ...(take === undefined ? {} : { take }),
+        },
+      );
     },
     close: () => {
       service.close();

@@ -12,7 +12,7 @@ import type { KeyContext, KeyDescription, KeyProvider, WrappedKey } from '../../
 import { findUnder, IV_BYTES, KEK_BYTES, sealUnder, TAG_BYTES, toBoundBytes } from '../kek.ts';
 import { takeSecret, toSecretJson } from '../secret-json.ts';
 import { toMalformed } from '../service.ts';
-import type { AzureClient } from './client.ts';
+import type { RestClient } from '../rest.ts';
 
 const TYPE = 'azure-kv';
 const VERSION = /^[0-9a-f]{32}$/;
@@ -34,7 +34,7 @@ const versionsReply = z.object({
 });
 
 export interface AzureKvOptions {
-  readonly client: AzureClient;
+  readonly client: RestClient;
   /** Origin of the vault. */
   readonly vault: string;
   readonly key: string;

@@ -1,26 +1,8 @@
 /** Calls of the Cloud KMS API v1 over REST, with errors as ours. */
-import type { z } from 'zod';
 import { type ErrorCode, SealError } from '../../../core/errors.ts';
-import { findJson, type KeyService, parseReply, type ServiceReply, toMalformed } from '../service.ts';
+import { createRestClient, type RestClient, toBearerHeaders, toBody } from '../rest.ts';
+import { findJson, type KeyService, type ServiceReply, toMalformed } from '../service.ts';
 import type { TokenSource } from '../token.ts';
-
-export interface GcpClient {
-  readonly host: string;
-  /**
-   * @param path below `/v1/`
-   * @param body JSON; wiped afterwards
-   * @param take sees the reply's bytes before they are parsed, and takes a key out of them
-   * @throws SealError by the table below; KEY_SERVICE_MALFORMED for a reply that is not as `schema`
-   */
-  call<T>(request: GcpRequest, schema: z.ZodType<T>, take?: (body: Uint8Array) => void): Promise<T>;
-  close(): void;
-}
-
-export interface GcpRequest {
-  readonly method: 'GET' | 'POST' | 'PATCH';
-  readonly path: string;
-  readonly body?: Uint8Array;
-}
 
 /** google.rpc.Code, as far as Cloud KMS answers with it; all others are refusals. */
 const CODES: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>(
@@ -37,30 +19,15 @@ const CODES: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>(
   } as const),
 );
 
-export function createGcpClient({ service, tokens }: { service: KeyService; tokens: TokenSource }): GcpClient {
-  return {
-    host: service.host,
-    call: async ({ method, path, body }, schema, take) => {
-      const authorization = `Bearer ${await tokens.get()}`;
-      const headers = { authorization, ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
-      const reply = await service.send({
-        method,
-        path: `/v1/${path}`,
-        headers,
-        ...(body === undefined ? {} : { body }),
-      });
-      try {
-        if (reply.status !== 200) throw toGcpError(reply, service.host, tokens);
-        take?.(reply.body);
-        return parseReply(reply, schema, service.host);
-      } finally {
-        reply.body.fill(0);
-      }
+/** Paths are below `/v1/`. */
+export function createGcpClient({ service, tokens }: { service: KeyService; tokens: TokenSource }): RestClient {
+  return createRestClient({
+    service,
+    toRequest: async ({ method, path, body }) => {
+      return { method, path: `/v1/${path}`, headers: toBearerHeaders(await tokens.get(), body), ...toBody(body) };
     },
-    close: () => {
-      service.close();
-    },
-  };
+    toError: (reply) => toGcpError(reply, service.host, tokens),
+  });
 }
 
 /** The status is one of a closed list; the message, which may quote input, stays outside. */

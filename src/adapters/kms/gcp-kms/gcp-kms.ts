@@ -13,7 +13,7 @@ import type { KeyContext, KeyDescription, KeyProvider, KeyVersionState, WrappedK
 import { toBoundBytes } from '../kek.ts';
 import { takeSecret, toSecretJson } from '../secret-json.ts';
 import { toMalformed } from '../service.ts';
-import type { GcpClient } from './client.ts';
+import type { RestClient } from '../rest.ts';
 
 const TYPE = 'gcp-kms';
 /** Hardware keys are made in seconds; after a minute a version is left to itself. */
@@ -44,7 +44,7 @@ const encryptReply = z.object({
 const decryptReply = z.object({ plaintextCrc32c: z.coerce.number() });
 
 export interface GcpKmsOptions {
-  readonly client: GcpClient;
+  readonly client: RestClient;
   /** `projects/…/cryptoKeys/…`. */
   readonly key: string;
   readonly pause: Pause;

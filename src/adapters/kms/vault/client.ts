@@ -1,28 +1,8 @@
 /** Calls of the HTTP API of Vault and OpenBao, with errors as ours. */
-import type { z } from 'zod';
 import { SealError } from '../../../core/errors.ts';
-import { findJson, type KeyService, parseReply, type ServiceReply, toMalformed } from '../service.ts';
+import { createRestClient, type RestClient, toBody } from '../rest.ts';
+import { findJson, type KeyService, type ServiceReply, toMalformed } from '../service.ts';
 import type { TokenSource } from '../token.ts';
-
-export interface VaultClient {
-  readonly host: string;
-  /**
-   * @param path below `/v1/`
-   * @param body JSON; wiped afterwards
-   * @param schema of a reply with content; undefined where none is looked at
-   * @param take sees the reply's bytes before they are parsed, and takes a key out of them
-   * @throws SealError KEY_VERSION_GONE | KEY_REFUSED | KEY_SERVICE_MISSING | KEY_CREDENTIALS_REFUSED |
-   *   KEY_PROVIDER_UNAVAILABLE | KEY_SERVICE_MALFORMED
-   */
-  call<T>(request: VaultRequest, schema: z.ZodType<T>, take?: (body: Uint8Array) => void): Promise<T>;
-  close(): void;
-}
-
-export interface VaultRequest {
-  readonly method: 'GET' | 'POST';
-  readonly path: string;
-  readonly body?: Uint8Array;
-}
 
 export interface VaultClientOptions {
   readonly service: KeyService;
@@ -31,33 +11,17 @@ export interface VaultClientOptions {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-export function createVaultClient({ service, tokens, headers }: VaultClientOptions): VaultClient {
-  return {
-    host: service.host,
-    call: async ({ method, path, body }, schema, take) => {
-      const reply = await service.send({
-        method,
-        path: `/v1/${path}`,
-        headers: { ...headers, 'x-vault-token': await tokens.get() },
-        ...(body === undefined ? {} : { body }),
-      });
-      try {
-        if (reply.status === 204) return parseReply({ ...reply, body: EMPTY }, schema, service.host);
-        if (reply.status !== 200) throw toVaultError(reply, service.host, tokens);
-        take?.(reply.body);
-        return parseReply(reply, schema, service.host);
-      } finally {
-        reply.body.fill(0);
-      }
+/** Paths are below `/v1/`. */
+export function createVaultClient({ service, tokens, headers }: VaultClientOptions): RestClient {
+  return createRestClient({
+    service,
+    toRequest: async ({ method, path, body }) => {
+      const all = { ...headers, 'x-vault-token': await tokens.get() };
+      return { method, path: `/v1/${path}`, headers: all, ...toBody(body) };
     },
-    close: () => {
-      service.close();
-    },
-  };
+    toError: (reply) => toVaultError(reply, service.host, tokens),
+  });
 }
-
-/** `{}`. */
-const EMPTY = Uint8Array.of(0x7b, 0x7d);
 
 /**
  * Vault tells its reasons in words only. Those that are looked for are fixed texts of its source (sdk/helper/keysutil and

@@ -11,7 +11,7 @@ import { SEAL_LIMITS } from '../../../core/limits/seal.ts';
 import type { KeyContext, KeyDescription, KeyProvider, WrappedKey } from '../../../seal/ports.ts';
 import { takeSecret, toSecretJson } from '../secret-json.ts';
 import { toMalformed } from '../service.ts';
-import type { VaultClient } from './client.ts';
+import type { RestClient } from '../rest.ts';
 
 const TYPE = 'vault';
 const VERSION = /^[1-9]\d{0,9}$/;
@@ -36,7 +36,7 @@ const anyReply = z.object({});
 type VaultKey = z.infer<typeof keyReply>['data'];
 
 export interface VaultOptions {
-  readonly client: VaultClient;
+  readonly client: RestClient;
   readonly mount: string;
   readonly key: string;
   readonly namespace: string | null;
