@@ -11,6 +11,7 @@ export type { Evidence } from './evidence/types.ts';
 export type { NitroEvidence } from './nitro/verify.ts';
 export { createNonceBook, type NonceBook } from './nonces.ts';
 export type { Refusal } from './policy/refusal.ts';
+export { findDuplicateMember } from './policy/duplicate-member.ts';
 export { type AttestationPolicy, POLICY_TYPE, readPolicy } from './policy/schema.ts';
 export { assertAccepted, type ValidateOptions, type Validation, validateClaims } from './policy/validate.ts';
 export type { SnpTcb } from './snp/tcb.ts';

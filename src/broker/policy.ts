@@ -1,6 +1,6 @@
 /** The broker policy: which resource is which key, and which machines get it (docs/spec/key-broker.md). Unknown fields are refused. */
 import { z } from 'zod';
-import { type AttestationPolicy, readPolicy } from '../attest/index.ts';
+import { type AttestationPolicy, findDuplicateMember, readPolicy } from '../attest/index.ts';
 import { toHex, utf8 } from '../core/bytes.ts';
 import { type Json, toCanonicalJson, toCanonicalJsonBytes } from '../core/canonical-json.ts';
 import { BrokerError } from '../core/errors.ts';
@@ -52,6 +52,9 @@ export interface BrokerPolicy {
 export function readBrokerPolicy(bytes: Uint8Array): BrokerPolicy {
   if (bytes.length > BROKER_LIMITS.policyBytesMax) refuse('size');
   const value = findJson(bytes);
+  // Whoever reads the document must see what is in force, and of two members the last one is.
+  const twice = value === undefined ? undefined : findDuplicateMember(new TextDecoder().decode(bytes));
+  if (twice !== undefined) refuse(`${twice} stands twice`);
   const parsed = schema.safeParse(value);
   if (!parsed.success) {
     refuse(parsed.error.issues.map(({ path }) => path.join('.') || 'document').join(', '));

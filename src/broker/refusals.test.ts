@@ -453,6 +453,16 @@ describe('the broker policy', () => {
     expect(read(change)).toBe('BROKER_POLICY_MALFORMED');
   });
 
+  test('a member that stands twice is refused, wherever it stands: a reader sees one, and the other is in force', () => {
+    const text = JSON.stringify(POLICY);
+    const twice = text.replace('"name":', '"name":"other","name":');
+    const inside = text.replace(/"type":"modelward\/attestation-policy\/v1"/, (member) => `${member},${member}`);
+    for (const one of [twice, inside]) {
+      expect(one).not.toBe(text);
+      expect(codeOf(() => readBrokerPolicy(utf8(one)))).toBe('BROKER_POLICY_MALFORMED');
+    }
+  });
+
   test('is digested by meaning, not by spelling', () => {
     const digest = (text: string) => readBrokerPolicy(utf8(text)).digestHex;
     const { type, ...rest } = POLICY;
