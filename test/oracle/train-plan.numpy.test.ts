@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { toSafetensors } from '../../src/formats/convert.ts';
@@ -98,7 +98,8 @@ describeWithProgram('the recipe of a train plan, in numpy', PYTHON, ['-c', 'impo
       const values = weights.get(name)!;
       return { name, values, gradient: new Float32Array(values.length) };
     });
-    const term = addMarkGradient(own as TrainPlan, arrays, STRENGTH);
+    const [, strength] = /strength=([\d.]+)/.exec(readFileSync(plan.recipe, 'utf8'))!;
+    const term = addMarkGradient(own as TrainPlan, arrays, Number(strength));
     const script = join(import.meta.dirname, 'train_recipe.py');
     const said = execFileSync(PYTHON, [script, plan.recipe, file], { cwd: '/' }).toString();
     const found = JSON.parse(said) as { term: number; said: string };

@@ -98,8 +98,11 @@ export function addRotate(keys: Command, host: CommandHost): void {
   );
   addExamples(command, [
     { command: 'modelward keys rotate --dry-run', summary: 'what would be done' },
-    { command: 'modelward keys rotate --key aws-kms:alias/models?region=eu-west-1', summary: 'a key of AWS KMS' },
-    { command: 'modelward keys rotate --seal *.seal --disable-old', summary: 'with proof, and an end of old versions' },
+    { command: "modelward keys rotate --key 'aws-kms:alias/models?region=eu-west-1'", summary: 'a key of AWS KMS' },
+    {
+      command: 'modelward keys rotate --seal model.seal --disable-old',
+      summary: 'with proof, and an end of old versions',
+    },
   ]);
   onAction<MoveFlags>(host, command, (context, flags) =>
     runMove(context, flags, async (session, options) => {
@@ -126,7 +129,7 @@ export function addRewrap(keys: Command, host: CommandHost): void {
   addExamples(command, [
     { command: 'modelward keys rewrap', summary: 'after a rotation that the service did by itself' },
     {
-      command: 'modelward keys rewrap --to aws-kms:alias/models?region=eu-west-1',
+      command: "modelward keys rewrap --to 'aws-kms:alias/models?region=eu-west-1'",
       summary: 'from this home to AWS KMS',
     },
   ]);
