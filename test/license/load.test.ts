@@ -33,7 +33,9 @@ test('loadLicensed', async () => {
   const [{ name, shape }] = plain.inputs;
   const dims = (shape ?? []).map((dim) => (typeof dim === 'number' ? dim : 1));
   const data = Float32Array.from({ length: dims.reduce((all, dim) => all * dim, 1) }, (_, at) => Math.sin(at));
-  const feeds: ReadonlyMap<string, RuntimeTensor> = new Map([[name, { dtype: 'f32', shape: dims, data: new Uint8Array(data.buffer) }]]);
+  const feeds: ReadonlyMap<string, RuntimeTensor> = new Map([
+    [name, { dtype: 'f32', shape: dims, data: new Uint8Array(data.buffer) }],
+  ]);
   expect(await licensed.run(feeds)).toEqual(await plain.run(feeds));
   expect(licensed.judgement.standing).toBe('VALID');
   await Promise.all([licensed.release(), plain.release()]);
