@@ -53,7 +53,8 @@ export function parseObjectAddress(text: string): ObjectAddress {
 
 function isKey(key: string): boolean {
   const bytes = Buffer.byteLength(key);
-  if (bytes === 0 || bytes > OBJECT_LIMITS.keyBytesMax || key.endsWith('/') || /[\x00-\x1f\x7f]/.test(key))
+  // Behind a "?" an address has its end point: a name out of a model must never get there.
+  if (bytes === 0 || bytes > OBJECT_LIMITS.keyBytesMax || key.endsWith('/') || /[\x00-\x1f\x7f?]/.test(key))
     return false;
   return !key.split('/').some((part) => part === '.' || part === '..');
 }

@@ -56,8 +56,18 @@ function connectS3({ bucket, endpoint, region: named, profile }: ObjectAddress, 
 }
 
 function connectGoogle({ bucket, endpoint }: ObjectAddress, { env, credentials, pause }: ConnectPorts): ObjectClient {
-  const server = openHttpServer(toEndpoint(endpoint ?? findText(env.STORAGE_EMULATOR_HOST) ?? GOOGLE));
+  const emulator = findText(env.STORAGE_EMULATOR_HOST);
+  const origin = toEndpoint(endpoint ?? emulator ?? GOOGLE);
+  // The token opens all of the user's Google Cloud: an address, which may be pasted, does not say where it goes.
+  const isTrusted = isGoogle(origin) || (emulator !== null && toEndpoint(emulator) === origin);
+  if (!isTrusted) throw toInvalid('endpoint');
+  const server = openHttpServer(origin);
   return createGcsClient({ server, bucket, token: credentials.google(), pause });
+}
+
+function isGoogle(origin: string): boolean {
+  const { protocol, hostname } = new URL(origin);
+  return protocol === 'https:' && hostname.endsWith('.googleapis.com');
 }
 
 function findText(text: string | undefined): string | null {

@@ -19,12 +19,16 @@ let store: FakeStore;
 let client: ObjectClient;
 
 function connect(scheme: 's3' | 'gs', bucket = 'weights'): ObjectClient {
-  const address = parseObjectAddress(`${scheme}://${bucket}/x?endpoint=${store.url}`);
-  return connectObjects(address, {
+  const address = `${scheme}://${bucket}/x?endpoint=${store.url}`;
+  return connectTo(address, scheme === 'gs' ? { STORAGE_EMULATOR_HOST: store.url } : {});
+}
+
+function connectTo(address: string, env: Readonly<Record<string, string>>): ObjectClient {
+  return connectObjects(parseObjectAddress(address), {
     clock: { nowMs: () => Date.UTC(2026, 0, 2) },
     random: { fill: (into) => into.fill(5) },
     pause: () => Promise.resolve(),
-    env: {},
+    env,
     credentials: {
       aws: () => () => Promise.resolve(S3_KEYS),
       awsRegion: () => 'eu-west-1',
@@ -36,6 +40,31 @@ function connect(scheme: 's3' | 'gs', bucket = 'weights'): ObjectClient {
 afterEach(async () => {
   client.close();
   await store.close();
+});
+
+describe('a token of Google', () => {
+  beforeEach(async () => {
+    store = await serveFakeGcs(MIB);
+    client = connect('gs');
+  });
+
+  test.each([
+    'https://evil.example',
+    'https://googleapis.com.evil.example',
+    'http://127.0.0.1:9',
+  ])('does not go where an address alone says: %s', (endpoint) => {
+    const env = { STORAGE_EMULATOR_HOST: store.url };
+    const act = (): unknown => connectTo(`gs://weights/x?endpoint=${encodeURIComponent(endpoint)}`, env);
+    expect(act).toThrow(expect.objectContaining({ code: 'OBJECT_ADDRESS_INVALID', fields: { part: 'endpoint' } }));
+  });
+
+  test('goes to Google, and to what the environment names', () => {
+    for (const endpoint of ['https://storage.europe-west3.rep.googleapis.com', store.url]) {
+      connectTo(`gs://weights/x?endpoint=${encodeURIComponent(endpoint)}`, {
+        STORAGE_EMULATOR_HOST: store.url,
+      }).close();
+    }
+  });
 });
 
 describe.each(['s3', 'gs'] as const)('%s', (scheme) => {
