@@ -1,4 +1,5 @@
 /** How many requests an address may send: a count per minute, in bounded memory. */
+import { toAddressKey } from '../core/address-key.ts';
 import { BROKER_LIMITS } from '../core/limits/broker.ts';
 import type { Clock } from '../core/ports.ts';
 
@@ -16,7 +17,8 @@ export function createRateGate(clock: Clock): RateGate {
       minute = now;
       counts.clear();
     }
-    const key = counts.has(address) || counts.size < BROKER_LIMITS.addressesMax ? address : 'others';
+    const peer = toAddressKey(address);
+    const key = counts.has(peer) || counts.size < BROKER_LIMITS.addressesMax ? peer : 'others';
     const count = (counts.get(key) ?? 0) + 1;
     counts.set(key, count);
     const most = BROKER_LIMITS.requestsPerMinuteMax;

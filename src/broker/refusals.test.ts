@@ -413,6 +413,27 @@ describe('the broker is bounded', () => {
     await broker.auth();
   });
 
+  test('addresses below one IPv6 prefix of 64 bits are one: one host cannot fill the table', async () => {
+    const toAddress = (n: number): string => `2001:db8::${n.toString(16)}`;
+    for (let n = 0; n < BROKER_LIMITS.sessionsPerAddressMax; n++) await broker.auth('snp', toAddress(n));
+    const ask = (remoteAddress: string) =>
+      broker.send({ method: 'POST', path: AUTH, body: { version: '0.4.0', tee: 'snp' }, remoteAddress });
+    expectRefused(await ask('2001:db8::ffff:1:2:3'), 429, 'BROKER_BUSY');
+    expect((await ask('2001:db8:0:1::1')).status).toBe(200);
+  });
+
+  test('requests from below one IPv6 prefix, and from both forms of an IPv4 address, share one rate', async () => {
+    const ask = async (remoteAddress: string) =>
+      (await broker.send({ method: 'GET', path: '/', remoteAddress })).status;
+    for (let n = 0; n < BROKER_LIMITS.requestsPerMinuteMax; n++) {
+      await ask(`2001:db8::${n.toString(16)}`);
+      await ask(n % 2 === 0 ? '203.0.113.5' : '::ffff:203.0.113.5');
+    }
+    const above = ['2001:db8::ffff', '203.0.113.5', '::ffff:203.0.113.5'];
+    expect(await Promise.all(above.map(ask))).toEqual([429, 429, 429]);
+    expect(await Promise.all(['2001:db8:0:1::1', '::ffff:203.0.113.6'].map(ask))).toEqual([404, 404]);
+  });
+
   test('a full table refuses, and keeps the sessions that it has', async () => {
     const first = await broker.auth('snp', '198.51.100.0');
     for (let n = 1; n < BROKER_LIMITS.sessionsMax; n++) await broker.auth('snp', `10.0.${n >> 6}.1`);

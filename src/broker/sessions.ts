@@ -1,5 +1,6 @@
 /** Sessions: a challenge, answered at most once, and what the answer proved. Kept in memory, bounded, for five minutes. */
 import type { AttestationClaims } from '../attest/index.ts';
+import { toAddressKey } from '../core/address-key.ts';
 import { toBase64, toHex, utf8 } from '../core/bytes.ts';
 import { BrokerError } from '../core/errors.ts';
 import { sha256 } from '../core/hash.ts';
@@ -23,7 +24,8 @@ export interface BrokerSession {
   readonly tee: Tee;
   /** 32 bytes in base64. */
   readonly nonce: string;
-  readonly address: string;
+  /** Who opened it, as addresses are counted. */
+  readonly peer: string;
   readonly expiresAtMs: number;
   isAnswered: boolean;
   attested: Attested | null;
@@ -48,14 +50,14 @@ export function createSessionTable({
 }): SessionTable {
   // All live equally long, so rows stand in the order of their end. Looked up by digest: comparing takes no secret.
   const rows = new Map<string, BrokerSession>();
-  const perAddress = new Map<string, number>();
+  const perPeer = new Map<string, number>();
   const forget = (nowMs: number): void => {
-    for (const [name, { expiresAtMs, address }] of rows) {
+    for (const [name, { expiresAtMs, peer }] of rows) {
       if (expiresAtMs > nowMs) break;
       rows.delete(name);
-      const left = (perAddress.get(address) ?? 1) - 1;
-      if (left === 0) perAddress.delete(address);
-      else perAddress.set(address, left);
+      const left = (perPeer.get(peer) ?? 1) - 1;
+      if (left === 0) perPeer.delete(peer);
+      else perPeer.set(peer, left);
     }
   };
   const findByName = (name: string): BrokerSession => {
@@ -68,17 +70,18 @@ export function createSessionTable({
     open: (tee, address) => {
       const nowMs = clock.nowMs();
       forget(nowMs);
-      const ofAddress = perAddress.get(address) ?? 0;
-      if (rows.size >= BROKER_LIMITS.sessionsMax || ofAddress >= BROKER_LIMITS.sessionsPerAddressMax) {
+      const peer = toAddressKey(address);
+      const ofPeer = perPeer.get(peer) ?? 0;
+      if (rows.size >= BROKER_LIMITS.sessionsMax || ofPeer >= BROKER_LIMITS.sessionsPerAddressMax) {
         throw new BrokerError('BROKER_BUSY', { fields: { at: 'sessions' } });
       }
       const id = toHex(draw(random, 32));
       const session: BrokerSession = {
-        ...{ id, name: toSessionName(id), tee, nonce: toBase64(draw(random, 32)), address },
+        ...{ id, name: toSessionName(id), tee, nonce: toBase64(draw(random, 32)), peer },
         ...{ expiresAtMs: nowMs + BROKER_LIMITS.sessionLifeMs, isAnswered: false, attested: null },
       };
       rows.set(session.name, session);
-      perAddress.set(address, ofAddress + 1);
+      perPeer.set(peer, ofPeer + 1);
       return session;
     },
     find: (id) => findByName(toSessionName(id)),
