@@ -52,6 +52,7 @@ export function judgeLicense(situation: Situation): Judgement {
   const { claims } = license;
   assertDevice(claims, device);
   assertSeal(claims, situation.seal);
+  assertSpeaker(claims, situation.statusList);
   if (record === null) throw new LicenseError('LICENSE_NOT_ACTIVATED', { fields: { license: claims.jti } });
   if (claims.seq < record.seq) {
     throw new LicenseError('LICENSE_SUPERSEDED', { fields: { seq: claims.seq, newest: record.seq } });
@@ -75,13 +76,18 @@ function assertSeal({ seal }: LicenseClaims, given: Situation['seal']): void {
   if (seal.sha256 !== given.headSha256) throw new LicenseError('LICENSE_SEAL_ALTERED');
 }
 
+/** Every pinned vendor speaks for his own licences alone. */
+function assertSpeaker({ iss }: LicenseClaims, statusList: VerifiedStatusList | null): void {
+  if (statusList !== null && statusList.issuer !== iss) throw new LicenseError('LICENSE_ISSUER');
+}
+
 function readTime(situation: Situation, record: LicenseRecord): number {
   const { license, statusList, highWaterSec, seenSec, nowSec } = situation;
   const { iat, nbf, off } = license.claims;
   const { maxSkewSec } = off;
   // A licence cannot be older than its making: told apart from a clock that went back, since a new device may be wrong.
   if (nowSec < iat - maxSkewSec) throw new LicenseError('LICENSE_ISSUED_IN_FUTURE', { fields: { issued: toIso(iat) } });
-  const seen = [highWaterSec, record.contactSec, iat, statusList?.iatSec ?? 0, ...seenSec];
+  const seen = [highWaterSec, record.contactSec, record.statusSec, iat, statusList?.iatSec ?? 0, ...seenSec];
   const trusted = toTrustedNow({ nowSec, seenSec: seen, maxSkewSec });
   if (trusted < nbf - maxSkewSec) throw new LicenseError('LICENSE_NOT_YET_VALID', { fields: { from: toIso(nbf) } });
   return trusted;

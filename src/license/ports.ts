@@ -31,6 +31,8 @@ export interface DeviceKey extends AgreementKey {
 export interface MonotonicCounter {
   /** True where putting back files of the device cannot turn the counter back: a TPM. */
   readonly isTamperResistant: boolean;
+  /** Which counter it is, at most 64 characters: the record of licences names it, so that no other one is put in its place. */
+  readonly id: string;
   /** 0 before the first increment. */
   read(): Promise<number>;
   /** One more; the new value. */

@@ -8,12 +8,14 @@ import { toCanonicalJson, toCanonicalJsonBytes } from '../core/canonical-json.ts
 import { LicenseError } from '../core/errors.ts';
 import { hkdfSha256, hmacSha256 } from '../core/hash.ts';
 import { LICENSE_LIMITS } from '../core/limits/license.ts';
-import { licenseName, parseShape } from './claims.ts';
+import { parseShape } from './claims.ts';
 import { toThumbprint } from './jwk.ts';
 import type { AgreementKey, MonotonicCounter } from './ports.ts';
 
 const second = z.int().min(0);
 const nonce = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
+
+const recordName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}@urn:modelward:[0-9a-f]{64}$/);
 
 const recordShape = z.strictObject({
   /** Of the newest licence of this name. */
@@ -24,6 +26,8 @@ const recordShape = z.strictObject({
   lease: z.strictObject({ id: z.string().max(64), expSec: second }).nullable(),
   /** Number of the request that waits for its answer. */
   pending: nonce.nullable(),
+  /** Time of that request, as far as the device knew it: its clock, or a later time that it had seen. */
+  pendingSec: second,
   /** Number of the answer that was taken last. */
   taken: nonce.nullable(),
   /** What the vendor said last. */
@@ -36,11 +40,14 @@ const stateShape = z.strictObject({
   v: z.literal(1),
   jkt: z.string(),
   counter: z.int().min(0),
+  /** Which counter that number is of. */
+  counterId: z.string().max(64),
   highWaterSec: second,
   /** The record was lost: licences count as activated only after an answer of the vendor. */
   isReset: z.boolean(),
+  /** By name, `@` and issuer. */
   licenses: z
-    .record(licenseName, recordShape)
+    .record(recordName, recordShape)
     .refine((records) => Object.keys(records).length <= LICENSE_LIMITS.stateLicensesMax),
 });
 
@@ -49,8 +56,9 @@ export type DeviceState = Readonly<z.infer<typeof stateShape>>;
 
 const fileShape = z.strictObject({ state: z.unknown(), mac: z.string().regex(/^[0-9a-f]{64}$/) });
 
-export function newState(key: AgreementKey, isReset: boolean): DeviceState {
-  return { v: 1, jkt: toThumbprint(key.publicKey), counter: 0, highWaterSec: 0, isReset, licenses: {} };
+export function newState(key: AgreementKey, counter: MonotonicCounter, isReset: boolean): DeviceState {
+  const jkt = toThumbprint(key.publicKey);
+  return { v: 1, jkt, counter: 0, counterId: counter.id, highWaterSec: 0, isReset, licenses: {} };
 }
 
 /** 32 bytes that need the private key: the agreement of the key with itself. The caller wipes them. */
@@ -98,10 +106,13 @@ function parseText(bytes: Uint8Array): unknown {
 }
 
 /**
- * Holds a state against the counter. A state that is one ahead was written just before a crash; the counter follows.
- * @throws LicenseError LICENSE_STATE_ROLLED_BACK for one that was written before others
+ * Holds a state against the counter that it names, since the file that says where the counter is proves nothing. A state that is one ahead was written just before a crash; the counter follows.
+ * @throws LicenseError LICENSE_STATE_ROLLED_BACK for one that was written before others, or under another counter
  */
 export async function assertNewest(state: DeviceState, counter: MonotonicCounter): Promise<void> {
+  if (state.counterId !== counter.id) {
+    throw new LicenseError('LICENSE_STATE_ROLLED_BACK', { fields: { counter: counter.id, state: state.counterId } });
+  }
   const now = await counter.read();
   if (state.counter === now + 1) await counter.increment();
   else if (state.counter !== now) {

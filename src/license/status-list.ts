@@ -76,6 +76,8 @@ export async function signStatusList(
 }
 
 export interface VerifiedStatusList {
+  /** Who signed: `judgeLicense` takes the list of the licence's own vendor alone. */
+  readonly issuer: string;
   readonly uri: string;
   readonly iatSec: number;
   readonly expSec: number | null;
@@ -90,6 +92,7 @@ export function verifyStatusList(text: string, keys: readonly VendorKey[]): Veri
   const token = parseShape(tokenShape, payload, 'LICENSE_STATUS_MALFORMED');
   if (token.iss !== undefined && token.iss !== key.issuer) throw new LicenseError('LICENSE_ISSUER');
   return {
+    issuer: key.issuer,
     uri: token.sub,
     iatSec: token.iat,
     expSec: token.exp ?? null,

@@ -17,6 +17,7 @@ export function openFileCounter(storage: Storage, path: string): MonotonicCounte
   };
   return {
     isTamperResistant: false,
+    id: 'file',
     read: () => Promise.resolve(read()),
     increment: () => {
       const next = read() + 1;

@@ -1,5 +1,5 @@
 /** A licence on a device whose key and counter are in a TPM (swtpm). */
-import { copyFileSync, mkdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -56,6 +56,20 @@ describeWhere(hasSwtpm, 'a device key in a TPM', SWTPM_NEEDED, () => {
     copyFileSync(copy, state);
     kit.clock.nowSec = T0 + DAY;
     await expect(open()).rejects.toMatchObject({ code: 'LICENSE_STATE_ROLLED_BACK' });
+
+    // Nor does an older counter of the same TPM, put in the place of the one that the record names.
+    const second = { ...options, path: join(folder, 'second.json') };
+    const { counter } = await createTpmDevice(second, tpm.address);
+    const { state: old } = JSON.parse(readFileSync(copy, 'utf8')) as { state: { counter: number } };
+    while ((await counter.read()) < old.counter) await counter.increment();
+    const handleIn = (path: string) => JSON.parse(readFileSync(path, 'utf8')) as { counter: number };
+    const original = readFileSync(options.path);
+    writeFileSync(options.path, JSON.stringify({ ...handleIn(options.path), counter: handleIn(second.path).counter }));
+    await expect(open()).rejects.toMatchObject({
+      code: 'LICENSE_STATE_ROLLED_BACK',
+      fields: { state: made.counter.id },
+    });
+    writeFileSync(options.path, original);
 
     const other = await startTestTpm();
     const elsewhere = { ...options, openTpm: () => openTpm(other.address) };

@@ -135,6 +135,7 @@ function toDevice(options: TpmKeyOptions, file: KeyFile): TpmDevice {
     },
     counter: {
       isTamperResistant: true,
+      id: `tpm-nv:${handle.toString(16)}`,
       read: async () => Number(await withTpm(options, address, (tpm) => readCounter(tpm, handle))),
       increment: async () => Number(await withTpm(options, address, (tpm) => incrementCounter(tpm, handle))),
     },

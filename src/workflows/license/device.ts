@@ -26,7 +26,8 @@ export async function withDevice<T>(
 ): Promise<T> {
   const device = await services.openDevice();
   try {
-    const before = options.isReset === true ? newState(device.key, true) : await readState(services, device);
+    const before =
+      options.isReset === true ? newState(device.key, device.counter, true) : await readState(services, device);
     const { state, result } = await work(device, before);
     if (options.isReset === true || isWorthWriting(before, state)) await writeState(services, device, state);
     return result;
@@ -44,7 +45,7 @@ async function readState(services: DeviceServices, { key, counter }: Device): Pr
   if (!services.storage.exists(path)) {
     // A counter that has moved belongs to a record that was there.
     if ((await counter.read()) > 0) throw new LicenseError('LICENSE_STATE_MISSING');
-    return newState(key, false);
+    return newState(key, counter, false);
   }
   const state = await decodeState(services.storage.read(path), key);
   await assertNewest(state, counter);
@@ -61,7 +62,7 @@ async function writeState(services: DeviceServices, { key, counter }: Device, st
 
 /** Writes the first record of a device whose key was just made: from then on a missing one was taken away. */
 export async function writeFirstState(services: DeviceServices, device: Device): Promise<void> {
-  await writeState(services, device, newState(device.key, false));
+  await writeState(services, device, newState(device.key, device.counter, false));
 }
 
 function isWorthWriting(before: DeviceState, after: DeviceState): boolean {

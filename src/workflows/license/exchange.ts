@@ -49,7 +49,7 @@ export async function makeRequest(services: DeviceServices, trust: Trust, option
       ...(options.from === undefined ? {} : { from: options.from }),
     };
     const result = await signRequest(device.key, claims.agr, request);
-    return { state: notePending(state, claims, { nonce, nowSec }), result };
+    return { state: notePending(state, claims, { nonce, nowSec, act: options.action }), result };
   };
   return withDevice(services, work, { isReset: options.isReset ?? false });
 }
@@ -95,7 +95,8 @@ export async function acceptAnswer(
 /** A licence in an answer is verified as any other, and must be for the same device and seal. */
 function readRenewed(trust: Trust, old: VerifiedLicense, text: string): VerifiedLicense {
   const renewed = verifyLicense(text, trust);
-  const isSame = renewed.claims.jti === old.claims.jti && renewed.claims.cnf.jkt === old.claims.cnf.jkt;
+  const [now, before] = [renewed.claims, old.claims];
+  const isSame = now.iss === before.iss && now.jti === before.jti && now.cnf.jkt === before.cnf.jkt;
   if (!isSame) throw new LicenseError('LICENSE_ANSWER_OTHER');
   return renewed;
 }

@@ -204,7 +204,7 @@ async function judgeHere(services: DeviceServices, here: Here): Promise<Judgemen
     seenSec: [],
     device: { jkt: toThumbprint(device.key.publicKey), assurance: device.key.assurance },
     machine: await device.machine.read(),
-    record: findActive(state, license.claims.jti),
+    record: findActive(state, license.claims),
     statusList: here.statusList,
     seal: seal === null ? null : { id: seal.header.sealId, headSha256: toHeadDigest(seal) },
     needs: here.needs,
@@ -220,9 +220,9 @@ function noteJudged(
   statusList: VerifiedStatusList | null,
 ): DeviceState {
   const seen = { ...state, highWaterSec: Math.max(state.highWaterSec, nowSec) };
-  const record = findRecord(state, claims.jti);
+  const record = findRecord(state, claims);
   if (record === null || statusList === null || statusList.iatSec <= record.statusSec) return seen;
-  return withRecord(seen, claims.jti, { ...record, statusSec: statusList.iatSec });
+  return withRecord(seen, claims, { ...record, statusSec: statusList.iatSec });
 }
 
 export function toNowSec({ clock }: Pick<DeviceServices, 'clock'>): number {

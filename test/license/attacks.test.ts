@@ -1,0 +1,131 @@
+/** What a device, or another pinned vendor, could try against the vendor of a licence. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type LicenseAction, signAnswer, signStatusList } from '../../src/license/index.ts';
+import {
+  acceptAnswer,
+  activateLicense,
+  answerRequest,
+  makeRequest,
+  withLicensedKey,
+  writeStatusList,
+} from '../../src/workflows/license/index.ts';
+import { DAY, type Kit, makeKit, type Overrides, T0 } from './kit.ts';
+
+const STATUS_URI = 'https://vendor.example/list';
+const ROLLBACK = { code: 'LICENSE_CLOCK_ROLLBACK' };
+
+let kit: Kit;
+let other: Kit;
+beforeEach(() => {
+  kit = makeKit();
+  other = makeKit();
+});
+afterEach(() => {
+  kit.remove();
+  other.remove();
+});
+
+const bothTrusted = () => ({ keys: [kit.vendor.key, other.vendor.key], audience: 'modelward' });
+
+async function activated(overrides: Overrides = {}, by: Parameters<Kit['issue']>[1] = {}) {
+  const made = await kit.issue(overrides, by);
+  await activateLicense(kit.device, bothTrusted(), made.file);
+  return made;
+}
+
+const open = (file: Uint8Array, statusList: string | null = null) =>
+  withLicensedKey(kit.device, bothTrusted(), { path: kit.sealPath, file, statusList, needs: [] }, ({ dek }) =>
+    Promise.resolve(dek.length),
+  );
+
+const ask = (file: Uint8Array, action: LicenseAction) =>
+  makeRequest(kit.device, bothTrusted(), { file, action, isFile: false });
+
+const accept = (file: Uint8Array, text: string) => acceptAnswer(kit.device, bothTrusted(), { file, text });
+
+const pool: Overrides = {
+  pool: { id: 'team', seats: 1 },
+  off: { checkSec: null, graceSec: 0, lateSec: 0, maxSkewSec: 300, leaseSec: DAY },
+};
+
+test('an answer that was kept for later does not turn the clock back', async () => {
+  const { file } = await activated({ exp: T0 + 60 * DAY });
+  const held = await answerRequest(kit.answering, await ask(file, 'check'));
+  kit.clock.nowSec = T0 + 40 * DAY;
+  await open(file);
+  kit.clock.nowSec = T0 + 60;
+  await expect(open(file)).rejects.toMatchObject(ROLLBACK);
+  await accept(file, held);
+  await expect(open(file)).rejects.toMatchObject(ROLLBACK);
+  kit.clock.nowSec = T0 + 40 * DAY;
+  expect(await open(file)).toBe(32);
+});
+
+test('the newest status list that was seen is a time that has been', async () => {
+  const { file } = await activated();
+  const { vendor, store } = kit;
+  const list = await writeStatusList(
+    { services: { clock: { nowMs: () => (T0 + 310) * 1000 } }, store, vendor },
+    { uri: STATUS_URI, ttlSec: DAY },
+  );
+  await open(file, list);
+  kit.clock.nowSec = T0 + 5;
+  await expect(open(file)).rejects.toMatchObject(ROLLBACK);
+});
+
+test('a seat that is given back is gone when the request is made, whatever becomes of the answer', async () => {
+  const { file } = await activated(pool);
+  await accept(file, await answerRequest(kit.answering, await ask(file, 'lease')));
+  expect(await open(file)).toBe(32);
+  await ask(file, 'release');
+  await expect(open(file)).rejects.toMatchObject({ code: 'LICENSE_LEASE_MISSING' });
+});
+
+test('a pinned vendor speaks for his own licences alone', async () => {
+  const { file, issued } = await activated({ status: { status_list: { idx: 0, uri: STATUS_URI }, maxAgeSec: null } });
+  const list = { uri: STATUS_URI, statuses: new Map([[0, 0] as const]), iatSec: T0 + 50, ttlSec: DAY };
+  const foreign = await signStatusList(other.vendor.signer, list);
+  await expect(open(file, foreign)).rejects.toMatchObject({ code: 'LICENSE_ISSUER' });
+  expect(await open(file, await signStatusList(kit.vendor.signer, list))).toBe(32);
+
+  const payload = Buffer.from((await ask(file, 'check')).split('.')[1], 'base64url').toString();
+  const { jti: nonce } = JSON.parse(payload) as { jti: string };
+  const answer = { aud: issued.jkt, lic: issued.name, act: 'check', nonce, iat: T0 + 60 } as const;
+  const said = { ...answer, result: 'OK', standing: 'valid', lease: null } as const;
+  await expect(accept(file, await signAnswer(other.vendor.signer, said))).rejects.toMatchObject({
+    code: 'LICENSE_ISSUER',
+  });
+  expect(await accept(file, await signAnswer(kit.vendor.signer, said))).toMatchObject({ result: 'OK' });
+});
+
+test('licences of two vendors under one name have a record each', async () => {
+  const off = { checkSec: DAY, graceSec: 0, lateSec: 0, maxSkewSec: 300, leaseSec: null };
+  const { file } = await activated({ jti: 'one', off });
+  const { signer } = other.vendor;
+  await activated({ jti: 'one', seq: 9, off, iat: T0 + 60 }, { signer });
+  expect(await open(file)).toBe(32);
+  kit.clock.nowSec = T0 + DAY;
+  await expect(open(file)).rejects.toMatchObject({ code: 'LICENSE_GRACE_EXPIRED' });
+});
+
+test('a record that names another counter is refused, and the name cannot be changed', async () => {
+  const { file } = await activated();
+  const openDevice = async () => {
+    const device = await kit.device.openDevice();
+    return { ...device, counter: { ...device.counter, id: 'tpm-nv:1804d58' } };
+  };
+  const elsewhere = { ...kit.device, openDevice };
+  const use = () =>
+    withLicensedKey(elsewhere, kit.trust, { path: kit.sealPath, file, statusList: null, needs: [] }, () =>
+      Promise.resolve(),
+    );
+  await expect(use()).rejects.toMatchObject({
+    code: 'LICENSE_STATE_ROLLED_BACK',
+    fields: { counter: 'tpm-nv:1804d58', state: 'file' },
+  });
+  const path = join(kit.device.deviceFolder, 'state.json');
+  writeFileSync(path, readFileSync(path, 'utf8').replace('"counterId":"file"', '"counterId":"tpm-nv:1804d58"'));
+  await expect(use()).rejects.toMatchObject({ code: 'LICENSE_STATE_TAMPERED' });
+});
