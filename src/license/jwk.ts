@@ -4,12 +4,13 @@ import { z } from 'zod';
 import { utf8 } from '../core/bytes.ts';
 import { LicenseError } from '../core/errors.ts';
 import { sha256 } from '../core/hash.ts';
-import { toBase64Url } from './base64url.ts';
+import { findBase64Url, toBase64Url } from './base64url.ts';
 
 /** Coordinates are 32 bytes, big-endian, base64url without padding. */
 export type EcPublicJwk = Readonly<{ kty: 'EC'; crv: 'P-256'; x: string; y: string }>;
 
-const coordinate = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
+/** In one spelling alone: another one would give the same key another thumbprint. */
+const coordinate = z.string().refine((text) => text.length === 43 && findBase64Url(text)?.length === 32);
 
 /** Exactly these members: a private part has no place in a public key. */
 export const jwkShape = z.strictObject({ kty: z.literal('EC'), crv: z.literal('P-256'), x: coordinate, y: coordinate });

@@ -1,16 +1,20 @@
 /** What a device, or another pinned vendor, could try against the vendor of a licence. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type LicenseAction, signAnswer, signStatusList } from '../../src/license/index.ts';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type LicenseAction, maskParts, signAnswer, signStatusList } from '../../src/license/index.ts';
 import {
   acceptAnswer,
   activateLicense,
   answerRequest,
+  changeStanding,
+  createLicenseHandler,
   makeRequest,
   withLicensedKey,
   writeStatusList,
 } from '../../src/workflows/license/index.ts';
+import { jwkShape } from '../../src/license/jwk.ts';
+import { toTermClaims } from '../../src/workflows/license/terms.ts';
 import { DAY, type Kit, makeKit, type Overrides, T0 } from './kit.ts';
 
 const STATUS_URI = 'https://vendor.example/list';
@@ -128,4 +132,65 @@ test('a record that names another counter is refused, and the name cannot be cha
   const path = join(kit.device.deviceFolder, 'state.json');
   writeFileSync(path, readFileSync(path, 'utf8').replace('"counterId":"file"', '"counterId":"tpm-nv:1804d58"'));
   await expect(use()).rejects.toMatchObject({ code: 'LICENSE_STATE_TAMPERED' });
+});
+
+test('by default two parts of a machine of two must fit', () => {
+  const { random } = kit.device;
+  const toK = (parts: Parameters<typeof maskParts>[0]) => {
+    const { publicKey: jwk } = kit.device.key;
+    const enrolment = { v: 1, kind: 'modelward-license-enrolment', jwk, assurance: 'software' } as const;
+    const terms = { ...{ licensee: 'Acme', audience: 'modelward', validSec: DAY, fromSec: null, entitlements: [] } };
+    const rest = { offline: {}, pool: null, machineParts: null, assurance: 'software', status: null } as const;
+    const by = { nowSec: T0, index: 0, enrolment: { ...enrolment, fpr: maskParts(parts, random) } };
+    return toTermClaims({ ...terms, ...rest }, by).fpr?.k;
+  };
+  const all = { 'machine-id': 'm', cpu: 'c', 'disk-serial': 'd', 'board-serial': 'b' };
+  expect([toK({ 'device-id': 'pod' }), toK({ 'machine-id': 'm', cpu: 'c' }), toK(all)]).toEqual([1, 2, 3]);
+});
+
+test('a public key has one spelling', () => {
+  const { publicKey } = kit.device.key;
+  expect(jwkShape.safeParse(publicKey).success).toBe(true);
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+  const last = alphabet.indexOf(publicKey.x[42]);
+  const x = publicKey.x.slice(0, 42) + alphabet[last + 1];
+  expect(Buffer.from(x, 'base64url')).toEqual(Buffer.from(publicKey.x, 'base64url'));
+  expect(jwkShape.safeParse({ ...publicKey, x }).success).toBe(false);
+});
+
+describe('the server', () => {
+  const makeHandler = () =>
+    createLicenseHandler({ ...kit.answering, statusUri: STATUS_URI, onTrouble: () => undefined });
+  const send = async (method: string, path: string, text = '') => {
+    const request = { method, path, headers: {}, body: new Uint8Array(Buffer.from(text)), peer: '198.51.100.7' };
+    const { status, body } = await handler(request as unknown as Parameters<ReturnType<typeof makeHandler>>[0]);
+    return { status, text: Buffer.from(body).toString() };
+  };
+  let handler: ReturnType<typeof makeHandler>;
+  beforeEach(() => {
+    handler = makeHandler();
+  });
+
+  test('signs its status list once a minute', async () => {
+    const { issued } = await kit.issue();
+    const first = await send('GET', '/v1/status-list');
+    await changeStanding(
+      { store: kit.store, recorder: kit.answering.recorder },
+      { name: issued.name, change: 'revoke' },
+    );
+    kit.clock.nowSec += 59;
+    expect(await send('GET', '/v1/status-list')).toEqual(first);
+    kit.clock.nowSec += 1;
+    expect((await send('GET', '/v1/status-list')).text).not.toBe(first.text);
+  });
+
+  test('takes no request that was made for a file', async () => {
+    const { file } = await activated();
+    const text = await makeRequest(kit.device, kit.trust, { file, action: 'check', isFile: true });
+    expect(await send('POST', '/v1/check', text)).toMatchObject({
+      status: 400,
+      text: '{"error":{"code":"LICENSE_REQUEST_MALFORMED"}}',
+    });
+    expect((await send('POST', '/v1/check', await ask(file, 'check'))).status).toBe(200);
+  });
 });

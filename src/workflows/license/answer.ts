@@ -9,6 +9,7 @@ import {
   type LicenseAnswer,
   type LicenseStore,
   type LicenseTransaction,
+  type OfflineRules,
   parseLicenseFile,
   signAnswer,
   type VerifiedRequest,
@@ -30,7 +31,7 @@ export interface AnswerContext {
  * Answers a request. A refusal of a device that proved its key is a signed answer, too; one that proved nothing is thrown.
  * Both are in the ledger.
  * @param text compact JWS
- * @param action what was asked for by other means, such as a path: the request must say the same
+ * @param action over a network, what its path asks for: the request must say the same, and must not be one for a file
  * @returns compact JWS
  * @throws LicenseError of `verifyRequest`; LICENSE_REQUEST_REPLAYED | LICENSE_UNKNOWN | LICENSE_DEVICE_MISMATCH
  */
@@ -41,7 +42,10 @@ export async function answerRequest(context: AnswerContext, text: string, action
     const { agreement: key, signer } = context.vendor;
     const request = await verifyRequest(text, { key, issuer: signer.issuer, nowSec });
     subject = request.lic;
-    if (action !== undefined && request.act !== action) throw new LicenseError('LICENSE_REQUEST_MALFORMED');
+    // What is said to be carried by hand has no business on a network: its number would be kept for days.
+    if (action !== undefined && (request.act !== action || request.file)) {
+      throw new LicenseError('LICENSE_REQUEST_MALFORMED');
+    }
     return await context.store.transact((transaction) => answerIn(context, transaction, { request, nowSec }));
   } catch (error) {
     if (error instanceof ModelwardError) {
@@ -105,7 +109,7 @@ async function decide(
     }
     case 'lease':
     case 'takeover':
-      return leaseSeat(context, transaction, { ...asked, leaseSec: claims.off.leaseSec });
+      return leaseSeat(context, transaction, { ...asked, off: claims.off });
     case 'release':
       return releaseSeat(transaction, asked);
   }
@@ -118,9 +122,10 @@ interface SeatAsked extends Asked {
 async function leaseSeat(
   { services }: AnswerContext,
   transaction: LicenseTransaction,
-  asked: SeatAsked & { readonly leaseSec: number | null },
+  asked: SeatAsked & { readonly off: OfflineRules },
 ): Promise<Outcome> {
-  const { license, request, nowSec, leaseSec } = asked;
+  const { license, request, nowSec } = asked;
+  const { leaseSec, maxSkewSec } = asked.off;
   const { pool } = license;
   if (pool === null || leaseSec === null) return { result: 'LICENSE_LEASE_MISSING' };
   const leases = await transaction.listLeases(pool.id, nowSec);
@@ -140,7 +145,8 @@ async function leaseSeat(
   );
   if (taken.length >= pool.seats) return { result: 'LICENSE_SEATS_TAKEN' };
   const id = own?.id ?? drawLeaseId(services);
-  const freeSec = nowSec + leaseSec + LICENSE_LIMITS.leaseDriftSec;
+  // The holder's clock may be as far behind as his licence allows: he uses the seat until then.
+  const freeSec = nowSec + leaseSec + Math.max(LICENSE_LIMITS.leaseDriftSec, maxSkewSec);
   await transaction.saveLease({
     id,
     pool: pool.id,

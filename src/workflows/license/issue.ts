@@ -209,6 +209,7 @@ export async function renewLicense(
       return await store.transact(async (transaction) => {
         // Somebody else may have renewed it meanwhile: the numbers go on from the newest.
         const newest = (await transaction.findLicense(options.name)) ?? old;
+        if (newest.standing === 'revoked') throw new LicenseError('LICENSE_REVOKED');
         const times = { seq: newest.seq + 1, iat: nowSec, nbf: nowSec, exp: nowSec + options.validSec };
         const made = { services, vendor, dek, index: old.index, enrolment: { jwk: old.jwk } };
         const license = {

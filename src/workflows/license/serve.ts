@@ -16,15 +16,18 @@ export interface LicenseServerOptions extends AnswerContext {
 
 const JWT = 'application/jwt';
 const STATUS_TTL_SEC = 3600;
+/** Anyone may ask for the list: it is signed once in so long. */
+const STATUS_KEPT_SEC = 60;
 
 /**
  * `POST /v1/<action>` takes a request and gives an answer, both compact JWS; `GET /v1/status-list` gives the list. A refusal
  * without an answer is JSON with its code and nothing else.
  */
 export function createLicenseHandler(options: LicenseServerOptions): HttpHandler {
+  const readList = keepStatusList(options);
   return async (request) => {
     try {
-      return await route(options, request);
+      return await route(options, readList, request);
     } catch (error) {
       if (error instanceof LicenseError && error.row.http < 500) return refuse(error.row.http, error.code);
       options.onTrouble(error instanceof ModelwardError ? error.code : 'UNKNOWN');
@@ -33,12 +36,29 @@ export function createLicenseHandler(options: LicenseServerOptions): HttpHandler
   };
 }
 
-async function route(options: LicenseServerOptions, request: HttpRequest): Promise<HttpResponse> {
+type ListReader = (uri: string) => Promise<string>;
+
+function keepStatusList(options: LicenseServerOptions): ListReader {
+  let kept = { madeSec: -Infinity, list: Promise.resolve('') };
+  return (uri) => {
+    const nowSec = Math.floor(options.services.clock.nowMs() / 1000);
+    const age = nowSec - kept.madeSec;
+    if (age >= 0 && age < STATUS_KEPT_SEC) return kept.list;
+    const made = { madeSec: nowSec, list: writeStatusList(options, { uri, ttlSec: STATUS_TTL_SEC }) };
+    kept = made;
+    // A list that could not be made is tried again by the next who asks.
+    made.list.catch(() => {
+      made.madeSec = -Infinity;
+    });
+    return made.list;
+  };
+}
+
+async function route(options: LicenseServerOptions, readList: ListReader, request: HttpRequest): Promise<HttpResponse> {
   const { method, path, body } = request;
   if (path === '/v1/status-list' && options.statusUri !== null) {
     if (method !== 'GET') return refuse(405, 'LICENSE_REQUEST_MALFORMED');
-    const list = await writeStatusList(options, { uri: options.statusUri, ttlSec: STATUS_TTL_SEC });
-    return reply(200, 'application/statuslist+jwt', list);
+    return reply(200, 'application/statuslist+jwt', await readList(options.statusUri));
   }
   const action = ACTIONS.find((name) => path === `/v1/${name}`);
   if (action === undefined) return refuse(404, 'LICENSE_REQUEST_MALFORMED');

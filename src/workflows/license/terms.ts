@@ -12,7 +12,7 @@ export interface LicenseTerms {
   readonly entitlements: readonly string[];
   readonly offline: Partial<OfflineRules>;
   readonly pool: { readonly id: string; readonly seats: number } | null;
-  /** So many parts of the machine must fit; null for all but one, and one when a name was given; 0 for none. */
+  /** So many parts of the machine must fit; null for all but one and for two at least, and one when a name was given; 0 for none. */
   readonly machineParts: number | null;
   readonly assurance: 'software' | 'tpm';
   /** Address of the status list, and the age that is accepted; null for a licence without. */
@@ -55,6 +55,6 @@ function toStatus({ uri, maxAgeSec }: NonNullable<LicenseTerms['status']>, idx: 
 
 function toFingerprint(wanted: number | null, { salt, parts }: Enrolment['fpr']): Pick<LicenseClaims, 'fpr'> {
   const count = Object.keys(parts).length;
-  const k = wanted ?? Math.max(1, count - 1);
+  const k = wanted ?? Math.max(Math.min(2, count), count - 1);
   return k === 0 || count === 0 ? {} : { fpr: { salt, k, parts } };
 }
