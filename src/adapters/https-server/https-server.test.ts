@@ -1,11 +1,13 @@
+import { once } from 'node:events';
 import { request } from 'node:https';
+import { connect as connectTcp, type Socket } from 'node:net';
 import { connect } from 'node:tls';
 import { afterEach, describe, expect, test } from 'vitest';
 import { makeServerIdentity } from '../../../test/broker/tls.ts';
 import { ModelwardError } from '../../core/errors.ts';
 import type { HttpHandler, HttpRequest } from '../../core/http-handler.ts';
 import { BROKER_LIMITS } from '../../core/limits/broker.ts';
-import { type HttpsServer, openHttpsServer } from './index.ts';
+import { type HttpsServer, type HttpsServerLimits, openHttpsServer } from './index.ts';
 
 const identity = makeServerIdentity();
 const opened: HttpsServer[] = [];
@@ -15,8 +17,12 @@ afterEach(async () => {
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-async function open(handler: HttpHandler, troubles: unknown[] = []): Promise<number> {
-  const limits = { ...BROKER_LIMITS, bodyBytesMax: 1000, idleTimeoutMs: 100 };
+async function open(
+  handler: HttpHandler,
+  troubles: unknown[] = [],
+  change: Partial<HttpsServerLimits> = {},
+): Promise<number> {
+  const limits = { ...BROKER_LIMITS, bodyBytesMax: 1000, idleTimeoutMs: 100, ...change };
   const at = { host: '127.0.0.1', port: 0, ...identity, limits };
   const server = await openHttpsServer({ ...at, handler, onTrouble: (error) => troubles.push(error) });
   opened.push(server);
@@ -106,6 +112,59 @@ describe('the HTTPS server', () => {
     });
     expect(await refused).toMatch(/^ERR_SSL_/);
   });
+
+  // Below the times that Node has of its own (120 s, 30 s): who is not put out before is a failure.
+  const PATIENCE_MS = 20_000;
+  const answerOk: HttpHandler = () => Promise.resolve({ status: 200, headers: {}, body: new Uint8Array() });
+
+  /** Settles when the server has closed it. */
+  function whenClosed(socket: Socket): Promise<unknown> {
+    socket.on('error', () => undefined);
+    socket.resume();
+    return once(socket, 'close');
+  }
+
+  test(
+    'who says nothing is put out, before the handshake and after it, and makes room',
+    async () => {
+      const port = await open(answerOk, [], { connectionsMax: 8, headersTimeoutMs: 200 });
+      const silent = connectTcp(port, '127.0.0.1');
+      const shaken = connect({ host: '127.0.0.1', port, ca: Buffer.from(identity.caPem) });
+      const closed = [whenClosed(silent), whenClosed(shaken)];
+      await once(shaken, 'secureConnect');
+      await Promise.all(closed);
+      expect((await ask(port, { path: '/' })).status).toBe(200);
+    },
+    PATIENCE_MS,
+  );
+
+  test(
+    'one peer holds a quarter of the connections, not one more, and has them back when they end',
+    async () => {
+      const port = await open(answerOk, [], { connectionsMax: 16 });
+      const held = Array.from({ length: 4 }, () => connectTcp(port, '127.0.0.1'));
+      await Promise.all(held.map((socket) => once(socket, 'connect')));
+      const above = connectTcp(port, '127.0.0.1');
+      await whenClosed(above);
+      expect(held.map((socket) => socket.readyState)).toEqual(Array(4).fill('open'));
+      const other = await new Promise<number>((done, fail) => {
+        const ca = Buffer.from(identity.caPem);
+        const at = { host: '127.0.0.1', port, localAddress: '127.0.0.2', ca, agent: false };
+        request(at, (response) => {
+          response.resume();
+          done(response.statusCode ?? 0);
+        })
+          .on('error', fail)
+          .end();
+      });
+      expect(other).toBe(200);
+      const closed = held.map(whenClosed);
+      for (const socket of held) socket.end();
+      await Promise.all(closed);
+      for (let n = 0; n < 12; n++) expect((await ask(port, { path: '/' })).status).toBe(200);
+    },
+    PATIENCE_MS,
+  );
 
   test('files that are no key and certificate, and ports that are taken, have codes', async () => {
     const handler: HttpHandler = () => Promise.resolve({ status: 200, headers: {}, body: new Uint8Array() });

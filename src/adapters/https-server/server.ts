@@ -5,11 +5,14 @@ import type { AddressInfo } from 'node:net';
 import { BrokerError } from '../../core/errors.ts';
 import type { HttpHandler, HttpRequest, HttpResponse } from '../../core/http-handler.ts';
 import { readBody } from './body.ts';
+import { limitPeers } from './shares.ts';
 
 export interface HttpsServerLimits {
   readonly bodyBytesMax: number;
   readonly headerBytesMax: number;
+  /** Of all peers; one peer (IPv6: one /64) may hold a quarter of them. */
   readonly connectionsMax: number;
+  /** For the handshake, and after it for the headers. */
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly idleTimeoutMs: number;
@@ -63,6 +66,9 @@ function createTlsServer(options: HttpsServerOptions): Server {
       cert: Buffer.from(certificatePem),
       key: Buffer.from(privateKeyPem),
       minVersion: 'TLSv1.3',
+      // Node's own are 120 s for a handshake, and a look at the other times every 30 s.
+      handshakeTimeout: limits.headersTimeoutMs,
+      connectionsCheckingInterval: limits.headersTimeoutMs,
       maxHeaderSize: limits.headerBytesMax,
       requireHostHeader: true,
     });
@@ -74,6 +80,7 @@ function createTlsServer(options: HttpsServerOptions): Server {
   server.headersTimeout = limits.headersTimeoutMs;
   server.requestTimeout = limits.requestTimeoutMs;
   server.keepAliveTimeout = limits.idleTimeoutMs;
+  server.on('connection', limitPeers(limits.connectionsMax));
   server.on('request', (request, response) => {
     void answer(options, request, response);
   });
