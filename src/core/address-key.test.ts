@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { toAddressKey } from './address-key.ts';
+import { toAddressKey, toNetworkKey } from './address-key.ts';
 
 test.each([
   ['192.0.2.1', '192.0.2.1'],
@@ -18,4 +18,15 @@ test.each([
   ['1:2:3', '1:2:3'],
 ])('%s is counted as %s', (address, key) => {
   expect(toAddressKey(address)).toBe(key);
+});
+
+test.each([
+  ['192.0.2.1', '192.0.2.1'],
+  ['::ffff:192.0.2.1', '192.0.2.1'],
+  ['2001:db8:1:2:3:4:5:6', '2001:db8:1::/48'],
+  ['2001:db8:1:ffff::1', '2001:db8:1::/48'],
+  ['2001:db8::1', '2001:db8:0::/48'],
+  ['1:2:3', '1:2:3'],
+])('%s is of the network %s', (address, key) => {
+  expect(toNetworkKey(address)).toBe(key);
 });

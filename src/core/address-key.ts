@@ -8,14 +8,27 @@
  * @see RFC 4291, sections 2.2, 2.5.1 and 2.5.5.2
  */
 export function toAddressKey(address: string): string {
+  return toPrefixKey(address, 4);
+}
+
+/**
+ * Key under which the network of a peer is counted: as `toAddressKey`, but of an IPv6 address the first 48 bits, which is what
+ * one customer is given at most (65,536 networks of 64 bits). IPv4 addresses are handed out one by one, and stand for themselves.
+ * @see RFC 6177, section 2
+ */
+export function toNetworkKey(address: string): string {
+  return toPrefixKey(address, 3);
+}
+
+function toPrefixKey(address: string, groupsKept: number): string {
   if (!address.includes(':')) return address;
   const groups = toGroups(address.split('%', 1)[0]);
   if (groups.length !== 8) return address;
   if (groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff) {
     return [groups[6] >> 8, groups[6] & 0xff, groups[7] >> 8, groups[7] & 0xff].join('.');
   }
-  const prefix = groups.slice(0, 4).map((group) => group.toString(16));
-  return `${prefix.join(':')}::/64`;
+  const prefix = groups.slice(0, groupsKept).map((group) => group.toString(16));
+  return `${prefix.join(':')}::/${groupsKept * 16}`;
 }
 
 /** The groups of 16 bits, those left out by "::" included: eight of an IPv6 address. */

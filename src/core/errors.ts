@@ -1,9 +1,15 @@
 /** The one error class family: a code from a closed union, evidence as fields, the cause kept. */
+import { adminErrors } from './errors/admin.ts';
 import { alignErrors } from './errors/align.ts';
+import { apiKeyErrors } from './errors/api-keys.ts';
 import { attestErrors } from './errors/attest.ts';
 import { brokerErrors } from './errors/broker.ts';
 import { cliErrors } from './errors/cli.ts';
+import { clusterErrors } from './errors/cluster.ts';
+import { databaseErrors } from './errors/database.ts';
 import { formatsErrors } from './errors/formats.ts';
+import { gatewayErrors } from './errors/gateway.ts';
+import { integrityErrors } from './errors/integrity.ts';
 import { labErrors } from './errors/lab.ts';
 import { ledgerErrors } from './errors/ledger.ts';
 import { licenseErrors } from './errors/license.ts';
@@ -17,7 +23,9 @@ import { sourceErrors } from './errors/source.ts';
 import { type ErrorRow, EXIT, type ExitCode } from './errors/table.ts';
 import { surgeryErrors } from './errors/surgery.ts';
 import { tamperErrors } from './errors/tamper.ts';
+import { tlsErrors } from './errors/tls.ts';
 import { tpmErrors } from './errors/tpm.ts';
+import { upstreamErrors } from './errors/upstream.ts';
 import { watermarkErrors } from './errors/watermark.ts';
 import { workflowsErrors } from './errors/workflows.ts';
 
@@ -38,9 +46,17 @@ export const ERRORS = {
   ...attestErrors,
   ...licenseErrors,
   ...brokerErrors,
+  ...gatewayErrors,
+  ...clusterErrors,
+  ...integrityErrors,
+  ...tlsErrors,
+  ...upstreamErrors,
+  ...apiKeyErrors,
+  ...adminErrors,
   ...labErrors,
   ...runtimeErrors,
   ...queueErrors,
+  ...databaseErrors,
   ...workflowsErrors,
   ...cliErrors,
 } as const;
@@ -92,9 +108,12 @@ export class AttestError extends ModelwardError {}
 export class TpmError extends ModelwardError {}
 export class LicenseError extends ModelwardError {}
 export class BrokerError extends ModelwardError {}
+export class GatewayError extends ModelwardError {}
+export class TlsError extends ModelwardError {}
 export class LabError extends ModelwardError {}
 export class LedgerError extends ModelwardError {}
 export class RuntimeError extends ModelwardError {}
+export class DatabaseError extends ModelwardError {}
 export class QueueError extends ModelwardError {}
 export class WorkflowError extends ModelwardError {}
 export class CliError extends ModelwardError {}

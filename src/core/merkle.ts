@@ -1,7 +1,6 @@
 /** Merkle trees over SHA-256: hashes, roots, inclusion and consistency proofs (RFC 6962 §2.1, RFC 9162 §2.1). */
-import { hash } from 'node:crypto';
 import { isEqualConstantTime } from './bytes.ts';
-import { sha256 } from './hash.ts';
+import { sha256, sha256OfShort } from './hash.ts';
 
 /** Hash of the perfect subtree over leaves [index·2^level, (index+1)·2^level), 32 bytes. */
 export type NodeReader = (level: number, index: number) => Uint8Array;
@@ -14,9 +13,14 @@ export function toEmptyRoot(): Uint8Array {
   return sha256();
 }
 
+/** 0x00 ‖ data of one {@link hashLeaf}, where it has room: leaves of logs are short. */
+const leafInput = new Uint8Array(1025);
+
 /** SHA-256(0x00 ‖ data). */
 export function hashLeaf(data: Uint8Array): Uint8Array {
-  return sha256(LEAF_PREFIX, data);
+  if (data.length >= leafInput.length) return sha256(LEAF_PREFIX, data);
+  leafInput.set(data, 1);
+  return sha256OfShort(leafInput.subarray(0, 1 + data.length));
 }
 
 /** 0x01 ‖ left ‖ right of one {@link hashNode}: one buffer and one call, since trees have as many nodes as leaves. */
@@ -27,7 +31,7 @@ export function hashNode(left: Uint8Array, right: Uint8Array): Uint8Array {
   if (left.length !== 32 || right.length !== 32) return sha256(NODE_PREFIX, left, right);
   nodeInput.set(left, 1);
   nodeInput.set(right, 33);
-  return new Uint8Array(hash('sha256', nodeInput, 'buffer'));
+  return sha256OfShort(nodeInput);
 }
 
 /**

@@ -116,6 +116,12 @@ export const attestErrors = defineErrors({
     http: 403,
     fix: 'Check the clock of this machine.',
   },
+  ATTEST_COLLATERAL_OLDER: {
+    message: 'The service handed out older collateral than is kept.',
+    exit: 5,
+    http: 403,
+    fix: 'Ask the vendor, or the service again once it is up to date; to take it all the same, remove the folder first.',
+  },
   ATTEST_COLLATERAL_MISMATCH: {
     message: 'The collateral is of another kind than the quote needs.',
     exit: 5,
@@ -319,11 +325,35 @@ export const attestErrors = defineErrors({
     http: 401,
     fix: 'Begin again with a fresh challenge, and answer at once.',
   },
+  ATTEST_SERVICE_UNAVAILABLE: {
+    message: 'The service that hands out collateral did not answer.',
+    exit: 6,
+    http: 503,
+    fix: 'Try again later, after "retryAfterMs" where it is told: AMD answers one request in some seconds. With --from, check the address and --ca.',
+  },
+  ATTEST_SERVICE_MALFORMED: {
+    message: 'The answer of the service is none that is taken: a redirect, too large, or of an unexpected status.',
+    exit: 6,
+    http: 502,
+    fix: 'With --from, give the origin of the service itself, not of something that sends on to it.',
+  },
+  ATTEST_COLLATERAL_UNKNOWN: {
+    message: 'The service has no collateral for this platform.',
+    exit: 6,
+    http: 404,
+    fix: 'Check that the evidence is of real hardware; a service that keeps copies has to be told of the platform first.',
+  },
   ATTEST_TSM_UNAVAILABLE: {
     message: 'This machine offers no attestation reports (configfs-tsm).',
     exit: 6,
     http: 503,
-    fix: 'Run inside a confidential VM with Linux 6.7 or newer, with configfs mounted and the guest driver loaded, as root.',
+    fix: 'Run inside a confidential VM with Linux 6.7 or newer, with configfs mounted and the guest driver loaded, as root; or in an SGX enclave under Gramine.',
+  },
+  ATTEST_ENCLAVE_REFUSED: {
+    message: 'The enclave gave no quote for DCAP.',
+    exit: 6,
+    http: 503,
+    fix: 'Set sgx.remote_attestation = "dcap" in the manifest of Gramine, and look after the quoting service of the host (aesmd); SGX has no privilege levels.',
   },
   ATTEST_TSM_INTERFERED: {
     message: 'Another process changed the request for the report while it was made.',

@@ -152,6 +152,12 @@ export const brokerErrors = defineErrors({
     http: 500,
     fix: 'Give a PEM chain, server certificate first, and its unencrypted private key, readable by you alone.',
   },
+  SERVER_NOT_LOOPBACK: {
+    message: 'Without TLS, only an address of this machine is listened at.',
+    exit: EXIT.usage,
+    http: 500,
+    fix: 'Give certificate and key, or listen at 127.0.0.1 or ::1, where a proxy with TLS can reach it.',
+  },
   SERVER_LISTEN_FAILED: {
     message: 'The server could not listen at the address.',
     exit: EXIT.environment,

@@ -102,7 +102,7 @@ export const licenseErrors = defineErrors({
     message: 'A newer licence of the same name was installed on this device before.',
     exit: EXIT.noKey,
     http: 403,
-    fix: 'Use the newest licence that the vendor sent.',
+    fix: 'Use the newest licence that the vendor sent; the device keeps a copy in its folder, below "licenses".',
   },
   LICENSE_SEAL_MISMATCH: {
     message: 'The licence is for another sealed model.',
@@ -171,10 +171,10 @@ export const licenseErrors = defineErrors({
     fix: 'A copied licence opens nothing. Enrol this device, and ask the vendor for a licence of its own.',
   },
   LICENSE_ASSURANCE_LOW: {
-    message: 'The licence demands a device key in hardware; this one is a file.',
+    message: 'The device key is in a file, or is not proven to be in a TPM, and more is demanded.',
     exit: EXIT.noKey,
     http: 403,
-    fix: 'Enrol with a TPM, and ask the vendor for a licence for that key.',
+    fix: 'Enrol with a TPM ("modelward license enrol --tpm"), have that certified where it is demanded, and ask for a licence for that key.',
   },
   LICENSE_CLOCK_ROLLBACK: {
     message: 'The clock of this device shows a time before one that it has seen.',
@@ -194,6 +194,12 @@ export const licenseErrors = defineErrors({
     http: 403,
     fix: 'Restore nothing by hand: make an offline request and let the vendor answer it, then activate again.',
   },
+  LICENSE_STATE_BUSY: {
+    message: 'Another process works with the record of activated licences.',
+    exit: EXIT.environment,
+    http: 503,
+    fix: 'Try again when it is done. The folder of the device must be writable, and must not be shared between machines.',
+  },
   LICENSE_STATE_MALFORMED: {
     message: 'The record of activated licences is malformed.',
     exit: EXIT.noKey,
@@ -205,6 +211,12 @@ export const licenseErrors = defineErrors({
     exit: EXIT.noKey,
     http: 403,
     fix: 'It was edited, or is of another device. Ask the vendor for an answer to a fresh request, and activate again.',
+  },
+  LICENSE_RECORD_FULL: {
+    message: 'The record of this device holds as many licences as it can.',
+    exit: EXIT.noKey,
+    http: 403,
+    fix: 'Begin a new record with "modelward license request --reset"; each licence that is still used needs an answer of the vendor.',
   },
   LICENSE_STATE_ROLLED_BACK: {
     message: 'An older record of activated licences was put back.',
@@ -362,11 +374,96 @@ export const licenseErrors = defineErrors({
     http: 422,
     fix: 'Make it again with "modelward license enrol" on the device.',
   },
+  LICENSE_EK_MISSING: {
+    message: 'No maker certified the TPM of this device, or it does not tell.',
+    exit: EXIT.noKey,
+    http: 403,
+    fix: 'Enrol with --tpm on a machine whose TPM has a certificate of its endorsement key; virtual TPMs often have none.',
+  },
+  LICENSE_EK_UNTRUSTED: {
+    message:
+      "The certificate of the TPM's endorsement key does not lead to a maker that was pinned, or is none of such a key.",
+    exit: EXIT.noKey,
+    http: 403,
+    fix: 'The field "reason" says what is wrong. Give the certificates of the maker, root and those below it, with --ek-ca.',
+  },
+  LICENSE_EK_EXPIRED: {
+    message: "A certificate of the TPM's maker is not valid now.",
+    exit: EXIT.noKey,
+    http: 403,
+    fix: 'Check the clock; else ask the maker of the TPM for newer certificates.',
+  },
+  LICENSE_EK_REVOKED: {
+    message: "The certificate of the TPM's endorsement key, or of an authority above it, was revoked.",
+    exit: EXIT.noKey,
+    http: 403,
+    fix: 'Do not trust this TPM.',
+  },
+  LICENSE_EK_MISMATCH: {
+    message: 'The certificate is of another endorsement key than the one that is told.',
+    exit: EXIT.noKey,
+    http: 403,
+    fix: 'Enrol again on the device whose TPM it is. The endorsement seed of a TPM may have been changed: then no certificate fits.',
+  },
+  LICENSE_DEVICE_KEY_WEAK: {
+    message: 'The device key is not of the kind that a TPM makes inside and never gives out.',
+    exit: EXIT.noKey,
+    http: 403,
+    fix: 'The field "faults" says what is missing or too much. Make the key with "modelward license enrol --tpm".',
+  },
+  LICENSE_CREDENTIAL_REFUSED: {
+    message: 'The TPM did not open the challenge: it is for another TPM, or for another key.',
+    exit: EXIT.noKey,
+    http: 403,
+    fix: 'Answer a challenge on the device, and with the key, whose enrolment it was made for.',
+  },
+  LICENSE_CHALLENGE_OTHER: {
+    message: 'The challenge is for another enrolment than the last one of this device.',
+    exit: EXIT.noKey,
+    http: 403,
+    fix: 'Send the newest enrolment to the vendor, and answer the challenge to that one.',
+  },
+  LICENSE_CLOCK_STOPPED: {
+    message: 'The clock of the system stood still, or was set back, while the clock of the TPM went on.',
+    exit: EXIT.noKey,
+    http: 403,
+    fix: 'Set the clock. If it is right, ask the vendor: "modelward license request" and "modelward license accept" bring his time.',
+  },
+  LICENSE_CLOCK_UNTRUSTED: {
+    message: 'The clock of the TPM went back, which it does not do.',
+    exit: EXIT.noKey,
+    http: 403,
+    fix: 'Something answers for the TPM, or it was cleared. Begin a new record: "modelward license request --reset".',
+  },
+  LICENSE_REQUESTS_TOO_MANY: {
+    message: 'Too many requests for this licence, or for all, were answered lately.',
+    exit: EXIT.noKey,
+    http: 429,
+    fix: 'Wait five minutes; the number of a request is kept until the request would be too old.',
+  },
   LICENSE_STORE_FAILED: {
-    message: 'The database of licences failed.',
+    message: 'The register of licences that was found in the home cannot be taken over.',
     exit: EXIT.environment,
     http: 503,
-    fix: 'Look at the database; nothing was given out.',
+    fix: 'Restore licenses.json from a backup, or move it away when all its licences are in the register already.',
+  },
+  LICENSE_REGISTER_MOVED: {
+    message: 'The register of licences was moved; this one is not used any more.',
+    exit: EXIT.environment,
+    http: 409,
+    fix: 'Use the one that the field "to" names: "modelward license register --use URL".',
+  },
+  LICENSE_REGISTER_NOT_EMPTY: {
+    message: 'The register that licences are to be moved to has some already.',
+    exit: EXIT.usage,
+    http: 409,
+    fix: 'Move to an empty one, or use that one as it is: "modelward license register --use URL" without --move.',
+  },
+  LICENSE_LOG_TAKEN: {
+    message: 'Another home writes the log of this name: two would be two histories under one key.',
+    exit: EXIT.usage,
+    http: 409,
+    fix: 'Restore the backup of the owner into an empty home with a log of its own: "modelward keys restore BACKUP --log NAME".',
   },
   LICENSE_SERVER_UNAVAILABLE: {
     message: 'The licence server gives no usable answer.',

@@ -12,7 +12,7 @@ export const remoteErrors = defineErrors({
     message: 'The model is neither the original nor the marked model of the claim.',
     exit: EXIT.usage,
     http: 409,
-    fix: 'Record the answers of the model that was released, as protect wrote it.',
+    fix: 'Record the answers of the model that was released, as protect wrote it; for the copy of a recipient, those of the original.',
   },
   PROBES_NULL_OURS: {
     message: 'A null model is the model of the claim itself.',
@@ -25,6 +25,12 @@ export const remoteErrors = defineErrors({
     exit: EXIT.usage,
     http: 422,
     fix: 'Use models of the same task with the same input shape and classes.',
+  },
+  PROBES_NULL_OTHER_TASK: {
+    message: 'A null model answers as if it had not learned the task of ours.',
+    exit: EXIT.usage,
+    http: 422,
+    fix: 'Use models that were trained for the same task: beside others, every model of the task would look like a copy.',
   },
   PROBES_NOT_DERIVED: {
     message: 'The inputs behind the recorded answers are not those that the committed seed gives.',

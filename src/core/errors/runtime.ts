@@ -26,6 +26,12 @@ export const runtimeErrors = defineErrors({
     http: 422,
     fix: 'Check shape and element type of the input with "modelward inspect".',
   },
+  RUNTIME_ENDED: {
+    message: 'The thread that ran the model has ended.',
+    exit: EXIT.environment,
+    http: 503,
+    fix: 'Look for a lack of memory; the gateway starts another thread by itself.',
+  },
   RUNTIME_INPUTS_UNKNOWN: {
     message: 'The model takes an input that nothing here knows how to fill.',
     exit: EXIT.cannotTell,

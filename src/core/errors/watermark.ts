@@ -86,6 +86,12 @@ export const watermarkErrors = defineErrors({
     http: 422,
     fix: 'Believe no key that does not follow from a committed seed: one that is fitted to given weights reads every bit right.',
   },
+  WATERMARK_TRIGGERS_CHOSEN: {
+    message: 'The annex brings inputs or answers of its own.',
+    exit: EXIT.malformed,
+    http: 422,
+    fix: 'Believe no trigger or probe that does not follow from a committed seed: chosen ones transfer, so strangers answer them alike.',
+  },
   WATERMARK_SEED_MISMATCH: {
     message: 'The seed does not match the commitment.',
     exit: EXIT.malformed,
@@ -96,7 +102,7 @@ export const watermarkErrors = defineErrors({
     message: 'Triggers cannot be put into this model.',
     exit: EXIT.cannotTell,
     http: 422,
-    fix: 'They need an ONNX classifier with one input and float weights whose scores come from a dense layer.',
+    fix: 'They need float weights: an ONNX classifier with one input whose scores come from a dense layer, or a decoder as ONNX, or as a checkpoint with its ONNX form in --graph.',
   },
   WATERMARK_TRIGGER_TOO_NARROW: {
     message: 'The last layer has too few features for triggers.',
@@ -105,7 +111,7 @@ export const watermarkErrors = defineErrors({
     fix: 'Use keyed probes instead, which change nothing, or a trigger set before training.',
   },
   WATERMARK_TRIGGER_COST: {
-    message: 'Even the fewest triggers cost more accuracy than is accepted.',
+    message: 'Even the fewest triggers cost more accuracy, or perplexity, than is accepted.',
     exit: EXIT.cannotTell,
     http: 422,
     fix: 'Raise --limit, give more data, or use keyed probes, which change nothing.',
@@ -114,7 +120,7 @@ export const watermarkErrors = defineErrors({
     message: 'The suspect cannot be asked these triggers.',
     exit: EXIT.cannotTell,
     http: 422,
-    fix: 'Record its answers to the inputs that "modelward trigger export" writes, and pass them with --answers.',
+    fix: 'Record its answers to the inputs that "modelward trigger export" writes, and pass them with --answers; pass a checkpoint with its ONNX form in --graph.',
   },
   WATERMARK_TRIGGER_SET_MALFORMED: {
     message: 'The trigger set is not what docs/spec/triggers.md describes.',

@@ -14,12 +14,6 @@ export const workflowsErrors = defineErrors({
     http: 409,
     fix: 'Point MODELWARD_HOME to an empty folder and restore there.',
   },
-  OWNER_MISSING: {
-    message: 'This home has no owner yet.',
-    exit: EXIT.noKey,
-    http: 404,
-    fix: 'Run "modelward protect" once, or restore a backup with "modelward keys restore".',
-  },
   CLAIM_NOT_FOUND: {
     message: 'No claim is stored for this home.',
     exit: EXIT.usage,

@@ -47,6 +47,10 @@ export const ATTEST_LIMITS = {
   noncesMax: 65_536,
   /** Evidence verified for a time further from now than this does not pass a policy. */
   verifiedAgeMsMax: 5 * 60 * 1000,
+  /** Collateral over a network: chains in headers are below 6 KiB percent-encoded; AMD takes some seconds for an answer. */
+  serviceHeaderBytesMax: 32 * 1024,
+  serviceAnswerBytesMax: 8 * 1024 * 1024,
+  serviceTimeoutMs: 60_000,
   /** Blobs that the kernel hands out: certificate tables are some 16 KiB. */
   tsmBlobBytesMax: 64 * 1024,
 } as const;

@@ -7,8 +7,12 @@ export const BROKER_LIMITS = {
   sessionsMax: 4096,
   /** Sessions of one address: a node with many guests behind one address fits. */
   sessionsPerAddressMax: 64,
+  /** Sessions of all addresses of one IPv6 network of 48 bits: eight sites have to act together to fill the table. */
+  sessionsPerNetworkMax: 512,
   /** Requests of one address in a minute; a release takes three. */
   requestsPerMinuteMax: 120,
+  /** Requests of all addresses of one IPv6 network in a minute, so that no network fills the table of addresses. */
+  requestsPerMinuteOfNetworkMax: 960,
   /** Addresses that are counted at a time; further ones share one count. */
   addressesMax: 16_384,
   /** Evidence of at most 256 KiB is 342 KiB in base64, and stands beside a key and init data. */

@@ -29,4 +29,26 @@ export const LEDGER_LIMITS = {
   lockHeartbeatSilenceMs: 6_000,
   lockHeartbeatMs: 1_000,
   lockPollMs: 25,
+  /** Lines of a consistency proof that a witness takes (C2SP tlog-witness). */
+  witnessProofLinesMax: 63,
+  /** Bytes of a request to a witness: the note, and 64 lines of 45 bytes. */
+  witnessRequestBytesMax: 135_168,
+  /** Bytes of a witness's answer: as a note, since all of it may be signature lines. */
+  witnessAnswerBytesMax: 131_072,
+  /** The same checkpoint gets the same cosignature again for this long, so that repeating it costs the witness no write. */
+  witnessRepeatSeconds: 60,
+  /** How far the clock of a witness may go back, as clocks that are set do, before it stops cosigning. */
+  witnessClockBackSeconds: 60,
+  /** How far in the future the time of a new cosignature may lie, by the clock of the ledger's owner. */
+  cosignatureAheadSeconds: 300,
+  /** The last second of the year 9999, in which a cosignature may be made. */
+  cosignatureSecondsMax: 253_402_300_799,
+  /** A witness is asked so often: sizes that others moved on meanwhile are asked for again. */
+  witnessAsksMax: 3,
+  /** Connections of a witness at a time, and how long each may take for headers and for a whole request. */
+  connectionsMax: 256,
+  headerBytesMax: 16_384,
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 30_000,
+  idleTimeoutMs: 60_000,
 } as const;

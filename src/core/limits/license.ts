@@ -37,6 +37,28 @@ export const LICENSE_LIMITS = {
   requestAgeSec: 5 * 60,
   /** Request files are carried by hand. */
   requestFileAgeSec: 14 * 24 * 3600,
+  /** Clocks of servers differ by so much at most, or are set back: numbers of requests are kept for longer than one of them takes them. */
+  serverSkewSec: 5 * 60,
+  /** Public area of a device key; that of an RSA endorsement key is 314 bytes. */
+  areaBytesMax: 1024,
+  /** Makers' certificates are 1 to 2 KiB, and at most three authorities stand between them and a root. */
+  ekCertificateBytesMax: 4096,
+  ekChainMax: 4,
+  ekChainBytesMax: 2048,
+  /** Credentials: 66 bytes, and 256 of a seed that is encrypted with RSA. */
+  credentialBytesMax: 512,
+  /** A TPM's clock may run 15 % too fast, and be adjusted by as much again: less of its time counts. */
+  chipRate: 0.75,
+  /** Numbers of requests that are kept for one licence: most go after ten minutes, so this is one in 2.4 seconds. */
+  noncesPerLicenseMax: 256,
+  /** And for all: some 150 MB of a database. */
+  noncesMax: 1_000_000,
+  /** Requests that are answered in one transaction, with one entry of the ledger each. */
+  answerBatchMax: 64,
+  /** Licences that are read at once to be listed. */
+  listPageMax: 1000,
+  /** Rows of one insertion when a register is moved: SQLite takes 32,766 values. */
+  moveRowsMax: 500,
   seatsMax: 100_000,
   /** From here on a licence that is about to expire says so. */
   dueSoonSec: 14 * 24 * 3600,

@@ -7,12 +7,12 @@ export const OBJECT_LIMITS = {
   keyBytesMax: 1024,
   /** Reads are rounded to this: a graph's index makes tens of thousands of tiny reads. */
   grainBytes: 64 * 1024,
-  /** Bytes of one ranged request: one segment of a seal; larger ones would hold up small reads. */
-  requestBytesMax: 1024 * 1024,
+  /** Bytes of one ranged request: one segment of a seal, rounded at both ends; larger ones would hold up small reads. */
+  requestBytesMax: 1024 * 1024 + 2 * 64 * 1024,
   /** Requests on the way for one source: hides 30 ms of latency at 250 MB/s. */
   requestsMax: 8,
-  /** Bytes that a reader must have read in one go before bytes behind them are asked for. */
-  readAheadFromBytes: 2 * 1024 * 1024,
+  /** Bytes that a reader must have read in one go before bytes behind them are asked for: more than two segments of a seal. */
+  readAheadFromBytes: 3 * 1024 * 1024,
   /** Bytes of one source that are kept: what is on the way, and as much again. */
   cachedBytes: 16 * 1024 * 1024,
   /** Bytes of any reply that is no object: XML or JSON of a few members. */

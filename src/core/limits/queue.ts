@@ -15,8 +15,4 @@ export const QUEUE_LIMITS = {
   attemptsMax: 5,
   /** Bytes of jobs sent in one statement: well below what a server of default settings takes in memory. */
   insertBytesMax: 8 * 1024 * 1024,
-  /** Characters of an address. */
-  urlCharsMax: 1024,
-  /** Bytes of a certificate or key file: bundles of all public authorities take some 250 KiB. */
-  tlsFileBytesMax: 4 * 1024 * 1024,
 } as const;

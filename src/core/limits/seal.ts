@@ -39,6 +39,8 @@ export const SEAL_LIMITS = {
   keyServiceTimeoutMs: 30_000,
   /** Versions of one key that a description lists: two and a half centuries of quarterly rotation. */
   keyVersionsMax: 1000,
+  /** Pages in which a service may hand out such a list: Azure's hold 25 versions, and any service's may be empty. */
+  keyServicePagesMax: 64,
   /** Names, references and other free text in headers and envelopes. */
   textCharsMax: 1024,
 } as const;

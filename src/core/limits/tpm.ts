@@ -15,6 +15,8 @@ export const TPM_LIMITS = {
   sealedBytesMax: 128,
   /** An NV index with a certificate is below 2 KiB; 64 KiB is what its size field can say. */
   nvBytesMax: 16 * 1024,
+  /** Indices with certificates of the maker's authorities: 256 are set aside, makers use one to four. */
+  chainIndicesMax: 8,
   /** One NV_Read returns at most TPM_PT_NV_BUFFER_MAX, which is at least 512. */
   nvChunkBytes: 512,
 } as const;

@@ -21,6 +21,10 @@ export const TRIGGER_LIMITS = {
   classesMax: 100_000,
   /** Elements of the last weight: held twice as doubles. */
   headElementsMax: 16 * 1024 * 1024,
+  /** Elements of a decoder's table of tokens, held as float32: 640 MiB, 150,000 tokens of 1,024 channels. */
+  tableElementsMax: 160 * 1024 * 1024,
+  /** Tokens of a prompt, and triggers of one decoder: each adds one direction to one matrix. */
+  promptTokensMax: 512,
   /** Samples whose features are kept: half of them resolve a loss of 0.1 points. */
   samplesMax: 65_536,
   /** Values of the features of all samples, or of all candidates, together: 256 MiB of float32. */
