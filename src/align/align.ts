@@ -3,14 +3,15 @@ import { ALIGN_LIMITS } from '../core/limits/align.ts';
 import { type Progress, silentProgress } from '../core/ports.ts';
 import type { Model } from '../model/types.ts';
 import { createAlignedLayers } from './aligned-layer.ts';
-import { assign, type SimilarityMatrix } from './assignment.ts';
+import { assign } from './assignment.ts';
 import { type ChannelMaps, type LayerPair, toSuspectCounts } from './channel-maps.ts';
 import { type Attention, listAttentions } from './heads/attention.ts';
 import { undoHeads } from './heads/undo.ts';
 import type { LatticeChanges, LoadLattice } from './lattice.ts';
 import { measureLikeness } from './likeness.ts';
 import { pairTensors } from './pairs.ts';
-import { addPiece, createLoader, isKnown, listPieces, type Piece, toLayerPairs } from './pieces.ts';
+import { areMany, findMany } from './many.ts';
+import { addPiece, createLoader, isKnown, listPieces, measurePiece, type Piece, toLayerPairs } from './pieces.ts';
 import { toPlainKernels } from './plain-kernels.ts';
 import type { AlignedLayer, Topology } from './ports.ts';
 import { type ScalarPair, toScalarPairs } from './scalars.ts';
@@ -86,7 +87,7 @@ function findBest(scene: Scene): Found {
   const before = measureLikeness(scene.layers, plain.maps, plain.load);
   if (before.least >= ALIGN_LIMITS.likeMin) return plain;
   const maps = createMaps(scene);
-  matchSpaces({ ...scene, scalars: [] }, maps, createLoader(dropSigns(scene.layers)));
+  matchSpaces({ ...scene, scalars: [] }, maps, createLoader(dropSigns(scene.layers)), createMemory(scene));
   const attended = scene.attentions.flatMap(({ query, key, value, output }) => [query, key, value, output]);
   const signs = findSigns(scene.layers, new Set(attended.map(({ pair }) => pair)), maps, createLoader());
   if (signs.size === 0) return plain;
@@ -102,8 +103,9 @@ const GAIN_MIN = 0.05;
 /** Channels of all spaces, once in file order of their heads' insides and again when these are undone. */
 function findChannels(scene: Scene, signs: LatticeChanges): Found {
   const maps = createMaps(scene);
+  const memory = createMemory(scene);
   const first = createLoader(signs);
-  matchSpaces(scene, maps, first);
+  matchSpaces(scene, maps, first, memory);
   const heads = undoHeads(scene.attentions, maps, first);
   if (heads.size === 0) return { maps, load: first };
   const both = new Map([
@@ -111,8 +113,26 @@ function findChannels(scene: Scene, signs: LatticeChanges): Found {
     ...[...heads].map(([shape, own]) => [shape, [...(signs.get(shape) ?? []), ...own]] as const),
   ]);
   const load = createLoader(both);
-  matchSpaces(scene, maps, load);
+  forgetSpaces(scene, memory, heads);
+  matchSpaces(scene, maps, load, memory);
   return { maps, load };
+}
+
+/** For each space the maps around it when it was last matched: while they stay, so does what would be found. */
+type Memory = (readonly (Int32Array | null)[] | null)[];
+
+function createMemory({ topology }: Scene): Memory {
+  return topology.spaces.map(() => null);
+}
+
+/** Spaces beside layers that were changed are matched again. */
+function forgetSpaces({ layers }: Scene, memory: Memory, changes: LatticeChanges): void {
+  for (const { layer, theirs } of layers) {
+    if (theirs === null || !changes.has(theirs)) continue;
+    for (const axis of [layer.out, layer.in]) {
+      for (const { space } of axis?.segments ?? []) if (space >= 0) memory[space] = null;
+    }
+  }
 }
 
 function createMaps({ topology, counts }: Scene): ChannelMaps {
@@ -125,23 +145,18 @@ function createMaps({ topology, counts }: Scene): ChannelMaps {
 }
 
 /** Sweeps over all spaces until nothing changes. */
-function matchSpaces({ topology, layers, scalars, progress }: Scene, maps: ChannelMaps, load: LoadLattice): void {
+function matchSpaces(scene: Scene, maps: ChannelMaps, load: LoadLattice, memory: Memory): void {
+  const { topology, progress } = scene;
   const neighbours = listNeighbours(topology);
-  /** The maps around a space when it was last matched: while they stay, so does what would be found. */
-  const seen = topology.spaces.map((): readonly (Int32Array | null)[] | null => null);
   const matchSpace = (index: number): boolean => {
     progress.advance(1);
     if (!topology.spaces[index].isPermutable) return false;
     const around = neighbours[index].map((other) => maps.bySpace[other]);
-    const last = seen[index];
+    const last = memory[index];
     if (last !== null && around.every((map, i) => map === last[i])) return false;
-    seen[index] = around;
-    const matrix = toSimilarities(index, topology, layers, maps, load);
-    for (const { space, ours, theirs } of scalars) {
-      if (space === index && theirs.length === matrix.columns) addScalarSimilarities(matrix, ours, theirs);
-    }
+    memory[index] = around;
     const before = maps.bySpace[index];
-    const found = assign(matrix);
+    const found = findPartners(index, scene, maps, load);
     const isSame = before?.every((channel, i) => channel === found[i]) ?? false;
     if (!isSame) maps.bySpace[index] = found;
     return !isSame;
@@ -167,23 +182,23 @@ function listNeighbours({ layers, spaces }: Topology): number[][] {
   return found.map((set) => [...set]);
 }
 
-/** Similarities of the channels of one space over every layer whose other side is known. */
-function toSimilarities(
-  space: number,
-  topology: Topology,
-  layers: readonly LayerPair[],
-  maps: ChannelMaps,
-  load: LoadLattice,
-): SimilarityMatrix {
-  const rows = topology.spaces[space].channels;
-  const columns = maps.counts[space];
-  const matrix = { rows, columns, values: new Float32Array(rows * columns) };
+/** Partners of the channels of one space by every layer whose other side is known. */
+function findPartners(space: number, scene: Scene, maps: ChannelMaps, load: LoadLattice): Int32Array {
+  const { topology, layers } = scene;
+  const [rows, columns] = [topology.spaces[space].channels, maps.counts[space]];
+  const scalars = scene.scalars.filter((pair) => pair.space === space && pair.theirs.length === columns);
   const pieces = listPieces(space, layers);
   const known =
     rows <= ALIGN_LIMITS.manyChannels ? pieces : chooseEvenly(pieces.filter((piece) => isKnown(piece, maps)));
   const options = rows <= ALIGN_LIMITS.manyChannels ? {} : { featuresMax: toFeaturesMax(rows, known.length) };
+  if (areMany(rows, columns)) {
+    const measured = known.flatMap((piece) => measurePiece(piece, rows, maps, load, options) ?? []);
+    return findMany(measured, { channels: rows, theirChannels: columns, scalars, unrelated: 'keep' }).map;
+  }
+  const matrix = { rows, columns, values: new Float32Array(rows * columns) };
   for (const piece of known) addPiece(matrix, piece, maps, load, options);
-  return matrix;
+  for (const { ours, theirs } of scalars) addScalarSimilarities(matrix, ours, theirs);
+  return assign(matrix);
 }
 
 /** The residual stream of a language model has hundreds of layers around it; some of them are enough, spread over its depth. */

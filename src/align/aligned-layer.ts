@@ -1,7 +1,9 @@
 /** A suspect's layer put into the original's order and scale (docs/spec/watermark.md §7.4). */
 import { UNMATCHED } from './assignment.ts';
-import { type ChannelMaps, createLayerMapper, type LayerPair } from './channel-maps.ts';
-import type { Lattice, LoadLattice } from './lattice.ts';
+import { type ChannelMaps, createLayerMapper, type LayerPair, type Mapped } from './channel-maps.ts';
+import { isReadByParts } from './large.ts';
+import { createLargeLayer } from './large-layer.ts';
+import { type Lattice, type LoadLattice, toLengths } from './lattice.ts';
 import type { AlignedLayer } from './ports.ts';
 import { type Side, toBalance } from './similarity.ts';
 
@@ -13,8 +15,9 @@ export function createAlignedLayers(
 ): Map<string, AlignedLayer | null> {
   let kept: { readonly pair: LayerPair; readonly values: Float32Array } | null = null;
   const toLayer = (pair: LayerPair): AlignedLayer | null => {
-    const mapped = toMapped(pair, maps, load);
+    const mapped = toMapped(pair, maps);
     if (mapped === null) return null;
+    if (isReadByParts(pair)) return createLargeLayer(pair, mapped, load);
     return {
       read: (first, into) => {
         if (kept?.pair !== pair) kept = { pair, values: toAligned(pair, mapped, load) };
@@ -26,22 +29,16 @@ export function createAlignedLayers(
   return new Map(layers.map((pair) => [pair.layer.name, toLayer(pair)]));
 }
 
-export interface Mapped {
-  /** Suspect entry of each original entry. */
-  readonly out: Int32Array;
-  readonly in: Int32Array;
-}
-
 /** Null where the suspect lacks the layer, or its channels are not known. */
-export function toMapped(pair: LayerPair, maps: ChannelMaps, load: LoadLattice): Mapped | null {
+export function toMapped(pair: LayerPair, maps: ChannelMaps): Mapped | null {
   if (pair.ours === null || pair.theirs === null) return null;
   const [out, input] = [createLayerMapper(pair, 'out', maps), createLayerMapper(pair, 'in', maps)];
-  const lattice = load(pair.theirs);
-  const isFitting = out.theirLength === lattice.outLength && input.theirLength === lattice.inLength;
+  const lengths = toLengths(pair.theirs);
+  const isFitting = out.theirLength === lengths.out && input.theirLength === lengths.in;
   const isDepthwise = pair.layer.in === null;
   const [outMap, inMap] = [out.toTheirs(), input.toTheirs()];
   if (outMap === undefined || inMap === undefined) return null;
-  return isFitting || (isDepthwise && out.theirLength === lattice.outLength) ? { out: outMap, in: inMap } : null;
+  return isFitting || (isDepthwise && out.theirLength === lengths.out) ? { out: outMap, in: inMap } : null;
 }
 
 /** The suspect's weights in the original's element order; the balance of rows and columns is that of the original. */

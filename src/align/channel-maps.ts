@@ -18,6 +18,12 @@ export interface ChannelMaps {
   readonly bySpace: (Int32Array | null)[];
 }
 
+/** Suspect entry of each original entry of both axes of a layer; -1 where it has none. */
+export interface Mapped {
+  readonly out: Int32Array;
+  readonly in: Int32Array;
+}
+
 /** Channels of each space in the suspect, read from the layers that have nothing else on an axis. */
 export function toSuspectCounts(topology: Topology, layers: readonly LayerPair[]): number[] {
   const counts = topology.spaces.map((space) => space.channels);

@@ -26,8 +26,16 @@ export interface Lattice {
   readonly inLength: number;
   /** Offsets of the kernel places from the first. */
   readonly kernel: Int32Array;
+  /** Elements from one output and from one input to the next, where {@link toIndex} does no more than add them; else null. */
+  readonly steps: readonly [out: number, input: number] | null;
   /** Index of kernel place 0 of (out, in), or -1 where the two are in different groups. */
   toIndex(out: number, input: number): number;
+}
+
+/** Some entries of both axes of a layer. */
+export interface LatticePart {
+  readonly out: Int32Array;
+  readonly in: Int32Array;
 }
 
 /** Whether the elements can be read as numbers. */
@@ -35,17 +43,27 @@ export function isNumeric({ dtype }: TensorRef): boolean {
   return isFloatDType(dtype) || isIntDType(dtype) || isDecodableBlock(dtype);
 }
 
-export type LoadLattice = (shape: LayerShape) => Lattice;
+export interface LoadLattice {
+  /** The whole layer. */
+  (shape: LayerShape): Lattice;
+  /** Some entries of it: entry k of an axis is entry `part[axis][k]` of the layer. */
+  part(shape: LayerShape, part: LatticePart): Lattice;
+}
 
-/** Changes the values of a loaded layer in place. */
-export type LatticeChange = (lattice: Lattice) => void;
+export interface LatticeChange {
+  /** Changes the values of a whole layer in place. */
+  readonly apply: (lattice: Lattice) => void;
+  /** A part of the changed layer, from parts of the layer as it was before. */
+  readonly readPart: (read: (part: LatticePart) => Lattice, part: LatticePart) => Lattice;
+}
+
 /** What is done to layers of a suspect when they are loaded, in order. */
 export type LatticeChanges = ReadonlyMap<LayerShape, readonly LatticeChange[]>;
 
 /** Elements decoded at once; whole blocks of every quantised type. */
 const PIECE_ELEMENTS = 256 * 1024;
 
-/** All elements as singles; f64 rounds, codes are exact. What is not finite becomes 0. */
+/** All elements as singles; f64 rounds, codes are exact. What is not finite as a single becomes 0. */
 export function toSingles(tensor: TensorRef): Float32Array {
   const { bits } = DTYPES[tensor.dtype];
   const all = new Float32Array(tensor.elementCount);
@@ -58,7 +76,7 @@ export function toSingles(tensor: TensorRef): Float32Array {
     if (isFloatDType(tensor.dtype)) decodeFloats(tensor.dtype, part, piece);
     else if (isDecodableBlock(tensor.dtype)) decodeBlocks(tensor.dtype, part, piece);
     else decodeInts(tensor.dtype as IntDType, part, piece);
-    for (let i = 0; i < piece.length; i++) all[at + i] = Number.isFinite(piece[i]) ? piece[i] : 0;
+    for (let i = 0; i < piece.length; i++) all[at + i] = Number.isFinite(Math.fround(piece[i])) ? piece[i] : 0;
   }
   return all;
 }
@@ -70,8 +88,7 @@ export function toLattice(layer: LayerShape): Lattice {
   const values = toSingles(layer.tensor);
   if (isIntDType(layer.tensor.dtype)) centre(values);
   const { shape, outAxis, inAxis, rows } = layer;
-  // A depthwise kernel has one input per output: there is nothing to address on that side.
-  const groups = shape[inAxis] === 1 ? 1 : layer.groups;
+  const groups = toGroups(layer);
   const strides = toStrides(shape);
   const outLength = shape[outAxis];
   const inPerGroup = shape[inAxis];
@@ -81,6 +98,7 @@ export function toLattice(layer: LayerShape): Lattice {
     outLength,
     inLength: inPerGroup * groups,
     kernel: toKernelOffsets(shape, strides, outAxis, inAxis),
+    steps: groups === 1 && rows === undefined ? [strides[outAxis], strides[inAxis]] : null,
     toIndex: (out, input) => {
       const group = groups === 1 ? 0 : Math.floor(input / inPerGroup);
       if (groups > 1 && Math.floor(out / outPerGroup) !== group) return -1;
@@ -88,6 +106,17 @@ export function toLattice(layer: LayerShape): Lattice {
       return row * strides[outAxis] + (input - group * inPerGroup) * strides[inAxis];
     },
   };
+}
+
+/** A depthwise kernel has one input per output: there is nothing to address on that side. */
+function toGroups({ shape, inAxis, groups }: LayerShape): number {
+  return shape[inAxis] === 1 ? 1 : groups;
+}
+
+/** Entries of the output axis, and of the input axis over all groups. */
+export function toLengths(layer: LayerShape): { readonly out: number; readonly in: number } {
+  const { shape, outAxis, inAxis } = layer;
+  return { out: shape[outAxis], in: shape[inAxis] * toGroups(layer) };
 }
 
 function centre(values: Float32Array): void {

@@ -1,12 +1,22 @@
 /** Pieces of the evidence on which channel is which: one side of one layer, seen from the channels of a space (docs/spec/watermark.md §7.2). */
+import { ALIGN_LIMITS } from '../core/limits/align.ts';
 import { findElementCount } from '../model/dtype.ts';
 import type { Model } from '../model/types.ts';
 import { type SimilarityMatrix, UNMATCHED } from './assignment.ts';
 import { type ChannelMaps, createLayerMapper, type LayerPair } from './channel-maps.ts';
-import { type Lattice, type LatticeChanges, type LayerShape, type LoadLattice, toLattice } from './lattice.ts';
+import { isReadByParts, readPart, toCentre } from './large.ts';
+import {
+  type Lattice,
+  type LatticeChanges,
+  type LatticePart,
+  type LayerShape,
+  type LoadLattice,
+  toLattice,
+  toLengths,
+} from './lattice.ts';
 import type { Pairs } from './pairs.ts';
 import type { Topology } from './ports.ts';
-import { addSimilarities, type Side } from './similarity.ts';
+import { addFeatures, type Features, type Side, toFeatures, toFeaturesMax } from './similarity.ts';
 
 /** Segment `at` of one axis of a layer. */
 export interface Piece {
@@ -33,10 +43,11 @@ const LOADED_ELEMENTS_MAX = 32 * 1024 * 1024;
 /** Loads layers, with what is to be changed in them, and keeps the ones used last. */
 export function createLoader(changes: LatticeChanges = new Map()): LoadLattice {
   const loaded = new Map<LayerShape, Lattice>();
-  return (shape) => {
+  const centres = new Map<LayerShape, number>();
+  const load = (shape: LayerShape): Lattice => {
     const known = loaded.get(shape);
     const lattice = known ?? toLattice(shape);
-    if (known === undefined) for (const change of changes.get(shape) ?? []) change(lattice);
+    if (known === undefined) for (const change of changes.get(shape) ?? []) change.apply(lattice);
     loaded.delete(shape);
     loaded.set(shape, lattice);
     let total = [...loaded.values()].reduce((sum, item) => sum + item.values.length, 0);
@@ -47,6 +58,17 @@ export function createLoader(changes: LatticeChanges = new Map()): LoadLattice {
     }
     return lattice;
   };
+  const part = (shape: LayerShape, wanted: LatticePart): Lattice => {
+    const centre = centres.get(shape) ?? toCentre(shape);
+    centres.set(shape, centre);
+    const plain = (some: LatticePart): Lattice => readPart(shape, some, centre);
+    const changed = (changes.get(shape) ?? []).reduce(
+      (read, change) => (some: LatticePart) => change.readPart(read, some),
+      plain,
+    );
+    return changed(wanted);
+  };
+  return Object.assign(load, { part });
 }
 
 export interface PieceOptions {
@@ -86,27 +108,81 @@ export function addPiece(
   piece: Piece,
   maps: ChannelMaps,
   load: LoadLattice,
-  { keep = () => true, featuresMax, weigh }: PieceOptions = {},
+  options: PieceOptions = {},
 ): AddedPiece {
-  const { pair, side, at } = piece;
+  const measured = measurePiece(piece, matrix.rows, maps, load, options);
+  if (measured === null) return NOTHING;
+  addFeatures(matrix, measured.ours, measured.theirs);
+  return { features: measured.features, weight: measured.ours.width };
+}
+
+/** What one piece says of the channels of both models. */
+export interface MeasuredPiece {
+  readonly ours: Features;
+  readonly theirs: Features;
+  /** Numbers of each channel that are known in both. */
+  readonly features: number;
+}
+
+/** Null while its other axis is unknown, and where its channels are not those of the space. */
+export function measurePiece(
+  { pair, side, at }: Piece,
+  channels: number,
+  maps: ChannelMaps,
+  load: LoadLattice,
+  { keep = () => true, featuresMax = toFeaturesMax(channels), weigh }: PieceOptions = {},
+): MeasuredPiece | null {
   const axis = pair.layer[side]!;
   const others = toOthers(pair, side, maps, keep);
-  if (others === undefined || others.ours.length === 0) return NOTHING;
+  if (others === undefined || others.ours.length === 0) return null;
   const mapper = createLayerMapper(pair, side, maps);
-  const [a, b] = [load(pair.ours!), load(pair.theirs!)];
-  const length = side === 'out' ? b.outLength : b.inLength;
-  if (mapper.theirLength !== length || axis.segments[at].channels !== matrix.rows) return NOTHING;
-  const ours: Side = {
-    lattice: a,
-    side,
-    inner: axis.inner,
-    entries: mapper.ourEntries(at),
-    others: others.ours,
-    weights: weigh === undefined ? undefined : Float32Array.from(others.ours, weigh),
+  if (mapper.theirLength !== toLengths(pair.theirs!)[side] || axis.segments[at].channels !== channels) return null;
+  const isParted = isReadByParts(pair);
+  const { inner } = axis;
+  const chosen = isParted ? chooseOthers(others, mapper.ourEntries(at).length) : others;
+  const weights = weigh === undefined ? undefined : Float32Array.from(chosen.ours, weigh);
+  let places = 1;
+  const read = (model: 'ours' | 'theirs'): Features => {
+    const [entries, own] = [model === 'ours' ? mapper.ourEntries(at) : mapper.theirEntries(at), chosen[model]];
+    if (!isParted) {
+      const lattice = load(pair[model]!);
+      places = lattice.kernel.length;
+      return toFeatures({ lattice, side, inner, entries, others: own, weights }, featuresMax);
+    }
+    const found = readEntries(load, pair[model]!, side, { entries, others: own });
+    return toFeatures({ ...found, side, inner, weights }, featuresMax);
   };
-  const theirs: Side = { ...ours, lattice: b, entries: mapper.theirEntries(at), others: others.theirs };
-  const weight = addSimilarities(matrix, ours, theirs, featuresMax);
-  return { features: axis.inner * others.ours.length * a.kernel.length, weight };
+  const both = { ours: read('ours'), theirs: read('theirs') };
+  return { ...both, features: inner * others.ours.length * places };
+}
+
+/** A part of a layer, and where in it the entries lie that were asked for. */
+export type ReadEntries = Pick<Side, 'lattice' | 'entries' | 'others'>;
+
+export function readEntries(
+  load: LoadLattice,
+  shape: LayerShape,
+  side: Piece['side'],
+  { entries, others }: Pick<Side, 'entries' | 'others'>,
+): ReadEntries {
+  const part = side === 'out' ? { out: entries, in: others } : { out: others, in: entries };
+  return { lattice: load.part(shape, part), entries: toPlaces(entries), others: toPlaces(others) };
+}
+
+function toPlaces({ length }: Int32Array): Int32Array {
+  return Int32Array.from({ length }, (_, place) => place);
+}
+
+type Others = Readonly<Record<'ours' | 'theirs', Int32Array>>;
+
+/** Some of many other entries, evenly spread: the more of them, the fewer channels there are. */
+export function chooseOthers({ ours, theirs }: Others, entries: number): Others {
+  const { partOthersMin, partOthersMax, partElementsMax } = ALIGN_LIMITS;
+  const most = Math.max(partOthersMin, Math.min(partOthersMax, Math.floor(partElementsMax / entries)));
+  if (ours.length <= most) return { ours, theirs };
+  const choose = (all: Int32Array): Int32Array =>
+    Int32Array.from({ length: most }, (_, at) => all[Math.floor((at * all.length) / most)]);
+  return { ours: choose(ours), theirs: choose(theirs) };
 }
 
 /** Whether the other axis of a piece is known in both models. */
@@ -115,7 +191,12 @@ export function isKnown({ pair, side }: Piece, maps: ChannelMaps): boolean {
 }
 
 /** Entries of the other axis that are known on both sides, or undefined when that axis is still unknown. */
-function toOthers(pair: LayerPair, side: 'out' | 'in', maps: ChannelMaps, keep: (entry: number) => boolean) {
+function toOthers(
+  pair: LayerPair,
+  side: 'out' | 'in',
+  maps: ChannelMaps,
+  keep: (entry: number) => boolean,
+): Others | undefined {
   const mapped = createLayerMapper(pair, side === 'out' ? 'in' : 'out', maps).toTheirs();
   if (mapped === undefined) return undefined;
   const ours: number[] = [];

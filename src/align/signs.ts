@@ -3,15 +3,29 @@
  * units before a linear gate, odd activations (docs/spec/watermark.md §7.5).
  */
 import { UNMATCHED } from './assignment.ts';
-import { type Mapped, toMapped } from './aligned-layer.ts';
-import type { ChannelMaps, LayerPair } from './channel-maps.ts';
-import type { Lattice, LatticeChange, LatticeChanges, LayerShape, LoadLattice } from './lattice.ts';
+import { toMapped } from './aligned-layer.ts';
+import type { ChannelMaps, LayerPair, Mapped } from './channel-maps.ts';
+import { isReadByParts } from './large.ts';
+import {
+  type Lattice,
+  type LatticeChange,
+  type LatticeChanges,
+  type LayerShape,
+  type LoadLattice,
+  toLengths,
+} from './lattice.ts';
 
 /** Values without their signs, in both models: channels can be matched by them whatever was turned. */
 export function dropSigns(pairs: readonly LayerPair[]): LatticeChanges {
-  const drop: LatticeChange = ({ values }) => {
+  const apply = ({ values }: Lattice): void => {
     for (let i = 0; i < values.length; i++) values[i] = Math.abs(values[i]);
   };
+  const readPart: LatticeChange['readPart'] = (read, part) => {
+    const lattice = read(part);
+    apply(lattice);
+    return lattice;
+  };
+  const drop: LatticeChange = { apply, readPart };
   return new Map(
     pairs.flatMap(({ ours, theirs }): [LayerShape, LatticeChange[]][] =>
       ours === null || theirs === null
@@ -38,17 +52,19 @@ export function findSigns(
   const bySpace = new Map<number, Int8Array>();
   const unlike: { readonly pair: LayerPair; readonly mapped: Mapped }[] = [];
   const add = (pair: LayerPair, mapped: Mapped, signs: Signs): void => {
-    const change: LatticeChange = (lattice) => {
-      turn(lattice, mapped, signs);
+    const change: LatticeChange = {
+      apply: (lattice) => {
+        turn(lattice, mapped, signs);
+      },
+      readPart: createPartTurn(toLengths(pair.theirs!), mapped, signs),
     };
     if (signs.rows.includes(-1) || signs.columns.includes(-1)) changes.set(pair.theirs!, [change]);
   };
   for (const pair of pairs) {
-    const mapped = pair.layer.in === null ? null : toMapped(pair, maps, load);
+    const mapped = pair.layer.in === null ? null : toMapped(pair, maps);
     if (mapped === null) continue;
-    const [a, b] = [load(pair.ours!), load(pair.theirs!)];
-    if (a.kernel.length !== b.kernel.length) continue;
-    const signs = attended.has(pair) ? null : toSigns(a, b, mapped);
+    const signs = attended.has(pair) ? null : findLayerSigns(pair, mapped, load);
+    if (signs === undefined) continue;
     if (signs === null || signs.likeness < LIKE_MIN) {
       unlike.push({ pair, mapped });
       continue;
@@ -85,6 +101,55 @@ interface Signs {
   readonly columns: Int8Array;
   /** Cosine with the original, once they are turned. */
   readonly likeness: number;
+}
+
+/** Undefined where the kernels of both differ. */
+function findLayerSigns(pair: LayerPair, mapped: Mapped, load: LoadLattice): Signs | undefined {
+  if (isReadByParts(pair)) return toSignsByParts(pair, mapped, load);
+  const [a, b] = [load(pair.ours!), load(pair.theirs!)];
+  return a.kernel.length === b.kernel.length ? toSigns(a, b, mapped) : undefined;
+}
+
+/** Entries of one axis that say which signs the entries of the other one have. */
+const WITNESSES = 256;
+
+/** Rows by some of the columns, and then columns by some of the rows. */
+function toSignsByParts({ ours, theirs }: LayerPair, mapped: Mapped, load: LoadLattice): Signs {
+  const known = { out: listMatched(mapped.out), in: listMatched(mapped.in) };
+  const read = (out: Int32Array, input: Int32Array): [Lattice, Lattice] => [
+    load.part(ours!, { out, in: input }),
+    load.part(theirs!, { out: out.map((own) => mapped.out[own]), in: input.map((own) => mapped.in[own]) }),
+  ];
+  const [a, b] = read(known.out, chooseEvenly(known.in, WITNESSES));
+  const found = toSigns(a, b, { out: toPlain(a.outLength), in: toPlain(a.inLength) });
+  const rows = new Int8Array(mapped.out.length).fill(1);
+  known.out.forEach((own, at) => {
+    rows[own] = found.rows[at];
+  });
+  const witnesses = chooseEvenly(known.out, WITNESSES);
+  const [c, d] = read(witnesses, known.in);
+  const columns = new Int8Array(mapped.in.length).fill(1);
+  known.in.forEach((own, at) => {
+    let sum = 0;
+    witnesses.forEach((row, k) => {
+      sum += rows[row] * c.values[c.toIndex(k, at)] * d.values[d.toIndex(k, at)];
+    });
+    columns[own] = sum < 0 ? -1 : 1;
+  });
+  return { rows, columns, likeness: found.likeness };
+}
+
+function listMatched(map: Int32Array): Int32Array {
+  return Int32Array.from(map.keys()).filter((own) => map[own] !== UNMATCHED);
+}
+
+function chooseEvenly(all: Int32Array, most: number): Int32Array {
+  const count = Math.min(most, all.length);
+  return Int32Array.from({ length: count }, (_, at) => all[Math.floor((at * all.length) / count)]);
+}
+
+function toPlain(length: number): Int32Array {
+  return Int32Array.from({ length }, (_, at) => at);
 }
 
 const ROUNDS = 3;
@@ -157,4 +222,30 @@ function turn(lattice: Lattice, { out, in: input }: Mapped, { rows, columns }: S
       for (const offset of lattice.kernel) lattice.values[first + offset] *= -1;
     }
   }
+}
+
+/** The same in a part: both signs of every weight in it. */
+function createPartTurn(
+  lengths: { readonly out: number; readonly in: number },
+  mapped: Mapped,
+  signs: Signs,
+): LatticeChange['readPart'] {
+  const toTheirs = (length: number, map: Int32Array, own: Int8Array): Int8Array => {
+    const turned = new Int8Array(length).fill(1);
+    map.forEach((entry, at) => {
+      if (entry !== UNMATCHED) turned[entry] = own[at];
+    });
+    return turned;
+  };
+  const rows = toTheirs(lengths.out, mapped.out, signs.rows);
+  const columns = toTheirs(lengths.in, mapped.in, signs.columns);
+  return (read, part) => {
+    const lattice = read(part);
+    part.out.forEach((out, row) => {
+      part.in.forEach((input, column) => {
+        lattice.values[lattice.toIndex(row, column)] *= rows[out] * columns[input];
+      });
+    });
+    return lattice;
+  };
 }

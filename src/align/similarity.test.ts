@@ -3,7 +3,7 @@ import { memoryTensor, seededNumbers } from '../../test/fakes/memory-model.ts';
 import { ALIGN_LIMITS } from '../core/limits/align.ts';
 import { assign, type SimilarityMatrix } from './assignment.ts';
 import { toLattice } from './lattice.ts';
-import { addSimilarities, type Side } from './similarity.ts';
+import { addFeatures, type Side, toFeatures } from './similarity.ts';
 
 const CHANNELS = 1024;
 const FEATURES = 640;
@@ -27,7 +27,7 @@ function toSide(values: Float32Array, entries = identity(CHANNELS)): Side {
 
 function match(ours: Side, theirs: Side, featuresMax: number): Int32Array {
   const matrix: SimilarityMatrix = { rows: CHANNELS, columns: CHANNELS, values: new Float32Array(CHANNELS ** 2) };
-  addSimilarities(matrix, ours, theirs, featuresMax);
+  addFeatures(matrix, toFeatures(ours, featuresMax), toFeatures(theirs, featuresMax));
   return assign(matrix);
 }
 

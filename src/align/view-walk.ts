@@ -1,12 +1,22 @@
 /** One walk over the neurons of a model, from its inputs or from its outputs, that remembers which weights it used (docs/spec/lineage.md §4). */
 import { ALIGN_LIMITS } from '../core/limits/align.ts';
 import type { Model } from '../model/types.ts';
-import { assign, type SimilarityMatrix, UNMATCHED } from './assignment.ts';
+import { assign, UNMATCHED } from './assignment.ts';
 import { type ChannelMaps, toSuspectCounts } from './channel-maps.ts';
+import { isReadByParts } from './large.ts';
 import type { LoadLattice } from './lattice.ts';
 import { toAxis } from './layer-axis.ts';
 import { pairTensors } from './pairs.ts';
-import { addPiece, createLoader, type Piece, toLayerPairs } from './pieces.ts';
+import { areMany, findMany } from './many.ts';
+import {
+  addPiece,
+  createLoader,
+  type MeasuredPiece,
+  measurePiece,
+  type Piece,
+  type PieceOptions,
+  toLayerPairs,
+} from './pieces.ts';
 import type { Topology } from './ports.ts';
 
 /** Numbers per neuron below which one side alone cannot tell neurons apart once they are pruned or noisy. */
@@ -53,7 +63,7 @@ export function toScene(topology: Topology, original: Model, suspect: Model): Sc
     for (const side of ['out', 'in'] as const) {
       pair.layer[side]?.segments.forEach(({ space }, at) => {
         if (space < 0) return;
-        if (elements > ALIGN_LIMITS.viewElementsMax) beside.add(space);
+        if (elements > ALIGN_LIMITS.viewElementsMax && !isReadByParts(pair)) beside.add(space);
         else looks[space].push({ pair, side, at, layer });
       });
     }
@@ -173,26 +183,65 @@ export function toFound(
     isPermutable ? (known.get(index)?.map ?? null) : Int32Array.from({ length: channels }, (_, i) => i),
   );
   const maps: ChannelMaps = { counts, bySpace };
-  const [rows, columns] = [topology.spaces[space].channels, counts[space]];
-  const matrix: SimilarityMatrix = { rows, columns, values: new Float32Array(rows * columns) };
+  const table = createTable(topology.spaces[space].channels, counts[space], looks.length);
   const layers = new Set<number>();
   let features = 0;
-  let weight = 0;
   for (const { look, half } of looks) {
     const keep = half === undefined ? undefined : createHalf(look, half);
-    const added = addPiece(matrix, look, maps, load, { keep, weigh: createWeigher(look, known) });
-    if (added.features === 0) continue;
-    features += added.features;
-    weight += added.weight;
+    const added = table.add(look, maps, load, { keep, weigh: createWeigher(look, known) });
+    if (added === 0) continue;
+    features += added;
     layers.add(look.layer);
     for (const other of listSpacesBeyond(look)) for (const layer of known.get(other)?.layers ?? []) layers.add(layer);
   }
-  if (features === 0) return null;
-  const map = assign(matrix);
-  const cosines = Float32Array.from(map, (partner, row) =>
-    partner === UNMATCHED ? 0 : matrix.values[row * columns + partner] / weight,
-  );
-  return { map, layers, features, cosines };
+  return features === 0 ? null : { ...table.assign(), layers, features };
+}
+
+/** What the looks at one space say, and who is whose partner by all of them. */
+interface Table {
+  /** @returns how many numbers of each channel were compared */
+  readonly add: (look: Look, maps: ChannelMaps, load: LoadLattice, options: PieceOptions) => number;
+  readonly assign: () => Pick<Found, 'map' | 'cosines'>;
+}
+
+function createTable(channels: number, theirChannels: number, looks: number): Table {
+  if (areMany(channels, theirChannels)) {
+    const pieces: MeasuredPiece[] = [];
+    const featuresMax = toFeaturesMax(Math.max(channels, theirChannels), looks);
+    return {
+      add: (look, maps, load, options) => {
+        const piece = measurePiece(look, channels, maps, load, { ...options, featuresMax });
+        if (piece !== null) pieces.push(piece);
+        return piece?.features ?? 0;
+      },
+      assign: () => {
+        const { map, similarities, weight } = findMany(pieces, { channels, theirChannels, unrelated: 'leave' });
+        return { map, cosines: similarities.map((value) => value / weight) };
+      },
+    };
+  }
+  const matrix = { rows: channels, columns: theirChannels, values: new Float32Array(channels * theirChannels) };
+  let weight = 0;
+  return {
+    add: (look, maps, load, options) => {
+      const added = addPiece(matrix, look, maps, load, options);
+      weight += added.weight;
+      return added.features;
+    },
+    assign: () => {
+      const map = assign(matrix);
+      const cosines = Float32Array.from(map, (partner, row) =>
+        partner === UNMATCHED ? 0 : matrix.values[row * theirChannels + partner] / weight,
+      );
+      return { map, cosines };
+    },
+  };
+}
+
+/** The looks at very many channels share what each is compared by. */
+function toFeaturesMax(channels: number, looks: number): number {
+  const { exactAssignmentMax, featuresMany, viewFeaturesAll } = ALIGN_LIMITS;
+  return channels > exactAssignmentMax ? Math.ceil(viewFeaturesAll / looks) : featuresMany;
 }
 
 /** Every other channel beyond a look: all entries of a channel belong together. */

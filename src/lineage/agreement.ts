@@ -2,6 +2,7 @@
 import { matchViews, type SkippedSpace, type ViewMatch } from '../align/index.ts';
 import type { Progress } from '../core/ports.ts';
 import { type Frame, knowsNeurons } from './pairs.ts';
+import { isLayerPlaced } from './placed.ts';
 
 export interface Agreement {
   readonly layers: readonly ViewMatch[];
@@ -12,6 +13,8 @@ export interface Agreement {
   readonly share: number;
   /** Neurons that could not be told from another one of their own model; they do not count above. */
   readonly alike: number;
+  /** Neurons that have their place by design in one of the models: any two of the design agree in them, and they do not count. */
+  readonly placed: number;
 }
 
 /**
@@ -22,9 +25,14 @@ export function measureAgreement(original: Frame, suspect: Frame, progress: Prog
   const [frame, other] = knowsNeurons(original) ? [original, suspect] : [suspect, original];
   if (!knowsNeurons(frame)) return null;
   const found = matchViews({ topology: frame.topology, original: frame.model, suspect: other.model, progress });
-  const neurons = found.matches.reduce((sum, match) => sum + match.neurons, 0);
-  const agreed = found.matches.reduce((sum, match) => sum + match.agreed, 0);
-  const alike = found.matches.reduce((sum, match) => sum + match.alike, 0);
-  const share = neurons > 0 ? agreed / neurons : 0;
-  return { layers: found.matches, skipped: found.skipped, neurons, agreed, share, alike };
+  const names = new Set([...frame.layers, ...other.layers].filter(isLayerPlaced).flatMap(({ layer }) => [layer.name]));
+  const matches = found.matches.filter(({ layer }) => !names.has(layer));
+  const total = (of: (match: ViewMatch) => number, some: readonly ViewMatch[] = matches): number =>
+    some.reduce((sum, match) => sum + of(match), 0);
+  const [neurons, agreed] = [total((match) => match.neurons), total((match) => match.agreed)];
+  return {
+    ...{ layers: matches, skipped: found.skipped, neurons, agreed, share: neurons > 0 ? agreed / neurons : 0 },
+    alike: total((match) => match.alike),
+    placed: total((match) => match.neurons, found.matches) - neurons,
+  };
 }

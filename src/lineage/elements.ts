@@ -19,32 +19,41 @@ const GAP_BYTES = 4096;
  * @throws FormatError | SourceError from the reader
  */
 export function readAt(tensor: TensorRef, places: Float64Array): Float32Array {
-  const order = Uint32Array.from(places, (_, i) => i);
-  if (!isAscending(places)) order.sort((a, b) => places[a] - places[b]);
+  // Without an order of its own, nothing is made for each place: samples are ascending, and there are thousands of them.
+  const order = isAscending(places) ? null : toAscending(places);
+  const placeOf = (at: number): number => places[order === null ? at : order[at]];
   const unit = toUnit(tensor.dtype);
   const gap = Math.max(unit.elements, Math.floor((GAP_BYTES / unit.bytes) * unit.elements));
   const found = new Float32Array(places.length);
   const decode = createDecoder(tensor);
-  for (let at = 0; at < order.length; ) {
-    const first = places[order[at]] - (places[order[at]] % unit.elements);
+  for (let at = 0; at < places.length; ) {
+    const first = placeOf(at) - (placeOf(at) % unit.elements);
     let end = at + 1;
-    while (end < order.length && isTogether(places[order[end - 1]], places[order[end]], first, gap)) end++;
-    const last = places[order[end - 1]];
+    while (end < places.length && isTogether(placeOf(end - 1), placeOf(end), first, gap)) end++;
+    const last = placeOf(end - 1);
     const values = decode(first, Math.min(tensor.elementCount, last - (last % unit.elements) + unit.elements));
     for (; at < end; at++) {
-      const value = values[places[order[at]] - first];
-      found[order[at]] = Number.isFinite(value) ? value : 0;
+      const value = values[placeOf(at) - first];
+      found[order === null ? at : order[at]] = Number.isFinite(value) ? value : 0;
     }
   }
   return found;
+}
+
+function toAscending(places: Float64Array): Uint32Array {
+  const order = new Uint32Array(places.length);
+  for (let i = 0; i < order.length; i++) order[i] = i;
+  return order.sort((a, b) => places[a] - places[b]);
 }
 
 function isTogether(before: number, next: number, first: number, gap: number): boolean {
   return next - before <= gap && next - first < LINEAGE_LIMITS.pieceElementsMax;
 }
 
+/** A loop: `every` would make an object of each number, which piles up over hundreds of layers. */
 function isAscending(places: Float64Array): boolean {
-  return places.every((place, i) => i === 0 || places[i - 1] <= place);
+  for (let i = 1; i < places.length; i++) if (places[i - 1] > places[i]) return false;
+  return true;
 }
 
 /** The smallest run of elements that fills whole bytes: one, a few, or a block. */

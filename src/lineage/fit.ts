@@ -12,7 +12,7 @@ import {
   toMoments,
 } from './least-squares.ts';
 import { type Frame, type FrameLayer, listFits, pairFrames, type TensorPair, toTheirPlaces } from './pairs.ts';
-import { samplePlaces } from './sample.ts';
+import { createSampler, type samplePlaces } from './sample.ts';
 
 /** What one original has to do with one layer of the suspect, element by element. */
 export interface LayerLikeness {
@@ -56,11 +56,12 @@ export function fitSuspect(suspect: Frame, originals: readonly Frame[], step: ()
   const pairs = originals.map((original) => pairFrames(suspect, original));
   const pooled = createPool(originals.length + 1);
   const used = originals.map(() => new Set<FrameLayer>());
+  const sample = createSampler();
   const layers = suspect.layers.map((own, index) => {
-    const found = originals.map((original, k) => findTensor(own, pairs[k][index], original));
+    const found = originals.map((original, k) => findTensor(own, pairs[k][index], original, sample));
     const isTurned = found.some((pair) => pair !== null && pair.orders[0].length > 0);
     const { sampleElementsMax, turnedElementsMax } = LINEAGE_LIMITS;
-    const places = samplePlaces(own.tensor.elementCount, isTurned ? turnedElementsMax : sampleElementsMax);
+    const places = sample(own.tensor.elementCount, isTurned ? turnedElementsMax : sampleElementsMax);
     const columns = [
       readAt(own.tensor, places),
       ...found.map((pair) => (pair === null ? null : readPair(pair, places))),
@@ -94,8 +95,13 @@ interface Origin extends TensorPair {
 }
 
 /** The tensor and order that fit a layer best; another layer's where the usual one has nothing to do with it. */
-function findTensor(own: FrameLayer, pair: TensorPair | null, original: Frame): Origin | null {
-  const places = samplePlaces(own.tensor.elementCount, TRIAL_ELEMENTS);
+function findTensor(
+  own: FrameLayer,
+  pair: TensorPair | null,
+  original: Frame,
+  sample: typeof samplePlaces,
+): Origin | null {
+  const places = sample(own.tensor.elementCount, TRIAL_ELEMENTS);
   const ours = readAt(own.tensor, places);
   const usual = pair === null ? null : chooseOrder(pair, ours, places);
   if (usual !== null && usual.cosine >= UNLIKE) return { ...usual.pair, isMoved: false };

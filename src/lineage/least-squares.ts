@@ -18,7 +18,10 @@ export function toMoments(columns: readonly (Float32Array | null)[]): Moments {
   const products = new Float64Array(width * width);
   columns.forEach((a, i) => {
     if (a === null) return;
-    for (const value of a) sums[i] += value;
+    let total = 0;
+    // eslint-disable-next-line @typescript-eslint/prefer-for-of -- an iterator makes objects of numbers, and there are millions
+    for (let at = 0; at < a.length; at++) total += a[at];
+    sums[i] = total;
     for (let j = 0; j <= i; j++) {
       const b = columns[j];
       if (b === null) continue;

@@ -3,7 +3,7 @@
  *
  * Null hypothesis: independent initialisation. The labels of hidden neurons are then exchangeable, so the best match of
  * the suspect's neurons to the original's is a uniformly random order, whatever both were trained on, and at least k of
- * its neurons stay in place with probability at most 1/k!.
+ * its neurons stay in place with probability at most 1/k!. Layers whose neurons have their place by design are left out.
  */
 import { assign, type Layer } from '../align/index.ts';
 import { LINEAGE_LIMITS } from '../core/limits/lineage.ts';
@@ -11,6 +11,7 @@ import { createPrfStream } from '../core/prf.ts';
 import { toLogFactorial } from '../core/stats.ts';
 import { readAt } from './elements.ts';
 import { type Frame, knowsNeurons, pairFrames, type TensorPair, toTheirPlaces } from './pairs.ts';
+import { isLayerPlaced, toRowPlaces } from './placed.ts';
 import { spreadIndices } from './sample.ts';
 
 export interface OrderedLayer {
@@ -27,6 +28,8 @@ export interface OrderedLayer {
 
 export interface OrderTest {
   readonly layers: readonly OrderedLayer[];
+  /** Names of the layers that were left out, because their neurons have their place by design in one of the models. */
+  readonly placed: readonly string[];
   /**
    * topology: the layers' neurons may stand in any order, by the operators around them or by what a language model's
    * tensors are called, and all layers count together. names: nothing says so; rows of tensors that are not named as anything with a fixed order are taken for neurons, and
@@ -54,18 +57,24 @@ export function testOrder(original: Frame, suspect: Frame): OrderTest {
   const [frame, other] = knowsNeurons(original) || !knowsNeurons(suspect) ? [original, suspect] : [suspect, original];
   const basis = knowsNeurons(frame) ? 'topology' : 'names';
   const seen = new Set<number>();
+  const placed: string[] = [];
   const layers = pairFrames(frame, other).flatMap((pair) => {
     if (pair === null || !hasFreeRows(frame, pair.layer)) return [];
     // Layers that make the same neurons would count them twice.
     const space = pair.layer.out?.segments[0].space;
     if (space !== undefined && seen.has(space)) return [];
     if (space !== undefined) seen.add(space);
+    if (isLayerPlaced({ layer: pair.layer, tensor: pair.ours }) || isLayerPlaced(pair.theirs)) {
+      placed.push(pair.layer.name);
+      return [];
+    }
     return [countFixed(pair)];
   });
   const evidenceBits = basis === 'topology' ? toPooledBits(layers) : toSecondBits(layers);
   const decisive = layers.filter(isDecisive);
   return {
     layers,
+    placed,
     basis,
     evidenceBits,
     decisive: decisive.map(({ name }) => name),
@@ -118,9 +127,12 @@ function countFixed({ layer, ours, theirs, orders }: TensorPair): OrderedLayer {
 /** Half precision has 11 bits: what was stored in it differs from its origin by at most this share of the largest number. */
 const HALF_ROUNDING = 2 ** -11;
 
+/** Loops: `reduce` and `every` would make an object of each number. */
 function areSame(a: Float32Array, b: Float32Array): boolean {
-  const largest = a.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
-  return a.every((value, i) => Math.abs(value - b[i]) <= HALF_ROUNDING * largest);
+  let largest = 0;
+  for (const value of a) largest = Math.max(largest, Math.abs(value));
+  for (let i = 0; i < a.length; i++) if (Math.abs(a[i] - b[i]) > HALF_ROUNDING * largest) return false;
+  return true;
 }
 
 /** A fixed public key: the shuffle below must not depend on any model. */
@@ -149,22 +161,6 @@ function toShuffle(count: number): Int32Array {
     [order[i], order[j]] = [order[j], order[i]];
   }
   return order;
-}
-
-/** Row-major places of some rows along `outAxis`, some numbers of each, row after row. */
-function toRowPlaces(shape: readonly number[], outAxis: number, rows: Int32Array): Float64Array {
-  const total = shape.reduce((product, dim) => product * dim, 1);
-  const stride = shape.slice(outAxis + 1).reduce((product, dim) => product * dim, 1);
-  const length = total / shape[outAxis];
-  const features = spreadIndices(length, LINEAGE_LIMITS.orderFeaturesMax);
-  const places = new Float64Array(rows.length * features.length);
-  rows.forEach((row, i) => {
-    features.forEach((feature, j) => {
-      const outer = Math.floor(feature / stride);
-      places[i * features.length + j] = (outer * shape[outAxis] + row) * stride + (feature % stride);
-    });
-  });
-  return places;
 }
 
 /** Rounds of alternating normalisation; two leave scales of e^±1 below a percent. */

@@ -8,7 +8,7 @@ function toAgreement(...agreed: readonly number[]): Agreement {
     return { space, layer: `l${space}`, neurons: 100, kind: 'sides' as const, agreed: count, alike: 0 };
   });
   const [neurons, total] = [100 * agreed.length, agreed.reduce((sum, count) => sum + count, 0)];
-  return { layers, skipped: [], neurons, agreed: total, share: total / neurons, alike: 0 };
+  return { layers, skipped: [], neurons, agreed: total, share: total / neurons, alike: 0, placed: 0 };
 }
 
 const nulls = (count: number, largest = 0.06): number[] =>
@@ -31,7 +31,7 @@ describe('the built-in rule', () => {
 
   test('judges no fewer than 100 neurons, and counts no layer of fewer than 16', () => {
     const { layers } = toAgreement(100, 100);
-    const few = { layers: [], skipped: [], neurons: 99, agreed: 99, share: 1, alike: 0 };
+    const few = { layers: [], skipped: [], neurons: 99, agreed: 99, share: 1, alike: 0, placed: 0 };
     expect(judgeAgreement(few, []).verdict).toBe('inconclusive');
     const small = layers.map((layer) => ({ ...layer, neurons: 15, agreed: 15 }));
     expect(judgeAgreement({ ...few, layers: small, neurons: 100, agreed: 100 }, [])).toMatchObject({

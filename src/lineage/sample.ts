@@ -18,6 +18,22 @@ export function samplePlaces(elementCount: number, max: number): Float64Array {
   return places;
 }
 
+/** {@link samplePlaces} that keeps the last answers: layers of one size are sampled alike, and large models have hundreds. */
+export function createSampler(): typeof samplePlaces {
+  const known = new Map<string, Float64Array>();
+  return (elementCount, max) => {
+    const key = `${elementCount} ${max}`;
+    const places = known.get(key) ?? samplePlaces(elementCount, max);
+    known.delete(key);
+    known.set(key, places);
+    for (const oldest of known.keys()) if (known.size > KEPT) known.delete(oldest);
+    return places;
+  };
+}
+
+/** Half a megabyte each at most. */
+const KEPT = 8;
+
 /** `count` of [0, length), evenly spread and ascending. */
 export function spreadIndices(length: number, count: number): Int32Array {
   const kept = Math.min(length, count);

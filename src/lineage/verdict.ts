@@ -9,6 +9,7 @@ export type UntoldCode =
   | 'architectures-differ'
   | 'neurons-unknown'
   | 'neurons-alike'
+  | 'neurons-placed'
   | 'too-few-neurons'
   | 'few-layers'
   | 'between';
@@ -128,6 +129,12 @@ function findUntold(coverage: number, { agreement, judged }: OriginalFinding): U
     return {
       code: 'neurons-alike',
       words: `${agreement.alike} of ${agreement.alike + agreement.neurons} neurons are copies of one another, as strong weight decay leaves them, and have no partner of their own; of the others ${agreement.agreed} get the same partner from disjoint weights`,
+    };
+  }
+  if (agreement.placed > agreement.neurons) {
+    return {
+      code: 'neurons-placed',
+      words: `${agreement.placed} of ${agreement.placed + agreement.neurons} neurons have their place by design (identity, bands, masks), in which independent models of that design agree, too`,
     };
   }
   if (agreement.neurons < BUILT_IN.neuronsMin) {

@@ -100,13 +100,28 @@ function parseAnnex(payload: Uint8Array): Annex {
 
 /**
  * The body of an annex in the shape that its type has.
- * @throws WatermarkError WATERMARK_ANNEX_MALFORMED naming the members that do not fit
+ * @throws WatermarkError WATERMARK_TRIGGERS_CHOSEN naming the member that brings inputs or answers that follow from no seed;
+ *   WATERMARK_ANNEX_MALFORMED naming the members that do not fit
  */
 export function toAnnexBody<T>(annex: Annex, schema: z.ZodType<T>): T {
   const result = schema.safeParse(annex.body);
   if (result.success) return result.data;
+  const chosen = findChosen(result.error.issues);
+  if (chosen !== undefined) {
+    throw new WatermarkError('WATERMARK_TRIGGERS_CHOSEN', { fields: { type: annex.type, member: chosen } });
+  }
   const issues = result.error.issues.slice(0, 20).map((issue) => `${issue.path.join('.') || '.'}: ${issue.code}`);
   throw new WatermarkError('WATERMARK_ANNEX_MALFORMED', { fields: { type: annex.type, issues } });
+}
+
+/** What an accuser would bring who picked inputs that models answer alike: ours all follow from the committed seed. */
+const CHOSEN_MEMBERS: ReadonlySet<string> = new Set([
+  ...['examples', 'images', 'inputs', 'labels', 'prompts', 'questions', 'samples', 'seed', 'targets', 'triggers'],
+]);
+
+function findChosen(issues: readonly z.core.$ZodIssue[]): string | undefined {
+  const unknown = issues.flatMap((issue) => (issue.code === 'unrecognized_keys' ? issue.keys : []));
+  return unknown.find((key) => CHOSEN_MEMBERS.has(key));
 }
 
 function tooLarge(bytes: number): WatermarkError {

@@ -20,6 +20,7 @@ export const STREAM_DOMAIN = {
   triggerInput: 40,
   triggerLabel: 41,
   triggerSample: 42,
+  triggerPrompt: 43,
   probeInput: 50,
   probeText: 51,
   remoteOrder: 52,

@@ -1,17 +1,35 @@
 /** Small dense matrices, row-major: what the insides of heads are compared and solved with. */
 
-/** A [rows, rows] product of two matrices [rows, columns]: a · bᵀ. */
+/** A [rows, rows] product of two matrices [rows, columns]: a · bᵀ. Every number is one sum over the columns in their order. */
 export function multiplyTurned(a: Float32Array, b: Float32Array, rows: number): Float64Array {
-  const columns = a.length / rows;
   const product = new Float64Array(rows * rows);
   for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < rows; j++) {
-      let sum = 0;
-      for (let k = 0; k < columns; k++) sum += a[i * columns + k] * b[j * columns + k];
-      product[i * rows + j] = sum;
-    }
+    for (let j = a === b ? i - (i % 4) : 0; j < rows; j += 4) addFour(product, a, b, { rows, i, j });
   }
+  if (a === b) for (let i = 0; i < rows; i++) for (let j = 0; j < i; j++) product[i * rows + j] = product[j * rows + i];
   return product;
+}
+
+/** The products of row `i` with up to four rows from `j`, which share what is loaded of row `i`. */
+function addFour(
+  product: Float64Array,
+  a: Float32Array,
+  b: Float32Array,
+  { rows, i, j }: { readonly rows: number; readonly i: number; readonly j: number },
+): void {
+  const columns = a.length / rows;
+  const from = i * columns;
+  const last = (rows - 1) * columns;
+  const [r0, r1, r2, r3] = [0, 1, 2, 3].map((k) => Math.min(last, (j + k) * columns));
+  let [s0, s1, s2, s3] = [0, 0, 0, 0];
+  for (let k = 0; k < columns; k++) {
+    const value = a[from + k];
+    s0 += value * b[r0 + k];
+    s1 += value * b[r1 + k];
+    s2 += value * b[r2 + k];
+    s3 += value * b[r3 + k];
+  }
+  product.set([s0, s1, s2, s3].slice(0, Math.min(4, rows - j)), i * rows + j);
 }
 
 /** `m` [rows, rows] times `b` [rows, columns]. */
@@ -19,13 +37,28 @@ export function mixRows(m: Float64Array, b: Float32Array, rows: number): Float32
   const columns = b.length / rows;
   const mixed = new Float32Array(b.length);
   for (let i = 0; i < rows; i++) {
-    const into = mixed.subarray(i * columns, (i + 1) * columns);
-    for (let j = 0; j < rows; j++) {
-      const factor = m[i * rows + j];
-      for (let k = 0; k < columns; k++) into[k] += factor * b[j * columns + k];
-    }
+    addMixed(mixed.subarray(i * columns, (i + 1) * columns), m.subarray(i * rows, (i + 1) * rows), b);
   }
   return mixed;
+}
+
+/** Adds Σ factors[j] · b_j to a row, one after the other and each sum as a single; `b` [factors, columns]. */
+export function addMixed(into: Float32Array, factors: Float64Array, b: Float32Array): void {
+  const columns = into.length;
+  let j = 0;
+  for (; j + 4 <= factors.length; j += 4) {
+    const [f0, f1, f2, f3] = [factors[j], factors[j + 1], factors[j + 2], factors[j + 3]];
+    const [r0, r1, r2, r3] = [j * columns, (j + 1) * columns, (j + 2) * columns, (j + 3) * columns];
+    for (let k = 0; k < columns; k++) {
+      let sum = Math.fround(into[k] + f0 * b[r0 + k]);
+      sum = Math.fround(sum + f1 * b[r1 + k]);
+      sum = Math.fround(sum + f2 * b[r2 + k]);
+      into[k] = sum + f3 * b[r3 + k];
+    }
+  }
+  for (; j < factors.length; j++) {
+    for (let k = 0; k < columns; k++) into[k] += factors[j] * b[j * columns + k];
+  }
 }
 
 export function transpose(m: Float64Array, rows: number): Float64Array {

@@ -2,11 +2,12 @@
 import { ALIGN_LIMITS } from '../../core/limits/align.ts';
 import { UNMATCHED } from '../assignment.ts';
 import { type ChannelMaps, createLayerMapper } from '../channel-maps.ts';
+import { isReadByParts } from '../large.ts';
 import type { Lattice, LatticeChange, LatticeChanges, LayerShape, LoadLattice } from '../lattice.ts';
 import type { Attention, Strand } from './attention.ts';
 import { applyFit, type Block, type Bond, type BondFit, fitBond, toRest } from './bond.ts';
 import { addSpans, matchSpans, type Span, toSpans } from './match.ts';
-import { mixRows } from './matrix.ts';
+import { createChange, type Move, readBlock } from './move.ts';
 
 const PARTS = ['query', 'key', 'value', 'output'] as const;
 type Part = (typeof PARTS)[number];
@@ -27,17 +28,19 @@ export function undoHeads(attentions: readonly Attention[], maps: ChannelMaps, l
   for (const attention of attentions) {
     const { width } = attention.query;
     if (Math.max(width, attention.value.width) > ALIGN_LIMITS.headWidthMax) continue;
-    for (const { strand, change } of undoAttention(attention, maps, load)) {
+    const moves = undoAttention(attention, maps, load);
+    if (moves.length === 0) continue;
+    for (const part of PARTS) {
+      const strand = attention[part];
       const { theirs } = strand.pair;
+      const change = createChange({
+        ...{ side: strand.side, width: strand.width, entries: toEntries(strand, 'theirs', maps) },
+        moves: moves.map((move) => move[part]),
+      });
       changes.set(theirs!, [...(changes.get(theirs!) ?? []), change]);
     }
   }
   return changes;
-}
-
-interface StrandChange {
-  readonly strand: Strand;
-  readonly change: LatticeChange;
 }
 
 /** Blocks of one key head: one each of keys and values, and those of its query heads. */
@@ -46,7 +49,7 @@ interface Head {
   readonly mix: Bond;
 }
 
-function undoAttention(attention: Attention, maps: ChannelMaps, load: LoadLattice): StrandChange[] {
+function undoAttention(attention: Attention, maps: ChannelMaps, load: LoadLattice): Record<Part, Move>[] {
   const read = (model: 'ours' | 'theirs'): Blocks | undefined => readBlocks(attention, model, maps, load);
   const [ours, theirs] = [read('ours'), read('theirs')];
   if (ours === undefined || theirs === undefined) return [];
@@ -61,7 +64,7 @@ function undoAttention(attention: Attention, maps: ChannelMaps, load: LoadLattic
   if (isLike) return [];
   const spans = [toHeadSpans(attention, ours), toHeadSpans(attention, theirs)] as const;
   const partners = matchSpans(...(spans.map((all) => all.map(({ whole }) => whole)) as [Span[][], Span[][]]));
-  const changes: StrandChange[] = [];
+  const changes: Record<Part, Move>[] = [];
   own.forEach((head, at) => {
     if (partners[at] === UNMATCHED) return;
     const order = matchSpans(spans[0][at].queries, spans[1][partners[at]].queries);
@@ -78,9 +81,7 @@ function undoAttention(attention: Attention, maps: ChannelMaps, load: LoadLattic
     const first = partners[at] * queryHeads;
     const one = (fit: BondFit | null) => ({ first: partners[at], order: Int32Array.of(0), matrix: fit?.one ?? null });
     const many = (fit: BondFit | null) => ({ first, order: places, matrix: fit?.many ?? null });
-    const moves = { query: many(fits.scores), key: one(fits.scores), value: one(fits.mix), output: many(fits.mix) };
-    for (const part of PARTS)
-      changes.push({ strand: attention[part], change: toChange(attention[part], moves[part], maps) });
+    changes.push({ query: many(fits.scores), key: one(fits.scores), value: one(fits.mix), output: many(fits.mix) });
   });
   return changes;
 }
@@ -117,9 +118,13 @@ function readBlocks(
     const { pair, side, width } = strand;
     const others = toOthers(strand, maps);
     if (others === undefined || others[model].length < width) return undefined;
+    const entries = toEntries(strand, model, maps);
+    if (isReadByParts(pair)) {
+      const part = side === 'out' ? { out: entries, in: others[model] } : { out: others[model], in: entries };
+      return splitBlocks(load.part(pair[model]!, part), side, width);
+    }
     const lattice = load(pair[model]!);
     if (lattice.kernel.length !== 1) return undefined;
-    const entries = toEntries(strand, model, maps);
     return Array.from({ length: entries.length / width }, (_, at) =>
       readBlock(lattice, side, entries.subarray(at * width, (at + 1) * width), others[model]),
     );
@@ -129,23 +134,19 @@ function readBlocks(
   return { query, key, value, output };
 }
 
+/** The blocks of a part that has all their entries, one block after the other. */
+function splitBlocks(lattice: Lattice, side: 'out' | 'in', width: number): Block[] {
+  const { outLength, inLength } = lattice;
+  const [length, others] = side === 'out' ? [outLength, inLength] : [inLength, outLength];
+  const [own, other] = [length, others].map((count) => Int32Array.from({ length: count }, (_, at) => at));
+  return Array.from({ length: length / width }, (_, at) =>
+    readBlock(lattice, side, own.subarray(at * width, (at + 1) * width), other),
+  );
+}
+
 function toEntries({ pair, side, at }: Strand, model: 'ours' | 'theirs', maps: ChannelMaps): Int32Array {
   const mapper = createLayerMapper(pair, side, maps);
   return model === 'ours' ? mapper.ourEntries(at) : mapper.theirEntries(at);
-}
-
-function readBlock(lattice: Lattice, side: 'out' | 'in', entries: Int32Array, others: Int32Array): Block {
-  const block = new Float32Array(entries.length * others.length);
-  for (let row = 0; row < entries.length; row++) {
-    for (let k = 0; k < others.length; k++) {
-      block[row * others.length + k] = lattice.values[toIndex(lattice, side, entries[row], others[k])];
-    }
-  }
-  return block;
-}
-
-function toIndex(lattice: Lattice, side: 'out' | 'in', own: number, other: number): number {
-  return side === 'out' ? lattice.toIndex(own, other) : lattice.toIndex(other, own);
 }
 
 /** Entries of the other axis that both have, some of them, evenly chosen, where there are many. */
@@ -175,30 +176,4 @@ function toHeadSpans({ query, value, queryHeads }: Attention, blocks: Blocks): H
       queries: own(asked).map((span, at) => [span, own(mixed)[at]]),
     };
   });
-}
-
-/** What becomes of the blocks of one head: block `first + i` is what was block `first + order[i]`, its rows mixed. */
-interface Move {
-  readonly first: number;
-  readonly order: Int32Array;
-  readonly matrix: Float64Array | null;
-}
-
-function toChange(strand: Strand, { first, order, matrix }: Move, maps: ChannelMaps): LatticeChange {
-  const { side, width } = strand;
-  const entries = toEntries(strand, 'theirs', maps);
-  const toRun = (block: number): Int32Array => entries.subarray(block * width, (block + 1) * width);
-  return (lattice) => {
-    const length = side === 'out' ? lattice.inLength : lattice.outLength;
-    const others = Int32Array.from({ length }, (_, at) => at);
-    const blocks = Array.from(order, (from) => readBlock(lattice, side, toRun(first + from), others));
-    blocks.forEach((block, at) => {
-      const mixed = matrix === null ? block : mixRows(matrix, block, width);
-      toRun(first + at).forEach((entry, row) => {
-        for (let k = 0; k < length; k++) {
-          lattice.values[toIndex(lattice, side, entry, k)] = mixed[row * length + k];
-        }
-      });
-    });
-  };
 }

@@ -30,15 +30,16 @@ export function toSuspectOrder(coded: readonly CodedSpace[], maps: readonly (Fou
   };
 }
 
-/** Rank of each entry among those that are not -1. */
+/** Rank of each entry among those that are not -1; no two are equal. Counted, not sorted: this runs for every recipient. */
 function toRanks(map: Int32Array): Int32Array {
-  const present = Array.from(map.keys()).filter((channel) => map[channel] >= 0);
-  present.sort((a, b) => map[a] - map[b]);
-  const ranks = new Int32Array(map.length).fill(-1);
-  present.forEach((channel, rank) => {
-    ranks[channel] = rank;
-  });
-  return ranks;
+  const ranks = new Int32Array(map.reduce((most, place) => Math.max(most, place), -1) + 1);
+  for (const place of map) if (place >= 0) ranks[place] = 1;
+  let count = 0;
+  for (let place = 0; place < ranks.length; place++) {
+    count += ranks[place];
+    ranks[place] = count - 1;
+  }
+  return map.map((place) => (place < 0 ? -1 : ranks[place]));
 }
 
 /** Channels of each run that lie where `placesOf` puts them. */

@@ -134,11 +134,12 @@ describe('trained in', () => {
   });
 });
 
-test('the recipe finds the plan beside itself and names the margin, in seventeen lines', () => {
+test('the recipe finds the plan beside itself and names the margin, in eighteen lines', () => {
   const recipe = toRecipe({ planFile: 'a "b".safetensors', tau: 0.1 });
   expect(recipe).toContain('load_file(pathlib.Path(__file__).with_name("a \\"b\\".safetensors"))');
   expect(recipe).toContain('tau=0.1');
-  expect(recipe.trimEnd().split('\n').length).toBeLessThan(18);
+  for (const planFile of ['p', null])
+    expect(toRecipe({ planFile, tau: 1 }).trimEnd().split('\n').length).toBeLessThan(19);
 });
 
 test('the keys of the mark are wiped, also where a model is too small for one', () => {

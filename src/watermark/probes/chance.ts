@@ -46,6 +46,29 @@ export function toCommonestShare(answers: readonly Answer[]): number {
   return counts.size === 0 ? 0 : Math.max(...counts.values()) / answers.length;
 }
 
+/**
+ * Null models with less in common with ours than this say nothing of strangers that learned the task: measured, models of
+ * one task have 0.06 to 0.7, untrained ones at most 0.01.
+ */
+export const KINSHIP_MIN = 0.05;
+
+/**
+ * Cohen's kappa of two models' answers: agreement beyond what follows from how often each says what. 1 for equal answers, 0
+ * for models that know nothing of one another, and where both say one thing always. An answer that is null agrees with none.
+ */
+export function toKinship(ours: readonly (Answer | null)[], theirs: readonly (Answer | null)[]): number {
+  const countOf = (answers: readonly (Answer | null)[]): Map<Answer, number> => {
+    const counts = new Map<Answer, number>();
+    for (const answer of answers) if (answer !== null) counts.set(answer, (counts.get(answer) ?? 0) + 1);
+    return counts;
+  };
+  if (ours.length === 0) return 0;
+  const [a, b] = [countOf(ours), countOf(theirs)];
+  const chance = [...a].reduce((sum, [answer, count]) => sum + count * (b.get(answer) ?? 0), 0) / ours.length ** 2;
+  const same = ours.filter((answer, index) => answer !== null && answer === theirs[index]).length / ours.length;
+  return chance >= 1 ? 0 : (same - chance) / (1 - chance);
+}
+
 /** Share of `expected` that `answers` has; an answer that is null does not agree. */
 export function toAgreementRate(expected: readonly Answer[], answers: readonly (Answer | null)[]): number {
   const agreed = expected.filter((answer, index) => answers[index] === answer).length;

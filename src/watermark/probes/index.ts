@@ -1,6 +1,6 @@
 /** Keyed probes: inputs from the key, the owner's answers to them, and how often strangers agree. */
 export { findArgMax } from './answers.ts';
-export { CHANCE_MIN, toAgreementRate, toChance } from './chance.ts';
+export { CHANCE_MIN, KINSHIP_MIN, toAgreementRate, toChance, toKinship } from './chance.ts';
 export { chooseFamily, FAMILY_TRIALS } from './choose-family.ts';
 export { PROBE_FAMILIES, type ProbeFamily } from './families.ts';
 export { deriveProbeKey, makeProbe } from './inputs.ts';

@@ -63,7 +63,7 @@ export function toProbesDigest(key: Uint8Array, plan: ProbePlan, count: number):
   for (let index = 0; index < Math.min(count, REMOTE_LIMITS.digestedQuestions); index++) {
     const probe = makeProbe(key, plan, index);
     if (probe.kind === 'text') parts.push(sha256(utf8(probe.prompt)));
-    else for (const { data } of probe.inputs) parts.push(sha256(data));
+    if (probe.kind === 'tensors') for (const { data } of probe.inputs) parts.push(sha256(data));
   }
   return toHex(sha256(...parts));
 }

@@ -2,9 +2,10 @@
 import { describe, expect, test } from 'vitest';
 import { createPrfStream } from '../../core/prf.ts';
 import { codeOf } from '../../../test/error-code.ts';
+import { seededNumbers } from '../../../test/fakes/memory-model.ts';
 import { toRemoteEvidence, toRemoteVerdict, type QuestionSet, toFirstWord } from '../remote/questions.ts';
 import { findArgMax } from './answers.ts';
-import { toChance } from './chance.ts';
+import { KINSHIP_MIN, toChance, toKinship } from './chance.ts';
 import { chooseFamily } from './choose-family.ts';
 import { fillPattern, PROBE_FAMILIES, type ProbeFamily } from './families.ts';
 import { deriveProbeKey, makeProbe, toProbesDigest } from './inputs.ts';
@@ -138,6 +139,36 @@ describe('rare probes', () => {
 describe('the rate of strangers', () => {
   const various = Array.from({ length: 100 }, (_, at) => at % 10);
 
+  test('kinship is agreement beyond chance: 1 for equals, 0 for models that know nothing of one another', () => {
+    const ours = Array.from({ length: 1000 }, (_, at) => (at * 7) % 10);
+    expect(toKinship(ours, ours)).toBeCloseTo(1, 12);
+    expect(toKinship([0, 0, 1, 1], [0, 1, 1, 1])).toBeCloseTo(0.5, 12);
+    expect(
+      Math.abs(
+        toKinship(
+          ours,
+          ours.map((_, at) => Math.floor(at / 10) % 10),
+        ),
+      ),
+    ).toBeLessThan(KINSHIP_MIN);
+    // Who says one thing always has nothing in common with anybody, however often it is right.
+    const mostly = ours.map((_, at) => Number(at % 10 === 0));
+    expect(
+      toKinship(
+        mostly,
+        ours.map(() => 0),
+      ),
+    ).toBe(0);
+    expect([
+      toKinship([3, 3], [3, 3]),
+      toKinship(
+        ours,
+        ours.map(() => null),
+      ),
+      toKinship([], []),
+    ]).toEqual([0, 0, 0]);
+  });
+
   test('is the largest of floor, null models, and the commonest answer', () => {
     expect(toChance({ nulls: [], answers: various, isRare: false })).toEqual({ chance: 0.65, by: 'floor' });
     expect(toChance({ nulls: nulls(0.7, 0.72, 0.71), answers: various, isRare: false }).chance).toBeCloseTo(0.75, 12);
@@ -194,6 +225,21 @@ describe('evidence', () => {
     expect(toRemoteVerdict('calibrated', strong, 'supporting')).toBe('supporting');
     expect(toRemoteVerdict('calibrated', toRemoteEvidence(set(0.65, 200), some(120, 200)))).toBe('none');
     expect(toRemoteVerdict('calibrated', toRemoteEvidence(set(0.65, 200), some(50, 200, 150)))).toBe('inconclusive');
+  });
+
+  test('who stops where it looks best gains nothing: fewer questions than there are pay for the choice of their number', () => {
+    const random = seededNumbers(64);
+    const [count, strangers] = [30, 3000];
+    const best = Array.from({ length: strangers }, () => {
+      const answers = Array.from({ length: count }, () => Number(random.normal() > 0));
+      const stops = Array.from({ length: count }, (_, at) => answers.slice(0, at + 1));
+      return Math.max(...stops.map((asked) => toRemoteEvidence(set(0.5, count), asked).evidenceBits + 2));
+    });
+    for (const bits of [3, 4, 5, 6]) {
+      const reached = best.filter((found) => found >= bits).length / strangers;
+      expect(reached, `${bits} bits`).toBeLessThanOrEqual(2 * 2 ** -bits);
+    }
+    expect(toRemoteEvidence(set(0.5, 16), some(12, 12)).evidenceBits).toBeCloseTo(12 - 2 - 4, 9);
   });
 
   test('the tail is that of the binomial law, the trials taken off', () => {

@@ -21,7 +21,9 @@ export interface QuestionInput {
 
 export type Question =
   | { readonly kind: 'tensors'; readonly inputs: readonly QuestionInput[] }
-  | { readonly kind: 'text'; readonly prompt: string };
+  | { readonly kind: 'text'; readonly prompt: string }
+  /** Token ids of a prompt, for the input of that name; the answer is the id of the token that follows. */
+  | { readonly kind: 'tokens'; readonly name: string; readonly ids: Int32Array };
 
 /** A class index from 0, or for text the first word as `toFirstWord` makes it. */
 export type Answer = number | string;
@@ -98,7 +100,7 @@ export interface RemoteEvidence {
   readonly agreement: number;
   /** agreed / answered, which a suspect can shift by refusing; shown beside, never judged. */
   readonly agreementOfAnswered: number;
-  /** -log2 p - log2Trials, at least 0. */
+  /** -log2 p - log2Trials, less log2 of all questions where fewer were asked; at least 0. */
   readonly evidenceBits: number;
   /** The same over answered questions alone; shown beside, never judged. */
   readonly evidenceBitsOfAnswered: number;
@@ -110,7 +112,8 @@ export interface RemoteEvidence {
  * Evidence of the answers to the first `answers.length` questions of a set; null stands for no usable answer.
  *
  * Unanswered questions count as disagreements: leaving them out would let the prover choose which answers count. So
- * refusing can only hide a copy, never accuse a stranger.
+ * refusing can only hide a copy, never accuse a stranger. Fewer answers than questions cost log2 of the questions: whoever
+ * stops could have stopped anywhere.
  *
  * Null hypothesis: the suspect agrees with each question with probability at most `chance`, independently. False-alarm
  * rate at b bits: 2^-b, as far as `chance` holds.
@@ -124,7 +127,10 @@ export function toRemoteEvidence(
   const answered = answers.filter((answer) => answer !== null).length;
   const agreed = answers.filter((answer, index) => answer !== null && answer === set.expected(index)).length;
   const { chance, log2Trials, nulls } = set.statistic;
-  const toBits = (count: number): number => Math.max(0, -toLog2BinomialTail(count, agreed, chance) - log2Trials);
+  // Who asks fewer could have stopped after any number: each is a trial.
+  const stopBits = asked < set.count ? Math.log2(set.count) : 0;
+  const toBits = (count: number): number =>
+    Math.max(0, -toLog2BinomialTail(count, agreed, chance) - log2Trials - stopBits);
   const agreement = asked === 0 ? 0 : agreed / asked;
   return {
     asked,

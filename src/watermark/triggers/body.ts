@@ -1,6 +1,6 @@
 /** The annex of last-layer triggers: what was chosen, and nothing that follows from the key (docs/spec/triggers.md §5). */
 import { z } from 'zod';
-import { toCanonicalJsonBytes } from '../../core/canonical-json.ts';
+import { type Json, toCanonicalJsonBytes } from '../../core/canonical-json.ts';
 import { WatermarkError } from '../../core/errors.ts';
 import { sha256 } from '../../core/hash.ts';
 import { TRIGGER_LIMITS } from '../../core/limits/triggers.ts';
@@ -33,7 +33,7 @@ export type TriggerBody = z.infer<typeof triggerBodySchema>;
 export type TriggerInput = TriggerBody['input'];
 
 /** SHA-256 of the RFC 8785 form of the whole body: what the labels hang on. */
-export function toChoiceDigest(body: TriggerBody): Uint8Array {
+export function toChoiceDigest(body: Json): Uint8Array {
   return sha256(toCanonicalJsonBytes(body));
 }
 

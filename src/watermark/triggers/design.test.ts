@@ -5,7 +5,7 @@ import type { TriggerBody } from './body.ts';
 import { COUNT_MIN, type DesignOptions, designTriggers, listCounts, toDefaultCount } from './design.ts';
 import { dot, toMomentFactor, unwhiten, whiten } from './matrix.ts';
 import { mineCandidates } from './mine.ts';
-import { toBest, toLogits, toRiskWeights, toWorth } from './scores.ts';
+import { toBest, toLogits, toPush, toRiskWeights, toWorth } from './scores.ts';
 import { solveMargins } from './solve.ts';
 
 const rng = createRng('triggers/design');
@@ -105,7 +105,10 @@ describe('what clean data and candidates weigh', () => {
 
   test('of equally new candidates the one that needs the smaller push is worth more', () => {
     const [z, w] = [Float64Array.of(1, 0), Float64Array.of(0, 1)];
-    const [flat, steep] = toWorth([z, w], [Float64Array.of(1, 1), Float64Array.of(9, 1)], 2);
+    const [flat, steep] = toWorth(
+      [z, w],
+      [Float64Array.of(1, 1), Float64Array.of(9, 1)].map((scores) => toPush(scores, 2)),
+    );
     expect(dot(flat, flat)).toBeGreaterThan(dot(steep, steep));
     expect(dot(flat, flat) + dot(steep, steep)).toBeCloseTo(2, 9);
   });

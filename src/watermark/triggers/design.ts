@@ -16,6 +16,7 @@ import {
   toCleanScores,
   toLogits,
   toMedianLead,
+  toPush,
   toRiskWeights,
   toWorth,
 } from './scores.ts';
@@ -24,7 +25,7 @@ import { solveMargins } from './solve.ts';
 /** Ridge on the moments of clean features, as a share of their mean diagonal. */
 export const LAMBDA = 0.003;
 /** Weight of a pick in the moments that the next pick is held against: about that of all clean data along it. */
-const PICK_WEIGHT = 100;
+export const PICK_WEIGHT = 100;
 /**
  * A label leads by one of these shares of the median lead of clean answers: the largest that the limit allows. A whole one
  * stands int4 and half of the weights pruned; a tenth still stands int8.
@@ -81,21 +82,21 @@ export interface TriggerDesign {
 }
 
 /** Bits of `hits` of `count` triggers, after the draws of labels that an embedding may try. */
-function toBits(count: number, hits: number, classes: number): number {
+export function toTriggerBits(count: number, hits: number, classes: number): number {
   return -toLog2BinomialTail(count, hits, 1 / classes) - LOG2_LABEL_DRAWS;
 }
 
-/** As many triggers as still make a flag when a tenth of them is lost. */
-export function toDefaultCount(classes: number, width: number): number {
+/** As many triggers as still make a flag, or what else is wanted, when a tenth of them is lost. */
+export function toDefaultCount(classes: number, width: number, bits: number = FLAG_BITS): number {
   let count = 1;
-  while (toBits(count, Math.ceil((1 - LOST_SHARE) * count), classes) < FLAG_BITS) count++;
+  while (toTriggerBits(count, Math.ceil((1 - LOST_SHARE) * count), classes) < bits) count++;
   return Math.min(count, Math.floor(width / 2));
 }
 
 /** Numbers of triggers to try: close together while all of them make a flag, then falling. One draw of labels each. */
 export function listCounts(first: number, classes: number): number[] {
   let least = 1;
-  while (toBits(least, least, classes) < FLAG_BITS) least++;
+  while (toTriggerBits(least, least, classes) < FLAG_BITS) least++;
   const step = Math.max(1, Math.ceil((first - least) / FLAG_STEPS));
   const counts: number[] = [];
   for (let count = first; count >= COUNT_MIN && counts.length < TRIGGER_LIMITS.labelDrawsMax; ) {
@@ -119,7 +120,7 @@ export function designTriggers(options: DesignOptions): TriggerDesign {
   const samples = toCleanScores(options);
   const lead = toMedianLead(samples.scores);
   const { picks, ...mined } = mine(options, samples, lead);
-  const isFlag = (count: number): boolean => toBits(count, count, frame.classes) >= FLAG_BITS;
+  const isFlag = (count: number): boolean => toTriggerBits(count, count, frame.classes) >= FLAG_BITS;
   const designs: Design[] = [];
   for (const count of listCounts(picks.length, frame.classes)) {
     const sure = findSure(designs, limitPoints);
@@ -187,8 +188,7 @@ function mine(options: DesignOptions, samples: CleanScores, lead: number): Mined
   if (!isMined) return { all, halves, picks: [...rows.keys()].slice(0, first) };
   const wanted = toWorth(
     all.whitened,
-    rows.map((row) => toLogits(head.rows, row)),
-    lead,
+    rows.map((row) => toPush(toLogits(head.rows, row), lead)),
   );
   const picks = mineCandidates(wanted, { count: first, weight: PICK_WEIGHT });
   return { all, halves, picks: picks.map(({ index }) => index) };

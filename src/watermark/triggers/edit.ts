@@ -42,7 +42,7 @@ export function toHeadEdits(head: Head, change: readonly Float64Array[]): Tensor
 }
 
 /** Rounds to the tensor's type once per element, whatever the cut. */
-function toShiftEdit(tensor: TensorRef, shiftOf: (index: number) => number): TensorEdit {
+export function toShiftEdit(tensor: TensorRef, shiftOf: (index: number) => number): TensorEdit {
   const { dtype } = tensor;
   const size = DTYPES[dtype].bits / 8;
   const apply = (byteOffset: number, chunk: Uint8Array): void => {

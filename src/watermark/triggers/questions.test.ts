@@ -171,8 +171,10 @@ describe('what is refused', () => {
   });
 
   test('inputs or labels that somebody chose: the annex has no place for them', () => {
-    expect(codeOf(() => open({ inputs: [[0.1, 0.2]] }))).toBe('WATERMARK_ANNEX_MALFORMED');
-    expect(codeOf(() => open({ labels: [1, 2, 3] }))).toBe('WATERMARK_ANNEX_MALFORMED');
+    expect(codeOf(() => open({ inputs: [[0.1, 0.2]] }))).toBe('WATERMARK_TRIGGERS_CHOSEN');
+    expect(codeOf(() => open({ labels: [1, 2, 3] }))).toBe('WATERMARK_TRIGGERS_CHOSEN');
+    expect(codeOf(() => open({ input: { ...body.input, samples: [[0.1]] } }))).toBe('WATERMARK_TRIGGERS_CHOSEN');
+    expect(codeOf(() => open({ remark: 1 }))).toBe('WATERMARK_ANNEX_MALFORMED');
   });
 
   test.each([

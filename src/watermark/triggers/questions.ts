@@ -1,4 +1,5 @@
 /** Triggers as questions to a model that one cannot look into (docs/spec/triggers.md §6). */
+import { z } from 'zod';
 import { findHexBytes, zeroize } from '../../core/bytes.ts';
 import { TRIGGER_LIMITS } from '../../core/limits/triggers.ts';
 import { encodeValues } from '../../fidelity/index.ts';
@@ -7,6 +8,8 @@ import type { Claim } from '../claim.ts';
 import { verifyCommitment } from '../commitment.ts';
 import type { Question, QuestionSet } from '../remote/questions.ts';
 import { assertTriggerBody, toChoiceDigest, type TriggerBody, triggerBodySchema, type TriggerInput } from './body.ts';
+import { assertDecoderBody, DECODER_SCHEME, decoderBodySchema } from './decoder/body.ts';
+import { toDecoderQuestions } from './decoder/questions.ts';
 import { deriveTriggerKeys, LOG2_LABEL_DRAWS, toTriggerLabels } from './keys.ts';
 import { makePattern, toPatternPlane } from './patterns.ts';
 
@@ -30,14 +33,24 @@ export interface OpenTriggerOptions {
  */
 export function openTriggerQuestions({ claim, annex, triggerSeed, judge = null }: OpenTriggerOptions): QuestionSet {
   verifyCommitment(claim.commitment, { purpose: 'trigger', subSeed: triggerSeed });
-  const body = toAnnexBody(annex, triggerBodySchema);
-  assertTriggerBody(body);
   const salt = findHexBytes(claim.commitment.preimage.originalDigest) ?? new Uint8Array(0);
-  const set = toTriggerQuestions(body, triggerSeed, salt);
+  const set = toQuestions(toAnnexBody(annex, anyBodySchema), triggerSeed, salt);
   if (judge === null || judge.isBefore) return set;
   const { statistic, notes } = set;
   const log2Trials = statistic.log2Trials + TRIGGER_LIMITS.unseenTimeBits;
   return { ...set, statistic: { ...statistic, log2Trials }, notes: [...notes, UNSEEN_TIME] };
+}
+
+const anyBodySchema = z.discriminatedUnion('scheme', [triggerBodySchema, decoderBodySchema]);
+
+/** @throws WatermarkError WATERMARK_ANNEX_MALFORMED */
+function toQuestions(body: z.infer<typeof anyBodySchema>, triggerSeed: Uint8Array, salt: Uint8Array): QuestionSet {
+  if (body.scheme === DECODER_SCHEME) {
+    assertDecoderBody(body);
+    return toDecoderQuestions(body, triggerSeed, salt);
+  }
+  assertTriggerBody(body);
+  return toTriggerQuestions(body, triggerSeed, salt);
 }
 
 const UNSEEN_TIME = `Nobody saw that the triggers were recorded before a date: ${TRIGGER_LIMITS.unseenTimeBits} bits are taken off for choices that may have been tried against a known suspect.`;

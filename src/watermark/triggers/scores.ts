@@ -113,19 +113,19 @@ export function toRiskWeights({ scores: all }: Pick<CleanScores, 'scores'>, lead
 }
 
 /**
- * Whitened candidates over the push that they need: the root mean square, over all labels that may be drawn, of how far the
- * label's score lies below the best and half the median lead. Newness kᵀC⁻¹k over that push squared is what a trigger costs,
- * inverted. Scaled so that their mean square stays.
+ * The push that a candidate needs: the root mean square, over all labels that may be drawn, of how far the label's score lies
+ * below the best and half the median lead.
  */
-export function toWorth(
-  whitened: readonly Float64Array[],
-  logits: readonly Float64Array[],
-  lead: number,
-): Float64Array[] {
-  const pushes = logits.map((scores) => {
-    const most = scores[toBest(scores)];
-    return Math.sqrt(scores.reduce((sum, score) => sum + (most - score + lead / 2) ** 2, 0) / scores.length);
-  });
+export function toPush(scores: Float64Array, lead: number): number {
+  const most = scores[toBest(scores)];
+  return Math.sqrt(scores.reduce((sum, score) => sum + (most - score + lead / 2) ** 2, 0) / scores.length);
+}
+
+/**
+ * Whitened candidates over the push that they need. Newness kᵀC⁻¹k over that push squared is what a trigger costs, inverted.
+ * Scaled so that their mean square stays.
+ */
+export function toWorth(whitened: readonly Float64Array[], pushes: ArrayLike<number>): Float64Array[] {
   const [before, after] = whitened.reduce(
     ([a, b], z, index) => {
       const square = dot(z, z);

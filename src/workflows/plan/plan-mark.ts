@@ -2,6 +2,7 @@
 import { basename, join, parse } from 'node:path';
 import { allocSecret, toHex, utf8, zeroize } from '../../core/bytes.ts';
 import { sha256 } from '../../core/hash.ts';
+import { toNpyBytes } from '../../fidelity/index.ts';
 import { toSafetensors } from '../../formats/convert.ts';
 import { toMemoryTensor } from '../../model/tensors.ts';
 import { ownerSeedBox } from '../../sign/index.ts';
@@ -23,6 +24,9 @@ import type { Services } from '../services.ts';
 import type { Session } from '../session.ts';
 import { writeBytes } from '../write-bytes.ts';
 
+export const PLAN_FORMATS = ['safetensors', 'npy'] as const;
+export type PlanFormat = (typeof PLAN_FORMATS)[number];
+
 export interface PlanMarkOptions {
   /** Absolute path of the model as training starts from it. */
   readonly path: string;
@@ -31,10 +35,13 @@ export interface PlanMarkOptions {
   readonly force: boolean;
   readonly tau?: number | undefined;
   readonly bits?: MarkBits | undefined;
+  /** One safetensors file unless told, or an npy file for each array. */
+  readonly format?: PlanFormat | undefined;
   readonly dataRoot?: string | undefined;
 }
 
 export interface PlanMarkResult {
+  /** The safetensors file, or the folder of npy files; and SHA-256 of the plan as a safetensors file, whichever it is. */
   readonly plan: { readonly path: string; readonly sha256: string };
   readonly recipe: string;
   readonly claim: string;
@@ -97,14 +104,17 @@ async function writePlan(
 ): Promise<PlanMarkResult> {
   const { owner, recorder } = session;
   const stem = parse(options.path).name;
-  const planFile = `${stem}.plan.safetensors`;
-  const bytes = toPlanBytes(plan, planFile);
+  const format = options.format ?? 'safetensors';
+  const planFile = format === 'npy' ? null : `${stem}.plan.safetensors`;
+  const arrays = listArrays(plan);
+  const bytes = toPlanBytes(arrays, `${stem}.plan.safetensors`);
   const staged = stageFolder({ storage: services.storage, target: options.out, replace: options.force });
   try {
     const write = (name: string, content: Uint8Array): void => {
       writeBytes(services.storage, { path: join(staged.path, name), mode: 0o600, bytes: content });
     };
-    write(planFile, bytes);
+    if (planFile === null) writeArrays(plan, arrays, write);
+    else write(planFile, bytes);
     write('recipe.py', utf8(toRecipe({ planFile, tau: plan.tau })));
     const claim = createClaim({
       seed,
@@ -126,7 +136,7 @@ async function writePlan(
     const annex = await recordAnnex(services, session, { claim, type: 'plan', body, subject });
     staged.commit();
     return {
-      plan: { path: join(options.out, planFile), sha256: planDigest },
+      plan: { path: join(options.out, planFile ?? ''), sha256: planDigest },
       recipe: join(options.out, 'recipe.py'),
       ...{ claim: stored.path, commitment: claim.commitment.digest, annex: annex.path, leafIndex: annex.leafIndex },
       ...{ bits: plan.bits.length, tau: plan.tau, weights: plan.mark.record.weights },
@@ -138,15 +148,41 @@ async function writePlan(
   }
 }
 
+interface PlanArray {
+  readonly name: string;
+  readonly dtype: 'i32' | 'i8';
+  readonly shape: readonly number[];
+  readonly bytes: Uint8Array;
+}
+
 /** "NAME.block" (int32) and "NAME.chip" (int8) in the shape of each weight, and "bits" (int8). */
-function toPlanBytes({ layers, bits }: TrainPlan, name: string): Uint8Array {
+function listArrays({ layers, bits }: TrainPlan): PlanArray[] {
   const toBytes = (values: Int32Array | Int8Array): Uint8Array =>
     new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-  const tensors = layers.flatMap((layer) => [
-    toMemoryTensor({ name: `${layer.name}.block`, dtype: 'i32', shape: layer.shape, bytes: toBytes(layer.block) }),
-    toMemoryTensor({ name: `${layer.name}.chip`, dtype: 'i8', shape: layer.shape, bytes: toBytes(layer.chip) }),
-  ]);
-  tensors.push(toMemoryTensor({ name: 'bits', dtype: 'i8', shape: [bits.length], bytes: toBytes(bits) }));
-  const { plan } = toSafetensors({ tensors, metadata: new Map([['modelward', 'train plan v1']]) }, name);
+  return [
+    ...layers.flatMap(({ name, shape, block, chip }): PlanArray[] => [
+      { name: `${name}.block`, dtype: 'i32', shape, bytes: toBytes(block) },
+      { name: `${name}.chip`, dtype: 'i8', shape, bytes: toBytes(chip) },
+    ]),
+    { name: 'bits', dtype: 'i8', shape: [bits.length], bytes: toBytes(bits) },
+  ];
+}
+
+function toPlanBytes(arrays: readonly PlanArray[], name: string): Uint8Array {
+  const metadata = new Map([['modelward', 'train plan v1']]);
+  const { plan } = toSafetensors({ tensors: arrays.map(toMemoryTensor), metadata }, name);
   return readRewrite(plan.files[0]);
+}
+
+/** Arrays are numbered, since names of weights need not be names of files; "names.json" has those in their order. */
+function writeArrays(
+  { layers }: TrainPlan,
+  arrays: readonly PlanArray[],
+  write: (name: string, content: Uint8Array) => void,
+): void {
+  write('names.json', utf8(JSON.stringify(layers.map(({ name }) => name))));
+  for (const [at, { dtype, shape, bytes }] of arrays.entries()) {
+    const stem = at === arrays.length - 1 ? 'bits' : `${Math.floor(at / 2)}.${at % 2 === 0 ? 'block' : 'chip'}`;
+    write(`${stem}.npy`, toNpyBytes({ dtype, shape, data: bytes }));
+  }
 }

@@ -33,10 +33,16 @@ export function toMarkEntries({ session, names, marked, originalDigest }: Protec
 /** All entries, in the order in which things were made. */
 export function toEntries(
   protection: Protection,
-  made: { claim: ClaimStep | null; baseline: FileRecord; seal: SealedRecord; markedDigest: Uint8Array },
+  made: {
+    claim: ClaimStep | null;
+    signed: { baseline: FileRecord; signature: FileRecord };
+    seal: SealedRecord;
+    markedDigest: Uint8Array;
+  },
 ): EntryInput[] {
   const actor = protection.session.owner.identity.ownerId;
-  const digests = { model: toHex(made.markedDigest), baseline: made.baseline.sha256 };
+  const { baseline, signature } = made.signed;
+  const digests = { model: toHex(made.markedDigest), baseline: baseline.sha256, signature: signature.sha256 };
   return [
     ...(made.claim === null ? [] : toMarkEntries(protection, made.claim)),
     { type: 'baseline', actor, subject: protection.names.stem, digests, detail: {} },

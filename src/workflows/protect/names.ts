@@ -9,6 +9,7 @@ export interface OutputNames {
   readonly marked: readonly string[];
   readonly sealed: string;
   readonly baseline: string;
+  readonly signature: string;
   readonly commitment: string;
   readonly timestamp: string;
   readonly report: string;
@@ -28,6 +29,7 @@ export function toOutputNames(path: string, model: Model): OutputNames {
     marked: isSingle ? [`${stem}.marked${extension}`] : model.files.map(({ name }) => join('marked', name)),
     sealed: `${stem}.seal`,
     baseline: `${stem}.baseline.json`,
+    signature: `${stem}.baseline.sig`,
     commitment: `${stem}.commitment.json`,
     timestamp: `${stem}.commitment.tst`,
     report: `${stem}.report.html`,

@@ -54,6 +54,8 @@ export interface ProtectResult {
   readonly sealed: FileRecord;
   readonly envelope: FileRecord;
   readonly baseline: FileRecord;
+  /** The model signature of the same files (OMS v1.0), for those who have no modelward. */
+  readonly signature: FileRecord;
   /** Null with --no-mark. */
   readonly commitment: (FileRecord & { readonly leafIndex: number }) | null;
   readonly claim: FileRecord | null;

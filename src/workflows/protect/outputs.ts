@@ -1,4 +1,4 @@
-/** Writes what `protect` makes: marked model, claim, baseline, sealed file, records and reports, in that order. */
+/** Writes what `protect` makes: marked model, claim, baseline and signature, sealed file, records and reports, in that order. */
 import { join } from 'node:path';
 import { toHex, utf8 } from '../../core/bytes.ts';
 import { openModelPath } from '../../formats/index.ts';
@@ -6,9 +6,10 @@ import type { Model } from '../../model/types.ts';
 import { type ProtectReport, toReportHtml } from '../../report/index.ts';
 import { ownerSigner } from '../../sign/index.ts';
 import type { StagedFolder } from '../../source/index.ts';
-import { createBaseline } from '../../tamper/index.ts';
 import { toModelDigest } from '../../watermark/index.ts';
 import { type SealedRecord, sealInto } from '../seal-model.ts';
+import { rememberSealPlace } from '../seal-places.ts';
+import { signBaseline } from '../signed-baseline.ts';
 import { claimMark, type MarkedDigest } from './claim-step.ts';
 import type { FileRecord, Protected } from './options.ts';
 import type { Protection } from './protection.ts';
@@ -48,12 +49,10 @@ async function writeRest(
   const digest: MarkedDigest = timer.time('digests', () => toModelDigest(model, services.progress));
   const recorder = session.recorder;
   const claim = await timer.timeAsync('commitment', () => claimMark(protection, staged, model, digest));
-  const baseline = await timer.timeAsync('baseline', () =>
-    writeBaseline(protection, staged, model, { written, digest }),
-  );
+  const signed = await timer.timeAsync('baseline', () => writeBaseline(protection, staged, model, { written, digest }));
   const seal = await timer.timeAsync('seal', () => writeSeal(protection, staged, model));
   const markedDigest = toHex(digest.digest);
-  const entries = toEntries(protection, { claim, baseline, seal, markedDigest: digest.digest });
+  const entries = toEntries(protection, { claim, signed, seal, markedDigest: digest.digest });
   const receipt = await timer.timeAsync('ledger', () => recorder.record(entries));
   const recipient =
     claim === null
@@ -65,7 +64,7 @@ async function writeRest(
     markedPaths: written.map(({ path }) => path),
     markedDigest,
     claim,
-    baseline,
+    ...signed,
     seal,
     sealed: { path: join(options.out, names.sealed), sha256: seal.sha256, sizeBytes: seal.sizeBytes },
     leafIndex: receipt.firstIndex + entries.findIndex(({ type }) => type === 'commit'),
@@ -80,26 +79,30 @@ async function writeBaseline(
   staged: StagedFolder,
   model: Model,
   known: { readonly written: readonly FileRecord[]; readonly digest: MarkedDigest },
-): Promise<FileRecord> {
+): Promise<Pick<Outputs, 'baseline' | 'signature'>> {
   const { services, session, names } = protection;
   const { written, digest } = known;
-  const { envelope } = await createBaseline({
+  const { envelope, signature } = await signBaseline({
     model,
     fileSha256: model.files.map((_, index) => (index < written.length ? written[index].sha256 : undefined)),
     originalDigest: () => toHex(digest.digest),
     signer: ownerSigner(session.owner),
     progress: services.progress,
   });
-  return writeStaged(protection, staged, { name: names.baseline, bytes: envelope });
+  return {
+    baseline: writeStaged(protection, staged, { name: names.baseline, bytes: envelope }),
+    signature: writeStaged(protection, staged, { name: names.signature, bytes: signature }),
+  };
 }
 
 async function writeSeal(protection: Protection, staged: StagedFolder, model: Model): Promise<SealedRecord> {
-  const { services, names, keys } = protection;
+  const { services, options, names, keys } = protection;
   if (keys === null) throw new Error('internal error: sealing without a key');
   const file = staged.file(names.sealed, 0o644);
   const { files, format } = model;
   const record = await sealInto(services, { files, modelName: names.stem, format, keys, sink: file });
   file.close();
+  rememberSealPlace(services, record.seal.header.sealId, join(options.out, names.sealed));
   return record;
 }
 

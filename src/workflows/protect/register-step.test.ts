@@ -32,8 +32,8 @@ const open = (home = 'home'): Services =>
 
 const give = (services: Services, id: string, code: RecipientCode = 'both', out = id) =>
   embedModel(services, {
-    ...{ path: join(samples, 'mlp.onnx'), out: join(work, out), evalPath: join(samples, 'eval.npz'), keyUri: null },
-    ...{ sealOnly: false, noMark: false, limitPoints: 1, unmeasured: false, force: false, recipient: { id, code } },
+    ...{ path: join(samples, 'mlp.onnx'), out: join(work, out), keyUri: null },
+    ...{ sealOnly: false, noMark: false, limitPoints: 1, unmeasured: true, force: false, recipient: { id, code } },
   });
 
 const opener = (services: Services) => () => {

@@ -62,7 +62,7 @@ function toReportTsa({ url, time, isTrusted }: Attestation): ReportTsa {
 }
 
 function toFiles({ originalFile, options, names }: Protection, outputs: Outputs): ReportFile[] {
-  const { marked, markedPaths, sealed, seal, baseline, claim } = outputs;
+  const { marked, markedPaths, sealed, seal, baseline, signature, claim } = outputs;
   const files: ReportFile[] = [{ role: 'original', ...originalFile, plaintext: true }];
   if (marked !== null) files.push({ role: 'marked', ...marked, plaintext: true });
   for (const path of markedPaths.slice(1)) {
@@ -77,6 +77,7 @@ function toFiles({ originalFile, options, names }: Protection, outputs: Outputs)
     plaintext: false,
   });
   files.push({ role: 'baseline', ...baseline, plaintext: false });
+  files.push({ role: 'signature', ...signature, plaintext: false });
   if (claim !== null) {
     files.push({ role: 'commitment', ...claim.commitmentFile, plaintext: false });
     files.push({ role: 'claim', ...claim.claimFile, plaintext: false });

@@ -18,6 +18,7 @@ export function toResult(
     sealed: outputs.sealed,
     envelope: { path: seal.envelopePath, sha256: seal.envelopeSha256, sizeBytes: seal.envelopeSizeBytes },
     baseline: outputs.baseline,
+    signature: outputs.signature,
     commitment: claim === null ? null : { ...claim.commitmentFile, leafIndex: outputs.leafIndex },
     claim: claim?.claimFile ?? null,
     report: reports.owner,

@@ -14,6 +14,8 @@ export interface Outputs {
   /** Null without a recipient. */
   readonly recipient: RecipientResult | null;
   readonly baseline: FileRecord;
+  /** The model signature of the same files (OMS v1.0), for those who have no modelward. */
+  readonly signature: FileRecord;
   readonly seal: SealedRecord;
   readonly sealed: FileRecord;
   readonly leafIndex: number;

@@ -100,6 +100,8 @@ export function withoutAmbiguous(report: RecipientReport, { entries }: Recipient
 interface GroupReadings extends SuspectReadings {
   /** Cosine of the aligned weights with those of the original; 0 where nothing was aligned. */
   readonly likeness: number;
+  /** Share of the marked weights that the suspect has, 0..1; null where nothing was aligned. */
+  readonly coverage: number | null;
 }
 
 function readSuspect(
@@ -112,7 +114,9 @@ function readSuspect(
   const hasPayload = group.entries.some(({ body }) => body.payload !== null);
   const measured = hasPayload ? [measurePayloadInOrder(layers, keys.positions, suspect)] : [];
   const isSeen = ({ coverage }: SuspectPayload): boolean => coverage > 0;
-  if (reference === undefined) return { order: null, payloads: measured.filter(isSeen), likeness: 0 };
+  if (reference === undefined) {
+    return { order: null, payloads: measured.filter(isSeen), likeness: 0, coverage: null };
+  }
   const alignment = align({ topology: claim.topology, original: reference.model, suspect, progress });
   const views = layers.map(({ name }) => alignment.layers.get(name) ?? null);
   const coded = group.entries[0].body.order?.spaces ?? null;
@@ -120,7 +124,27 @@ function readSuspect(
     order: coded === null ? null : toSuspectOrder(coded, alignment.channelMaps),
     payloads: (hasPayload ? [...measured, measurePayload(layers, keys.positions, views)] : []).filter(isSeen),
     likeness: toLikeness(layers, reference.model, alignment.layers),
+    coverage: toCoverage(layers, views),
   };
+}
+
+function toCoverage(layers: ReturnType<typeof listMarkedLayers>, views: readonly unknown[]): number {
+  const sizes = layers.map(({ shape }) => shape.reduce((product, extent) => product * extent, 1));
+  const seen = sizes.reduce((sum, size, at) => sum + (views[at] === null ? 0 : size), 0);
+  return (
+    seen /
+    Math.max(
+      1,
+      sizes.reduce((sum, size) => sum + size, 0),
+    )
+  );
+}
+
+/** As for the own mark: of a model that lacks half of the marked weights, nobody can say that it is no copy. */
+const COVERAGE_MIN = 0.5;
+
+function toVerdict({ verdict }: Identification, { coverage }: GroupReadings): RecipientVerdict {
+  return verdict === 'none' && coverage !== null && coverage < COVERAGE_MIN ? 'inconclusive' : verdict;
 }
 
 /** Of the channels that lie in a known order, so many make that order the suspect's. */
@@ -152,8 +176,9 @@ const ORDER_BITS_MIN = 64;
 function toReport(options: NamingOptions, found: Identification, readings: GroupReadings): RecipientReport {
   const { group, reference } = options;
   const orderState = toOrderState(options, found, readings);
+  const verdict = toVerdict(found, readings);
   return {
-    verdict: found.verdict,
+    verdict,
     ...toNamed(group, found.number),
     evidenceBits: found.evidenceBits,
     trials: found.trials,
@@ -177,12 +202,15 @@ function toReport(options: NamingOptions, found: Identification, readings: Group
             evidenceBits: found.payload.evidenceBits,
           },
     undone: null,
-    notes: toNotes(reference !== undefined, orderState),
+    notes: toNotes(reference !== undefined, orderState, verdict),
   };
 }
 
-function toNotes(hasReference: boolean, state: RecipientReport['orderState']): string[] {
+function toNotes(hasReference: boolean, state: RecipientReport['orderState'], verdict: RecipientVerdict): string[] {
   return [
+    ...(verdict === 'inconclusive'
+      ? ['cannot tell, because too few weights of the suspect can be laid beside those of the copies']
+      : []),
     ...(hasReference
       ? []
       : ['the order of neurons is read against the original, which is not at hand (--original FILE)']),

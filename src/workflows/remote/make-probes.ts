@@ -42,8 +42,8 @@ export interface MakeProbesOptions extends Pick<PlanOptions, 'output' | 'range'>
 }
 
 /**
- * @throws RemoteError PROBES_TOO_FEW | PROBES_MODEL_OTHER | PROBES_MODEL_UNFIT | PROBES_NULL_OURS | PROBES_NULL_UNFIT; WatermarkError;
- *   RuntimeError; FormatError | SourceError; LedgerError
+ * @throws RemoteError PROBES_TOO_FEW | PROBES_MODEL_OTHER | PROBES_MODEL_UNFIT | PROBES_NULL_OURS | PROBES_NULL_UNFIT |
+ *   PROBES_NULL_OTHER_TASK; WatermarkError; RuntimeError; FormatError | SourceError; LedgerError
  */
 export async function makeProbes(
   services: Services,
@@ -96,7 +96,7 @@ async function makeRecord(services: Services, { claim, key, model, options }: Ma
   const answers = await askModel(model.session, { ...asked, progress: services.progress, step });
   if (answers.includes(null))
     throw new RemoteError('PROBES_MODEL_UNFIT', { fields: { fault: 'scores are not finite' } });
-  const nulls = await askNulls(services, { ...asked, claim, paths: nullPaths });
+  const nulls = await askNulls(services, { ...asked, claim, paths: nullPaths, ours: answers });
   const choice = chooseProbes(answers as Answer[], nulls, { count });
   return createProbeRecord({ key, plan, modelDigest: model.digest, ...choice });
 }

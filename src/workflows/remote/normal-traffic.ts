@@ -5,6 +5,7 @@ import { fitData } from '../../fidelity/index.ts';
 import type { Question, QuestionInput, QuestionSet } from '../../watermark/index.ts';
 import { openEvalData } from '../protect/eval-data.ts';
 import type { Services } from '../services.ts';
+import { readSequences } from '../text/tokens.ts';
 
 export interface NormalTraffic {
   readonly count: number;
@@ -31,8 +32,30 @@ const COUNT_MAX = REMOTE_LIMITS.queriesMax;
 export function openNormalTraffic(services: Services, path: string | undefined, set: QuestionSet): NormalTraffic {
   if (path === undefined) return NONE;
   const sample = set.question(0);
-  return sample.kind === 'text' ? openLines(services, path) : openSamples(services, path, sample.inputs, set);
+  if (sample.kind === 'text') return openLines(services, path);
+  if (sample.kind === 'tokens') return openTokens(path, sample);
+  return openSamples(services, path, sample.inputs, set);
 }
+
+/** Pieces of texts as token ids, as long as the questions. */
+function openTokens(path: string, { name, ids: { length } }: TokensQuestion): NormalTraffic {
+  const pieces = readSequences(path, null)
+    .map((sequence) => Int32Array.from(sequence))
+    .flatMap((ids) =>
+      Array.from({ length: Math.floor(ids.length / length) }, (_, i) => ids.subarray(i * length, (i + 1) * length)),
+    )
+    .slice(0, COUNT_MAX);
+  if (pieces.length === 0) {
+    throw new RemoteError('REMOTE_FORMAT_UNFIT', { message: `No text is as long as the questions, ${length} tokens.` });
+  }
+  return {
+    count: pieces.length,
+    question: (index) => ({ kind: 'tokens', name, ids: pieces[index] }),
+    close: () => undefined,
+  };
+}
+
+type TokensQuestion = Extract<Question, { kind: 'tokens' }>;
 
 function openLines({ storage }: Services, path: string): NormalTraffic {
   const lines = Buffer.from(storage.read(path))

@@ -5,7 +5,15 @@ import { RemoteError } from '../../core/errors.ts';
 import { readRuntimeModel } from '../../fidelity/index.ts';
 import { openModelPath } from '../../formats/index.ts';
 import type { RuntimeSession } from '../../model/runtime.ts';
-import { type Claim, type NullAnswers, toOriginalDigest } from '../../watermark/index.ts';
+import {
+  type Answer,
+  type Claim,
+  KINSHIP_MIN,
+  type NullAnswers,
+  RARE_NULLS_MIN,
+  toKinship,
+  toOriginalDigest,
+} from '../../watermark/index.ts';
 import type { Services } from '../services.ts';
 import { askModel, type AskModelOptions } from './ask-model.ts';
 
@@ -40,15 +48,19 @@ export interface AskNullsOptions extends Pick<AskModelOptions, 'plan' | 'probe' 
   readonly claim: Pick<Claim, 'commitment'>;
   /** Absolute paths. */
   readonly paths: readonly string[];
+  /** What our model answers to all of them. */
+  readonly ours: readonly (Answer | null)[];
 }
 
 /**
- * Asks each null model all probes, one model in memory at a time.
- * @throws RemoteError PROBES_NULL_OURS for the original or the marked model of the claim; PROBES_NULL_UNFIT; RuntimeError;
+ * Asks each null model all probes, one model in memory at a time. So many that they could carry a flag must have learned the
+ * task: beside models that did not, every model of the task looks like a copy.
+ * @throws RemoteError PROBES_NULL_OURS for the original or the marked model of the claim; PROBES_NULL_UNFIT;
+ *   PROBES_NULL_OTHER_TASK; RuntimeError;
  *   FormatError | SourceError
  */
 export async function askNulls(services: Services, options: AskNullsOptions): Promise<NullAnswers[]> {
-  const { claim, paths, plan, probe, count } = options;
+  const { claim, paths, plan, probe, count, ours } = options;
   const { originalDigest, markedDigest } = claim.commitment.preimage;
   const found = new Map<string, NullAnswers>();
   for (const path of paths) {
@@ -66,5 +78,15 @@ export async function askNulls(services: Services, options: AskNullsOptions): Pr
       await session.release();
     }
   }
-  return [...found.values()];
+  const nulls = [...found.values()];
+  if (nulls.length >= RARE_NULLS_MIN) for (const one of nulls) assertOfTask(one, ours);
+  return nulls;
+}
+
+function assertOfTask({ name, answers }: NullAnswers, ours: readonly (Answer | null)[]): void {
+  const kinship = toKinship(ours, answers);
+  if (kinship >= KINSHIP_MIN) return;
+  throw new RemoteError('PROBES_NULL_OTHER_TASK', {
+    fields: { name, kinship: Number(kinship.toFixed(3)), kinshipMin: KINSHIP_MIN },
+  });
 }

@@ -133,7 +133,7 @@ async function measureNulls(
   { claim, paths }: Pick<Parameters<typeof askNulls>[1], 'claim' | 'paths'>,
 ): ReturnType<typeof askNulls> {
   if (paths.length === 0 || record.plan.kind === 'text') return [];
-  return askNulls(services, { claim, paths, plan: record.plan, probe, count: size });
+  return askNulls(services, { claim, paths, plan: record.plan, probe, count: size, ours: record.answers });
 }
 
 /** Answers that the model may give otherwise: another runtime sums in another order, and ties fall elsewhere. */

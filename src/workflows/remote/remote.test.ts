@@ -464,7 +464,7 @@ describe('a malicious accuser', () => {
 
   test('cannot bring inputs of his own: there is no place for them, and answers to others are found out', async () => {
     const withInputs = await forge((record) => ({ ...record, inputs: [[0.5]] }));
-    expect(await refusal(withInputs)).toBe('WATERMARK_ANNEX_MALFORMED');
+    expect(await refusal(withInputs)).toBe('WATERMARK_TRIGGERS_CHOSEN');
     const fitted = await forge((record) => ({ ...record, inputsDigest: 'ab'.repeat(32) }));
     expect(await refusal(fitted)).toBe('PROBES_NOT_DERIVED');
     const otherForm = await forge((record) => ({ ...record, plan: { ...record.plan, family: 'blocks' } }));
@@ -527,6 +527,19 @@ describe('a malicious accuser', () => {
     writeFileSync(path, await signAnnex(createAnnex(claim, { type: 'probes', body }), ownerSigner(thief.owner)));
     thief.close();
     expect(await refusal(path)).toBe('SIGN_OTHER_SIGNER');
+  });
+
+  test('cannot let models that learned nothing stand for strangers: beside them every model of the task looks like a copy', async () => {
+    const range = { low: 0, high: 1 };
+    const untrained = [1, 2, 3, 4].map((seed) =>
+      store(`untrained-${seed}.onnx`, exportWeights(buildNetwork(spec, `untrained ${seed}`))),
+    );
+    const given = { modelPath: markedPath, claimPath, count: 200, pool: 2000, range };
+    const refused = [untrained, [...nullPaths, untrained[0]]].map((paths) =>
+      codeOf(makeProbes(services, session, { ...given, nullPaths: paths })),
+    );
+    expect(await Promise.all(refused)).toEqual(['PROBES_NULL_OTHER_TASK', 'PROBES_NULL_OTHER_TASK']);
+    expect(await refusal(made.path, { nullPaths: untrained })).toBe('PROBES_NULL_OTHER_TASK');
   });
 
   test('cannot let his own model stand for a stranger', async () => {

@@ -24,13 +24,7 @@ export interface Decoder {
  *   positions
  */
 export async function openDecoder(runtime: Runtime, model: RuntimeModel, places: TextPlaces): Promise<Decoder> {
-  const session = await runtime.load(model);
-  const others = session.inputs.filter(({ name }) => name !== places.tokens);
-  const unknown = others.find(({ name }) => !(name in FILLERS));
-  if (unknown !== undefined) {
-    await session.release();
-    throw new RuntimeError('RUNTIME_INPUTS_UNKNOWN', { fields: { input: unknown.name } });
-  }
+  const session = await loadDecoder(runtime, model, places);
   const declared = session.inputs.find(({ name }) => name === places.tokens)?.shape?.[1];
   const fixedTokens = typeof declared === 'number' ? declared : null;
   return {
@@ -39,6 +33,19 @@ export async function openDecoder(runtime: Runtime, model: RuntimeModel, places:
     score: (sequences) => runScores(session, places, sequences, fixedTokens),
     release: () => session.release(),
   };
+}
+
+/** A session that takes tokens, and what follows from them. @throws as `openDecoder` */
+export async function loadDecoder(
+  runtime: Runtime,
+  model: RuntimeModel,
+  { tokens }: Pick<TextPlaces, 'tokens'>,
+): Promise<RuntimeSession> {
+  const session = await runtime.load(model);
+  const unknown = session.inputs.find(({ name }) => name !== tokens && !(name in FILLERS));
+  if (unknown === undefined) return session;
+  await session.release();
+  throw new RuntimeError('RUNTIME_INPUTS_UNKNOWN', { fields: { input: unknown.name } });
 }
 
 /** What the usual further inputs hold at position `at`. */
@@ -50,17 +57,26 @@ async function runScores(
   sequences: readonly Int32Array[],
   fixedTokens: number | null,
 ): Promise<Float64Array[][]> {
-  const given = sequences[0].length;
-  const tokens = fixedTokens ?? given;
+  const output = (await session.run(toTokenFeeds(session, places, sequences, fixedTokens))).get(places.logits);
+  if (output === undefined) throw new RuntimeError('RUNTIME_RUN_FAILED', { fields: { output: places.logits } });
+  return splitScores(output, sequences.length, sequences[0].length);
+}
+
+/** Sequences of one length as inputs; zeros behind them where the graph takes more. */
+export function toTokenFeeds(
+  session: RuntimeSession,
+  places: Pick<TextPlaces, 'tokens'>,
+  sequences: readonly Int32Array[],
+  fixedTokens: number | null,
+): ReadonlyMap<string, RuntimeTensor> {
+  const tokens = fixedTokens ?? sequences[0].length;
   const feeds = session.inputs.map((input): [string, RuntimeTensor] => {
     const filler = FILLERS[input.name] as ((at: number) => number) | undefined;
     const at = (row: number, column: number): number =>
       input.name === places.tokens || filler === undefined ? (sequences[row][column] ?? 0) : filler(column);
     return [input.name, toIntegers(input, sequences.length, tokens, at)];
   });
-  const output = (await session.run(new Map(feeds))).get(places.logits);
-  if (output === undefined) throw new RuntimeError('RUNTIME_RUN_FAILED', { fields: { output: places.logits } });
-  return splitScores(output, sequences.length, given);
+  return new Map(feeds);
 }
 
 function toIntegers(
@@ -75,7 +91,8 @@ function toIntegers(
   return { dtype: isLong ? 'i64' : 'i32', shape: [rows, columns], data: new Uint8Array(data.buffer) };
 }
 
-function splitScores({ dtype, shape, data }: RuntimeTensor, sequences: number, given: number): Float64Array[][] {
+/** [sequences][tokens or 1] rows of the last axis of a value. @throws RuntimeError RUNTIME_DTYPE_UNSUPPORTED */
+export function splitScores({ dtype, shape, data }: RuntimeTensor, sequences: number, given: number): Float64Array[][] {
   if (!isFloatDType(dtype)) throw new RuntimeError('RUNTIME_DTYPE_UNSUPPORTED', { fields: { dtype } });
   const values = new Float64Array((data.length * 8) / DTYPES[dtype].bits);
   decodeFloats(dtype, data, values);

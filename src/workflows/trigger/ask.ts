@@ -82,12 +82,13 @@ export async function askSession(session: RuntimeSession, set: QuestionSet, prog
 
 /**
  * Classes of recorded or computed answers: the output that the triggers were made for, else the only one that fits. Scores
- * are [rows, classes]; whole numbers [rows] are classes already.
+ * are [rows, classes], after prompts also [rows, tokens, classes], of which the last token counts; whole numbers [rows] are
+ * classes already.
  * @throws WatermarkError WATERMARK_TRIGGER_SUSPECT_UNFIT
  */
 export function toAnswers(
   results: ReadonlyMap<string, RuntimeTensor>,
-  set: Pick<QuestionSet, 'output' | 'classes'>,
+  set: Pick<QuestionSet, 'output' | 'classes'> & Partial<Pick<QuestionSet, 'question'>>,
 ): number[] {
   const { output, classes } = set;
   const named = output === null ? undefined : results.get(output);
@@ -99,6 +100,13 @@ export function toAnswers(
       return Array.from({ length: values.length / classes }, (_, row) =>
         toBest(values.subarray(row * classes, (row + 1) * classes)),
       );
+    }
+    if (tensor.shape.length === 3 && tensor.shape[2] === classes && set.question?.(0).kind === 'tokens') {
+      const [rows, tokens] = tensor.shape;
+      return Array.from({ length: rows }, (_, row) => {
+        const end = (row + 1) * tokens * classes;
+        return toBest(values.subarray(end - classes, end));
+      });
     }
     if (dims.length === 0 && tensor.shape.length >= 1 && values.every(Number.isInteger)) return [...values];
   }

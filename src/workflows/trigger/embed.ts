@@ -178,7 +178,7 @@ async function design(
     if (clean.count < 2 * COUNT_MIN) {
       throw new WatermarkError('WATERMARK_TRIGGER_UNFIT', { fields: { reason: 'there are too few clean samples' } });
     }
-    const count = toCandidateCount(input, head);
+    const count = toCandidateCount(input, head, clean.count);
     const candidates = await readCandidates(exposed, { head, input, inputsKey: keys.inputs, count, progress });
     const { output, classes } = head;
     const found = designTriggers({

@@ -1,6 +1,7 @@
 /** Writes the inputs of a set of triggers, for runs in places that this tool cannot reach. */
 import { concatBytes } from '../../core/bytes.ts';
 import { toNpyBytes } from '../../fidelity/index.ts';
+import type { QuestionInput, QuestionSet } from '../../watermark/index.ts';
 import type { Services } from '../services.ts';
 import type { Session } from '../session.ts';
 import { makeParent, writeBytes } from '../write-bytes.ts';
@@ -31,7 +32,7 @@ export function exportTriggers(
   options: ExportTriggersOptions,
 ): Promise<ExportTriggersResult> {
   return withTriggers(services, openSession, options, ([{ set, annex }]) => {
-    const questions = Array.from({ length: set.count }, (_, index) => toTensorQuestion(set, index));
+    const questions = Array.from({ length: set.count }, (_, index) => toInput(set, index));
     const [{ name, dtype }] = questions;
     const shape = [set.count, ...questions[0].shape];
     const bytes = toNpyBytes({ dtype, shape, data: concatBytes(...questions.map(({ data }) => data)) });
@@ -39,4 +40,13 @@ export function exportTriggers(
     writeBytes(services.storage, { path: options.out, mode: 0o600, replace: false, bytes });
     return { path: options.out, triggers: set.count, input: name, output: set.output, shape, annex: annex.path };
   });
+}
+
+/** Prompts as they go into a decoder: 64-bit token ids. */
+function toInput(set: QuestionSet, index: number): QuestionInput {
+  const question = set.question(index);
+  if (question.kind !== 'tokens') return toTensorQuestion(set, index);
+  const { name, ids } = question;
+  const data = new Uint8Array(BigInt64Array.from(ids, BigInt).buffer);
+  return { name, dtype: 'i64', shape: [ids.length], data };
 }

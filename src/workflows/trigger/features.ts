@@ -109,15 +109,18 @@ function appendRows(into: Float32Array, first: number, rows: Float64Array, { fea
 
 /** Values of all candidates together that are drawn and run; large inputs get fewer candidates. */
 const CANDIDATE_VALUES = 2 ** 26;
-const CANDIDATES = { min: 256, max: 4096 } as const;
+const CANDIDATES = { min: 256, usual: 4096, max: TRIGGER_LIMITS.candidatesMax } as const;
+/** Beyond the usual number, so many clean samples for each: the newest of many are new to few samples, and not to all clean data. */
+const SAMPLES_EACH = 2;
 
 /** How many candidates are worth their runs. */
-export function toCandidateCount({ shape }: TriggerInput, { features }: Head): number {
+export function toCandidateCount({ shape }: TriggerInput, { features }: Head, samples: number): number {
   const elements = shape.reduce((product, dim) => product * dim, 1);
   const affordable = Math.floor(
     Math.min(CANDIDATE_VALUES / elements, TRIGGER_LIMITS.featureValuesMax / (features + 1)),
   );
-  return Math.max(CANDIDATES.min, Math.min(CANDIDATES.max, affordable));
+  const useful = Math.max(CANDIDATES.usual, Math.min(CANDIDATES.max, Math.floor(samples / SAMPLES_EACH)));
+  return Math.max(CANDIDATES.min, Math.min(useful, affordable));
 }
 
 /** Features of candidates 0..count-1. @throws RuntimeError RUNTIME_RUN_FAILED */

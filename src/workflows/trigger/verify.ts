@@ -3,6 +3,8 @@ import { toHex, utf8, zeroize } from '../../core/bytes.ts';
 import { ModelwardError, RemoteError, WatermarkError, WorkflowError } from '../../core/errors.ts';
 import { sha256 } from '../../core/hash.ts';
 import { readRuntimeModel } from '../../fidelity/index.ts';
+import type { RuntimeSession } from '../../model/runtime.ts';
+import type { Model } from '../../model/types.ts';
 import { ownerSeedBox } from '../../sign/index.ts';
 import {
   openSubSeed,
@@ -18,11 +20,12 @@ import { type AnnexTimeOptions, findAnnexTime, toJudge } from '../annex-time.ts'
 import { listAnnexes, readAnnex, type StoredAnnex } from '../annexes.ts';
 import { chooseClaims, type StoredClaim } from '../claims.ts';
 import { parseDisclosedSeed } from '../disclose.ts';
-import { openAnyModel, type OpenAnyOptions } from '../open-model.ts';
+import { openAnyModel, type OpenAnyOptions, openPlainModel } from '../open-model.ts';
 import { readRecording } from '../output-mark/read.ts';
 import type { Services } from '../services.ts';
 import type { Session } from '../session.ts';
 import { askSession, toAnswers } from './ask.ts';
+import { askDecoderModel } from './decoder/ask.ts';
 
 export interface ChooseTriggersOptions extends AnnexTimeOptions {
   readonly claimPath?: string | undefined;
@@ -33,7 +36,12 @@ export interface ChooseTriggersOptions extends AnnexTimeOptions {
 export interface VerifyTriggersOptions extends ChooseTriggersOptions {
   /** The suspect itself, or recorded answers: scores [triggers, classes] or classes [triggers]. */
   readonly suspect:
-    | { readonly kind: 'model'; readonly open: OpenAnyOptions }
+    | {
+        readonly kind: 'model';
+        readonly open: OpenAnyOptions;
+        /** Absolute path of an ONNX decoder, where the suspect is a checkpoint of the same architecture. */
+        readonly graphPath?: string | undefined;
+      }
     | { readonly kind: 'answers'; readonly path: string };
 }
 
@@ -152,13 +160,18 @@ export function verifyTriggers(
     const asked =
       options.suspect.kind === 'answers'
         ? readAnswers(services, options.suspect.path, sets)
-        : await askModel(services, openSession, options.suspect.open, sets);
+        : await askModel(services, openSession, options.suspect, sets);
     const judged = sets.map((opened, index) => judge(opened, asked.answers[index], sets.length));
-    const best = judged.reduce((a, b) => (isBetter(b, a) ? b : a));
+    const found = judged.reduce((a, b) => (isBetter(b, a) ? b : a));
+    const isLent = options.suspect.kind === 'model' && options.suspect.graphPath !== undefined;
+    const best = isLent ? { ...found, notes: [...found.notes, LENT_GRAPH] } : found;
     if (options.seedPath !== undefined) return { ...best, leafIndex: null, notRecorded: 'read with a disclosed seed' };
     return { ...best, ...(await record(openSession(), asked, best)) };
   });
 }
+
+const LENT_GRAPH =
+  'A graph that was passed in ran the checkpoint: one can be made to answer as it likes, so a judge exports his own.';
 
 interface Asked {
   readonly subject: string;
@@ -171,22 +184,42 @@ interface Asked {
 async function askModel(
   services: Services,
   openSession: () => Session,
-  open: OpenAnyOptions,
+  { open, graphPath }: Extract<VerifyTriggersOptions['suspect'], { kind: 'model' }>,
   sets: readonly OpenedTriggers[],
 ): Promise<Asked> {
   const { model, name } = await openAnyModel(services, () => openSession().recorder, open);
+  let graph: Model | null = null;
   try {
-    const runtime = await services.openRuntime();
-    const session = await runtime.load(readRuntimeModel(model));
-    try {
-      const answers: (number[] | WatermarkError)[] = [];
-      for (const { set } of sets) answers.push(await orUnfit(() => askSession(session, set, services.progress)));
-      return { subject: name, suspectDigest: toHex(toOriginalDigest(model, services.progress)), answers };
-    } finally {
-      await session.release();
-    }
+    if (graphPath !== undefined) graph = openPlainModel(graphPath, open.dataRoot);
+    const answers = await askSets(services, { suspect: model, graph }, sets);
+    return { subject: name, suspectDigest: toHex(toOriginalDigest(model, services.progress)), answers };
   } finally {
+    graph?.close();
     model.close();
+  }
+}
+
+/** Prompts go to a decoder, tensors to whatever takes them; the model is loaded once for those. */
+async function askSets(
+  services: Services,
+  models: { readonly suspect: Model; readonly graph: Model | null },
+  sets: readonly OpenedTriggers[],
+): Promise<Asked['answers']> {
+  let session: RuntimeSession | undefined;
+  try {
+    const answers: (readonly number[] | WatermarkError)[] = [];
+    for (const { set } of sets) {
+      if (set.question(0).kind === 'tokens') {
+        answers.push(await orUnfit(() => askDecoderModel(services, models, set)));
+        continue;
+      }
+      session ??= await (await services.openRuntime()).load(readRuntimeModel(models.suspect));
+      const asked = session;
+      answers.push(await orUnfit(() => askSession(asked, set, services.progress)));
+    }
+    return answers;
+  } finally {
+    await session?.release();
   }
 }
 

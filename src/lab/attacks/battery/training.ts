@@ -1,5 +1,5 @@
 /** Attacks that need data and training; parameters of the public robustness toolbox where it has them. */
-import { pruneSmallest } from '../kernels/prune.ts';
+import { pruneRows, pruneSmallest } from '../kernels/prune.ts';
 import { shiftFilters } from '../kernels/noise.ts';
 import { roundToInts } from '../kernels/round.ts';
 import type { Weights } from '../../spec.ts';
@@ -9,6 +9,9 @@ import type { ModelAttack, StrengthKind } from './types.ts';
 const EPOCHS: StrengthKind = { kind: 'number', min: 1, max: 1000, isWhole: true };
 /** Softening of the teacher's answers. */
 const TEMPERATURE = 3;
+
+/** Of the neurons of a block, what fine-pruning takes in the public robustness toolbox. */
+const BLOCK_SHARE = 0.96;
 
 type Train = (trainer: Trainer, strength: number, seed: string) => Weights;
 
@@ -33,6 +36,11 @@ function mapMatrices(weights: Weights, change: (values: Float32Array, name: stri
   );
 }
 
+/** Matrices and kernels have more values than rows; scales of a normalisation have not. */
+function isMatrixOf({ rows, marked }: Trainer, name: string): boolean {
+  return name.endsWith('.weight') && (marked.get(name)?.length ?? 0) > (rows.get(name) ?? 0);
+}
+
 export const TRAINING_ATTACKS: readonly ModelAttack[] = [
   row({ id: 'ftal', title: 'all layers fine-tuned (FTAL)', strengths: ['5', '10'] }, (trainer, epochs) =>
     trainer.tune({ epochs, layers: 'all' }),
@@ -53,6 +61,19 @@ export const TRAINING_ATTACKS: readonly ModelAttack[] = [
     { id: 'fine-prune', title: 'half of the weights pruned, then fine-tuned', strengths: ['10'] },
     (trainer, epochs) => {
       const from = mapMatrices(trainer.marked, (values) => pruneSmallest(values, 0.5));
+      return trainer.tune({ epochs, layers: 'all', from });
+    },
+  ),
+  row(
+    {
+      ...{ id: 'fine-prune-block', title: '96 % of the neurons of the last hidden layer zeroed, then fine-tuned' },
+      strengths: ['10'],
+    },
+    (trainer, epochs) => {
+      const block = [...trainer.rows.keys()].filter((name) => isMatrixOf(trainer, name)).at(-2);
+      const from = mapMatrices(trainer.marked, (values, name) =>
+        name === block ? pruneRows(values, trainer.rows.get(name)!, BLOCK_SHARE) : values,
+      );
       return trainer.tune({ epochs, layers: 'all', from });
     },
   ),

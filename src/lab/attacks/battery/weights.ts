@@ -2,7 +2,7 @@
 import { LabError } from '../../../core/errors.ts';
 import type { Graph, Model } from '../../../model/types.ts';
 import { changeTensors, listMatrices } from '../files/tensors.ts';
-import { addGaussian, shiftFilters } from '../kernels/noise.ts';
+import { addGaussian, drawAnew, shiftFilters } from '../kernels/noise.ts';
 import { pruneRandom, pruneRows, pruneSmallest } from '../kernels/prune.ts';
 import { roundToFloat, roundToFp8, roundToInts, roundToQ4, roundToQ8 } from '../kernels/round.ts';
 import type { Matrix } from '../matrices.ts';
@@ -25,6 +25,21 @@ function listInOut(graph: Graph | null): ReadonlySet<string> {
     return op === 'MatMul' || (op === 'Gemm' && !isTransposed) ? [inputs[1]] : [];
   });
   return new Set(names);
+}
+
+/** Names of matrices in the order in which the graph reads them; without a graph, in which they lie. */
+function listInOrder(model: Model): string[] {
+  const names = listMatrices(model).map(({ name }) => name);
+  const isMatrix = new Set(names);
+  const read = (model.graph?.nodes ?? []).flatMap(({ inputs }) => inputs.filter((name) => isMatrix.has(name)));
+  return read.length > 0 ? [...new Set(read)] : names;
+}
+
+/** The last matrices are drawn anew: what a thief does who keeps the lower layers alone. */
+function reset(model: Model, count: number, tools: Tools): ReturnType<ModelAttack['run']> {
+  const last = new Set(listInOrder(model).slice(-count));
+  const change: Change = ({ name, values }, _, { seed }) => (last.has(name) ? drawAnew(values, seed) : values);
+  return changeAll(model, change, String(count), tools);
 }
 
 /** @throws LabError LAB_ATTACK_UNFIT when no tensor holds floating-point weights */
@@ -138,4 +153,9 @@ export const WEIGHT_ATTACKS: readonly ModelAttack[] = [
     },
     ({ values, shape }, strength, { seed }) => shiftFilters(values, shape[0], Number(strength), `${seed}/shift`),
   ),
+  {
+    ...{ id: 'reset', group: 'weights', title: 'last layers drawn anew', unit: 'layers', strengths: ['1', '2'] },
+    accepts: { kind: 'number', min: 1, max: 100, isWhole: true },
+    run: (model, strength, tools) => reset(model, Number(strength), tools),
+  },
 ];

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createRng } from '../../rng.ts';
-import { addGaussian, shiftFilters, toDeviation } from './noise.ts';
+import { addGaussian, drawAnew, shiftFilters, toDeviation } from './noise.ts';
 import { pruneRandom, pruneRows, pruneSmallest } from './prune.ts';
 import { roundToFloat, roundToFp8, roundToInts, roundToQ4, roundToQ8 } from './round.ts';
 
@@ -58,6 +58,15 @@ describe('pruning', () => {
 });
 
 describe('noise', () => {
+  test('layers drawn anew have the size of the old ones and nothing else of them', () => {
+    const fresh = drawAnew(gaussian, 'anew');
+    const product = gaussian.reduce((sum, value, at) => sum + value * fresh[at], 0);
+    expect(toDeviation(fresh) / toDeviation(gaussian)).toBeCloseTo(1, 1);
+    expect(Math.abs(product) / gaussian.length).toBeLessThan(0.02);
+    expect(drawAnew(gaussian, 'anew')).toEqual(fresh);
+    expect(drawAnew(gaussian, 'other')).not.toEqual(fresh);
+  });
+
   test('is as large as asked', () => {
     const noisy = addGaussian(gaussian, 0.5, 's');
     expect(Math.abs(toDeviation(noisy.map((value, at) => value - gaussian[at])) - 0.5)).toBeLessThan(0.01);

@@ -8,6 +8,13 @@ export function addGaussian(values: Float32Array, relative: number, seed: string
   return values.map((value) => value + deviation * rng.gaussian());
 }
 
+/** Fresh weights as large as the values, as whoever starts a layer anew draws them. */
+export function drawAnew(values: Float32Array, seed: string): Float32Array {
+  const rng = createRng(seed);
+  const deviation = toDeviation(values);
+  return values.map(() => deviation * rng.gaussian());
+}
+
 export function toDeviation(values: Float32Array): number {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;

@@ -226,3 +226,42 @@ describe('templates', () => {
     expect(codeOf('"{{input}}"', 'a..b')).toBe('REMOTE_TEMPLATE_MALFORMED');
   });
 });
+
+describe('token ids', () => {
+  const ids = (...values: number[]): Question => ({ kind: 'tokens', name: 'input_ids', ids: Int32Array.from(values) });
+  const tokens: FormatContext = { ...context, classes: 128, output: 'logits' };
+  const format = FORMATS['openai-tokens'];
+
+  test('one list of ids for one prompt, a list of lists for several; one token is asked for', () => {
+    expect(format.write([ids(5, 6)], { ...tokens, model: 'ours' })).toMatchObject({
+      ...{ model: 'ours', prompt: [5, 6], max_tokens: 1, temperature: 0, return_token_ids: true, return_tokens: true },
+    });
+    expect(format.write([ids(5, 6), ids(7, 8)], tokens)).toMatchObject({
+      prompt: [
+        [5, 6],
+        [7, 8],
+      ],
+    });
+    expect(() => format.write([say('words')], tokens)).toThrow(TypeError);
+  });
+
+  test.each<[string, unknown, number | null]>([
+    ['the id in a list of the choice', { choices: [{ index: 0, text: 'x', token_ids: [17] }] }, 17],
+    ['the id beside the content', { content: ' x', tokens: [18] }, 18],
+    ['the id among the log probabilities', { choices: [{ text: 'x', logprobs: { tokens: ['token_id:19'] } }] }, 19],
+    ['the text alone, with a list of tokens', { choices: [{ text: ' dog' }] }, 1],
+    ['a text that is no token', { choices: [{ text: 'doggy' }] }, null],
+    ['an id outside the vocabulary', { choices: [{ token_ids: [128] }] }, null],
+    ['no whole number', { choices: [{ token_ids: [1.5] }] }, null],
+    ['an index that was not asked', { choices: [{ index: 3, token_ids: [4] }] }, null],
+    ['an error', { error: 'no' }, null],
+    ['nothing', null, null],
+  ])('reads %s', (_, reply, answer) => {
+    expect(format.read(reply, 1, tokens)).toEqual([answer]);
+  });
+
+  test('several prompts are answered by their index, in any order', () => {
+    const reply = { choices: [1, 0].map((index) => ({ index, token_ids: [40 + index] })) };
+    expect(format.read(reply, 2, tokens)).toEqual([40, 41]);
+  });
+});

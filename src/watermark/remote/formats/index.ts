@@ -1,13 +1,17 @@
 /** The ways in which end points are asked, by name. */
 import { instancesFormat, oipFormat, plainFormat, torchserveFormat } from './tensors.ts';
 import { chatFormat, completionsFormat } from './texts.ts';
+import { tokensFormat } from './tokens.ts';
 import type { RequestFormat } from './types.ts';
 
 export { parseReply } from './json.ts';
 export { createTemplateFormat, type TemplateOptions } from './template.ts';
 export type { FormatContext, RequestFormat } from './types.ts';
 
-export const FORMAT_NAMES = ['plain', 'kserve-v1', 'oip', 'torchserve', 'openai-chat', 'openai-completions'] as const;
+export const FORMAT_NAMES = [
+  ...(['plain', 'kserve-v1', 'oip', 'torchserve', 'openai-chat', 'openai-completions'] as const),
+  'openai-tokens',
+] as const;
 export type FormatName = (typeof FORMAT_NAMES)[number];
 
 export const FORMATS: Readonly<Record<FormatName, RequestFormat>> = Object.freeze(
@@ -18,5 +22,6 @@ export const FORMATS: Readonly<Record<FormatName, RequestFormat>> = Object.freez
     torchserve: torchserveFormat,
     'openai-chat': chatFormat,
     'openai-completions': completionsFormat,
+    'openai-tokens': tokensFormat,
   } satisfies Record<FormatName, RequestFormat>),
 );

@@ -1,4 +1,4 @@
-/** Submitting and working on a queue in memory; the real one is in test/e2e/fleet-queue.test.ts. */
+/** Submitting and working on a queue in memory; the real one is in test/e2e/fleet-workers.long.test.ts. */
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
