@@ -8,6 +8,14 @@ export { type Collateral, NO_COLLATERAL, readCollateral } from './evidence/colla
 export { encodeDcapEvidenceFile, encodeSnpEvidenceFile, EVIDENCE_TYPE } from './evidence/evidence-file.ts';
 export { readEvidence } from './evidence/read.ts';
 export type { Evidence } from './evidence/types.ts';
+export {
+  COLLATERAL_FILE_NAMES,
+  type CollateralAnswers,
+  type CollateralFiles,
+  toVerifiedCollateral,
+} from './fetch/answers.ts';
+export { assertNotOlder, type CollateralDate, listCollateralDates } from './fetch/not-older.ts';
+export { planCollateral } from './fetch/requests.ts';
 export type { NitroEvidence } from './nitro/verify.ts';
 export { createNonceBook, type NonceBook } from './nonces.ts';
 export type { Refusal } from './policy/refusal.ts';
@@ -17,6 +25,8 @@ export { assertAccepted, type ValidateOptions, type Validation, validateClaims }
 export type { SnpTcb } from './snp/tcb.ts';
 export { type SnpProduct, type SnpTrust } from './snp/trust.ts';
 export type { SnpEvidence } from './snp/verify.ts';
+export { type EndorsementTrust, type VerifiedEndorsement, verifyEndorsement } from './tpm/endorsement.ts';
 export type { TpmEvidence } from './tpm/verify.ts';
 export { type TrustAnchors, verifyEvidence, verifyEvidenceWithoutCollateral, type VerifyOptions } from './verify.ts';
 export { type Certificate, readCertificate, readPemChain } from './x509/certificate.ts';
+export { type Crl, readCrl } from './x509/crl.ts';

@@ -24,3 +24,27 @@ export interface ReportSource {
    */
   collect(request: ReportRequest): CollectedReport;
 }
+
+/** One thing that belongs to evidence. */
+export interface CollateralRequest {
+  readonly part: 'vcek' | 'chain' | 'crl' | 'tcbInfo' | 'qeIdentity' | 'pckCrl' | 'rootCrl';
+  /** At the vendor. */
+  readonly address: string;
+  /** Path and query at a service that keeps copies. */
+  readonly cachePath: string;
+}
+
+export interface CollateralAnswer {
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+}
+
+/** The way to vendors, or to a service that keeps copies. Implementations must follow no redirect, and bound time and size. */
+export interface CollateralLink {
+  /**
+   * Null when the service has no such thing.
+   * @throws AttestError ATTEST_SERVICE_UNAVAILABLE | ATTEST_SERVICE_MALFORMED
+   */
+  get(request: CollateralRequest): Promise<CollateralAnswer | null>;
+}

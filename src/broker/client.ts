@@ -3,7 +3,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { z } from 'zod';
 import { utf8, zeroize } from '../core/bytes.ts';
 import { BrokerError } from '../core/errors.ts';
-import { findJson } from './base64url.ts';
+import { findJson } from '../core/base64url.ts';
 import { decryptJwe } from './jwe.ts';
 import { PROTOCOL_VERSION } from './messages.ts';
 import type { BrokerAnswer, BrokerLink, GuestEvidence } from './ports.ts';

@@ -24,7 +24,7 @@ import { BrokerError } from '../core/errors.ts';
 import { sha256 } from '../core/hash.ts';
 import { BROKER_LIMITS } from '../core/limits/broker.ts';
 import type { Random } from '../core/ports.ts';
-import { findBase64Url, findBase64UrlJson, toBase64Url } from './base64url.ts';
+import { findBase64Url, findBase64UrlJson, toBase64Url } from '../core/base64url.ts';
 import { type Curve, CURVES, type TeeKey } from './tee-key.ts';
 
 const ECDH_ALG = 'ECDH-ES+A256KW';

@@ -1,7 +1,7 @@
 /** The messages of KBS protocol 0.4, read strictly where a decision hangs on them. */
 import { z } from 'zod';
 import { BrokerError } from '../core/errors.ts';
-import { findJson } from './base64url.ts';
+import { findJson } from '../core/base64url.ts';
 
 export const PROTOCOL_VERSION = '0.4.0';
 

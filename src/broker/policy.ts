@@ -6,7 +6,7 @@ import { type Json, toCanonicalJson, toCanonicalJsonBytes } from '../core/canoni
 import { BrokerError } from '../core/errors.ts';
 import { sha256 } from '../core/hash.ts';
 import { BROKER_LIMITS } from '../core/limits/broker.ts';
-import { findJson } from './base64url.ts';
+import { findJson } from '../core/base64url.ts';
 import { findResourceName } from './resource.ts';
 
 export const BROKER_POLICY_TYPE = 'modelward/broker-policy/v1';

@@ -422,6 +422,23 @@ describe('the broker is bounded', () => {
     expect((await ask('2001:db8:0:1::1')).status).toBe(200);
   });
 
+  test('an IPv6 network of 48 bits gets an eighth of the table, however many networks of 64 bits it has', async () => {
+    const { sessionsPerNetworkMax, requestsPerMinuteOfNetworkMax, sessionsMax } = BROKER_LIMITS;
+    expect(sessionsPerNetworkMax * 8).toBeLessThanOrEqual(sessionsMax);
+    for (let n = 0; n < sessionsPerNetworkMax; n++) await broker.auth('snp', `2001:db8:7:${n.toString(16)}::1`);
+    const ask = (remoteAddress: string) =>
+      broker.send({ method: 'POST', path: AUTH, body: { version: '0.4.0', tee: 'snp' }, remoteAddress });
+    expectRefused(await ask('2001:db8:7:ffff::1'), 429, 'BROKER_BUSY');
+    expect((await ask('2001:db8:8::1')).status).toBe(200);
+    // Requests are counted by network, too: beyond its rate it takes no more places in the table of addresses.
+    for (let n = sessionsPerNetworkMax + 1; n < requestsPerMinuteOfNetworkMax; n++) await ask('2001:db8:7:fffe::1');
+    const path = (remoteAddress: string) => broker.send({ method: 'GET', path: '/', remoteAddress });
+    expect((await path('2001:db8:7:fffd::1')).status).toBe(429);
+    expect((await path('2001:db8:8::1')).status).toBe(404);
+    broker.advance(BROKER_LIMITS.sessionLifeMs);
+    expect((await ask('2001:db8:7:ffff::1')).status).toBe(200);
+  });
+
   test('requests from below one IPv6 prefix, and from both forms of an IPv4 address, share one rate', async () => {
     const ask = async (remoteAddress: string) =>
       (await broker.send({ method: 'GET', path: '/', remoteAddress })).status;

@@ -1,6 +1,6 @@
 /** Sessions: a challenge, answered at most once, and what the answer proved. Kept in memory, bounded, for five minutes. */
 import type { AttestationClaims } from '../attest/index.ts';
-import { toAddressKey } from '../core/address-key.ts';
+import { toAddressKey, toNetworkKey } from '../core/address-key.ts';
 import { toBase64, toHex, utf8 } from '../core/bytes.ts';
 import { BrokerError } from '../core/errors.ts';
 import { sha256 } from '../core/hash.ts';
@@ -24,15 +24,16 @@ export interface BrokerSession {
   readonly tee: Tee;
   /** 32 bytes in base64. */
   readonly nonce: string;
-  /** Who opened it, as addresses are counted. */
+  /** Who opened it, as addresses and their networks are counted. */
   readonly peer: string;
+  readonly network: string;
   readonly expiresAtMs: number;
   isAnswered: boolean;
   attested: Attested | null;
 }
 
 export interface SessionTable {
-  /** @throws BrokerError BROKER_BUSY when the table, or the share of this address, is full */
+  /** @throws BrokerError BROKER_BUSY when the table, or the share of this address or its network, is full */
   open(tee: Tee, address: string): BrokerSession;
   /** @throws BrokerError BROKER_SESSION_UNKNOWN when it ended or never was */
   find(id: string): BrokerSession;
@@ -50,42 +51,61 @@ export function createSessionTable({
 }): SessionTable {
   // All live equally long, so rows stand in the order of their end. Looked up by digest: comparing takes no secret.
   const rows = new Map<string, BrokerSession>();
-  const perPeer = new Map<string, number>();
+  const perPeer = createTally();
+  const perNetwork = createTally();
   const forget = (nowMs: number): void => {
-    for (const [name, { expiresAtMs, peer }] of rows) {
+    for (const [name, { expiresAtMs, peer, network }] of rows) {
       if (expiresAtMs > nowMs) break;
       rows.delete(name);
-      const left = (perPeer.get(peer) ?? 1) - 1;
-      if (left === 0) perPeer.delete(peer);
-      else perPeer.set(peer, left);
+      perPeer.take(peer);
+      perNetwork.take(network);
     }
   };
   const findByName = (name: string): BrokerSession => {
-    forget(clock.nowMs());
+    const nowMs = clock.nowMs();
+    forget(nowMs);
     const session = rows.get(name);
-    if (session === undefined) throw new BrokerError('BROKER_SESSION_UNKNOWN');
+    // A clock that was set back leaves rows that are over behind one that is not.
+    if (session === undefined || session.expiresAtMs <= nowMs) throw new BrokerError('BROKER_SESSION_UNKNOWN');
     return session;
   };
   return {
     open: (tee, address) => {
       const nowMs = clock.nowMs();
       forget(nowMs);
-      const peer = toAddressKey(address);
-      const ofPeer = perPeer.get(peer) ?? 0;
-      if (rows.size >= BROKER_LIMITS.sessionsMax || ofPeer >= BROKER_LIMITS.sessionsPerAddressMax) {
-        throw new BrokerError('BROKER_BUSY', { fields: { at: 'sessions' } });
-      }
+      const [peer, network] = [toAddressKey(address), toNetworkKey(address)];
+      const isFull =
+        rows.size >= BROKER_LIMITS.sessionsMax ||
+        perPeer.count(peer) >= BROKER_LIMITS.sessionsPerAddressMax ||
+        perNetwork.count(network) >= BROKER_LIMITS.sessionsPerNetworkMax;
+      if (isFull) throw new BrokerError('BROKER_BUSY', { fields: { at: 'sessions' } });
       const id = toHex(draw(random, 32));
       const session: BrokerSession = {
-        ...{ id, name: toSessionName(id), tee, nonce: toBase64(draw(random, 32)), peer },
+        ...{ id, name: toSessionName(id), tee, nonce: toBase64(draw(random, 32)), peer, network },
         ...{ expiresAtMs: nowMs + BROKER_LIMITS.sessionLifeMs, isAnswered: false, attested: null },
       };
       rows.set(session.name, session);
-      perPeer.set(peer, ofPeer + 1);
+      perPeer.add(peer);
+      perNetwork.add(network);
       return session;
     },
     find: (id) => findByName(toSessionName(id)),
     findByName,
+  };
+}
+
+/** How many of each; who has none takes no memory. */
+function createTally() {
+  const counts = new Map<string, number>();
+  const count = (name: string): number => counts.get(name) ?? 0;
+  return {
+    count,
+    add: (name: string): void => void counts.set(name, count(name) + 1),
+    take: (name: string): void => {
+      const left = count(name) - 1;
+      if (left <= 0) counts.delete(name);
+      else counts.set(name, left);
+    },
   };
 }
 

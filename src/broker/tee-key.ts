@@ -6,7 +6,7 @@ import { toCanonicalJson } from '../core/canonical-json.ts';
 import { BrokerError } from '../core/errors.ts';
 import { sha256 } from '../core/hash.ts';
 import { BROKER_LIMITS } from '../core/limits/broker.ts';
-import { findBase64Url, toBase64Url } from './base64url.ts';
+import { findBase64Url, toBase64Url } from '../core/base64url.ts';
 
 /** Curves by their JOSE name: bytes of a coordinate, and OpenSSL's name. */
 export const CURVES = {

@@ -5,7 +5,7 @@ import { concatBytes, findHexBytes, utf8, zeroize } from '../core/bytes.ts';
 import type { Json } from '../core/canonical-json.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { Clock, Random } from '../core/ports.ts';
-import { findBase64Url, findBase64UrlJson, toBase64Url, toBase64UrlJson } from './base64url.ts';
+import { findBase64Url, findBase64UrlJson, toBase64Url, toBase64UrlJson } from '../core/base64url.ts';
 import type { BrokerSession } from './sessions.ts';
 
 const ISSUER = 'modelward/key-broker';

@@ -22,13 +22,24 @@ export function signCheckpoint(head: TreeHead, signer: NoteSigner): string {
  * @see https://c2sp.org/tlog-checkpoint
  */
 export function verifyCheckpoint(checkpoint: string, key: VerifierKey): TreeHead {
-  const [origin, sizeText = '', rootText = '', ...extensions] = verifyNote(utf8(checkpoint), key).split('\n');
-  const size = Number(sizeText);
-  const root = findBase64Bytes(rootText);
-  const isWell = /^(0|[1-9][0-9]{0,15})$/.test(sizeText) && Number.isSafeInteger(size) && root?.length === 32;
-  // Extension lines are legal but must not be empty; the last part is what follows the final newline.
-  if (!isWell || origin !== key.name || extensions.pop() !== '' || extensions.includes('')) {
+  const { origin, size, root } = parseCheckpointText(verifyNote(utf8(checkpoint), key));
+  if (origin !== key.name) {
     throw new LedgerError('LEDGER_CHECKPOINT_MALFORMED', { fields: { expectedOrigin: key.name } });
   }
   return { size, root };
+}
+
+/**
+ * Reads the text of a note as that of a checkpoint; whose it is, and whether it is signed, is not judged.
+ * @throws LedgerError LEDGER_CHECKPOINT_MALFORMED
+ */
+export function parseCheckpointText(text: string): TreeHead & { readonly origin: string } {
+  const [origin = '', sizeText = '', rootText = '', ...extensions] = text.split('\n');
+  const size = Number(sizeText);
+  const root = findBase64Bytes(rootText);
+  const isSize = /^(0|[1-9][0-9]{0,15})$/.test(sizeText) && Number.isSafeInteger(size);
+  // Extension lines are legal but must not be empty; the last part is what follows the final newline.
+  const isWell = origin !== '' && isSize && extensions.pop() === '' && !extensions.includes('');
+  if (!isWell || root?.length !== 32) throw new LedgerError('LEDGER_CHECKPOINT_MALFORMED');
+  return { origin, size, root };
 }

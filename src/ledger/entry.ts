@@ -50,6 +50,7 @@ const TYPES = {
       useId,
       outcome: z.enum(['done', 'failed', 'refused']),
       code: code.optional(),
+      keyRef: name.optional(),
       keyVersion: name.optional(),
     }),
   },
@@ -57,6 +58,7 @@ const TYPES = {
     digests: digests('license'),
     detail: z.strictObject({ action: code, name, seq: count.min(1), device: name }),
   },
+  enrolment: { digests: digests('enrolment', 'endorsement'), detail: z.strictObject({ device: name }) },
   'key-release': {
     digests: digests('policy', 'evidence'),
     detail: z.strictObject({
@@ -69,6 +71,10 @@ const TYPES = {
       recipient: name,
     }),
   },
+  'api-key': { digests: digests('record'), detail: z.strictObject({ action: code, tenant: name, secrets: count }) },
+  'gateway-key': { digests: digests('key'), detail: z.strictObject({ publicKey: name }) },
+  'request-log': { digests: digests('checkpoint'), detail: z.strictObject({ seq: count }) },
+  'request-log-dropped': { digests: digests(), detail: z.strictObject({ rows: count, daysKept: count.min(1) }) },
   'recipient-added': { digests: digests('before', 'after'), detail: z.strictObject({ to: name }) },
   rewrap: { digests: digests('before', 'after'), detail: z.strictObject({ from: name, to: name }) },
   detect: {

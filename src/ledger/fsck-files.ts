@@ -6,6 +6,7 @@ import { type FsckFinding, toStray } from './fsck-finding.ts';
 import { listFolder, type Place } from './fsck-place.ts';
 import {
   CHECKPOINT_FILE,
+  COSIGNED_FOLDER,
   KEY_FILE,
   LOCK_FOLDER,
   PRIVATE_FOLDER,
@@ -24,7 +25,16 @@ interface StoredTile {
 
 /** Files that replaceFile stages; a crash may leave one, and the next writing removes it. */
 const STAGED = [KEY_FILE, CHECKPOINT_FILE, STATE_FILE, REFUSALS_FILE].map((name) => `${name}.tmp`);
-const KNOWN = new Set([KEY_FILE, CHECKPOINT_FILE, STATE_FILE, REFUSALS_FILE, TILE_FOLDER, PRIVATE_FOLDER, LOCK_FOLDER]);
+const KNOWN = new Set([
+  KEY_FILE,
+  CHECKPOINT_FILE,
+  STATE_FILE,
+  REFUSALS_FILE,
+  TILE_FOLDER,
+  PRIVATE_FOLDER,
+  LOCK_FOLDER,
+  COSIGNED_FOLDER,
+]);
 
 /** Findings about names and about tiles that no longer belong to the newest tree. */
 export function findFileFindings(place: Place): FsckFinding[] {

@@ -1,4 +1,5 @@
 /** What fsck can find (docs/spec/ledger.md §11). */
+import { type ErrorCode, LedgerError } from '../core/errors.ts';
 
 /** What can be wrong; the list is closed. */
 export type FsckCode =
@@ -15,6 +16,9 @@ export type FsckCode =
   | 'root-differs'
   | 'disclosure-differs'
   | 'history-differs'
+  | 'cosigned-unreadable'
+  | 'cosignature-invalid'
+  | 'witnesses-missing'
   | 'stray-file';
 
 /** One thing that does not fit. */
@@ -30,4 +34,14 @@ export interface FsckFinding {
 /** What lies where nothing should. */
 export function toStray(path: string): FsckFinding {
   return { code: 'stray-file', tile: path, expected: 'nothing', actual: 'a file or folder' };
+}
+
+/** Undefined where `act` throws that code. */
+export function findOr<T>(code: ErrorCode, act: () => T): T | undefined {
+  try {
+    return act();
+  } catch (error) {
+    if (error instanceof LedgerError && error.code === code) return undefined;
+    throw error;
+  }
 }

@@ -2,7 +2,9 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { attackLedger } from '../../test/attacks/ledger-mutations.ts';
 import { createRecordingStorage, type RecordingStorage } from '../../test/crash/recording-storage.ts';
 import { LEDGER_FOLDER, openTestLedger, testEntries, testNumbers, testSigner } from '../../test/fakes/ledger-kit.ts';
-import { fsckLedger, signCheckpoint } from './index.ts';
+import { testCosigner } from '../../test/fakes/witness-kit.ts';
+import { utf8 } from '../core/bytes.ts';
+import { cosign, fsckLedger, keepCosignatures, parseNote, signCheckpoint } from './index.ts';
 
 const isLong = process.env.MODELWARD_LONG === '1';
 const key = testSigner();
@@ -179,3 +181,75 @@ function hasFindings(storage: RecordingStorage): boolean {
     return (error as { code?: string }).code === 'LEDGER_NOT_FOUND';
   }
 }
+
+describe('fsck of cosigned checkpoints', () => {
+  const witnesses = ['a.example', 'b.example'].map(testCosigner);
+
+  /** A copy in which witnesses cosigned the checkpoints of sizes 1, 8, … that are named by their place. */
+  function withCosigned(...rows: readonly (readonly [place: number, names: readonly string[]])[]): RecordingStorage {
+    const storage = clean.settled();
+    for (const [place, names] of rows) {
+      const checkpoint = checkpoints[place];
+      const { text } = parseNote(utf8(checkpoint));
+      const signatures = names.map((name) => cosign(text, 1_767_225_600, testCosigner(name)));
+      keepCosignatures({ storage, folder, size: Number(text.split('\n')[1]), checkpoint, signatures });
+    }
+    return storage;
+  }
+
+  function edit(storage: RecordingStorage, name: string, text: string): RecordingStorage {
+    const path = `${folder}/cosigned/${name}`;
+    if (storage.exists(path)) storage.remove(path);
+    storage.create(path, 0o600).write(0, utf8(text));
+    return storage;
+  }
+
+  test('the newest that enough witnesses cosigned is told', () => {
+    const storage = withCosigned([1, ['a.example', 'b.example']], [3, ['a.example']]);
+    const check = (required: number) => fsckLedger({ storage, folder, key, witnesses: { keys: witnesses, required } });
+    expect(check(1)).toMatchObject({ findings: [], cosigned: { size: 259, cosignatures: [{ name: 'a.example' }] } });
+    expect(check(2)).toMatchObject({ findings: [], cosigned: { size: 8, cosignatures: [{}, {}] } });
+    expect(fsckLedger({ storage, folder, key })).toMatchObject({ findings: [], cosigned: null });
+  });
+
+  test('too few witnesses is a finding', () => {
+    const storage = withCosigned([1, ['a.example']], [3, ['b.example']]);
+    const { findings } = fsckLedger({ storage, folder, key, witnesses: { keys: witnesses, required: 2 } });
+    expect(findings.map(({ code }) => code)).toEqual(['witnesses-missing']);
+  });
+
+  test.each([
+    ['cosigned-unreadable', '8', 'x'],
+    ['stray-file', 'note.txt', 'x'],
+    ['stray-file', '08', 'x'],
+  ])('%s: %s', (code, name, text) => {
+    const storage = edit(withCosigned([0, ['a.example']]), name, text);
+    expect(fsckLedger({ storage, folder, key }).findings.map((finding) => finding.code)).toEqual([code]);
+  });
+
+  test('a cosignature that does not hold, and a checkpoint under the name of another size', () => {
+    const storage = withCosigned([0, ['a.example']], [1, ['b.example']]);
+    const moved = Buffer.from(storage.read(`${folder}/cosigned/8`)).toString('utf8');
+    const { text } = parseNote(utf8(moved));
+    const { name, keyId, bytes } = cosign(text.replace('\n8\n', '\n9\n'), 1, testCosigner('a.example'));
+    const line = Buffer.concat([Buffer.from([keyId >>> 24, keyId >>> 16, keyId >>> 8, keyId]), bytes]).toString(
+      'base64',
+    );
+    edit(edit(storage, '9', moved), '8', `${moved}— ${name} ${line}\n`);
+    const { findings } = fsckLedger({ storage, folder, key, witnesses: { keys: witnesses, required: 0 } });
+    expect(findings.map(({ code, tile }) => [code, tile])).toEqual([
+      ['cosignature-invalid', 'cosigned/8'],
+      ['cosigned-unreadable', 'cosigned/9'],
+    ]);
+  });
+
+  test('a history that was rewritten after it was cosigned is seen', () => {
+    const storage = withCosigned([0, ['a.example']]);
+    const checkpoint = signCheckpoint({ size: 8, root: new Uint8Array(32) }, key);
+    const { text } = parseNote(utf8(checkpoint));
+    const signatures = [cosign(text, 1, witnesses[0])];
+    keepCosignatures({ storage, folder, size: 8, checkpoint, signatures });
+    const { findings } = fsckLedger({ storage, folder, key });
+    expect(findings).toMatchObject([{ code: 'history-differs', tile: 'cosigned/8' }]);
+  });
+});

@@ -1,22 +1,24 @@
 /** fsck: recomputes everything that a ledger folder holds, and lists what does not fit (docs/spec/ledger.md §11). */
 import { isEqualConstantTime, toBase64, toHex } from '../core/bytes.ts';
-import { type ErrorCode, LedgerError, ModelwardError } from '../core/errors.ts';
-import { CompactRange, hashLeaf, isConsistencyProven, toConsistencyProof } from '../core/merkle.ts';
+import { ModelwardError } from '../core/errors.ts';
+import { CompactRange, hashLeaf } from '../core/merkle.ts';
 import { type Progress, silentProgress } from '../core/ports.ts';
 import type { Storage } from '../source/ports.ts';
 import { type TreeHead, verifyCheckpoint } from './checkpoint.ts';
+import type { WitnessPolicy } from './cosignature.ts';
 import { findFile } from './durable-files.ts';
 import { decodeBundle } from './entry-bundle.ts';
 import { decodeEntry } from './entry.ts';
 import { findFileFindings } from './fsck-files.ts';
-import type { FsckFinding } from './fsck-finding.ts';
+import { findOr, type FsckFinding } from './fsck-finding.ts';
+import { checkCosigned, type CosignedHead, findHistoryFindings } from './fsck-history.ts';
 import { findDisclosureFindings } from './fsck-private.ts';
 import { CHECKPOINT_FILE, STATE_FILE } from './layout.ts';
 import { isSameKey, type VerifierKey } from './note-key.ts';
 import { readKey } from './reader.ts';
 import { findSignedState } from './signed-state.ts';
 import { HASH_BYTES, TILE_WIDTH, toLevelCount, toTileLevels, toTilePath, toTileWidth } from './tile-path.ts';
-import { foldTile, TileReader } from './tile-reader.ts';
+import { foldTile } from './tile-reader.ts';
 
 export interface FsckReport {
   /** Of the checkpoint; null when it could not be read. */
@@ -24,6 +26,8 @@ export interface FsckReport {
   readonly root: string | null;
   /** True when the caller named the key; else the folder's own key was believed. */
   readonly isKeyTrusted: boolean;
+  /** The newest checkpoint that enough of the named witnesses cosigned; null when there is none, or none was named. */
+  readonly cosigned: CosignedHead | null;
   readonly findings: readonly FsckFinding[];
 }
 
@@ -35,6 +39,7 @@ type Report = (finding: FsckFinding) => void;
  * checkpoint that was seen before.
  * @param key the key that the ledger should have
  * @param knownCheckpoints signed checkpoints, text, that were published or kept elsewhere
+ * @param witnesses whose cosignatures are verified, and how many of them one kept checkpoint must have
  * @throws LedgerError LEDGER_NOT_FOUND when there is no ledger
  */
 export function fsckLedger(options: {
@@ -42,6 +47,7 @@ export function fsckLedger(options: {
   readonly folder: string;
   readonly key?: VerifierKey | undefined;
   readonly knownCheckpoints?: readonly string[];
+  readonly witnesses?: WitnessPolicy | undefined;
   readonly progress?: Progress;
 }): FsckReport {
   const { storage, folder, progress = silentProgress } = options;
@@ -50,15 +56,19 @@ export function fsckLedger(options: {
   const key = checkKey(options, report);
   const head = key === undefined ? undefined : checkCheckpoint(storage, folder, key, report);
   const isKeyTrusted = options.key !== undefined;
-  if (key === undefined || head === undefined) return { size: null, root: null, isKeyTrusted, findings };
+  const none = { size: null, root: null, cosigned: null };
+  if (key === undefined || head === undefined) return { ...none, isKeyTrusted, findings };
   checkSignedHead({ storage, folder, key, head }, report);
   progress.step('ledger', head.size, 'items');
   checkTree({ storage, folder, head, progress }, report);
-  checkHistory({ ...options, key, head }, report);
+  const past = { storage, folder, key, head };
+  findHistoryFindings(past, options.knownCheckpoints ?? []).forEach(report);
+  const cosigned = checkCosigned(past, options.witnesses ?? { keys: [], required: 0 });
+  cosigned.findings.forEach(report);
   findFileFindings({ storage, folder, size: head.size }).forEach(report);
   findDisclosureFindings({ storage, folder, size: head.size }).forEach(report);
   progress.done();
-  return { size: head.size, root: toHex(head.root), isKeyTrusted, findings };
+  return { size: head.size, root: toHex(head.root), isKeyTrusted, cosigned: cosigned.newest, findings };
 }
 
 function checkKey(options: Parameters<typeof fsckLedger>[0], report: Report): VerifierKey | undefined {
@@ -186,34 +196,6 @@ function checkBundle({ storage, folder, head }: Place, bundle: number, report: R
 function checkEntry(leaf: Uint8Array, index: number, report: Report): void {
   if (findOr('LEDGER_ENTRY_MALFORMED', () => decodeEntry(leaf, index)) !== undefined) return;
   report({ code: 'entry-malformed', index, expected: `an entry with seq ${index}`, actual: 'malformed' });
-}
-
-/** Every checkpoint that was seen before must be a beginning of this history. */
-function checkHistory(
-  options: Place & { readonly key: VerifierKey; readonly knownCheckpoints?: readonly string[] },
-  report: Report,
-): void {
-  const { storage, folder, key, head, knownCheckpoints = [] } = options;
-  const { node } = new TileReader({ storage, folder, size: head.size });
-  for (const text of knownCheckpoints) {
-    const known = verifyCheckpoint(text, key);
-    const sizes = { first: known.size, second: head.size };
-    const proof = known.size <= head.size ? findOr('LEDGER_CORRUPT', () => toConsistencyProof({ ...sizes, node })) : [];
-    const evidence = { ...sizes, firstRoot: known.root, secondRoot: head.root, proof: proof ?? [] };
-    if (isConsistencyProven(evidence)) continue;
-    const expected = `size ${known.size}, root ${toBase64(known.root)}`;
-    report({ code: 'history-differs', expected, actual: `size ${head.size}, root ${toBase64(head.root)}` });
-  }
-}
-
-/** Undefined where `act` throws that code. */
-function findOr<T>(code: ErrorCode, act: () => T): T | undefined {
-  try {
-    return act();
-  } catch (error) {
-    if (error instanceof LedgerError && error.code === code) return undefined;
-    throw error;
-  }
 }
 
 function toCode(error: unknown): string {

@@ -18,9 +18,9 @@ export function createLedgerWriter(options: LedgerOptions): LedgerWriter {
   };
   return {
     append: (entries) => withLedger((ledger) => ledger.append(entries)),
-    refuse: (refusal) =>
+    refuse: (...refusals) =>
       withLedger((ledger) => {
-        ledger.refuse(refusal);
+        for (const refusal of refusals) ledger.refuse(refusal);
       }),
   };
 }
@@ -47,9 +47,9 @@ export function createGroupCommit(ledger: Ledger): LedgerWriter {
         if (waiting.length === 0) setImmediate(flush);
         waiting.push({ entries, resolve, reject });
       }),
-    refuse: (refusal) =>
+    refuse: (...refusals) =>
       new Promise((resolve) => {
-        ledger.refuse(refusal);
+        for (const refusal of refusals) ledger.refuse(refusal);
         resolve();
       }),
   };

@@ -9,6 +9,8 @@ export const CHECKPOINT_FILE = 'checkpoint';
 export const STATE_FILE = 'signed';
 /** Refusals whose minute is not over. */
 export const REFUSALS_FILE = 'refusals.json';
+/** Checkpoints that witnesses cosigned, by size. */
+export const COSIGNED_FOLDER = 'cosigned';
 export const TILE_FOLDER = 'tile';
 /** Disclosures of committed fields; never published. */
 export const PRIVATE_FOLDER = 'private';

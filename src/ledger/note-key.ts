@@ -5,15 +5,24 @@ import { LedgerError } from '../core/errors.ts';
 import { sha256 } from '../core/hash.ts';
 import type { NoteSigner } from './ports.ts';
 
-/** A public key that checkpoints are verified with. */
-export interface VerifierKey {
+interface KeyParts {
   readonly name: string;
   readonly keyId: number;
   /** 32 bytes. */
   readonly publicKey: Uint8Array;
 }
 
-const ED25519 = 0x01;
+/** A public key that checkpoints are verified with. */
+export type VerifierKey = KeyParts;
+
+/** Byte that names the kind of signature, in key ids and verifier keys. */
+export const KEY_KIND = {
+  /** Ed25519 over the text of a note. */
+  note: 0x01,
+  /** Ed25519 over a timestamped checkpoint (C2SP tlog-cosignature). */
+  cosignature: 0x04,
+} as const;
+type KeyKind = (typeof KEY_KIND)[keyof typeof KEY_KIND];
 const PUBLIC_KEY_BYTES = 32;
 // DER of everything before the key bytes (RFC 8410 §7 and §4).
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
@@ -24,16 +33,21 @@ export function isKeyName(name: string): boolean {
   return /^[^\s\u0085\u0000-\u001f+\p{Surrogate}]+$/u.test(name);
 }
 
-/** SHA-256(name ‖ 0x0A ‖ 0x01 ‖ public key), the first four bytes as u32 big-endian. */
-function toKeyId(name: string, publicKey: Uint8Array): number {
-  const digest = sha256(utf8(name), new Uint8Array([0x0a, ED25519]), publicKey);
+/** SHA-256(name ‖ 0x0A ‖ kind ‖ public key), the first four bytes as u32 big-endian. */
+export function toKeyId(name: string, kind: KeyKind, publicKey: Uint8Array): number {
+  const digest = sha256(utf8(name), new Uint8Array([0x0a, kind]), publicKey);
   return new DataView(digest.buffer, digest.byteOffset).getUint32(0);
 }
 
 /** `name+hex(key id)+base64(0x01 ‖ public key)`. */
 export function encodeVerifierKey(key: VerifierKey): string {
+  return encodeKey(key, KEY_KIND.note);
+}
+
+/** `name+hex(key id)+base64(kind ‖ public key)`. */
+export function encodeKey(key: KeyParts, kind: KeyKind): string {
   const id = Buffer.from(u32be(key.keyId)).toString('hex');
-  return `${key.name}+${id}+${toBase64(concatBytes(new Uint8Array([ED25519]), key.publicKey))}`;
+  return `${key.name}+${id}+${toBase64(concatBytes(new Uint8Array([kind]), key.publicKey))}`;
 }
 
 /**
@@ -41,14 +55,19 @@ export function encodeVerifierKey(key: VerifierKey): string {
  * @throws LedgerError LEDGER_KEY_MALFORMED
  */
 export function parseVerifierKey(text: string): VerifierKey {
+  return parseKey(text, KEY_KIND.note);
+}
+
+/** As `parseVerifierKey`, for keys of one kind. @throws LedgerError LEDGER_KEY_MALFORMED */
+export function parseKey(text: string, kind: KeyKind): KeyParts {
   const match = /^([^+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)$/.exec(text);
   const [, name = '', id = '', encoded = ''] = match ?? [];
   const data = findBase64Bytes(encoded);
-  if (data?.length !== PUBLIC_KEY_BYTES + 1 || data[0] !== ED25519 || !isKeyName(name)) {
+  if (data?.length !== PUBLIC_KEY_BYTES + 1 || data[0] !== kind || !isKeyName(name)) {
     throw new LedgerError('LEDGER_KEY_MALFORMED');
   }
   const publicKey = data.slice(1);
-  const keyId = toKeyId(name, publicKey);
+  const keyId = toKeyId(name, kind, publicKey);
   if (keyId !== Number.parseInt(id, 16)) throw new LedgerError('LEDGER_KEY_MALFORMED', { fields: { name } });
   return { name, keyId, publicKey };
 }
@@ -59,7 +78,7 @@ export function isSameKey(a: VerifierKey, b: VerifierKey): boolean {
 }
 
 /** True when `signature` is 64 bytes of Ed25519 over `text` by the key. */
-export function isSignatureValid(key: VerifierKey, text: Uint8Array, signature: Uint8Array): boolean {
+export function isSignatureValid(key: Pick<KeyParts, 'publicKey'>, text: Uint8Array, signature: Uint8Array): boolean {
   return signature.length === 64 && verify(null, text, toPublicKey(key.publicKey), signature);
 }
 
@@ -84,7 +103,7 @@ export function createEd25519Signer(options: { readonly name: string; readonly s
   const publicKey = new Uint8Array(spki.subarray(SPKI_PREFIX.length));
   return {
     name,
-    keyId: toKeyId(name, publicKey),
+    keyId: toKeyId(name, KEY_KIND.note, publicKey),
     publicKey,
     sign: (text) => {
       if (privateKey === undefined) throw new TypeError('the signer is closed');

@@ -26,8 +26,27 @@ const SIGNATURE_START = '— ';
  */
 export function signNote(text: string, signer: NoteSigner): string {
   if (!isNoteText(text)) throw new TypeError('the text of a note ends in a newline and has no control characters');
-  const signature = concatBytes(u32be(signer.keyId), signer.sign(utf8(text)));
-  return `${text}\n${SIGNATURE_START}${signer.name} ${toBase64(signature)}\n`;
+  const { name, keyId } = signer;
+  return encodeNote({ text, signatures: [{ name, keyId, bytes: signer.sign(utf8(text)) }] });
+}
+
+/** Text, blank line, and a line for each signature. */
+export function encodeNote({ text, signatures }: Note): string {
+  return `${text}\n${signatures.map(encodeSignature).join('')}`;
+}
+
+/** The line of a signature, with its newline. */
+export function encodeSignature({ name, keyId, bytes }: NoteSignature): string {
+  return `${SIGNATURE_START}${name} ${toBase64(concatBytes(u32be(keyId), bytes))}\n`;
+}
+
+/** Signature lines alone, each with its newline, as a witness answers. @throws LedgerError LEDGER_NOTE_MALFORMED */
+export function parseSignatures(bytes: Uint8Array): NoteSignature[] {
+  if (bytes.length > LEDGER_LIMITS.noteBytesMax) throw malformed('too large');
+  const text = toText(bytes);
+  const lines = text.split('\n');
+  if (lines.pop() !== '' || lines.length > LEDGER_LIMITS.noteSignaturesMax) throw malformed('no signature lines');
+  return lines.map(parseSignature);
 }
 
 /**
@@ -54,12 +73,23 @@ export function parseNote(bytes: Uint8Array): Note {
  */
 export function verifyNote(bytes: Uint8Array, key: VerifierKey): string {
   const note = parseNote(bytes);
-  const known = note.signatures.filter((signature) => signature.name === key.name && signature.keyId === key.keyId);
-  const text = utf8(note.text);
-  if (known.length === 0 || !known.every((signature) => isSignatureValid(key, text, signature.bytes))) {
-    throw new LedgerError('LEDGER_NOTE_UNTRUSTED', { fields: { expectedKey: key.name, signatures: known.length } });
-  }
+  verifyNoteBy(note, [key]);
   return note.text;
+}
+
+/**
+ * As `verifyNote`, for a note that any of several keys may have signed.
+ * @throws LedgerError LEDGER_NOTE_UNTRUSTED when none did, or a signature of one of them is wrong
+ */
+export function verifyNoteBy(note: Note, keys: readonly VerifierKey[]): void {
+  const text = utf8(note.text);
+  const checks = note.signatures.flatMap(({ name, keyId, bytes }) => {
+    const key = keys.find((known) => known.name === name && known.keyId === keyId);
+    return key === undefined ? [] : [{ key, bytes }];
+  });
+  if (checks.length > 0 && checks.every(({ key, bytes }) => isSignatureValid(key, text, bytes))) return;
+  const expectedKey = keys.map(({ name }) => name).join(', ');
+  throw new LedgerError('LEDGER_NOTE_UNTRUSTED', { fields: { expectedKey, signatures: checks.length } });
 }
 
 function parseSignature(line: string): NoteSignature {

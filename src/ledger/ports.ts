@@ -32,8 +32,8 @@ export interface LedgerWriter {
    * LEDGER_ENTRY_TOO_LARGE | LEDGER_BATCH_TOO_LARGE | LEDGER_CORRUPT | LEDGER_FORKED
    */
   append(entries: readonly EntryInput[]): Promise<Receipt>;
-  /** Counts a refusal; it is written when its minute is over (docs/spec/ledger.md §9). */
-  refuse(refusal: Refusal): Promise<void>;
+  /** Counts refusals, all in one opening of the ledger; they are written when their minute is over (docs/spec/ledger.md §9). */
+  refuse(...refusals: readonly Refusal[]): Promise<void>;
 }
 
 /** One thing that was refused before any key was asked for. */
@@ -58,4 +58,21 @@ export interface HeldLock {
   /** False as soon as somebody else took over; asked before every signature. */
   isHeld(): boolean;
   release(): void;
+}
+
+/** What a witness answered; nothing of it is believed. */
+export interface WitnessReply {
+  readonly status: number;
+  readonly contentType: string | undefined;
+  readonly body: Uint8Array;
+}
+
+/** The way to a witness. */
+export interface WitnessLink {
+  /**
+   * Posts one `add-checkpoint` request. An implementation must bound time and size of the answer, follow no redirect, and
+   * take no connection that could be altered on its way.
+   * @throws LedgerError WITNESS_UNREACHABLE
+   */
+  addCheckpoint(body: Uint8Array): Promise<WitnessReply>;
 }

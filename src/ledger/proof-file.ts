@@ -4,6 +4,7 @@ import { LedgerError } from '../core/errors.ts';
 import { LEDGER_LIMITS } from '../core/limits/ledger.ts';
 import { hashLeaf, isInclusionProven } from '../core/merkle.ts';
 import { type TreeHead, verifyCheckpoint } from './checkpoint.ts';
+import { type Cosignature, verifyCosignatures, type WitnessPolicy } from './cosignature.ts';
 import type { VerifierKey } from './note-key.ts';
 
 /** The parts of a proof file; only what `verifyProof` returned may be relied on. */
@@ -54,21 +55,24 @@ export function parseProof(text: string): LedgerProof {
  * Verifies that the ledger of `key` signed a tree that holds `entry` at the index that the proof names.
  * @param proof text of a proof file
  * @param entry bytes of the entry as stored
+ * @param witnesses whose cosignatures the checkpoint may or must bear; none without it
  * @throws LedgerError LEDGER_PROOF_MALFORMED | LEDGER_PROOF_INVALID | LEDGER_NOTE_MALFORMED | LEDGER_NOTE_UNTRUSTED |
- * LEDGER_CHECKPOINT_MALFORMED
+ * LEDGER_CHECKPOINT_MALFORMED | LEDGER_COSIGNATURE_INVALID | LEDGER_WITNESSES_MISSING
  */
 export function verifyProof(options: {
   readonly proof: string;
   readonly entry: Uint8Array;
   readonly key: VerifierKey;
-}): { readonly index: number; readonly head: TreeHead } {
+  readonly witnesses?: WitnessPolicy | undefined;
+}): { readonly index: number; readonly head: TreeHead; readonly cosignatures: readonly Cosignature[] } {
   const { index, hashes, checkpoint } = parseProof(options.proof);
   const head = verifyCheckpoint(checkpoint, options.key);
   const leafHash = hashLeaf(options.entry);
   if (!isInclusionProven({ leafHash, index, size: head.size, proof: hashes, root: head.root })) {
     throw new LedgerError('LEDGER_PROOF_INVALID', { fields: { index, size: head.size, leafHash: toHex(leafHash) } });
   }
-  return { index, head };
+  const { witnesses } = options;
+  return { index, head, cosignatures: witnesses === undefined ? [] : verifyCosignatures(checkpoint, witnesses) };
 }
 
 function malformed(part: string): LedgerError {

@@ -25,8 +25,12 @@ export interface LedgerReader {
   readBytes(index: number): Uint8Array;
   /** Entries from index `from` on. @throws as `read` */
   entries(from?: number): Generator<Entry>;
-  /** Text of the proof file for an entry. @throws LedgerError LEDGER_INDEX_OUT_OF_RANGE | LEDGER_CORRUPT */
-  proof(index: number): string;
+  /**
+   * Text of the proof file for an entry.
+   * @param checkpoint under an older checkpoint of this ledger, such as one that witnesses cosigned
+   * @throws LedgerError LEDGER_INDEX_OUT_OF_RANGE | LEDGER_CORRUPT; as `verifyCheckpoint` for `checkpoint`
+   */
+  proof(index: number, checkpoint?: string): string;
   /** Hashes that show that the tree of `second` leaves extends that of `first`. @throws as `proof` */
   consistency(first: number, second: number): Uint8Array[];
   /** What opens the commitments of an entry; [] when it has none or the private folder was left behind. */
@@ -94,9 +98,12 @@ export function readAt(options: {
     *entries(from = 0) {
       for (let index = from; index < size; index += 1) yield read(index);
     },
-    proof: (index) => {
-      assertIndex(index, size);
-      return encodeProof({ index, hashes: toInclusionProof({ index, size, node: tiles.node }), checkpoint });
+    proof: (index, older) => {
+      const at = older === undefined ? head : verifyCheckpoint(older, key);
+      if (at.size > size) throw new LedgerError('LEDGER_CORRUPT', { fields: { size, cosignedSize: at.size } });
+      assertIndex(index, at.size);
+      const hashes = toInclusionProof({ index, size: at.size, node: tiles.node });
+      return encodeProof({ index, hashes, checkpoint: older ?? checkpoint });
     },
     consistency: (first, second) => {
       const isRange = Number.isSafeInteger(first) && Number.isSafeInteger(second) && first >= 0 && first <= second;

@@ -49,7 +49,8 @@ describe('refusals', () => {
   test('refusals of commands that end at once are joined by the next ones', async () => {
     const clock = testClock();
     const writer = createLedgerWriter(testOptions(storage, { clock }));
-    for (let n = 0; n < 5; n += 1) await writer.refuse(refusal);
+    for (let n = 0; n < 3; n += 1) await writer.refuse(refusal);
+    await writer.refuse(refusal, refusal);
     clock.advance(60_000);
     const { checkpoint } = await writer.append([testEntry(0)]);
     expect(verifyCheckpoint(checkpoint, key).size).toBe(2);

@@ -4,11 +4,24 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createRecordingStorage } from '../../test/crash/recording-storage.ts';
 import { LEDGER_FOLDER, openTestLedger } from '../../test/fakes/ledger-kit.ts';
-import { toHex } from '../core/bytes.ts';
+import { toHex, utf8 } from '../core/bytes.ts';
 import { hashLeaf } from '../core/merkle.ts';
-import { commitField, createEd25519Signer, encodeVerifierKey, ENTRY_TYPES, type EntryInput } from './index.ts';
+import {
+  commitField,
+  cosign,
+  createCosigner,
+  createEd25519Signer,
+  encodeAddCheckpoint,
+  encodeCosignerKey,
+  encodeVerifierKey,
+  ENTRY_TYPES,
+  type EntryInput,
+  parseNote,
+} from './index.ts';
+import { encodeSignature } from './note.ts';
 
-const spec = readFileSync(join(import.meta.dirname, '../../docs/spec/ledger.md'), 'utf8');
+const read = (name: string): string => readFileSync(join(import.meta.dirname, '../../docs/spec', name), 'utf8');
+const spec = read('ledger.md');
 
 test('every vector of the specification is reproduced', async () => {
   const seed = Uint8Array.from({ length: 32 }, (_, i) => i);
@@ -50,6 +63,16 @@ test('every vector of the specification is reproduced', async () => {
     toHex(state.subarray(0, 120)).slice(112),
   ];
   for (const vector of vectors) expect(spec).toContain(vector.trimEnd());
+});
+
+test('every vector of the specification of witnesses is reproduced, over the checkpoint of the other', () => {
+  const seed = Uint8Array.from({ length: 32 }, (_, i) => 0x20 + i);
+  const cosigner = createCosigner({ name: 'witness.example/w1', seed });
+  const [, checkpoint = ''] = /\n\n(example\.test\/ledger\n[^]*?\n)```/.exec(spec) ?? [];
+  const body = Buffer.from(encodeAddCheckpoint({ oldSize: 0, proof: [], checkpoint })).toString('utf8');
+  const line = encodeSignature(cosign(parseNote(utf8(checkpoint)).text, 1_767_225_600, cosigner));
+  const witnesses = read('witness.md');
+  for (const vector of [toHex(seed), encodeCosignerKey(cosigner), body, line]) expect(witnesses).toContain(vector);
 });
 
 test('every entry type has its row in the specification', () => {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { type ErrorCode, LicenseError } from '../core/errors.ts';
 import { LICENSE_LIMITS } from '../core/limits/license.ts';
 import { jwkShape } from './jwk.ts';
-import { MACHINE_PARTS } from './ports.ts';
+import { ASSURANCES, type KnownAssurance, MACHINE_PARTS } from './ports.ts';
 
 const text = z.string().min(1).max(LICENSE_LIMITS.textCharsMax);
 /** Seconds since 1970, up to the year 9999. */
@@ -61,7 +61,17 @@ const claimsShape = z.strictObject({
   off: offline,
   pool: z.strictObject({ id: licenseName, seats: z.int().min(1).max(LICENSE_LIMITS.seatsMax) }).optional(),
   /** Least that the device key must be. */
-  asr: z.enum(['software', 'tpm']),
+  asr: z.enum(ASSURANCES),
+  /** What the vendor knew of the device key when he issued, and the SHA-256 (hex) of the certificate of its TPM. */
+  key: z
+    .strictObject({
+      assurance: z.enum(ASSURANCES),
+      ek: z
+        .string()
+        .regex(/^[0-9a-f]{64}$/)
+        .optional(),
+    })
+    .optional(),
   status: status.optional(),
   /** The vendor's key that proofs of devices are made for. */
   agr: jwkShape,
@@ -76,7 +86,14 @@ export function parseClaims(value: unknown): LicenseClaims {
   const claims = parseShape(claimsShape, value, 'LICENSE_CLAIMS_INVALID');
   const order = claims.nbf < claims.exp && (claims.pool === undefined) === (claims.off.leaseSec === null);
   if (!order) throw new LicenseError('LICENSE_CLAIMS_INVALID', { fields: { members: ['nbf', 'exp', 'pool', 'off'] } });
+  const isKnown =
+    claims.key === undefined ? claims.asr !== 'tpm-certified' : isAtLeast(claims.key.assurance, claims.asr);
+  if (!isKnown) throw new LicenseError('LICENSE_CLAIMS_INVALID', { fields: { members: ['asr', 'key'] } });
   return claims;
+}
+
+export function isAtLeast(known: KnownAssurance, least: KnownAssurance): boolean {
+  return ASSURANCES.indexOf(known) >= ASSURANCES.indexOf(least);
 }
 
 /** A value of the shape. @throws LicenseError `code`, naming the members at fault and never their values */

@@ -3,7 +3,7 @@ import { concatBytes, isEqualConstantTime, utf8 } from '../core/bytes.ts';
 import { LicenseError } from '../core/errors.ts';
 import { hmacSha256 } from '../core/hash.ts';
 import type { Random } from '../core/ports.ts';
-import { findBase64Url, toBase64Url } from './base64url.ts';
+import { findBase64Url, toBase64Url } from '../core/base64url.ts';
 import type { LicenseClaims } from './claims.ts';
 import { MACHINE_PARTS, type MachinePart, type MachineParts } from './ports.ts';
 

@@ -1,7 +1,31 @@
 /** Licences: signed permission to open one sealed model on one device, and the rules by which it is judged there. */
-export { type LicenseClaims, licenseName, type OfflineRules, parseShape } from './claims.ts';
+export {
+  assertEndorsed,
+  type CertifiedEnrolment,
+  encodeCertifiedFile,
+  type EnrolmentFile,
+  readEnrolmentFile,
+  signCertified,
+} from './certified.ts';
+export {
+  type SecretOf,
+  signChallenge,
+  signResponse,
+  type VerifiedChallenge,
+  type VerifiedResponse,
+  verifyChallenge,
+  verifyResponse,
+} from './challenge.ts';
+export { toFloor } from './chip-clock.ts';
+export { isAtLeast, type LicenseClaims, licenseName, type OfflineRules, parseShape } from './claims.ts';
 export { toIso } from './clock.ts';
-export { encodeEnrolment, type Enrolment, parseEnrolment } from './enrolment.ts';
+export {
+  encodeEnrolment,
+  type Enrolment,
+  parseEnrolment,
+  readEndorsement,
+  toEndorsementTexts,
+} from './enrolment.ts';
 export { type MaskedParts, maskParts } from './fingerprint.ts';
 export { type EcPublicJwk, toThumbprint } from './jwk.ts';
 export { type Judgement, judgeLicense, type Situation, type Standing, STANDINGS } from './judge.ts';
@@ -39,4 +63,3 @@ export * from './ports.ts';
 export { activateFromFile, findActive, findRecord, notePending, takeAnswer, withRecord } from './record.ts';
 export { assertNewest, decodeState, type DeviceState, encodeState, type LicenseRecord, newState } from './state.ts';
 export { signStatusList, STATUS, type Status, type VerifiedStatusList, verifyStatusList } from './status-list.ts';
-export { toBase64Url } from './base64url.ts';

@@ -21,6 +21,8 @@ export interface Situation {
   readonly nowSec: number;
   /** Latest time that the device has seen. */
   readonly highWaterSec: number;
+  /** By the clock of the chip it is this late at least; 0 without one. */
+  readonly floorSec: number;
   /** Further times that are known to be past. */
   readonly seenSec: readonly number[];
   readonly device: { readonly jkt: string; readonly assurance: Assurance };
@@ -67,7 +69,8 @@ export function judgeLicense(situation: Situation): Judgement {
 
 function assertDevice({ cnf, asr }: LicenseClaims, device: Situation['device']): void {
   if (cnf.jkt !== device.jkt) throw new LicenseError('LICENSE_DEVICE_MISMATCH');
-  if (asr === 'tpm' && device.assurance !== 'tpm') throw new LicenseError('LICENSE_ASSURANCE_LOW');
+  // Whether a maker's certificate was seen is the vendor's to know: it is the key that he saw, by its thumbprint.
+  if (asr !== 'software' && device.assurance !== 'tpm') throw new LicenseError('LICENSE_ASSURANCE_LOW');
 }
 
 function assertSeal({ seal }: LicenseClaims, given: Situation['seal']): void {
@@ -82,13 +85,18 @@ function assertSpeaker({ iss }: LicenseClaims, statusList: VerifiedStatusList | 
 }
 
 function readTime(situation: Situation, record: LicenseRecord): number {
-  const { license, statusList, highWaterSec, seenSec, nowSec } = situation;
+  const { license, statusList, highWaterSec, floorSec, seenSec, nowSec } = situation;
   const { iat, nbf, off } = license.claims;
   const { maxSkewSec } = off;
   // A licence cannot be older than its making: told apart from a clock that went back, since a new device may be wrong.
   if (nowSec < iat - maxSkewSec) throw new LicenseError('LICENSE_ISSUED_IN_FUTURE', { fields: { issued: toIso(iat) } });
   const seen = [highWaterSec, record.contactSec, record.statusSec, iat, statusList?.iatSec ?? 0, ...seenSec];
-  const trusted = toTrustedNow({ nowSec, seenSec: seen, maxSkewSec });
+  const latest = toTrustedNow({ nowSec, seenSec: seen, maxSkewSec });
+  if (nowSec < floorSec - maxSkewSec) {
+    const fields = { clock: toIso(nowSec), atLeast: toIso(floorSec) };
+    throw new LicenseError('LICENSE_CLOCK_STOPPED', { fields });
+  }
+  const trusted = Math.max(latest, floorSec);
   if (trusted < nbf - maxSkewSec) throw new LicenseError('LICENSE_NOT_YET_VALID', { fields: { from: toIso(nbf) } });
   return trusted;
 }

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { utf8 } from '../core/bytes.ts';
 import { LicenseError } from '../core/errors.ts';
 import { sha256 } from '../core/hash.ts';
-import { findBase64Url, toBase64Url } from './base64url.ts';
+import { findBase64Url, toBase64Url } from '../core/base64url.ts';
 
 /** Coordinates are 32 bytes, big-endian, base64url without padding. */
 export type EcPublicJwk = Readonly<{ kty: 'EC'; crv: 'P-256'; x: string; y: string }>;

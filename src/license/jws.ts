@@ -8,7 +8,7 @@ import { type Json, toCanonicalJsonBytes } from '../core/canonical-json.ts';
 import { LicenseError } from '../core/errors.ts';
 import { sha256 } from '../core/hash.ts';
 import { LICENSE_LIMITS } from '../core/limits/license.ts';
-import { findBase64Url, toBase64Url } from './base64url.ts';
+import { findBase64Url, toBase64Url } from '../core/base64url.ts';
 
 export type SignatureAlgorithm = 'EdDSA' | 'ES256';
 
@@ -17,6 +17,9 @@ export const TYPES = {
   request: 'license-request+jwt',
   answer: 'license-answer+jwt',
   statusList: 'statuslist+jwt',
+  challenge: 'license-challenge+jwt',
+  response: 'license-response+jwt',
+  enrolment: 'license-enrolment+jwt',
 } as const;
 
 export type DocumentType = (typeof TYPES)[keyof typeof TYPES];

@@ -16,7 +16,7 @@ import { LicenseError } from '../core/errors.ts';
 import { sha256 } from '../core/hash.ts';
 import { toCanonicalJsonBytes } from '../core/canonical-json.ts';
 import type { Random } from '../core/ports.ts';
-import { findBase64Url, toBase64Url } from './base64url.ts';
+import { findBase64Url, toBase64Url } from '../core/base64url.ts';
 import { type EcPublicJwk, jwkShape, toJwk, toPublicKey, toThumbprint } from './jwk.ts';
 import type { AgreementKey } from './ports.ts';
 

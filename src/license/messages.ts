@@ -10,7 +10,7 @@ import { LicenseError } from '../core/errors.ts';
 import { hkdfSha256, hmacSha256 } from '../core/hash.ts';
 import { LICENSE_LIMITS } from '../core/limits/license.ts';
 import type { Random } from '../core/ports.ts';
-import { toBase64Url } from './base64url.ts';
+import { toBase64Url } from '../core/base64url.ts';
 import { licenseName, parseShape } from './claims.ts';
 import { type EcPublicJwk, jwkShape, toThumbprint } from './jwk.ts';
 import {

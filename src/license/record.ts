@@ -30,12 +30,19 @@ export function activateFromFile(state: DeviceState, claims: LicenseClaims, nowS
 export function notePending(
   state: DeviceState,
   claims: LicenseClaims,
-  ask: { readonly nonce: string; readonly nowSec: number; readonly act: LicenseAction },
+  ask: {
+    readonly nonce: string;
+    readonly nowSec: number;
+    readonly act: LicenseAction;
+    /** The clock of a chip runs from here on: it tells how old the answer is. */
+    readonly isTimed: boolean;
+  },
 ): DeviceState {
   const record = findRecord(state, claims) ?? newRecord(claims, ask.nowSec);
   const pendingSec = Math.max(ask.nowSec, state.highWaterSec);
   const lease = ask.act === 'release' ? null : record.lease;
-  return withRecord(state, claims, { ...record, lease, pending: ask.nonce, pendingSec });
+  const highWaterSec = ask.isTimed ? pendingSec : state.highWaterSec;
+  return { ...withRecord(state, claims, { ...record, lease, pending: ask.nonce, pendingSec }), highWaterSec };
 }
 
 /**
@@ -86,8 +93,14 @@ function newRecord({ seq, iat }: LicenseClaims, nowSec: number): LicenseRecord {
   };
 }
 
+/** @throws LicenseError LICENSE_RECORD_FULL: a record of more licences could not be read again */
 export function withRecord(state: DeviceState, named: Named, record: LicenseRecord): DeviceState {
-  return { ...state, licenses: { ...state.licenses, [toRecordName(named)]: record } };
+  const licenses = { ...state.licenses, [toRecordName(named)]: record };
+  const { stateLicensesMax } = LICENSE_LIMITS;
+  if (Object.keys(licenses).length > stateLicensesMax) {
+    throw new LicenseError('LICENSE_RECORD_FULL', { fields: { licenses: stateLicensesMax } });
+  }
+  return { ...state, licenses };
 }
 
 function toRecordName({ iss, jti }: Named): string {

@@ -12,6 +12,7 @@ import { parseShape } from './claims.ts';
 import { toThumbprint } from './jwk.ts';
 import type { AgreementKey, MonotonicCounter } from './ports.ts';
 
+/** Seconds, and other counts. */
 const second = z.int().min(0);
 const nonce = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
 
@@ -43,6 +44,8 @@ const stateShape = z.strictObject({
   /** Which counter that number is of. */
   counterId: z.string().max(64),
   highWaterSec: second,
+  /** What the clock of the chip said when `highWaterSec` was the time; null where there is none. */
+  chip: z.strictObject({ clockMs: second, resets: second, restarts: second, isSafe: z.boolean() }).nullable(),
   /** The record was lost: licences count as activated only after an answer of the vendor. */
   isReset: z.boolean(),
   /** By name, `@` and issuer. */
@@ -58,7 +61,7 @@ const fileShape = z.strictObject({ state: z.unknown(), mac: z.string().regex(/^[
 
 export function newState(key: AgreementKey, counter: MonotonicCounter, isReset: boolean): DeviceState {
   const jkt = toThumbprint(key.publicKey);
-  return { v: 1, jkt, counter: 0, counterId: counter.id, highWaterSec: 0, isReset, licenses: {} };
+  return { v: 1, jkt, counter: 0, counterId: counter.id, highWaterSec: 0, chip: null, isReset, licenses: {} };
 }
 
 /** 32 bytes that need the private key: the agreement of the key with itself. The caller wipes them. */

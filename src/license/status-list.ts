@@ -3,7 +3,7 @@ import { deflateSync, inflateSync } from 'node:zlib';
 import { z } from 'zod';
 import { LicenseError } from '../core/errors.ts';
 import { LICENSE_LIMITS } from '../core/limits/license.ts';
-import { findBase64Url, toBase64Url } from './base64url.ts';
+import { findBase64Url, toBase64Url } from '../core/base64url.ts';
 import { parseShape } from './claims.ts';
 import { type DocumentSigner, signDocument, TYPES, type VendorKey, verifyDocument } from './jws.ts';
 
@@ -31,7 +31,8 @@ const tokenShape = z.object({
 
 /** Compressed list as the draft has it; statuses that are not named are 0. */
 export function encodeStatusList(statuses: ReadonlyMap<number, Status>, bits: 1 | 2 | 4 | 8 = BITS): string {
-  const count = Math.max(0, ...statuses.keys()) + 1;
+  let count = 1;
+  for (const index of statuses.keys()) count = Math.max(count, index + 1);
   const bytes = new Uint8Array(Math.ceil((count * bits) / 8));
   // From the least significant bit of each byte on (section 4.1).
   for (const [index, status] of statuses) bytes[Math.floor((index * bits) / 8)] |= status << ((index * bits) % 8);

@@ -20,6 +20,12 @@ test('a list that inflates beyond every list is refused', () => {
   expect(() => readStatus({ bits: 2, lst }, 0)).toThrow(expect.objectContaining({ code: 'LICENSE_STATUS_MALFORMED' }));
 });
 
+test('a list tells of very many revoked licences', () => {
+  const count = 300_000;
+  const lst = encodeStatusList(new Map(Array.from({ length: count }, (_, index) => [index, 1 as const])));
+  expect([0, count - 1].map((index) => readStatus({ bits: 2, lst }, index))).toEqual([1, 1]);
+});
+
 test('a thumbprint is over the members in their order, whatever the order of the object', () => {
   // The P-256 key of RFC 7517 A.1; the digest is that of python3-jwcrypto 1.1.0.
   const key = {

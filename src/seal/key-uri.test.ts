@@ -132,6 +132,8 @@ describe('key URIs of services', () => {
     });
     const uri = 'azure-kv:https://models.managedhsm.azure.net/keys/k?credentials-file=sp.json&login=http://localhost:1';
     expect(parseKeyUri(uri)).toMatchObject({ credentialsPath: 'sp.json', login: 'http://localhost:1' });
+    const government = 'azure-kv:https://m01.vault.usgovcloudapi.net/keys/k?login=https://login.microsoftonline.us';
+    expect(parseKeyUri(government)).toMatchObject({ login: 'https://login.microsoftonline.us' });
   });
 
   test('PKCS #11, as RFC 7512 writes it', () => {
@@ -204,6 +206,9 @@ describe('key URIs that are refused', () => {
     'azure-kv:https://models.vault.azure.net/keys/k/0123',
     'azure-kv:http://models.vault.azure.net/keys/k',
     'azure-kv:models/k',
+    'azure-kv:https://models.vault.azure.net/keys/k?login=https://login.example.org',
+    'azure-kv:https://models.vault.azure.net/keys/k?login=https://login.microsoftonline.com.example.org',
+    'azure-kv:https://models.vault.azure.net/keys/k?login=https://login.microsoftonline.com:444',
     'pkcs11:',
     'pkcs11:token=a',
     'pkcs11:object=a;object=b',

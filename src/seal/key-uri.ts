@@ -157,6 +157,8 @@ function hasDotSegment(path: string): boolean {
 /** Whose vaults may be sent a token: Microsoft's clouds; else a token would go to whoever wrote the URI. */
 const AZURE_HOST =
   /^[a-z0-9-]{3,24}\.(vault|managedhsm)\.(azure\.net|azure\.cn|usgovcloudapi\.net|microsoftazure\.de)$/;
+/** Who may be sent a client's secret or what it signs. */
+const AZURE_LOGIN = /^login\.(microsoftonline\.(com|us|de)|chinacloudapi\.cn|partner\.microsoftonline\.cn)$/;
 const AZURE_KEY = /^\/keys\/([A-Za-z0-9-]{1,127})$/;
 
 function parseAzureKv(rest: string): AzureKvUri {
@@ -170,5 +172,6 @@ function parseAzureKv(rest: string): AzureKvUri {
   const { protocol, hostname } = new URL(vault);
   if (protocol === 'https:' && !AZURE_HOST.test(hostname)) throw toUriError(scheme, 'vault');
   const login = given.login === undefined ? null : toOrigin(given.login, { scheme, part: 'login' });
+  if (login?.startsWith('https:') === true && !AZURE_LOGIN.test(new URL(login).host)) throw toUriError(scheme, 'login');
   return { scheme, vault, key, credentialsPath: given['credentials-file'] ?? null, login };
 }

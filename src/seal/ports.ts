@@ -1,5 +1,5 @@
 /** The one joint of sealing: whatever can wrap or unwrap a data key enters here; the seal never learns what it was. */
-import type { RuntimeSession } from '../model/runtime.ts';
+import type { LoadedSession } from '../model/runtime.ts';
 
 export type * from './key-uri-types.ts';
 
@@ -89,10 +89,7 @@ export interface KeyProvider extends KeyWrapper, KeyUnwrapper {
 }
 
 /** A sealed model that can be run. `release` ends it; nothing of its plaintext outlives a child process. */
-export interface SealedSession extends RuntimeSession {
-  /** Which runtime loaded it. */
-  readonly runtime: { readonly id: string; readonly version: string };
-}
+export type SealedSession = LoadedSession;
 
 /**
  * Runs sealed models.

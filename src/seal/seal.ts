@@ -16,7 +16,7 @@ import {
 } from './floe-params.ts';
 import { encodeSealHeader, type SealHeader, toDekId } from './header.ts';
 import { findNameFault, hasNameClash } from './names.ts';
-import { createUuidV7 } from './uuid.ts';
+import { createUuidV7 } from '../core/uuid.ts';
 
 /** One file to seal, under the name that the model's main file uses for it. */
 export interface FileToSeal {

@@ -3,7 +3,7 @@
  * take as much CPU to load as sealing 100 MB takes, in every process that opens a seal.
  */
 import { SEAL_LIMITS } from '../core/limits/seal.ts';
-import { UUID_V7 } from './uuid.ts';
+import { UUID_V7 } from '../core/uuid.ts';
 
 /** Adds the path of every member of `value` that is not as it should be; `path` is that of the value itself. */
 export type Check = (value: unknown, path: string, faults: string[]) => void;

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { allocSecret, toBase64, utf8, zeroize } from '../core/bytes.ts';
 import { toCanonicalJsonBytes } from '../core/canonical-json.ts';
 import { ModelwardError, SignError } from '../core/errors.ts';
+import { hkdfSha256 } from '../core/hash.ts';
 import { SIGN_LIMITS } from '../core/limits/sign.ts';
 import type { Clock, Random } from '../core/ports.ts';
 import { base64Field, instantField, parseDocument } from './json.ts';
@@ -85,6 +86,25 @@ export function createOwner(options: {
     createdAt: new Date(options.clock.nowMs()).toISOString(),
   };
   return { identity, secrets };
+}
+
+/**
+ * The same owner with a log of another name and another key: two homes that work at the same time would else write two
+ * histories under one key, which is what a forger of histories does.
+ * @param log 1 to 32 lower-case letters, digits and "-"
+ * @returns secrets in memory of their own; the caller zeroizes both
+ * @throws SignError SIGN_OWNER_MALFORMED for another name
+ */
+export function withOwnLog({ identity, secrets }: Owner, log: string): Owner {
+  if (!/^[a-z0-9-]{1,32}$/.test(log)) throw new SignError('SIGN_OWNER_MALFORMED', { fields: { member: 'log' } });
+  return {
+    identity: { ...identity, ledgerVkeyName: `${identity.ledgerVkeyName}/${log}` },
+    secrets: {
+      signKeyPkcs8: Uint8Array.from(secrets.signKeyPkcs8),
+      sealKey: Uint8Array.from(secrets.sealKey),
+      ledgerSeed: hkdfSha256(secrets.ledgerSeed, new Uint8Array(), `modelward/ledger/v1/log/${log}`, 32),
+    },
+  };
 }
 
 /** The owner's signer; its key stays in this process. */

@@ -92,6 +92,29 @@ export const AGREEMENT_TEMPLATE = eccArea({
   unique: { x: NONE, y: NONE },
 });
 
+/** The template up to the point, which is empty there: two sizes of two bytes. */
+const AGREEMENT_HEAD = AGREEMENT_TEMPLATE.subarray(0, AGREEMENT_TEMPLATE.length - 4);
+/** Type and name algorithm, then the attributes. */
+const ATTRIBUTES_AT = 4;
+
+/**
+ * Why a public area is not that of a key by {@link AGREEMENT_TEMPLATE}, whose private part was made in the TPM and stays
+ * there: attributes that are missing or too many by their names, else `attributes`, `kind` or `policy`. Empty for one that is.
+ */
+export function listAgreementFaults(area: Uint8Array): readonly string[] {
+  const head = area.subarray(0, AGREEMENT_HEAD.length);
+  if (Buffer.compare(head, AGREEMENT_HEAD) === 0) return [];
+  if (head.length < AGREEMENT_HEAD.length || Buffer.compare(head.subarray(0, 4), AGREEMENT_HEAD.subarray(0, 4)) !== 0) {
+    return ['kind'];
+  }
+  const toBits = (bytes: Uint8Array): number =>
+    new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(ATTRIBUTES_AT);
+  const differing = toBits(head) ^ toBits(AGREEMENT_HEAD);
+  const names = Object.entries(OBJECT).filter(([, bit]) => (differing & bit) !== 0);
+  if (names.length > 0) return names.map(([name]) => name);
+  return [differing === 0 ? 'policy' : 'attributes'];
+}
+
 /** A data object. With a policy, only the policy opens it; without, whoever can use the TPM. @param policy 32 bytes or none */
 export function toSealedTemplate(policy: Uint8Array): Uint8Array {
   const access = policy.length === 0 ? OBJECT.userWithAuth : 0;

@@ -1,6 +1,7 @@
 /** The TPM's clock: milliseconds that it was powered, and counters that show when they are not the whole story. */
 import { CC } from './codes.ts';
 import { execute, type Tpm } from './command.ts';
+import { type TpmKey, withSession } from './objects.ts';
 import type { WireReader } from './wire.ts';
 
 export interface TpmClock {
@@ -14,8 +15,19 @@ export interface TpmClock {
   readonly isSafe: boolean;
 }
 
-export async function readClock(tpm: Tpm): Promise<TpmClock> {
-  const { parameters } = await execute(tpm, { code: CC.readClock });
+/**
+ * The clock as it is now.
+ * @param root a storage key: the answer is then MACed by the TPM that has it, and nobody in between turns it back
+ * @throws TpmError as `execute`
+ */
+export async function readClock(tpm: Tpm, root?: TpmKey): Promise<TpmClock> {
+  if (root === undefined) return toClock(await execute(tpm, { code: CC.readClock }));
+  return withSession(tpm, { kind: 'hmac', salted: root }, async (session) =>
+    toClock(await execute(tpm, { code: CC.readClock, authorizations: [{ session, isAudit: true }] })),
+  );
+}
+
+function toClock({ parameters }: { readonly parameters: WireReader }): TpmClock {
   parameters.u64();
   const clock = readClockInfo(parameters);
   parameters.end();

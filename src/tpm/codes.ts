@@ -42,7 +42,7 @@ export const TAG = { noSessions: 0x8001, sessions: 0x8002 } as const;
 export const SESSION_TYPE = { hmac: 0x00, policy: 0x01 } as const;
 
 /** Attributes of a session in a command (TPMA_SESSION). */
-export const SESSION = { continue: 0x01, decrypt: 0x20, encrypt: 0x40 } as const;
+export const SESSION = { continue: 0x01, decrypt: 0x20, encrypt: 0x40, audit: 0x80 } as const;
 
 /** Attributes of an object (TPMA_OBJECT). */
 export const OBJECT = {
@@ -68,6 +68,8 @@ export const RC = {
   policyFail: 0x09d,
   integrity: 0x09f,
   badAuth: 0x0a2,
+  size: 0x095,
+  eccPoint: 0x0a7,
   initialize: 0x100,
   pcrChanged: 0x128,
   nvLocked: 0x148,

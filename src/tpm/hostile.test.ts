@@ -5,8 +5,8 @@ import { TpmError } from '../core/errors.ts';
 import { TPM_LIMITS } from '../core/limits/tpm.ts';
 import {
   createPrimary,
-  EK_CERTIFICATE,
-  findNv,
+  findMakerCertificate,
+  listAgreementFaults,
   quote,
   readClock,
   readCounter,
@@ -43,7 +43,8 @@ const COMMANDS: readonly ((tpm: Tpm) => Promise<unknown>)[] = [
     withStorageRoot(tpm, { name: null }, (root) =>
       withSession(tpm, { kind: 'hmac', salted: root }, () => Promise.resolve()),
     ),
-  (tpm) => findNv(tpm, EK_CERTIFICATE.rsa2048),
+  (tpm) => findMakerCertificate(tpm),
+  (tpm) => withStorageRoot(tpm, { name: null }, (root) => readClock(tpm, root)),
   (tpm) => readCounter(tpm, 0x01800001),
   (tpm) => quote(tpm, signer, { nonce: new Uint8Array(8), pcrs: [0] }),
 ];
@@ -66,7 +67,7 @@ describe('a TPM that lies', () => {
   test('public areas and statements of any bytes are read or refused', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
-        for (const read of [readPoint, readModulus, readStatement]) {
+        for (const read of [readPoint, readModulus, readStatement, listAgreementFaults]) {
           try {
             read(bytes);
           } catch (error) {

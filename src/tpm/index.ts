@@ -6,6 +6,7 @@ export { readClock, type TpmClock } from './clock.ts';
 export { RC } from './codes.ts';
 export { isRefusal, type Tpm, type TpmEntity } from './command.ts';
 export * from './credential.ts';
+export * from './endorsement.ts';
 export * from './nv.ts';
 export * from './objects.ts';
 export * from './pcrs.ts';

@@ -30,6 +30,8 @@ export interface Authorization {
   readonly isDecrypt?: boolean;
   /** Encrypts the first parameter of the response. */
   readonly isEncrypt?: boolean;
+  /** Permits nothing, and MACs command and response. */
+  readonly isAudit?: boolean;
 }
 
 export const EMPTY_PASSWORD: Authorization = { session: null };
@@ -74,8 +76,9 @@ export function toSessionKey(
   return salt.length === 0 ? salt : kdfa(salt, 'ATH', { u: nonces.tpm, v: nonces.own, lengthBytes: 32 });
 }
 
-export function toAttributes({ isDecrypt, isEncrypt }: Authorization): number {
-  return SESSION.continue | (isDecrypt === true ? SESSION.decrypt : 0) | (isEncrypt === true ? SESSION.encrypt : 0);
+export function toAttributes({ isDecrypt, isEncrypt, isAudit }: Authorization): number {
+  const protections = (isDecrypt === true ? SESSION.decrypt : 0) | (isEncrypt === true ? SESSION.encrypt : 0);
+  return SESSION.continue | protections | (isAudit === true ? SESSION.audit : 0);
 }
 
 /** One authorization of a command (TPMS_AUTH_COMMAND). */

@@ -1,6 +1,6 @@
 /**
- * A device key inside a TPM 2.0, and a counter in its memory: neither the key nor an older number can be had by copying
- * files. The file here holds the encrypted key, which that TPM alone can load, and no secret.
+ * A device key inside a TPM 2.0, a counter in its memory, its clock, and the proof that the key is in it: neither the key
+ * nor an older number can be had by copying files. The file here holds the encrypted key, which that TPM alone can load, and no secret.
  */
 import { z } from 'zod';
 import { findBase64Bytes, findHexBytes, toBase64, toHex, utf8 } from '../../core/bytes.ts';
@@ -8,21 +8,34 @@ import { toCanonicalJson } from '../../core/canonical-json.ts';
 import { LicenseError, TpmError } from '../../core/errors.ts';
 import { LICENSE_LIMITS } from '../../core/limits/license.ts';
 import type { Pause, Random } from '../../core/ports.ts';
-import type { DeviceKey, EcPublicJwk, MonotonicCounter } from '../../license/ports.ts';
+import type {
+  ChipClock,
+  ChipTime,
+  DeviceKey,
+  EcPublicJwk,
+  KeyCredential,
+  KeyEndorsement,
+  KeyProver,
+  MonotonicCounter,
+} from '../../license/ports.ts';
 import { writeFileAtomic } from '../../source/atomic.ts';
 import type { Storage } from '../../source/ports.ts';
 import {
+  activateCredential,
   agree,
   AGREEMENT_TEMPLATE,
   createKey,
   defineCounter,
+  findMakerCertificate,
   incrementCounter,
   isRefusal,
   RC,
+  readClock,
   readCounter,
   readPoint,
   type Tpm,
   type TpmTransport,
+  withEndorsementKey,
   withLoaded,
   withStorageRoot,
 } from '../../tpm/index.ts';
@@ -39,6 +52,8 @@ export interface TpmKeyOptions {
 export interface TpmDevice {
   readonly key: DeviceKey;
   readonly counter: MonotonicCounter;
+  readonly clock: ChipClock;
+  readonly prover: KeyProver;
 }
 
 /** Owner's range of indices, from where other products are not known to begin. */
@@ -126,18 +141,24 @@ async function makeCounter(tpm: Tpm): Promise<number> {
 function toDevice(options: TpmKeyOptions, file: KeyFile): TpmDevice {
   const { address, counter: handle } = file;
   const { x, y } = readPoint(file.area);
+  const inTpm = <T>(use: (tpm: Tpm) => Promise<T>): Promise<T> => withTpm(options, address, use);
   const publicKey: EcPublicJwk = { kty: 'EC', crv: 'P-256', x: toText(x), y: toText(y) };
   return {
     key: {
       assurance: 'tpm',
       publicKey,
-      agree: (peer) => withTpm(options, address, (tpm) => agreeInside(tpm, file, peer)),
+      agree: (peer) => inTpm((tpm) => agreeInside(tpm, file, peer)),
     },
     counter: {
       isTamperResistant: true,
       id: `tpm-nv:${handle.toString(16)}`,
-      read: async () => Number(await withTpm(options, address, (tpm) => readCounter(tpm, handle))),
-      increment: async () => Number(await withTpm(options, address, (tpm) => incrementCounter(tpm, handle))),
+      read: async () => Number(await inTpm((tpm) => readCounter(tpm, handle))),
+      increment: async () => Number(await inTpm((tpm) => incrementCounter(tpm, handle))),
+    },
+    clock: { read: () => inTpm((tpm) => readTime(tpm, file)) },
+    prover: {
+      describe: () => inTpm((tpm) => describeKey(tpm, file)),
+      activate: (credential) => inTpm((tpm) => openCredential(tpm, file, credential)),
     },
   };
 }
@@ -148,6 +169,50 @@ function agreeInside(tpm: Tpm, { root: name, area, privatePart }: KeyFile, peer:
   return withStorageRoot(tpm, { name }, (root) =>
     withLoaded(tpm, { parent: root, blob: { area, privatePart } }, (key) => agree(tpm, key, { root, point })),
   );
+}
+
+/** As the TPM with the key vouches for it. @throws TpmError TPM_RESPONSE_INVALID for a time that no number here holds */
+function readTime(tpm: Tpm, { root: name }: KeyFile): Promise<ChipTime> {
+  return withStorageRoot(tpm, { name }, async (root) => {
+    const { clockMs, resetCount: resets, restartCount: restarts, isSafe } = await readClock(tpm, root);
+    if (clockMs > Number.MAX_SAFE_INTEGER) throw new TpmError('TPM_RESPONSE_INVALID', { fields: { at: 'clock' } });
+    return { clockMs: Number(clockMs), resets, restarts, isSafe };
+  });
+}
+
+async function describeKey(tpm: Tpm, { area }: KeyFile): Promise<KeyEndorsement | null> {
+  const found = await findMakerCertificate(tpm);
+  if (found === undefined) return null;
+  const { kind, certificate, chain } = found;
+  try {
+    const ek = await withEndorsementKey(tpm, kind, (key) => Promise.resolve(key.area));
+    return { area, ek, certificate, chain };
+  } catch (error) {
+    // Its owner gave the endorsement hierarchy a password: the key in it cannot be had, and proves nothing.
+    if (isRefusal(error, RC.authFail) || isRefusal(error, RC.badAuth)) return null;
+    throw error;
+  }
+}
+
+/** What a TPM answers to a credential for another endorsement key, or for another name. */
+const NOT_FOR_US = [RC.integrity, RC.value, RC.size, RC.eccPoint];
+
+async function openCredential(tpm: Tpm, file: KeyFile, credential: KeyCredential): Promise<Uint8Array> {
+  const found = await findMakerCertificate(tpm);
+  if (found === undefined) throw new LicenseError('LICENSE_EK_MISSING');
+  const { root: name, area, privatePart } = file;
+  try {
+    return await withStorageRoot(tpm, { name }, (root) =>
+      withLoaded(tpm, { parent: root, blob: { area, privatePart } }, (key) =>
+        withEndorsementKey(tpm, found.kind, (endorsement) =>
+          activateCredential(tpm, credential, { key, endorsement, root }),
+        ),
+      ),
+    );
+  } catch (cause) {
+    if (NOT_FOR_US.some((rc) => isRefusal(cause, rc))) throw new LicenseError('LICENSE_CREDENTIAL_REFUSED', { cause });
+    throw cause;
+  }
 }
 
 async function withTpm<T>(

@@ -1,9 +1,10 @@
 /** A data key under a KEK that is in memory for a moment: AES-256-GCM, the context and the names of the key as associated data. */
 import { createCipheriv, createDecipheriv } from 'node:crypto';
-import { allocSecret, concatBytes, zeroize } from '../../core/bytes.ts';
+import { concatBytes } from '../../core/bytes.ts';
 import { toCanonicalJsonBytes } from '../../core/canonical-json.ts';
 import type { Random } from '../../core/ports.ts';
 import type { KeyContext, WrappedKey } from '../../seal/ports.ts';
+import { findPlain } from './aead.ts';
 
 export const KEK_BYTES = 32;
 export const IV_BYTES = 12;
@@ -36,15 +37,5 @@ export function findUnder(kek: Uint8Array, sealed: Uint8Array, aad: Uint8Array):
   const decipher = createDecipheriv(CIPHER, kek, sealed.subarray(0, IV_BYTES), { authTagLength: TAG_BYTES });
   decipher.setAAD(aad);
   decipher.setAuthTag(sealed.subarray(sealed.length - TAG_BYTES));
-  const opened = decipher.update(sealed.subarray(IV_BYTES, sealed.length - TAG_BYTES));
-  try {
-    decipher.final();
-    const plain = allocSecret(opened.length);
-    plain.set(opened);
-    return plain;
-  } catch {
-    return undefined;
-  } finally {
-    zeroize(opened);
-  }
+  return findPlain(decipher, sealed.subarray(IV_BYTES, sealed.length - TAG_BYTES));
 }

@@ -1,7 +1,9 @@
 /** Calls of a key service's JSON API: what all of them share is here, what errors mean is each service's own. */
 import type { z } from 'zod';
+import { utf8, zeroize } from '../../core/bytes.ts';
 import type { SealError } from '../../core/errors.ts';
-import { type KeyService, parseReply, type ServiceReply, type ServiceRequest } from './service.ts';
+import { type Base64Kind, takeSecret } from './secret-json.ts';
+import { type KeyService, parseReply, type ServiceReply, type ServiceRequest, toMalformed } from './service.ts';
 
 export interface RestRequest {
   readonly method: 'GET' | 'POST' | 'PATCH';
@@ -65,6 +67,37 @@ export async function askService<T>(
   } finally {
     reply.body.fill(0);
   }
+}
+
+/**
+ * A call whose reply carries a key: it is taken out before the rest is parsed, and wiped when the rest is not as it must be.
+ * @param call sends the request, and hands the reply's bytes to `take`
+ * @param check of the key with the rest of the reply; what it throws is thrown on
+ * @returns the key in a buffer of its own that the caller wipes
+ * @throws SealError KEY_SERVICE_MALFORMED for a reply without the key; what `call` and `check` throw
+ */
+export async function callForSecret<T>(
+  call: (take: (body: Uint8Array) => void) => Promise<T>,
+  member: { readonly name: string; readonly kind: Base64Kind },
+  check: (reply: T, secret: Uint8Array) => Promise<void> | void,
+): Promise<Uint8Array> {
+  let secret: Uint8Array | undefined;
+  try {
+    const reply = await call((body) => {
+      secret = takeSecret(body, member);
+    });
+    if (secret === undefined) throw toMalformed({ at: member.name });
+    await check(reply, secret);
+    return secret;
+  } catch (error) {
+    if (secret !== undefined) zeroize(secret);
+    throw error;
+  }
+}
+
+/** A body without a secret in it. */
+export function toJson(members: Readonly<Record<string, unknown>>): Uint8Array {
+  return utf8(JSON.stringify(members));
 }
 
 /** A bearer token, and the kind of the body where there is one. */

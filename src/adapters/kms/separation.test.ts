@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -32,6 +32,32 @@ describe('key and seal apart', () => {
     expect(() => {
       assertKeyApart(join(work, 'other-name/kek.json'), join(work, 'real/new/net.seal'));
     }).toThrow(expect.objectContaining({ code: 'KEY_NOT_APART' }));
+  });
+
+  test('a link to a file counts where it lies and where it leads', () => {
+    for (const folder of ['weights', 'secrets']) mkdirSync(join(work, folder));
+    writeFileSync(join(work, 'weights/token'), 'x');
+    symlinkSync(join(work, 'weights/token'), join(work, 'secrets/token'));
+    for (const sealed of ['weights/net.seal', 'secrets/net.seal']) {
+      expect(() => assertKeyApart(join(work, 'secrets/token'), join(work, sealed))).toThrow(
+        expect.objectContaining({ code: 'KEY_NOT_APART' }),
+      );
+    }
+    expect(() => assertKeyApart(join(work, 'secrets/token'), join(work, 'elsewhere/net.seal'))).not.toThrow();
+  });
+
+  test('a bind mount is known by where its folder lies on the volume', () => {
+    const root = '43 1 254:0 / / rw,relatime - ext4 /dev/vda rw';
+    const bind = `63 43 254:0 ${work}/served/keys ${work}/mounted rw,relatime - ext4 /dev/vda rw`;
+    const check = (...mounts: readonly string[]): unknown =>
+      assertKeyApart(join(work, 'mounted/kek.json'), join(work, 'served/net.seal'), mounts.join('\n'));
+    expect(() => check(root)).not.toThrow();
+    expect(() => check(root, bind)).toThrow(expect.objectContaining({ code: 'KEY_NOT_APART' }));
+    const file = `63 43 254:0 ${work}/served/kek.json ${work}/mounted/kek.json rw,relatime - ext4 /dev/vda rw`;
+    expect(() => check(root, file)).toThrow(expect.objectContaining({ code: 'KEY_NOT_APART' }));
+    // Another mount at the same place covers it.
+    const over = `64 63 0:99 / ${work}/mounted rw - tmpfs tmpfs rw`;
+    expect(() => check(root, bind, over)).not.toThrow();
   });
 
   test.each([

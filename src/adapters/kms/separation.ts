@@ -1,8 +1,9 @@
 /** Keys lie apart from what they open: whoever copies a folder, or may list a prefix of a bucket, must not get both. */
 import { realpathSync, statSync } from 'node:fs';
-import { dirname, join, relative, resolve, sep } from 'node:path';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { SealError } from '../../core/errors.ts';
 import type { KeyUri } from '../../seal/ports.ts';
+import { findVolumePath, readMountInfo } from './mounts.ts';
 
 /**
  * Files whose content gives the key away or lets its service be used: key files, tokens, PINs, keys of accounts.
@@ -21,20 +22,25 @@ export function toSecretPaths(uri: KeyUri): readonly string[] {
 
 /**
  * Refuses a key whose folder contains the sealed file, or lies in the sealed file's folder: one copy would take both. Links
- * are resolved first; neither need exist yet.
+ * are resolved first, of the files themselves, too, and bind mounts are known.
+ * Neither file need exist yet.
  * @param key path of a file, or an object of a store: `s3://BUCKET/NAME`, `gs://BUCKET/NAME`
  * @param sealed likewise
+ * @param mountInfo as `readMountInfo`
  * @returns whether both are files on one volume, which one thief, backup or snapshot takes together
  * @throws SealError KEY_NOT_APART
  */
-export function assertKeyApart(key: string, sealed: string): { readonly isSameVolume: boolean } {
-  const places = [toPlace(key), toPlace(sealed)] as const;
-  const [{ root: keyRoot, folder: keyFolder }, { root: sealedRoot, folder: sealedFolder }] = places;
-  const separator = keyRoot === THIS_MACHINE ? sep : '/';
-  const isNested = isInside(keyFolder, sealedFolder, separator) || isInside(sealedFolder, keyFolder, separator);
-  if (keyRoot === sealedRoot && isNested) throw new SealError('KEY_NOT_APART');
-  const isFiles = keyRoot === THIS_MACHINE && sealedRoot === THIS_MACHINE;
-  return { isSameVolume: isFiles && findVolume(keyFolder) === findVolume(sealedFolder) };
+export function assertKeyApart(
+  key: string,
+  sealed: string,
+  mountInfo: string = readMountInfo(),
+): { readonly isSameVolume: boolean } {
+  const [a, b] = [toPlace(key, mountInfo), toPlace(sealed, mountInfo)];
+  const isNested = a.folders.some((one) => b.folders.some((other) => isWithin(one, other) || isWithin(other, one)));
+  if (a.root === b.root && isNested) throw new SealError('KEY_NOT_APART');
+  const isFiles = a.root === THIS_MACHINE && b.root === THIS_MACHINE;
+  const isSameVolume = a.folders.some(({ volume }) => b.folders.some((other) => other.volume === volume));
+  return { isSameVolume: isFiles && isSameVolume };
 }
 
 const THIS_MACHINE = 'file';
@@ -42,35 +48,64 @@ const THIS_MACHINE = 'file';
 interface Place {
   /** This machine, or a bucket. */
   readonly root: string;
-  /** Folder or prefix, without a separator at its end. */
-  readonly folder: string;
+  /** The folder or prefix in which it is named, and the one in which it is when it is a link. */
+  readonly folders: readonly Folder[];
 }
 
-function toPlace(where: string): Place {
+interface Folder {
+  /** Links resolved, or of an object its prefix; without a separator at the end. */
+  readonly path: string;
+  /** Where the volume has it; null where that is not told. */
+  readonly onVolume: string | null;
+  /** Number of the volume; null for an object. */
+  readonly volume: number | null;
+}
+
+function toPlace(where: string, mountInfo: string): Place {
   const object = /^(s3|gs):(?:\/\/)?([^/]+)\/([^]*)$/.exec(where);
-  if (object === null) return { root: THIS_MACHINE, folder: toRealFolder(dirname(resolve(where))) };
+  if (object === null) {
+    const path = resolve(where);
+    const files = new Set([join(toReal(dirname(path)), basename(path)), toReal(path)]);
+    return { root: THIS_MACHINE, folders: [...files].map((file) => toFolder(file, mountInfo)) };
+  }
   const [, store, bucket, name] = object;
   // Names of objects are no paths, but their slashes are how rights to a prefix are given.
-  return { root: `${store}://${bucket}`, folder: `/${name}`.slice(0, `/${name}`.lastIndexOf('/')) };
+  const prefix = `/${name}`.slice(0, `/${name}`.lastIndexOf('/'));
+  return { root: `${store}://${bucket}`, folders: [{ path: prefix, onVolume: null, volume: null }] };
 }
 
-/** The real path of a folder, or of its nearest existing parent with the rest appended. */
-function toRealFolder(folder: string): string {
+/** The real path, or that of the nearest existing parent with the rest appended. */
+function toReal(path: string): string {
   try {
-    return realpathSync(folder);
+    // The native one tells names in their own letters where the volume does not tell letters apart.
+    return realpathSync.native(path);
   } catch {
-    const parent = dirname(folder);
-    return parent === folder ? folder : join(toRealFolder(parent), relative(parent, folder));
+    const parent = dirname(path);
+    return parent === path ? path : join(toReal(parent), relative(parent, path));
   }
 }
 
-function isInside(inner: string, outer: string, separator: string): boolean {
-  return inner === outer || inner.startsWith(outer.endsWith(separator) ? outer : outer + separator);
+function toFolder(file: string, mountInfo: string): Folder {
+  // Of the file: one alone may be mounted, too.
+  const onVolume = findVolumePath(file, mountInfo);
+  const path = dirname(file);
+  return { path, onVolume: onVolume === null ? null : dirname(onVolume), volume: findVolume(path) };
 }
 
 /** Number of the volume of the folder, or of its nearest existing parent. */
-function findVolume(folder: string): number | undefined {
+function findVolume(folder: string): number | null {
   const found = statSync(folder, { throwIfNoEntry: false });
   const parent = dirname(folder);
-  return found === undefined && parent !== folder ? findVolume(parent) : found?.dev;
+  return found === undefined && parent !== folder ? findVolume(parent) : (found?.dev ?? null);
+}
+
+/** That `inner` is `outer` or lies below it, as either path has it. */
+function isWithin(inner: Folder, outer: Folder): boolean {
+  const isOnVolume = inner.onVolume !== null && outer.onVolume !== null && isBelow(inner.onVolume, outer.onVolume);
+  return isOnVolume || isBelow(inner.path, outer.path);
+}
+
+function isBelow(inner: string, outer: string): boolean {
+  const separator = outer.includes(sep) ? sep : '/';
+  return inner === outer || inner.startsWith(outer.endsWith(separator) ? outer : outer + separator);
 }

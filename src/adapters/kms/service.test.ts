@@ -73,6 +73,21 @@ describe('a good service', () => {
     for (const body of [first, second]) expect(body.every((byte) => byte === 0)).toBe(true);
   });
 
+  test('is the only one that is asked: a path that looks like an address of another is a path', async () => {
+    const asked: string[] = [];
+    const other = await serve(() => ({}));
+    open.push(other);
+    const service = await against(({ path }) => {
+      asked.push(path);
+      return {};
+    });
+    const { host } = new URL(other.url);
+    const paths = [`//${host}/a`, `/\\${host}/b`, '/../c'];
+    for (const path of paths) await service.send({ method: 'GET', path, headers: {} });
+    expect(asked).toEqual(paths);
+    expect(other.asked).toEqual([]);
+  });
+
   test('refusals of the service are replies: what they mean is told elsewhere', async () => {
     const service = await against((_asked, response) => {
       response.statusCode = 403;

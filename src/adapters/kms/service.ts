@@ -15,7 +15,7 @@ import { SEAL_LIMITS } from '../../core/limits/seal.ts';
 
 export interface ServiceRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH';
-  /** Path and query, percent-encoded. */
+  /** Path and query, percent-encoded; sent as it is. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   /** May hold a key: it is wiped when the request is over. */
@@ -34,7 +34,7 @@ export interface KeyService {
   /** Host and port, for errors. */
   readonly host: string;
   /**
-   * @throws SealError KEY_PROVIDER_UNAVAILABLE (no answer in time, 429, 5xx; field `retryAfterMs`, null where the
+   * @throws SealError KEY_PROVIDER_UNAVAILABLE (no answer in time, 408, 429, 5xx; field `retryAfterMs`, null where the
    *   service tells none); KEY_SERVICE_UNTRUSTED; KEY_SERVICE_MALFORMED for redirects and what is too large
    */
   send(request: ServiceRequest): Promise<ServiceReply>;
@@ -57,9 +57,13 @@ export function openKeyService(options: KeyServiceOptions): KeyService {
     ? new HttpsAgent({ keepAlive: true, ...toTlsOptions(options.caPem ?? null) })
     : new HttpAgent({ keepAlive: true });
   const open = ({ method, path, headers, body }: ServiceRequest): ClientRequest =>
-    (isTls ? httpsRequest : httpRequest)(new URL(path, url), {
+    (isTls ? httpsRequest : httpRequest)({
       agent,
       method,
+      // The parts of the URL apart: a path of two slashes would name another host, and get what is meant for this one.
+      hostname: url.hostname.replace(/^\[|\]$/g, ''),
+      port: url.port === '' ? null : Number(url.port),
+      path,
       headers: {
         ...headers,
         ...(body === undefined ? {} : { 'content-length': body.length }),
@@ -136,7 +140,7 @@ async function readReply(response: IncomingMessage, host: string): Promise<Servi
     if (!response.complete) {
       throw new SealError('KEY_PROVIDER_UNAVAILABLE', { fields: { host, reason: 'reply cut off' } });
     }
-    if (status === 429 || status >= 500) throw toUnavailable(host, status, headers);
+    if (status === 408 || status === 429 || status >= 500) throw toUnavailable(host, status, headers);
     if (status < 200 || (status >= 300 && status < 400)) throw toMalformed({ host, status, at: 'status' });
     const body = allocSecret(size);
     let at = 0;

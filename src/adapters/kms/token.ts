@@ -11,20 +11,33 @@ export interface AccessToken {
   readonly expiresAtMs: number | null;
 }
 
-export interface TokenSource {
-  /** A token for the next request. */
-  get(): Promise<string>;
-  /** The service did not take the last one: the next request asks for another. */
-  drop(): void;
-}
+export type TokenSource = Renewed<string>;
 
 /** Renewed when less than this is left. */
 const RENEW_BEFORE_MS = 60_000;
 
-/** Of several requests at once one asks for the token. */
-export function createTokenSource(clock: Clock, ask: () => Promise<AccessToken>): TokenSource {
-  let held: Promise<AccessToken> | undefined;
-  const use = async (asked: Promise<AccessToken>): Promise<AccessToken> => {
+/** Something that is good for a while. */
+interface Expiring {
+  /** Null for what does not end. */
+  readonly expiresAtMs: number | null;
+}
+
+/** Asked for when it is needed, kept until shortly before its end. */
+export interface Renewed<T> {
+  /** One for the next request. */
+  readonly get: () => Promise<T>;
+  /** The service did not take the last one: the next request asks for another. */
+  readonly drop: () => void;
+}
+
+/** Of several requests at once one asks. @param renewBeforeMs asked for again when less than this is left */
+export function createRenewed<T extends Expiring>(
+  clock: Clock,
+  ask: () => Promise<T>,
+  renewBeforeMs: number,
+): Renewed<T> {
+  let held: Promise<T> | undefined;
+  const use = async (asked: Promise<T>): Promise<T> => {
     try {
       return await asked;
     } catch (error) {
@@ -36,13 +49,19 @@ export function createTokenSource(clock: Clock, ask: () => Promise<AccessToken>)
     get: async () => {
       const last = held;
       const endsAtMs = last === undefined ? null : (await use(last)).expiresAtMs;
-      if (endsAtMs !== null && endsAtMs - clock.nowMs() < RENEW_BEFORE_MS && held === last) held = undefined;
-      return (await use((held ??= ask()))).value;
+      if (endsAtMs !== null && endsAtMs - clock.nowMs() < renewBeforeMs && held === last) held = undefined;
+      return use((held ??= ask()));
     },
     drop: () => {
       held = undefined;
     },
   };
+}
+
+/** @param ask for a token */
+export function createTokenSource(clock: Clock, ask: () => Promise<AccessToken>): TokenSource {
+  const { get, drop } = createRenewed(clock, ask, RENEW_BEFORE_MS);
+  return { get: async () => (await get()).value, drop };
 }
 
 /** What may stand in a header: a line end would begin another one. */

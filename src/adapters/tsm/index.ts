@@ -1,2 +1,3 @@
-/** Evidence of the machine that this runs on, from Linux configfs-tsm. */
+/** Evidence of the machine or enclave that this runs in: Linux configfs-tsm, or Gramine. */
+export { createGramineSource, isGramine } from './gramine-source.ts';
 export { createTsmSource } from './report-source.ts';

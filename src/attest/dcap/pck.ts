@@ -4,8 +4,10 @@
  */
 import { toHex } from '../../core/bytes.ts';
 import { type DerElement, TAG, toIntegerHex } from '../../core/der.ts';
-import type { Certificate } from '../x509/certificate.ts';
+import { type Certificate, readPemChain } from '../x509/certificate.ts';
 import { openFields, readDer, refuseCertificate, toChildren, toOidText } from '../x509/der.ts';
+import { AttestError } from '../../core/errors.ts';
+import type { DcapQuote } from './quote.ts';
 
 const SGX = '1.2.840.113741.1.13.1';
 const TCB_COMPONENTS = 16;
@@ -62,4 +64,12 @@ function takePart(parts: ReadonlyMap<string, DerElement | undefined>, oid: strin
 function toOctets(parts: ReadonlyMap<string, DerElement>, oid: string, lengthBytes: number): string {
   const { body } = takePart(parts, oid, TAG.octets);
   return body.length === lengthBytes ? toHex(body) : refuseCertificate(oid);
+}
+
+/** PCK certificate and its authority, at least, as the quote carries them. @throws AttestError ATTEST_CERTIFICATE_MISSING */
+export function toPckChain({ pckChainPem }: DcapQuote): readonly [Certificate, Certificate, ...Certificate[]] {
+  const chain = pckChainPem === null ? [] : readPemChain(pckChainPem);
+  if (chain.length < 2) throw new AttestError('ATTEST_CERTIFICATE_MISSING', { fields: { kind: 'dcap' } });
+  const [pck, authority, ...rest] = chain;
+  return [pck, authority, ...rest];
 }

@@ -1,19 +1,25 @@
 /** Authenticity of an SGX or TDX quote, and the TCB status of its platform. Policy is not looked at. */
-import { createHash, createPublicKey, type KeyObject, verify as verifySignature } from 'node:crypto';
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
 import { concatBytes, toHex } from '../../core/bytes.ts';
 import { AttestError } from '../../core/errors.ts';
 import { sha256 } from '../../core/hash.ts';
-import { ATTEST_LIMITS } from '../../core/limits/attest.ts';
 import type { DcapTcb, SgxClaims, TdxClaims } from '../claims.ts';
 import { type Certificate, readPemChain } from '../x509/certificate.ts';
 import { type VerifiedChain, verifyChain } from '../x509/chain.ts';
 import { type Crl, readCrl } from '../x509/crl.ts';
-import type { DcapCollateral, SignedText } from './collateral.ts';
+import type { DcapCollateral } from './collateral.ts';
 import { toDcapClaims } from './claims.ts';
 import { hasPckPlatform, readPckPlatform } from './pck.ts';
 import { type DcapQuote, readDcapQuote } from './quote.ts';
 import { assertIntelQe, isDebugEnclave } from './quoting-enclaves.ts';
 import { pinnedIntelRoot } from './root.ts';
+import {
+  assertCurrent,
+  assertP256,
+  assertRevocationChecked,
+  type TrustContext,
+  verifySignedText,
+} from './signed-text.ts';
 import { parseQeIdentity, parseTcbInfo, type QeIdentity } from './signed-documents.ts';
 import { isMasked, judgeTcb } from './tcb.ts';
 
@@ -95,13 +101,7 @@ function toCommon({ whole }: DcapQuote, nowMs: number, chain: VerifiedChain) {
   };
 }
 
-interface Context {
-  readonly nowMs: number;
-  readonly roots: readonly Certificate[];
-  readonly crls: readonly Crl[];
-}
-
-function verifyPck(quote: DcapQuote, otherChainPem: string | null, context: Context) {
+function verifyPck(quote: DcapQuote, otherChainPem: string | null, context: TrustContext) {
   const pem = quote.pckChainPem ?? otherChainPem;
   if (pem === null) throw new AttestError('ATTEST_CERTIFICATE_MISSING', { fields: { kind: 'dcap' } });
   const certificates = readPemChain(pem);
@@ -110,10 +110,6 @@ function verifyPck(quote: DcapQuote, otherChainPem: string | null, context: Cont
     throw new AttestError('ATTEST_CERTIFICATE_ROLE', { fields: { subject: certificates[0].commonName.slice(0, 100) } });
   }
   return { certificate: certificates[0], chain };
-}
-
-function assertRevocationChecked(chain: VerifiedChain, at: string): void {
-  if (!chain.isRevocationChecked) throw new AttestError('ATTEST_COLLATERAL_MISMATCH', { fields: { at } });
 }
 
 /** PCK signs the quoting enclave's report, which binds the attestation key, which signs the quote. */
@@ -134,41 +130,6 @@ function toP256Key(point: Uint8Array): KeyObject {
   } catch (cause) {
     throw new AttestError('ATTEST_EVIDENCE_MALFORMED', { fields: { kind: 'dcap', at: 'attestation key' }, cause });
   }
-}
-
-function assertP256(key: KeyObject, signed: Uint8Array, signature: Uint8Array, at: string): void {
-  const isP256 = key.asymmetricKeyDetails?.namedCurve === 'prime256v1';
-  const holds =
-    isP256 &&
-    signature.length === 64 &&
-    verifySignature('sha256', signed, { key, dsaEncoding: 'ieee-p1363' }, signature);
-  if (!holds) throw new AttestError('ATTEST_SIGNATURE_INVALID', { fields: { at } });
-}
-
-const TCB_SIGNER = 'Intel SGX TCB Signing';
-
-/** The text, when it is signed by Intel's signer of TCB documents, under the root and not revoked. */
-function verifySignedText({ text, signature, chainPem }: SignedText, at: string, context: Context): string {
-  const certificates = readPemChain(chainPem);
-  const chain = verifyChain({ chain: certificates, ...context });
-  assertRevocationChecked(chain, 'root_ca_crl');
-  const [signer] = certificates;
-  // A PCK key is under the same root; it speaks for one platform, not for Intel.
-  if (signer.commonName !== TCB_SIGNER || hasPckPlatform(signer)) {
-    throw new AttestError('ATTEST_CERTIFICATE_ROLE', { fields: { at, subject: signer.commonName.slice(0, 100) } });
-  }
-  assertP256(signer.publicKey, Buffer.from(text, 'utf8'), signature, at);
-  return text;
-}
-
-function assertCurrent(
-  { issueDate, nextUpdate }: { readonly issueDate: number; readonly nextUpdate: number },
-  at: string,
-  nowMs: number,
-): void {
-  const fields = { at, issuedMs: issueDate, nextUpdateMs: nextUpdate };
-  if (nowMs > nextUpdate) throw new AttestError('ATTEST_COLLATERAL_EXPIRED', { fields });
-  if (nowMs + ATTEST_LIMITS.clockSkewMs < issueDate) throw new AttestError('ATTEST_COLLATERAL_EARLY', { fields });
 }
 
 function assertQeIdentity({ body, qeReport }: DcapQuote, identity: QeIdentity): void {

@@ -2,11 +2,12 @@
 import { toHex } from '../../core/bytes.ts';
 import { readPckPlatform } from '../dcap/pck.ts';
 import { readDcapQuote } from '../dcap/quote.ts';
+import type { DcapEvidence } from '../dcap/verify.ts';
+import { planCollateral } from '../fetch/requests.ts';
 import { readNitroDocument } from '../nitro/document.ts';
 import { productOfCpu } from '../snp/cpu.ts';
-import { readSnpReport, type SnpReport } from '../snp/report.ts';
-import { toComponents, toSnpTcb } from '../snp/tcb.ts';
-import type { SnpProduct } from '../snp/trust.ts';
+import { readSnpReport } from '../snp/report.ts';
+import type { SnpEvidence } from '../snp/verify.ts';
 import { readTpmQuote } from '../tpm/quote.ts';
 import { readPemChain } from '../x509/certificate.ts';
 import type { Evidence } from './types.ts';
@@ -15,7 +16,7 @@ export interface EvidenceDescription {
   readonly kind: 'snp' | 'sgx' | 'tdx' | 'nitro' | 'tpm';
   /** Name and value, in the order to be shown. */
   readonly says: Readonly<Record<string, string | number>>;
-  /** Where the vendor hands out what belongs to it; [] when the evidence carries all. */
+  /** Where the vendor hands out what belongs to it; before version 3 a SEV-SNP report names no processor, and Milan is taken. [] when the evidence carries all. */
   readonly fetch: readonly string[];
 }
 
@@ -23,9 +24,9 @@ export interface EvidenceDescription {
 export function describeEvidence(evidence: Evidence): EvidenceDescription {
   switch (evidence.kind) {
     case 'snp':
-      return describeSnp(readSnpReport(evidence.report));
+      return describeSnp(evidence);
     case 'dcap':
-      return describeDcap(evidence.quote);
+      return describeDcap(evidence);
     case 'nitro':
       return describeNitro(evidence.document);
     case 'tpm': {
@@ -40,13 +41,10 @@ export function describeEvidence(evidence: Evidence): EvidenceDescription {
   }
 }
 
-const KDS = 'https://kdsintf.amd.com';
-
-function describeSnp(report: SnpReport): EvidenceDescription {
+function describeSnp(evidence: SnpEvidence): EvidenceDescription {
+  const report = readSnpReport(evidence.report);
   const product = productOfCpu(report.cpu);
   const key = ['vcek', 'vlek'][report.signingKey] ?? 'none';
-  // Before version 3 the report does not name the product; that of the address is to be replaced when it is another.
-  const named = product ?? 'Milan';
   return {
     kind: 'snp',
     says: {
@@ -62,25 +60,12 @@ function describeSnp(report: SnpReport): EvidenceDescription {
       'reported TCB': toHex(report.reportedTcb),
       'chip id': toHex(report.chipId),
     },
-    fetch:
-      key === 'vcek' ? [toVcekAddress(report, named), `${KDS}/vcek/v1/${named}/crl`] : [`${KDS}/vlek/v1/${named}/crl`],
+    fetch: toAddresses(evidence),
   };
 }
 
-const SPL = { fmc: 'fmcSPL', bootloader: 'blSPL', tee: 'teeSPL', snp: 'snpSPL', microcode: 'ucodeSPL' } as const;
-
-/** @see AMD VCEK Certificate and KDS Interface Specification (57230), 4 */
-function toVcekAddress(report: SnpReport, product: SnpProduct): string {
-  const tcb = toSnpTcb(report.reportedTcb, product);
-  const levels = toComponents(product).map((name) => `${SPL[name]}=${String(tcb[name] ?? 0).padStart(2, '0')}`);
-  const chip = toHex(product === 'Turin' ? report.chipId.subarray(0, 8) : report.chipId);
-  return `${KDS}/vcek/v1/${product}/${chip}?${levels.join('&')}`;
-}
-
-const PCS = 'https://api.trustedservices.intel.com';
-
-function describeDcap(bytes: Uint8Array): EvidenceDescription {
-  const { body, version, pckChainPem } = readDcapQuote(bytes);
+function describeDcap(evidence: DcapEvidence): EvidenceDescription {
+  const { body, version, pckChainPem } = readDcapQuote(evidence.quote);
   const chain = pckChainPem === null ? [] : readPemChain(pckChainPem);
   const platform = chain.length === 0 ? null : readPckPlatform(chain[0]);
   const says: Record<string, string | number> = { version };
@@ -95,18 +80,15 @@ function describeDcap(bytes: Uint8Array): EvidenceDescription {
   says['report data'] = toHex(body.reportData);
   if (platform === null) return { kind: body.kind, says, fetch: [] };
   Object.assign(says, { FMSPC: platform.fmspcHex, 'PCE-ID': platform.pceIdHex, PPID: platform.ppidHex });
-  const ca = chain.at(1)?.commonName.includes('Platform') === true ? 'platform' : 'processor';
-  const base = `${PCS}/${body.kind}/certification/v4`;
-  return {
-    kind: body.kind,
-    says,
-    fetch: [
-      `${base}/tcb?fmspc=${platform.fmspcHex}`,
-      `${base}/qe/identity`,
-      `${PCS}/sgx/certification/v4/pckcrl?ca=${ca}&encoding=der`,
-      'https://certificates.trustedservices.intel.com/IntelSGXRootCA.der',
-    ],
-  };
+  return { kind: body.kind, says, fetch: toAddresses(evidence) };
+}
+
+function toAddresses(evidence: Evidence): string[] {
+  return (
+    planCollateral(evidence)
+      .at(0)
+      ?.map(({ address }) => address) ?? []
+  );
 }
 
 function describeNitro(bytes: Uint8Array): EvidenceDescription {

@@ -42,10 +42,7 @@ export function verifySnp(evidence: SnpEvidence, options: VerifySnpOptions): Snp
   const crls = evidence.crls.map(readCrl);
   const chain = verifyChain({ chain: [key, issuer], roots: [root], nowMs, crls, isSignerListed: false });
   const stated = readSnpKeyCertificate(key, product);
-  assertProduct(report, stated, product);
-  assertSigningKey(report, stated, issuer);
-  assertChip(report, stated);
-  assertTcb(report, stated, product);
+  assertKeyOfReport(report, stated, { issuer, product });
   assertSignature(report, key);
   return {
     ...toClaims(report, product, stated),
@@ -62,15 +59,18 @@ function usedUpdates(crls: readonly Crl[], issuers: readonly Certificate[]): num
   return crls.filter(isUsed).map(({ nextUpdateMs }) => nextUpdateMs);
 }
 
-interface FoundKey {
+export interface FoundKey {
   readonly key: Certificate;
   readonly issuer: Certificate;
   readonly product: SnpProduct;
   readonly root: Certificate;
 }
 
-/** The certificate of the signing key is the one that is no authority; its issuer is one that is known by name. */
-function findKey(certificates: readonly Certificate[], trust: readonly SnpTrust[]): FoundKey {
+/**
+ * The certificate of the signing key is the one that is no authority; its issuer is one that is known by name.
+ * @throws AttestError ATTEST_CERTIFICATE_MISSING | ATTEST_CERTIFICATE_MALFORMED | ATTEST_ROOT_UNTRUSTED
+ */
+export function findKey(certificates: readonly Certificate[], trust: readonly SnpTrust[]): FoundKey {
   const keys = certificates.filter(
     ({ isAuthority, issuer, subject }) => !isAuthority && Buffer.compare(issuer, subject) !== 0,
   );
@@ -86,6 +86,18 @@ function findKey(certificates: readonly Certificate[], trust: readonly SnpTrust[
     }
   }
   throw new AttestError('ATTEST_ROOT_UNTRUSTED', { fields: { subject: key.commonName.slice(0, 100) } });
+}
+
+/** That the certificate is of the processor, TCB and kind of key that the report states. @throws AttestError ATTEST_*_MISMATCH | ATTEST_CHIP_ID_ABSENT */
+export function assertKeyOfReport(
+  report: SnpReport,
+  stated: SnpKeyCertificate,
+  { issuer, product }: Pick<FoundKey, 'issuer' | 'product'>,
+): void {
+  assertProduct(report, stated, product);
+  assertSigningKey(report, stated, issuer);
+  assertChip(report, stated);
+  assertTcb(report, stated, product);
 }
 
 function assertProduct({ cpu }: SnpReport, { productName }: SnpKeyCertificate, product: SnpProduct): void {

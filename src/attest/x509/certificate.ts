@@ -41,6 +41,7 @@ export interface Certificate {
 export const EXTENSION = {
   subjectKeyId: '2.5.29.14',
   keyUsage: '2.5.29.15',
+  subjectAltName: '2.5.29.17',
   basicConstraints: '2.5.29.19',
   crlNumber: '2.5.29.20',
   issuingDistributionPoint: '2.5.29.28',

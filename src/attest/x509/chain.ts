@@ -16,6 +16,13 @@ export interface ChainOptions {
   readonly isSignerListed?: boolean;
   /** Extended key usage (OID) that the chain is wanted for; a certificate that is critically limited to others is refused. */
   readonly purpose?: string;
+  /** What the first certificate may be, where it is none of a signer's. */
+  readonly signer?: {
+    /** Bit of the key usage that it must have; digitalSignature when left out. */
+    readonly keyUsage: number;
+    /** Critical extensions that it may have beside those that are checked here (OIDs). */
+    readonly understood: readonly string[];
+  };
 }
 
 export interface VerifiedChain {
@@ -33,19 +40,22 @@ const UNDERSTOOD: ReadonlySet<string> = new Set([
   EXTENSION.extendedKeyUsage,
 ]);
 
+/** digitalSignature */
+const SIGNER = { keyUsage: 0x80, understood: [] } as const;
+
 /**
  * Follows the chain to a pinned root: names, signatures, roles, path lengths, validity at `nowMs`, revocation.
  * @throws AttestError ATTEST_ROOT_UNTRUSTED | ATTEST_CHAIN_BROKEN | ATTEST_CERTIFICATE_ROLE |
  *   ATTEST_CERTIFICATE_EXPIRED | ATTEST_CERTIFICATE_EARLY | ATTEST_CERTIFICATE_REVOKED | ATTEST_CRL_*
  */
 export function verifyChain(options: ChainOptions): VerifiedChain {
-  const { chain, roots, nowMs, crls = [], isSignerListed = true, purpose } = options;
+  const { chain, roots, nowMs, crls = [], isSignerListed = true, purpose, signer = SIGNER } = options;
   const path = toRootedPath(chain, roots);
   const root = path[path.length - 1];
   for (const [depth, certificate] of path.entries()) {
     assertValidAt(certificate, nowMs);
     assertPurpose(certificate, purpose);
-    assertRole(certificate, depth);
+    assertRole(certificate, depth, signer);
   }
   let isRevocationChecked = true;
   for (const [depth, certificate] of path.slice(0, -1).entries()) {
@@ -92,15 +102,15 @@ function assertPurpose(certificate: Certificate, purpose: string | undefined): v
 }
 
 /** The first certificate signs evidence and is no authority; all others are authorities with room below them. */
-function assertRole(certificate: Certificate, depth: number): void {
+function assertRole(certificate: Certificate, depth: number, signer: NonNullable<ChainOptions['signer']>): void {
   const { isAuthority, keyUsage, pathLengthMax, extensions } = certificate;
+  const more = depth === 0 ? signer.understood : [];
   for (const [oid, { isCritical }] of extensions) {
-    if (isCritical && !UNDERSTOOD.has(oid)) refuse('ATTEST_CERTIFICATE_ROLE', certificate);
+    if (isCritical && !UNDERSTOOD.has(oid) && !more.includes(oid)) refuse('ATTEST_CERTIFICATE_ROLE', certificate);
   }
   if (depth === 0) {
-    // digitalSignature 0x80
-    const canSign = keyUsage === null || (keyUsage & 0x80) !== 0;
-    if (isAuthority || !canSign) refuse('ATTEST_CERTIFICATE_ROLE', certificate);
+    const isForThis = keyUsage === null || (keyUsage & signer.keyUsage) !== 0;
+    if (isAuthority || !isForThis) refuse('ATTEST_CERTIFICATE_ROLE', certificate);
     return;
   }
   // keyCertSign 0x04; `depth - 1` authorities stand between this one and the signer.

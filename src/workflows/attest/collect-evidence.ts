@@ -1,4 +1,4 @@
-/** Inside a confidential VM: asks the hardware for evidence and writes it as an evidence file. */
+/** Inside a confidential VM or an enclave: asks the hardware for evidence and writes it as an evidence file. */
 import { encodeDcapEvidenceFile, encodeSnpEvidenceFile, readCollateral } from '../../attest/index.ts';
 import type { ReportRequest, ReportSource } from '../../attest/ports.ts';
 import { utf8 } from '../../core/bytes.ts';
@@ -14,7 +14,7 @@ export interface CollectedEvidence {
   readonly certificates: number;
 }
 
-/** @throws AttestError ATTEST_TSM_* | ATTEST_EVIDENCE_UNKNOWN for a provider that is not known; SourceError */
+/** @throws AttestError ATTEST_TSM_* | ATTEST_ENCLAVE_REFUSED | ATTEST_EVIDENCE_UNKNOWN for a provider that is not known; SourceError */
 export function collectEvidence(
   services: Services,
   source: ReportSource,
@@ -30,7 +30,8 @@ export function collectEvidence(
 }
 
 function toFile(provider: string, outblob: Uint8Array, auxblob: Uint8Array) {
-  if (provider === 'tdx_guest') return { text: encodeDcapEvidenceFile(outblob), certificates: 0 };
+  if (provider === 'tdx_guest' || provider === 'sgx_enclave')
+    return { text: encodeDcapEvidenceFile(outblob), certificates: 0 };
   if (provider !== 'sev_guest') throw new AttestError('ATTEST_EVIDENCE_UNKNOWN', { fields: { provider } });
   const { certificates, crls } = readCollateral(auxblob.length === 0 ? [] : [auxblob]);
   return { text: encodeSnpEvidenceFile({ report: outblob, certificates, crls }), certificates: certificates.length };

@@ -1,6 +1,8 @@
 /** Reads evidence with what belongs to it, verifies it, and, with a policy, says whether it is good enough. */
+import { join } from 'node:path';
 import {
   type AttestationClaims,
+  type Collateral,
   type Evidence,
   readCollateral,
   readEvidence,
@@ -11,12 +13,14 @@ import {
   verifyEvidence,
   verifyEvidenceWithoutCollateral,
 } from '../../attest/index.ts';
+import { AttestError } from '../../core/errors.ts';
+import { ATTEST_LIMITS } from '../../core/limits/attest.ts';
 import type { Services } from '../services.ts';
 
 export interface ReadEvidenceOptions {
   /** Absolute path of the evidence. */
   readonly path: string;
-  /** Absolute paths of certificates, revocation lists and collateral. */
+  /** Absolute paths of certificates, revocation lists and collateral, or of folders of them. */
   readonly collateralPaths: readonly string[];
 }
 
@@ -47,9 +51,24 @@ export interface EvidenceValidation extends EvidenceReport {
 }
 
 /** @throws AttestError ATTEST_EVIDENCE_UNKNOWN | ATTEST_EVIDENCE_MALFORMED | ATTEST_COLLATERAL_MALFORMED; SourceError */
-export function openEvidence({ storage }: Services, { path, collateralPaths }: ReadEvidenceOptions): Evidence {
-  const collateral = readCollateral(collateralPaths.map((one) => storage.read(one)));
-  return readEvidence(storage.read(path), collateral);
+export function openEvidence(services: Services, { path, collateralPaths }: ReadEvidenceOptions): Evidence {
+  return readEvidence(services.storage.read(path), readCollateralFiles(services, collateralPaths));
+}
+
+/**
+ * Files, and all files of folders, such as `attest fetch` makes.
+ * @throws AttestError ATTEST_COLLATERAL_MALFORMED | ATTEST_CERTIFICATE_MALFORMED; SourceError
+ */
+export function readCollateralFiles(
+  { storage, isFolder }: Pick<Services, 'storage' | 'isFolder'>,
+  paths: readonly string[],
+): Collateral {
+  const files = paths.flatMap((path) => (isFolder(path) ? storage.list(path).map((name) => join(path, name)) : [path]));
+  // Counted before any is read.
+  if (files.length > ATTEST_LIMITS.collateralFilesMax) {
+    throw new AttestError('ATTEST_COLLATERAL_MALFORMED', { fields: { at: `${files.length} files` } });
+  }
+  return readCollateral(files.map((file) => storage.read(file)));
 }
 
 /** @throws AttestError with a code for each reason; SourceError */

@@ -4,30 +4,33 @@ import type { ReportSource } from '../../attest/ports.ts';
 import { type BrokerLink, fetchKey, type GuestEvidence } from '../../broker/index.ts';
 import { AttestError } from '../../core/errors.ts';
 
+/** What a guest may be: a confidential VM of AMD or Intel, or an SGX enclave under Gramine. */
+export type GuestTee = 'snp' | 'tdx' | 'sgx';
+
 export interface FetchSealKeyOptions {
   readonly link: BrokerLink;
   readonly source: ReportSource;
-  readonly tee: 'snp' | 'tdx';
+  readonly tee: GuestTee;
   readonly resource: string;
 }
 
 /**
  * 32 bytes; the caller wipes them.
- * @throws BrokerError as `fetchKey`; AttestError ATTEST_TSM_* | ATTEST_EVIDENCE_UNKNOWN when this machine is of another kind
+ * @throws BrokerError as `fetchKey`; AttestError ATTEST_TSM_* | ATTEST_ENCLAVE_REFUSED | ATTEST_EVIDENCE_UNKNOWN when this machine is of another kind
  */
 export async function fetchSealKey({ link, source, tee, resource }: FetchSealKeyOptions): Promise<Uint8Array> {
   return fetchKey({ link, evidence: toGuestEvidence(source, tee), resource });
 }
 
-const PROVIDERS = { snp: 'sev_guest', tdx: 'tdx_guest' } as const;
+const PROVIDERS: Readonly<Record<GuestTee, string>> = { snp: 'sev_guest', tdx: 'tdx_guest', sgx: 'sgx_enclave' };
 
-function toGuestEvidence(source: ReportSource, tee: 'snp' | 'tdx'): GuestEvidence {
+function toGuestEvidence(source: ReportSource, tee: GuestTee): GuestEvidence {
   return {
     tee,
     collect: (reportData) => {
       const { provider, outblob, auxblob } = source.collect({ reportData });
       if (provider !== PROVIDERS[tee]) throw new AttestError('ATTEST_EVIDENCE_UNKNOWN', { fields: { provider } });
-      if (tee === 'tdx') return JSON.parse(encodeDcapEvidenceFile(outblob)) as unknown;
+      if (tee !== 'snp') return JSON.parse(encodeDcapEvidenceFile(outblob)) as unknown;
       const { certificates, crls } = readCollateral(auxblob.length === 0 ? [] : [auxblob]);
       return JSON.parse(encodeSnpEvidenceFile({ report: outblob, certificates, crls })) as unknown;
     },

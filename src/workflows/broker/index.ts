@@ -1,5 +1,5 @@
 /** Key broker: serves attested machines, and gets keys inside of them. */
-export { fetchSealKey, type FetchSealKeyOptions } from './fetch-key.ts';
+export { fetchSealKey, type FetchSealKeyOptions, type GuestTee } from './fetch-key.ts';
 export { loadReleased, openReleased, type OpenReleasedOptions, type OpenReleasedResult } from './open-released.ts';
 export { listReleases, type ReleaseRow } from './releases.ts';
 export {

@@ -59,10 +59,21 @@ export async function loadReleased(
   runner: SealedRunner,
   options: FetchSealKeyOptions & { readonly path: string },
 ): Promise<SealedSession> {
+  assertSealed(options.path);
   const dek = await fetchSealKey(options);
   try {
     return await runner.load({ sealedPath: options.path, dek });
   } finally {
     zeroize(dek);
+  }
+}
+
+/** Before anybody is asked for a key. */
+function assertSealed(path: string): void {
+  const source = openFileSource(path);
+  try {
+    if (!isSeal(source)) throw new WorkflowError('NOT_SEALED', { fields: { file: source.label } });
+  } finally {
+    source.close();
   }
 }

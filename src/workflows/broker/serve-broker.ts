@@ -1,5 +1,4 @@
 /** A broker for this home: policy, keys and ledger put together into one handler. */
-import { readCollateral } from '../../attest/index.ts';
 import {
   type BrokerPolicy,
   createBroker,
@@ -9,6 +8,7 @@ import {
 } from '../../broker/index.ts';
 import { ModelwardError } from '../../core/errors.ts';
 import type { HttpHandler } from '../../core/http-handler.ts';
+import { readCollateralFiles } from '../attest/index.ts';
 import { toEnvelopePath } from '../open-model.ts';
 import type { Services } from '../services.ts';
 import type { Session } from '../session.ts';
@@ -21,7 +21,7 @@ export interface BrokerSetup {
   readonly policyPath: string;
   /** Null for the home's own key. */
   readonly keyUri: string | null;
-  /** Absolute paths of certificates, revocation lists and collateral. */
+  /** Absolute paths of certificates, revocation lists and collateral, or of folders of them. */
   readonly collateralPaths: readonly string[];
   /** Told the code of outages and internal errors. */
   readonly onTrouble: (code: string) => void;
@@ -47,7 +47,7 @@ export interface HomeBroker {
 
 /** @throws as `checkBrokerPolicy`; AttestError ATTEST_COLLATERAL_MALFORMED; SealError for the key store */
 export async function openHomeBroker(services: Services, session: Session, setup: BrokerSetup): Promise<HomeBroker> {
-  const collateral = readCollateral(setup.collateralPaths.map((path) => services.storage.read(path)));
+  const collateral = readCollateralFiles(services, setup.collateralPaths);
   return openBrokerWith(services, session, setup, createHardwareVerifier(collateral));
 }
 

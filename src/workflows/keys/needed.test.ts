@@ -25,6 +25,14 @@ describe('seals that hang on a version', () => {
     expect(list(wrap('a', '1'), ['a'])).toEqual([]);
   });
 
+  test('are those of the key as its service calls it, however the user wrote it', () => {
+    const wrapAs = (sealId: string, asked: string, told: string): Entry[] => [
+      entry('key-use-intent', sealId, { useId: sealId, operation: 'wrap', keyRef: asked, purpose: 'open' }),
+      entry('key-use-outcome', sealId, { useId: sealId, outcome: 'done', keyRef: told, keyVersion: '1' }),
+    ];
+    expect(list([...wrapAs('a', 'object=x', 'k'), ...wrapAs('b', 'k', 'other')])).toEqual(['a']);
+  });
+
   test('are not those that were moved since, but those that were moved or added to it', () => {
     const moved = entry('rewrap', 'a', { from: 'local:k@1', to: 'local:k@2' });
     expect(list([...wrap('a', '1'), moved])).toEqual([]);

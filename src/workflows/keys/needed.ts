@@ -30,14 +30,13 @@ export function listNeeded(options: NeededOptions): string[] {
   };
   for (const entry of options.entries) {
     const { operation, outcome, keyVersion, from, to } = entry.detail;
-    const [useId, keyRef] = [toText(entry.detail.useId), toText(entry.detail.keyRef)];
-    if (entry.type === 'key-use-intent' && operation === 'wrap' && options.keyRefs.has(keyRef)) {
-      begun.set(useId, entry);
-    }
+    const useId = toText(entry.detail.useId);
+    if (entry.type === 'key-use-intent' && operation === 'wrap') begun.set(useId, entry);
     if (entry.type === 'key-use-outcome' && begun.has(useId)) {
-      const { subject } = begun.get(useId)!;
+      const { subject, detail } = begun.get(useId)!;
       begun.delete(useId);
-      if (outcome === 'done' && typeof keyVersion === 'string') hold(subject, keyVersion);
+      const isOurs = options.keyRefs.has(toText(entry.detail.keyRef ?? detail.keyRef));
+      if (outcome === 'done' && typeof keyVersion === 'string' && isOurs) hold(subject, keyVersion);
     }
     if (entry.type === 'rewrap') {
       held.get(entry.subject)?.delete(findVersion(from, options.keyRefs) ?? '');
@@ -47,7 +46,9 @@ export function listNeeded(options: NeededOptions): string[] {
       if (version !== undefined) hold(entry.subject, version);
     }
   }
-  const pending = [...begun.values()].filter(({ ts }) => options.nowMs - Date.parse(ts) < PENDING_MS);
+  const pending = [...begun.values()].filter(
+    ({ ts, detail }) => options.keyRefs.has(toText(detail.keyRef)) && options.nowMs - Date.parse(ts) < PENDING_MS,
+  );
   const needed = [...held].filter(([, versions]) => [...versions].some((version) => options.versions.has(version)));
   const sealIds = new Set([...needed.map(([sealId]) => sealId), ...pending.map(({ subject }) => subject)]);
   return [...sealIds].filter((sealId) => !options.seen.has(sealId));

@@ -6,7 +6,7 @@ import type { Session } from '../session.ts';
 import { assertFolder, countEnvelopes, type EnvelopeCounts, type EnvelopeFault } from './envelopes.ts';
 import { findJournal, removeJournal, type RotationJournal, writeJournal } from './journal.ts';
 import { listNeeded } from './needed.ts';
-import { rewrapAll } from './rewrap.ts';
+import { rewrapAll, type RewrapAllResult } from './rewrap.ts';
 import { compareSeals, hashSeals, type SealDigest, type SealProof } from './seals.ts';
 
 /** A rotation that was killed is continued for a week. */
@@ -82,6 +82,33 @@ export async function moveToNewest(services: Services, session: Session, options
       if (findJournal(services, key) !== undefined) removeJournal(services, key);
     },
   });
+}
+
+export interface MoveToKeyOptions {
+  readonly keys: OpenedKeys;
+  /** The key that takes over. */
+  readonly target: OpenedKeys;
+  /** Absolute path of the folder with the envelopes. */
+  readonly folder: string;
+  /** Absolute paths of sealed files whose bytes are shown unchanged. */
+  readonly seals: readonly string[];
+}
+
+/**
+ * Wraps everything under another key. No version is ended: the old key is the user's to end.
+ * @throws as {@link moveToNewest}
+ */
+export async function moveToKey(
+  services: Services,
+  session: Session,
+  { keys, target, folder, seals: paths }: MoveToKeyOptions,
+): Promise<RewrapAllResult & { readonly seals: readonly SealProof[] }> {
+  assertFolder(services, folder);
+  const before = hashSeals(services, paths);
+  const moved = await rewrapAll(services, session, { keys, target, folder });
+  const seals = compareSeals(session, before, hashSeals(services, paths));
+  assertUnchanged(seals);
+  return { ...moved, seals };
 }
 
 async function moveAll(

@@ -5,6 +5,7 @@ import {
   drawNonce,
   encodeLicenseFile,
   type LicenseAction,
+  type LicenseAnswer,
   notePending,
   parseLicenseFile,
   signRequest,
@@ -44,12 +45,13 @@ export async function makeRequest(services: DeviceServices, trust: Trust, option
     if (claims.cnf.jkt !== toThumbprint(device.key.publicKey)) throw new LicenseError('LICENSE_DEVICE_MISMATCH');
     const nowSec = toNowSec(services);
     const nonce = drawNonce(services.random);
+    const isTimed = device.clock !== undefined;
     const request = {
       ...{ aud: claims.iss, act: options.action, lic: claims.jti, iat: nowSec, jti: nonce, file: options.isFile },
       ...(options.from === undefined ? {} : { from: options.from }),
     };
     const result = await signRequest(device.key, claims.agr, request);
-    return { state: notePending(state, claims, { nonce, nowSec, act: options.action }), result };
+    return { state: notePending(state, claims, { nonce, nowSec, act: options.action, isTimed }), result };
   };
   return withDevice(services, work, { isReset: options.isReset ?? false });
 }
@@ -75,21 +77,24 @@ export async function acceptAnswer(
   { file, text }: { readonly file: Uint8Array; readonly text: string },
 ): Promise<TakenAnswer> {
   const license = verifyLicense(parseLicenseFile(file).license, trust);
-  const { answer, renewed } = await withDevice(services, (device, state) => {
+  const { answer, newFile } = await withDevice(services, (device, state) => {
     const jkt = toThumbprint(device.key.publicKey);
     const answer = verifyAnswer(text, { keys: trust.keys, jkt, license: license.claims.jti });
     const renewed = answer.license === undefined ? null : readRenewed(trust, license, answer.license);
     const next = takeAnswer(state, (renewed ?? license).claims, answer);
-    return Promise.resolve({ state: next, result: { answer, renewed } });
+    const newFile = toRenewedFile(renewed, answer);
+    // Before the record, which then refuses the older licence: whoever is killed in between takes the answer again.
+    if (newFile !== null) keepFile(services, license.claims.seal.id, newFile);
+    return Promise.resolve({ state: next, result: { answer, newFile } });
   });
   if (answer.result !== 'OK') throw toRefusal(answer.result);
-  const newFile =
-    renewed === null || answer.key === undefined
-      ? null
-      : encodeLicenseFile({ license: renewed.text, keyDocument: answer.key });
-  if (newFile !== null) keepFile(services, license.claims.seal.id, newFile);
   const leaseEndSec = answer.lease?.exp ?? null;
   return { result: 'OK', standing: answer.standing === 'valid' ? 'valid' : 'suspended', leaseEndSec, file: newFile };
+}
+
+function toRenewedFile(renewed: VerifiedLicense | null, { result, key }: LicenseAnswer): Uint8Array | null {
+  if (renewed === null || key === undefined || result !== 'OK') return null;
+  return encodeLicenseFile({ license: renewed.text, keyDocument: key });
 }
 
 /** A licence in an answer is verified as any other, and must be for the same device and seal. */
@@ -97,7 +102,7 @@ function readRenewed(trust: Trust, old: VerifiedLicense, text: string): Verified
   const renewed = verifyLicense(text, trust);
   const [now, before] = [renewed.claims, old.claims];
   const isSame = now.iss === before.iss && now.jti === before.jti && now.cnf.jkt === before.cnf.jkt;
-  if (!isSame) throw new LicenseError('LICENSE_ANSWER_OTHER');
+  if (!isSame || now.seal.id !== before.seal.id) throw new LicenseError('LICENSE_ANSWER_OTHER');
   return renewed;
 }
 

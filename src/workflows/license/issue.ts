@@ -1,26 +1,28 @@
 /** `license issue`: a data key for one device, with the terms under which it may be used; recorded before it is given out. */
+import type { EndorsementTrust } from '../../attest/index.ts';
 import { toHex, utf8, zeroize } from '../../core/bytes.ts';
 import { LicenseError, WorkflowError } from '../../core/errors.ts';
-import { sha256 } from '../../core/hash.ts';
 import {
   encodeLicenseFile,
   encryptKeyDocument,
   type Enrolment,
+  type EnrolmentFile,
+  isAtLeast,
   type IssuedLicense,
+  type KnownAssurance,
   type LicenseClaims,
-  parseEnrolment,
-  parseLicenseFile,
+  readEnrolmentFile,
   signLicense,
   toDekDigest,
   toThumbprint,
-  verifyLicense,
 } from '../../license/index.ts';
 import type { LicenseStore, LicenseTransaction } from '../../license/ports.ts';
 import { isSeal, parseEnvelope, readSealHeader, type SealInfo, unwrapDek } from '../../seal/index.ts';
 import { openFileSource } from '../../source/index.ts';
 import { toEnvelopePath, unwrapForSeal } from '../open-model.ts';
-import type { Recorder } from '../recorder.ts';
 import type { Session } from '../session.ts';
+import { verifyEndorsed } from './certify.ts';
+import { recordLicense, verifyIssued } from './issued.ts';
 import type { VendorServices } from './services.ts';
 import { toHeadDigest } from './seal-head.ts';
 import { type LicenseTerms, toTermClaims } from './terms.ts';
@@ -32,8 +34,10 @@ export interface IssueOptions {
   readonly envelopePath?: string | undefined;
   /** Null for the home's own key. */
   readonly keyUri: string | null;
-  /** As the device sent it. */
+  /** As the device sent it, or as it was certified. */
   readonly enrolment: Uint8Array;
+  /** Whose TPMs are believed: `tpm` then demands a certified key, and its certificate is followed again; null asks for none. */
+  readonly makers: EndorsementTrust | null;
   /** Name of the licence; null draws one. */
   readonly name: string | null;
   readonly terms: LicenseTerms;
@@ -47,7 +51,8 @@ export interface IssueResult {
 }
 
 /**
- * @throws LicenseError LICENSE_ENROLMENT_MALFORMED | LICENSE_ASSURANCE_LOW | LICENSE_CLAIMS_INVALID | LICENSE_STORE_FAILED
+ * @throws LicenseError LICENSE_ENROLMENT_MALFORMED | LICENSE_ASSURANCE_LOW | those of `verifyEndorsed` | LICENSE_CLAIMS_INVALID | LICENSE_NAME_TAKEN;
+ *   DatabaseError: nothing was given out
  * @throws WorkflowError NOT_SEALED | ENVELOPE_NOT_FOUND; SealError for key and envelope; LedgerError: nothing was given out
  */
 export async function issueLicense(
@@ -55,20 +60,34 @@ export async function issueLicense(
   session: Session,
   options: IssueOptions,
 ): Promise<IssueResult> {
-  const enrolment = parseEnrolment(options.enrolment);
-  if (options.terms.assurance === 'tpm' && enrolment.assurance !== 'tpm') {
-    throw new LicenseError('LICENSE_ASSURANCE_LOW');
-  }
+  const vendor = openVendor(session.owner);
+  const enrolled = readEnrolmentFile(options.enrolment, [vendor.key]);
+  assertAssurance(services, enrolled, options);
   const seal = readSeal(options.path);
   const dek = await unwrapForSeal(services, () => session.recorder, seal, options);
   try {
-    const vendor = openVendor(session.owner);
     return await withStore(services, (store) =>
-      issueFor({ services, session, vendor, store, seal, dek, enrolment }, options),
+      issueFor({ services, session, vendor, store, seal, dek, enrolled }, options),
     );
   } finally {
     zeroize(dek);
   }
+}
+
+/** With makers who are believed, a TPM that none of them certified is no TPM. */
+function toLeast({ makers, terms }: IssueOptions): KnownAssurance {
+  return makers !== null && terms.assurance === 'tpm' ? 'tpm-certified' : terms.assurance;
+}
+
+/** A word that was given under makers who are not believed any more is none. */
+function assertAssurance(
+  { clock }: Pick<VendorServices, 'clock'>,
+  { enrolment, assurance, certified }: EnrolmentFile,
+  options: IssueOptions,
+): void {
+  const least = toLeast(options);
+  if (!isAtLeast(assurance, least)) throw new LicenseError('LICENSE_ASSURANCE_LOW', { fields: { least, assurance } });
+  if (options.makers !== null && certified !== null) verifyEndorsed(enrolment, options.makers, clock.nowMs());
 }
 
 function readSeal(path: string): SealInfo {
@@ -97,19 +116,22 @@ interface Issuing {
   readonly store: LicenseStore;
   readonly seal: SealInfo;
   readonly dek: Uint8Array;
-  readonly enrolment: Enrolment;
+  readonly enrolled: EnrolmentFile;
 }
 
-async function issueFor(by: Issuing, { terms, name }: IssueOptions): Promise<IssueResult> {
-  const { services, session, vendor, store, seal, dek, enrolment } = by;
+async function issueFor(by: Issuing, options: IssueOptions): Promise<IssueResult> {
+  const { services, session, vendor, store, seal, dek, enrolled } = by;
+  const { enrolment } = enrolled;
+  const terms = { ...options.terms, assurance: toLeast(options) };
   const nowSec = Math.floor(services.clock.nowMs() / 1000);
   return store.transact(async (transaction) => {
     const index = await transaction.nextIndex();
     const claims: Omit<LicenseClaims, 'iss'> = {
       ...toTermClaims(terms, { nowSec, index, enrolment }),
-      jti: name ?? drawName(services),
+      jti: options.name ?? drawName(services),
       seq: 1,
       cnf: { jkt: toThumbprint(enrolment.jwk) },
+      key: toKeyClaim(enrolled),
       seal: { id: seal.header.sealId, sha256: toHeadDigest(seal) },
       agr: vendor.agreement.publicKey,
       dek_sha256: toDekDigest(dek),
@@ -120,6 +142,10 @@ async function issueFor(by: Issuing, { terms, name }: IssueOptions): Promise<Iss
     await transaction.saveLicense(license);
     return { license, file: utf8(license.file), leafIndex };
   });
+}
+
+function toKeyClaim({ assurance, certified }: EnrolmentFile): LicenseClaims['key'] {
+  return { assurance, ...(certified === null ? {} : { ek: certified.ek }) };
 }
 
 /** @throws LicenseError LICENSE_NAME_TAKEN */
@@ -160,24 +186,6 @@ async function makeLicense({ services, vendor, dek, claims, index, enrolment }: 
     expiresSec: claims.exp,
     file: new TextDecoder().decode(encodeLicenseFile({ license, keyDocument })),
   };
-}
-
-/** Durable before anything is handed out. Returns the index of the entry. */
-export async function recordLicense(
-  recorder: Pick<Recorder, 'record' | 'actor'>,
-  license: IssuedLicense,
-  action: string,
-): Promise<number> {
-  const { firstIndex } = await recorder.record([
-    {
-      type: 'license',
-      actor: recorder.actor,
-      subject: license.sealId,
-      digests: { license: toHex(sha256(utf8(license.file))) },
-      detail: { action, name: license.name, seq: license.seq, device: license.jkt },
-    },
-  ]);
-  return firstIndex;
 }
 
 export interface RenewOptions {
@@ -224,12 +232,6 @@ export async function renewLicense(
       zeroize(dek);
     }
   });
-}
-
-/** What was signed here, read back. */
-export function verifyIssued(vendor: Vendor, issued: IssuedLicense): ReturnType<typeof verifyLicense> {
-  const { license } = parseLicenseFile(utf8(issued.file));
-  return verifyLicense(license, { keys: [vendor.key], audience: null });
 }
 
 async function unwrapForRenewal(

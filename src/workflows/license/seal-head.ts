@@ -1,6 +1,6 @@
 /** What a licence knows a sealed file by. */
 import { sha256 } from '../../core/hash.ts';
-import { toBase64Url } from '../../license/index.ts';
+import { toBase64Url } from '../../core/base64url.ts';
 import type { SealInfo } from '../../seal/index.ts';
 
 /** SHA-256, base64url, of preamble and FLOE header, whose tag commits to the data key: no byte more has to be read. */

@@ -1,6 +1,14 @@
 /** What the licence workflows need besides the services of every workflow. */
 import type { Clock, Random } from '../../core/ports.ts';
-import type { DeviceKey, LicenseStore, MachineReader, MonotonicCounter } from '../../license/ports.ts';
+import type { LedgerLock } from '../../ledger/ports.ts';
+import type {
+  ChipClock,
+  DeviceKey,
+  KeyProver,
+  LicenseStore,
+  MachineReader,
+  MonotonicCounter,
+} from '../../license/ports.ts';
 import type { Storage } from '../../source/ports.ts';
 import type { Services } from '../services.ts';
 
@@ -9,6 +17,9 @@ export interface Device {
   readonly key: DeviceKey;
   readonly counter: MonotonicCounter;
   readonly machine: MachineReader;
+  /** Of the chip that has the key; absent for a key in a file. */
+  readonly clock?: ChipClock;
+  readonly prover?: KeyProver;
   close(): Promise<void>;
 }
 
@@ -19,6 +30,8 @@ export interface DeviceServices {
   readonly random: Random;
   /** Absolute path of the folder of record, counter and licences. */
   readonly deviceFolder: string;
+  /** Excludes others from the record while it is worked with. */
+  readonly lock: LedgerLock;
   /** @throws LicenseError LICENSE_DEVICE_KEY_MISSING | LICENSE_DEVICE_KEY_INVALID */
   openDevice(): Promise<Device>;
 }

@@ -1,8 +1,8 @@
 /** `license revoke` and its kin: the standing of a licence, and the signed list that tells it to those without a server. */
 import { LicenseError } from '../../core/errors.ts';
-import { type IssuedLicense, type LicenseStore, signStatusList, STATUS } from '../../license/index.ts';
+import { type IssuedLicense, type LicenseStore, signStatusList, STATUS, type Status } from '../../license/index.ts';
 import type { Recorder } from '../recorder.ts';
-import { recordLicense } from './issue.ts';
+import { recordLicense } from './issued.ts';
 import type { VendorServices } from './services.ts';
 import type { Vendor } from './vendor.ts';
 
@@ -34,9 +34,11 @@ export async function writeStatusList(
   { services, store, vendor }: { services: Pick<VendorServices, 'clock'>; store: LicenseStore; vendor: Vendor },
   { uri, ttlSec }: { readonly uri: string; readonly ttlSec: number },
 ): Promise<string> {
-  const licenses = await store.transact((transaction) => transaction.listLicenses());
-  const codes = { valid: STATUS.valid, revoked: STATUS.invalid, suspended: STATUS.suspended } as const;
-  const statuses = new Map(licenses.map(({ index, standing }) => [index, codes[standing]]));
+  const { count, revoked, suspended } = await store.readStandings();
+  // The list is as long as its highest place: every licence must find its own.
+  const statuses = new Map<number, Status>(count === 0 ? [] : [[count - 1, STATUS.valid]]);
+  for (const place of revoked) statuses.set(place, STATUS.invalid);
+  for (const place of suspended) statuses.set(place, STATUS.suspended);
   const iatSec = Math.floor(services.clock.nowMs() / 1000);
   return signStatusList(vendor.signer, { uri, statuses, iatSec, ttlSec });
 }

@@ -1,6 +1,6 @@
 /** The terms of a licence as the vendor gives them, and the claims that they become. */
 import { LICENSE_LIMITS } from '../../core/limits/license.ts';
-import type { Enrolment, LicenseClaims, OfflineRules } from '../../license/index.ts';
+import type { Enrolment, KnownAssurance, LicenseClaims, OfflineRules } from '../../license/index.ts';
 
 export interface LicenseTerms {
   /** To whom. */
@@ -14,7 +14,7 @@ export interface LicenseTerms {
   readonly pool: { readonly id: string; readonly seats: number } | null;
   /** So many parts of the machine must fit; null for all but one and for two at least, and one when a name was given; 0 for none. */
   readonly machineParts: number | null;
-  readonly assurance: 'software' | 'tpm';
+  readonly assurance: KnownAssurance;
   /** Address of the status list, and the age that is accepted; null for a licence without. */
   readonly status: { readonly uri: string; readonly maxAgeSec: number | null } | null;
 }

@@ -25,7 +25,7 @@ import { isSeal, readSealHeader, type SealHeader, type SealInfo } from '../../se
 import { openFileSource } from '../../source/index.ts';
 import type { ByteSource } from '../../source/ports.ts';
 import { makeParent, writeBytes } from '../write-bytes.ts';
-import { withDevice } from './device.ts';
+import { type Moment, withDevice } from './device.ts';
 import { toHeadDigest } from './seal-head.ts';
 import type { Device, DeviceServices } from './services.ts';
 
@@ -53,13 +53,13 @@ export async function activateLicense(
 ): Promise<ActivateResult> {
   const parsed = parseLicenseFile(file);
   const license = verifyLicense(parsed.license, trust);
-  return withDevice(services, async (device, before) => {
+  return withDevice(services, async (device, before, moment) => {
     const nowSec = toNowSec(services);
     if (license.claims.cnf.jkt !== toThumbprint(device.key.publicKey))
       throw new LicenseError('LICENSE_DEVICE_MISMATCH');
     const state = activateFromFile(before, license.claims, nowSec);
     const rules = { seal: null, statusList: null, needs: [], isUse: false };
-    const judgement = await judgeHere(services, { device, state, license, ...rules });
+    const judgement = await judgeHere(services, { device, state, moment, license, ...rules });
     // The key document is tried now, not on the day when the model is needed.
     zeroize(await openKey(device, parsed, license));
     keepFile(services, license.claims.seal.id, file);
@@ -105,9 +105,9 @@ export async function checkLicense(
   options: CheckOptions,
 ): Promise<CheckResult> {
   const license = verifyLicense(parseLicenseFile(options.file).license, trust);
-  return withDevice(services, async (device, state) => {
+  return withDevice(services, async (device, state, moment) => {
     const rules = readRules(trust, options);
-    const judgement = await judgeHere(services, { device, state, license, seal: null, ...rules });
+    const judgement = await judgeHere(services, { device, state, moment, license, seal: null, ...rules });
     const { jti: name, seal, sub: licensee } = license.claims;
     const result = { name, sealId: seal.id, licensee, judgement };
     return { state: noteJudged(state, license, judgement, rules.statusList), result };
@@ -171,8 +171,8 @@ async function releaseKey(
   const rules = readRules(trust, options);
   let dek: Uint8Array | undefined;
   try {
-    return await withDevice(services, async (device, state) => {
-      const judgement = await judgeHere(services, { device, state, license, seal, ...rules });
+    return await withDevice(services, async (device, state, moment) => {
+      const judgement = await judgeHere(services, { device, state, moment, license, seal, ...rules });
       dek = await openKey(device, parsed, license);
       return { state: noteJudged(state, license, judgement, rules.statusList), result: { dek, judgement } };
     });
@@ -191,16 +191,18 @@ function openKey({ key }: Device, file: LicenseFile, { claims, text }: VerifiedL
 interface Here extends Rules {
   readonly device: Device;
   readonly state: DeviceState;
+  readonly moment: Moment;
   readonly license: VerifiedLicense;
   readonly seal: SealInfo | null;
 }
 
 async function judgeHere(services: DeviceServices, here: Here): Promise<Judgement> {
-  const { device, state, license, seal } = here;
+  const { device, state, moment, license, seal } = here;
   return judgeLicense({
     license,
     nowSec: toNowSec(services),
-    highWaterSec: state.highWaterSec,
+    highWaterSec: moment.recordSec,
+    floorSec: moment.floorSec,
     seenSec: [],
     device: { jkt: toThumbprint(device.key.publicKey), assurance: device.key.assurance },
     machine: await device.machine.read(),

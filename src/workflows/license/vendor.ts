@@ -1,12 +1,13 @@
 /** The owner as vendor of licences: the identity's key signs, and a key derived from the owner's secrets takes proofs. */
 import { createECDH, createPrivateKey } from 'node:crypto';
-import { allocSecret, zeroize } from '../../core/bytes.ts';
+import { allocSecret, utf8, zeroize } from '../../core/bytes.ts';
 import { hkdfSha256 } from '../../core/hash.ts';
 import {
   type AgreementKey,
   type DocumentSigner,
   openAgreementKey,
   parseVendorKey,
+  type SecretOf,
   toIssuer,
   toJoseSignature,
   type VendorKey,
@@ -19,6 +20,8 @@ export interface Vendor {
   readonly agreement: AgreementKey;
   /** The public key, as integrators pin it. */
   readonly key: VendorKey;
+  /** Secrets of questions to devices: the same for the same question, so that none has to be kept. */
+  readonly secretOf: SecretOf;
 }
 
 export function openVendor(owner: Owner): Vendor {
@@ -32,6 +35,7 @@ export function openVendor(owner: Owner): Vendor {
     },
     agreement: deriveAgreement(owner.secrets.sealKey),
     key: parseVendorKey(message.publicKeyPem),
+    secretOf: (question) => hkdfSha256(owner.secrets.sealKey, utf8(question), 'modelward/license/v1/challenge', 32),
   };
 }
 

@@ -2,6 +2,7 @@
 import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
 import { allocSecret, concatBytes, isEqualConstantTime, zeroize } from '../../../core/bytes.ts';
 import type { Random } from '../../../core/ports.ts';
+import { findPlain } from '../aead.ts';
 import { armor, encodeSigned, findAgeFile, findArmored, type Stanza, toUnpaddedBase64 } from './format.ts';
 import { derive, FILE_KEY_BYTES, findFileKey, wrapFileKey, X25519_BYTES } from './x25519.ts';
 
@@ -56,30 +57,20 @@ export function decryptAgeFile(
   if (fileKey === undefined) return null;
   try {
     if (!isEqualConstantTime(toMac(fileKey, header.signed), header.mac)) return null;
-    const plain = findPlain(payload, fileKey);
+    const plain = findPayload(payload, fileKey);
     return plain === undefined ? null : { plain, stanzas: header.stanzas };
   } finally {
     zeroize(fileKey);
   }
 }
 
-function findPlain(payload: Uint8Array, fileKey: Uint8Array): Uint8Array | undefined {
+function findPayload(payload: Uint8Array, fileKey: Uint8Array): Uint8Array | undefined {
   if (payload.length < PAYLOAD_SALT_BYTES + TAG_BYTES) return undefined;
   const payloadKey = derive(fileKey, payload.subarray(0, PAYLOAD_SALT_BYTES), 'payload');
   const decipher = createDecipheriv(CIPHER, payloadKey, ONLY_CHUNK_NONCE, { authTagLength: TAG_BYTES });
   zeroize(payloadKey);
   decipher.setAuthTag(payload.subarray(payload.length - TAG_BYTES));
-  const opened = decipher.update(payload.subarray(PAYLOAD_SALT_BYTES, payload.length - TAG_BYTES));
-  try {
-    decipher.final();
-    const plain = allocSecret(opened.length);
-    plain.set(opened);
-    return plain;
-  } catch {
-    return undefined;
-  } finally {
-    zeroize(opened);
-  }
+  return findPlain(decipher, payload.subarray(PAYLOAD_SALT_BYTES, payload.length - TAG_BYTES));
 }
 
 function toMac(fileKey: Uint8Array, signed: Uint8Array): Uint8Array {

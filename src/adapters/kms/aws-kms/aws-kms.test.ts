@@ -1,9 +1,12 @@
+import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type FakeAwsKms, serveFakeAwsKms } from '../../../../test/fakes/key-services/aws-kms.ts';
 import { fakePorts } from '../../../../test/fakes/provider-ports.ts';
 import { seededBytes } from '../../../../test/fakes/seal-kit.ts';
+import { toOutage } from '../../../../test/endpoint-server.ts';
 import { runKeyProviderContract } from '../../../../test/key-provider-contract.ts';
+import { makeSecretFiles } from '../../../../test/secret-files.ts';
 import type { KeyProvider } from '../../../seal/ports.ts';
 import { openProvider } from './open.ts';
 
@@ -38,17 +41,19 @@ afterAll(async () => {
 
 runKeyProviderContract({
   name: 'aws-kms, a key (fake service that checks signatures)',
-  abilities: ['rotate', 'rewrap', 'outage'],
+  abilities: ['rotate', 'rewrap', 'outage', 'return'],
   make: async () => {
     const own = await serveFakeAwsKms();
     const provider = await connect(own, own.addKey());
-    return { provider, breakService: () => own.close() };
+    return { provider, breakService: () => own.close(), outage: toOutage(own) };
   },
 });
 
 runKeyProviderContract({
   name: 'aws-kms, an alias that is pointed at another key (fake service that checks signatures)',
-  abilities: ['rotate', 'rewrap', 'disable', 'outage'],
+  abilities: ['rotate', 'rewrap', 'disable', 'outage', 'return'],
+  // A rotation of the key behind it makes a material, and those cannot be ended.
+  endsInService: false,
   make: async () => {
     const own = await serveFakeAwsKms();
     const alias = `alias/model-${++aliases}`;
@@ -59,7 +64,7 @@ runKeyProviderContract({
       return Promise.resolve();
     };
     const provider = await connect(own, alias, [toId(first)]);
-    return { provider, rotateOutside, breakService: () => own.close() };
+    return { provider, rotateOutside, breakService: () => own.close(), outage: toOutage(own) };
   },
 });
 
@@ -127,6 +132,7 @@ describe('aws-kms', () => {
     ['InvalidSignatureException', 'KEY_CREDENTIALS_REFUSED'],
     ['ExpiredTokenException', 'KEY_CREDENTIALS_REFUSED'],
     ['ThrottlingException', 'KEY_PROVIDER_UNAVAILABLE'],
+    ['ConflictException', 'KEY_PROVIDER_UNAVAILABLE'],
     ['KeyUnavailableException', 'KEY_PROVIDER_UNAVAILABLE'],
     ['UnsupportedOperationException', 'KEY_SERVICE_UNFIT'],
     ['SomethingNewException', 'KEY_REFUSED'],
@@ -138,9 +144,35 @@ describe('aws-kms', () => {
     expect(`${String(error)}${JSON.stringify(error)}`).not.toContain('CANARY');
   });
 
+  test('credentials that the service refused are read anew by the next call', async () => {
+    const secrets = makeSecretFiles();
+    const path = secrets.write('');
+    const write = (secretKey: string): void => {
+      const { accessKeyId, sessionToken } = fake.credentials;
+      const lines = [`aws_access_key_id=${accessKeyId}`, `aws_secret_access_key=${secretKey}`];
+      writeFileSync(path, ['[default]', ...lines, `aws_session_token=${sessionToken ?? ''}`].join('\n'));
+    };
+    const env = { AWS_SHARED_CREDENTIALS_FILE: path, AWS_EC2_METADATA_DISABLED: 'true' };
+    const uri = {
+      scheme: 'aws-kms',
+      key: fake.addKey(),
+      also: [],
+      region: 'eu-west-1',
+      endpoint: fake.url,
+      profile: null,
+    } as const;
+    const { provider } = await openProvider({ uri, ports: fakePorts(secrets.folder, { env }), create: false });
+    write('of-yesterday');
+    await expect(provider.describe()).rejects.toMatchObject({ code: 'KEY_CREDENTIALS_REFUSED' });
+    write(fake.credentials.secretAccessKey);
+    expect(await provider.describe()).toMatchObject({ type: 'aws-kms' });
+    secrets.remove();
+  });
+
   test.each([
     [500, { __type: 'x' }, 'KEY_PROVIDER_UNAVAILABLE'],
     [503, 'busy', 'KEY_PROVIDER_UNAVAILABLE'],
+    [408, 'late', 'KEY_PROVIDER_UNAVAILABLE'],
     [429, {}, 'KEY_PROVIDER_UNAVAILABLE'],
     [302, {}, 'KEY_SERVICE_MALFORMED'],
     [400, {}, 'KEY_SERVICE_MALFORMED'],

@@ -3,7 +3,7 @@
  * @see https://docs.aws.amazon.com/kms/latest/APIReference/
  */
 import { z } from 'zod';
-import { findBase64Bytes, toBase64, utf8, zeroize } from '../../../core/bytes.ts';
+import { findBase64Bytes, toBase64 } from '../../../core/bytes.ts';
 import { SealError } from '../../../core/errors.ts';
 import type { Pause } from '../../../core/ports.ts';
 import type {
@@ -13,7 +13,8 @@ import type {
   KeyVersionDescription,
   WrappedKey,
 } from '../../../seal/ports.ts';
-import { takeSecret, toSecretJson } from '../secret-json.ts';
+import { toSecretJson } from '../secret-json.ts';
+import { callForSecret, toJson } from '../rest.ts';
 import { toMalformed } from '../service.ts';
 import type { AwsClient } from './client.ts';
 import { type AwsKey, describeAwsKey, listAwsVersions } from './key.ts';
@@ -190,20 +191,16 @@ async function unwrap(state: State, request: UnwrapRequest): Promise<Uint8Array 
     CiphertextBlob: toBase64(request.wrapped.wrapped),
     EncryptionContext: toEncryptionContext(request.context),
   });
-  let dek: Uint8Array | undefined;
-  const take = (json: Uint8Array): void => {
-    dek = takeSecret(json, { name: 'Plaintext', kind: 'base64' });
-  };
-  try {
-    const { KeyId, KeyMaterialId } = await goneIfMissing(state.client.call('Decrypt', body, decryptReply, take));
-    if (dek === undefined) throw toMalformed({ at: 'Plaintext' });
-    assertKey(state, version, KeyId);
-    await assertMaterial(state, version, KeyMaterialId);
-    return dek;
-  } catch (error) {
-    if (dek !== undefined) zeroize(dek);
+  return callForSecret(
+    (take) => goneIfMissing(state.client.call('Decrypt', body, decryptReply, take)),
+    { name: 'Plaintext', kind: 'base64' },
+    async ({ KeyId, KeyMaterialId }) => {
+      assertKey(state, version, KeyId);
+      await assertMaterial(state, version, KeyMaterialId);
+    },
+  ).catch((error: unknown) => {
     throw toFormer(state, error);
-  }
+  });
 }
 
 async function rewrap(state: State, request: UnwrapRequest): Promise<WrappedKey> {
@@ -313,8 +310,4 @@ async function listNamed({ client }: State, name: AwsName, key: AwsKey): Promise
   return (await listAwsVersions(client, key)).map(({ material, createdAt }) => {
     return { version: toVersionName(name, { keyId, material }), createdAt, state };
   });
-}
-
-function toJson(members: Readonly<Record<string, unknown>>): Uint8Array {
-  return utf8(JSON.stringify(members));
 }

@@ -7,15 +7,17 @@ import type { Clock } from '../../../core/ports.ts';
 import { type SigV4Credentials, signSigV4 } from '../../../core/sigv4.ts';
 import { askService } from '../rest.ts';
 import { findJson, type KeyService, type ServiceReply, toMalformed } from '../service.ts';
+import type { Renewed } from '../token.ts';
 
 export interface AwsClientOptions {
   readonly service: KeyService;
   readonly region: string;
   readonly clock: Clock;
-  readonly credentials: () => Promise<SigV4Credentials>;
+  readonly credentials: Renewed<SigV4Credentials>;
 }
 
 export interface AwsClient {
+  readonly host: string;
   /**
    * Sends one action. `take` sees the reply's bytes before they are parsed, and takes a key out of them.
    * @param body JSON; wiped afterwards
@@ -43,6 +45,8 @@ const CODES: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>(
     MissingAuthenticationTokenException: 'KEY_CREDENTIALS_REFUSED',
     ExpiredTokenException: 'KEY_CREDENTIALS_REFUSED',
     RequestExpired: 'KEY_CREDENTIALS_REFUSED',
+    // A rotation by the service is going on, or about to begin.
+    ConflictException: 'KEY_PROVIDER_UNAVAILABLE',
     KeyUnavailableException: 'KEY_PROVIDER_UNAVAILABLE',
     KMSInternalException: 'KEY_PROVIDER_UNAVAILABLE',
     DependencyTimeoutException: 'KEY_PROVIDER_UNAVAILABLE',
@@ -55,6 +59,7 @@ const CODES: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>(
 
 export function createAwsClient({ service, region, clock, credentials }: AwsClientOptions): AwsClient {
   return {
+    host: service.host,
     call: async (action, body, schema, take) => {
       const headers = {
         host: service.host,
@@ -62,14 +67,19 @@ export function createAwsClient({ service, region, clock, credentials }: AwsClie
         'x-amz-target': `TrentService.${action}`,
       };
       const request = { method: 'POST', path: '/', headers, bodySha256: toHex(sha256(body)) } as const;
-      const scope = { region, service: 'kms', nowMs: clock.nowMs(), credentials: await credentials() };
+      const scope = { region, service: 'kms', nowMs: clock.nowMs(), credentials: await credentials.get() };
       const signed = signSigV4(request, scope);
       return askService(
         service,
         { method: 'POST', path: '/', headers: signed, body },
         {
           schema,
-          toError: (reply) => toAwsError(reply, service.host, action),
+          toError: (reply) => {
+            const error = toAwsError(reply, service.host, action);
+            // The files may hold others meanwhile.
+            if (error.code === 'KEY_CREDENTIALS_REFUSED') credentials.drop();
+            return error;
+          },
           ...(take === undefined ? {} : { take }),
         },
       );

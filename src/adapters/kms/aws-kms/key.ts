@@ -1,9 +1,10 @@
 /** What AWS KMS tells of one key: its state, its current material, its rotations. */
 import { z } from 'zod';
-import { utf8 } from '../../../core/bytes.ts';
 import { SealError } from '../../../core/errors.ts';
 import { SEAL_LIMITS } from '../../../core/limits/seal.ts';
 import type { KeyVersionState } from '../../../seal/ports.ts';
+import { readPages } from '../pages.ts';
+import { toJson } from '../rest.ts';
 import type { AwsClient } from './client.ts';
 import { type AwsVersion, findAwsName } from './names.ts';
 
@@ -91,18 +92,17 @@ export async function listAwsVersions(
 
 /** Empty where the caller may not list them: to wrap and unwrap needs no such right. */
 async function listRotations(client: AwsClient, keyId: string): Promise<readonly Rotation[]> {
-  const rotations: Rotation[] = [];
-  let marker: string | undefined;
-  do {
-    const body = toJson({ KeyId: keyId, IncludeKeyMaterial: 'ALL_KEY_MATERIAL', Limit: 1000, Marker: marker });
-    const page = await client.call('ListKeyRotations', body, rotationsReply).catch((error: unknown) => {
-      if (error instanceof SealError && MAY_NOT.has(error.code)) return { Rotations: [], NextMarker: undefined };
+  return readPages(async (marker: string | null) => {
+    const next = marker === null ? {} : { Marker: marker };
+    const body = toJson({ KeyId: keyId, IncludeKeyMaterial: 'ALL_KEY_MATERIAL', Limit: 1000, ...next });
+    try {
+      const page = await client.call('ListKeyRotations', body, rotationsReply);
+      return { items: page.Rotations, next: page.NextMarker ?? null };
+    } catch (error) {
+      if (error instanceof SealError && MAY_NOT.has(error.code)) return { items: [], next: null };
       throw error;
-    });
-    rotations.push(...page.Rotations);
-    marker = page.NextMarker;
-  } while (marker !== undefined && rotations.length < SEAL_LIMITS.keyVersionsMax);
-  return rotations;
+    }
+  }, client.host);
 }
 
 /** No right to list, or a key of a kind that is never rotated. */
@@ -110,8 +110,4 @@ const MAY_NOT: ReadonlySet<string> = new Set(['KEY_REFUSED', 'KEY_SERVICE_UNFIT'
 
 function toTime(seconds: number | undefined): string | null {
   return seconds === undefined ? null : new Date(Math.round(seconds * 1000)).toISOString();
-}
-
-function toJson(members: Readonly<Record<string, unknown>>): Uint8Array {
-  return utf8(JSON.stringify(members));
 }

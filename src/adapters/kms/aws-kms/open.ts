@@ -4,7 +4,7 @@ import { openKeyService } from '../service.ts';
 import { createAwsKms } from './aws-kms.ts';
 import { createAwsClient } from './client.ts';
 import { createAwsCredentials } from './credentials.ts';
-import { toDnsSuffix } from './web-identity.ts';
+import { toDnsSuffix } from './sts.ts';
 
 /** Nothing is asked of the service before the key is used. */
 export const openProvider: OpenProvider<'aws-kms'> = ({ uri, ports }) => {

@@ -1,27 +1,20 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { serve } from '../../../../test/endpoint-server.ts';
+import { serve, toOutage } from '../../../../test/endpoint-server.ts';
 import { type FakeAzureKv, serveFakeAzureKv } from '../../../../test/fakes/key-services/azure-kv.ts';
 import { fakePorts } from '../../../../test/fakes/provider-ports.ts';
 import { seededBytes } from '../../../../test/fakes/seal-kit.ts';
 import { runKeyProviderContract } from '../../../../test/key-provider-contract.ts';
+import { makeSecretFiles } from '../../../../test/secret-files.ts';
 import type { KeyProvider } from '../../../seal/ports.ts';
 import type { ProviderPorts } from '../provider.ts';
 import { createAzureTokens } from './credentials.ts';
 import { openProvider } from './open.ts';
 
-const work = mkdtempSync(join(tmpdir(), 'modelward-azure-'));
+const secrets = makeSecretFiles();
+const { folder: work, write: writeFile } = secrets;
 const context = { sealId: '0190b5a0-0000-7000-8000-000000000001', model: 'net', purpose: 'open' };
 const dek = seededBytes(3, 32);
-let files = 0;
-
-function writeFile(text: string, mode = 0o600): string {
-  const path = join(work, `credentials-${++files}.json`);
-  writeFileSync(path, text, { mode });
-  return path;
-}
 
 interface Connection {
   readonly key: string;
@@ -45,7 +38,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await fake.close();
-  rmSync(work, { recursive: true });
+  secrets.remove();
 });
 
 for (const [kty, name] of [
@@ -54,13 +47,13 @@ for (const [kty, name] of [
 ] as const) {
   runKeyProviderContract({
     name: `azure-kv (fake vault that wraps with ${name}, and checks token and api-version)`,
-    abilities: ['rotate', 'disable', 'outage'],
+    abilities: ['rotate', 'disable', 'outage', 'return'],
     alterations: 100,
     make: async () => {
       const own = await serveFakeAzureKv();
       const path = writeFile(own.credentialsFile);
       const provider = await connect(own, { key: own.addKey(kty), credentialsPath: path });
-      return { provider, breakService: () => own.close() };
+      return { provider, breakService: () => own.close(), outage: toOutage(own) };
     },
   });
 }

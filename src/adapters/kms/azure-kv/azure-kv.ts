@@ -4,15 +4,16 @@
  * @see https://learn.microsoft.com/rest/api/keyvault/keys/wrap-key
  */
 import { z } from 'zod';
-import { allocSecret, concatBytes, utf8, zeroize } from '../../../core/bytes.ts';
+import { allocSecret, concatBytes, zeroize } from '../../../core/bytes.ts';
 import { SealError } from '../../../core/errors.ts';
 import { SEAL_LIMITS } from '../../../core/limits/seal.ts';
 import type { Random } from '../../../core/ports.ts';
 import type { KeyContext, KeyDescription, KeyProvider, WrappedKey } from '../../../seal/ports.ts';
 import { findUnder, IV_BYTES, KEK_BYTES, sealUnder, TAG_BYTES, toBoundBytes } from '../kek.ts';
-import { takeSecret, toSecretJson } from '../secret-json.ts';
+import { readPages } from '../pages.ts';
+import { toSecretJson } from '../secret-json.ts';
 import { toMalformed } from '../service.ts';
-import type { RestClient } from '../rest.ts';
+import { callForSecret, type RestClient, toJson } from '../rest.ts';
 
 const TYPE = 'azure-kv';
 const VERSION = /^[0-9a-f]{32}$/;
@@ -146,21 +147,16 @@ async function unwrap(options: AzureKvOptions, request: UnwrapRequest): Promise<
 async function unwrapOneTime(options: AzureKvOptions, version: string, parts: Parts): Promise<Uint8Array> {
   const { client, key } = options;
   const body = toJson({ alg: parts.alg, value: Buffer.from(parts.wrappedKey).toString('base64url') });
-  let oneTime: Uint8Array | undefined;
-  const take = (json: Uint8Array): void => {
-    oneTime = takeSecret(json, { name: 'value', kind: 'base64url' });
-  };
-  try {
-    const path = `/keys/${key}/${version}/unwrapkey`;
-    const reply = await client.call({ method: 'POST', path, body }, unwrapReply, take);
-    if (oneTime === undefined || toVersion(reply.kid, options) !== version) {
-      throw toMalformed({ host: client.host, at: 'value' });
-    }
-    return oneTime;
-  } catch (error) {
-    if (oneTime !== undefined) zeroize(oneTime);
+  const path = `/keys/${key}/${version}/unwrapkey`;
+  return callForSecret(
+    (take) => client.call({ method: 'POST', path, body }, unwrapReply, take),
+    { name: 'value', kind: 'base64url' },
+    ({ kid }) => {
+      if (toVersion(kid, options) !== version) throw toMalformed({ host: client.host, at: 'kid' });
+    },
+  ).catch((error: unknown) => {
     throw toGone(error);
-  }
+  });
 }
 
 /** A version that the service does not know is gone. */
@@ -191,13 +187,11 @@ async function disable(options: AzureKvOptions, version: string): Promise<void> 
 async function describe(options: AzureKvOptions): Promise<KeyDescription> {
   const { client, key, vault } = options;
   const { version: currentVersion } = await readCurrent(options);
-  const found: z.infer<typeof versionsReply>['value'] = [];
-  let path: string | null = `/keys/${key}/versions?maxresults=25`;
-  while (path !== null && found.length < SEAL_LIMITS.keyVersionsMax) {
-    const page: z.infer<typeof versionsReply> = await client.call({ method: 'GET', path }, versionsReply);
-    found.push(...page.value);
-    path = page.nextLink ? toNextPath(page.nextLink, { vault, host: client.host }) : null;
-  }
+  const first = `/keys/${key}/versions?maxresults=25`;
+  const found = await readPages(async (path: string | null) => {
+    const { value, nextLink } = await client.call({ method: 'GET', path: path ?? first }, versionsReply);
+    return { items: value, next: nextLink ? toNextPath(nextLink, { vault, host: client.host }) : null };
+  }, client.host);
   const versions = found
     .map(({ kid, attributes: { enabled, created } }) => ({
       version: toVersion(kid, options),
@@ -214,8 +208,4 @@ function toNextPath(link: string, { vault, host }: { vault: string; host: string
   if (url?.origin !== vault) throw toMalformed({ host, at: 'nextLink' });
   url.searchParams.delete('api-version');
   return `${url.pathname}${url.search}`;
-}
-
-function toJson(members: Readonly<Record<string, unknown>>): Uint8Array {
-  return utf8(JSON.stringify(members));
 }

@@ -1,24 +1,26 @@
 /**
- * Access tokens of Microsoft Entra ID: for a client's secret out of a file, a workload's own token, or the managed identity
- * of the machine.
+ * Access tokens of Microsoft Entra ID, from where Azure's own tools look, in their order: a client's secret or certificate, a
+ * workload's own token, the managed identity of the machine.
  * @see https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow
  */
-import { z } from 'zod';
-import { utf8, zeroize } from '../../../core/bytes.ts';
+import { utf8 } from '../../../core/bytes.ts';
 import { SealError } from '../../../core/errors.ts';
 import type { ProviderPorts } from '../provider.ts';
 import { openKeyService, type ServiceRequest } from '../service.ts';
 import { type AccessToken, createTokenSource, isHeaderValue, parseOauthToken, type TokenSource } from '../token.ts';
+import {
+  type AzureClient,
+  findEnvironmentClient,
+  ID,
+  readClient,
+  toAssertionForm,
+  toInvalid,
+  toMissing,
+  toProof,
+} from './client-file.ts';
 
 const METADATA_ORIGIN = 'http://169.254.169.254';
 const METADATA_TIMEOUT_MS = 3000;
-const ID = /^[A-Za-z0-9.-]{1,128}$/;
-
-const credentialsFile = z.strictObject({
-  tenantId: z.string().regex(ID),
-  clientId: z.string().regex(ID),
-  clientSecret: z.string().min(1).max(1024),
-});
 
 /** Where tokens are asked for, and whom they are for, by the end of the vault's host name. */
 const CLOUDS: readonly { readonly suffix: string; readonly login: string }[] = [
@@ -29,10 +31,10 @@ const CLOUDS: readonly { readonly suffix: string; readonly login: string }[] = [
 ];
 
 export interface AzureCredentialsOptions {
-  readonly ports: Pick<ProviderPorts, 'clock' | 'env' | 'files'>;
+  readonly ports: Pick<ProviderPorts, 'clock' | 'env' | 'files' | 'random'>;
   /** Origin of the vault. */
   readonly vault: string;
-  /** Of a file with a client's secret; null for the identities of the platform. */
+  /** Of a file that names a client; null for the environment and the identities of the platform. */
   readonly path: string | null;
   /** Origin where tokens are asked for; null for Microsoft's own. */
   readonly login: string | null;
@@ -44,9 +46,10 @@ export interface AzureCredentialsOptions {
  *   KEY_CREDENTIALS_REFUSED | KEY_PROVIDER_UNAVAILABLE
  */
 export function createAzureTokens(options: AzureCredentialsOptions): TokenSource {
-  const { env } = options.ports;
-  return createTokenSource(options.ports.clock, () => {
-    if (options.path !== null) return askWithSecret(options, options.path);
+  const { clock, env, files } = options.ports;
+  return createTokenSource(clock, () => {
+    const client = options.path === null ? findEnvironmentClient(env) : readClient(files, options.path);
+    if (client !== null) return askAsClient(options, client);
     return env.AZURE_FEDERATED_TOKEN_FILE
       ? askWithWorkload(options, env.AZURE_FEDERATED_TOKEN_FILE)
       : askMachine(options);
@@ -61,22 +64,11 @@ function toAudience(vault: string): string {
     : 'https://vault.azure.net';
 }
 
-async function askWithSecret(options: AzureCredentialsOptions, path: string): Promise<AccessToken> {
-  const bytes = options.ports.files.findSecret(path);
-  if (bytes === null) throw toMissing();
-  const { tenantId, clientId, clientSecret } = parseCredentials(bytes);
-  return askToken(options, tenantId, { client_id: clientId, client_secret: clientSecret });
-}
-
-function parseCredentials(bytes: Uint8Array): z.infer<typeof credentialsFile> {
-  try {
-    return credentialsFile.parse(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)));
-  } catch {
-    // No cause: it quotes its input.
-    throw toInvalid();
-  } finally {
-    zeroize(bytes);
-  }
+async function askAsClient(options: AzureCredentialsOptions, client: AzureClient): Promise<AccessToken> {
+  const { clock, random, files } = options.ports;
+  const audience = `${toLogin(options)}${toTokenPath(client.tenantId)}`;
+  const proof = toProof(client, { audience, nowMs: clock.nowMs(), random, files });
+  return askToken(options, client.tenantId, { client_id: client.clientId, ...proof });
 }
 
 /** Kubernetes and others sign a token for the workload; the platform mounts it, with the modes that it chooses. */
@@ -88,28 +80,34 @@ async function askWithWorkload(options: AzureCredentialsOptions, path: string): 
   if (!ID.test(tenantId) || !ID.test(clientId) || !isHeaderValue(assertion)) throw toInvalid();
   return askToken(options, tenantId, {
     client_id: clientId,
-    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-    client_assertion: assertion,
+    ...toAssertionForm(assertion),
   });
 }
 
+function toLogin({ vault, login }: AzureCredentialsOptions): string {
+  const { hostname } = new URL(vault);
+  return login ?? (CLOUDS.find(({ suffix }) => hostname.endsWith(`.${suffix}`)) ?? CLOUDS[0]).login;
+}
+
+function toTokenPath(tenantId: string): string {
+  return `/${tenantId}/oauth2/v2.0/token`;
+}
+
 async function askToken(
-  { ports, vault, login }: AzureCredentialsOptions,
+  options: AzureCredentialsOptions,
   tenantId: string,
   client: Readonly<Record<string, string>>,
 ): Promise<AccessToken> {
-  const { hostname } = new URL(vault);
-  const cloud = CLOUDS.find(({ suffix }) => hostname.endsWith(`.${suffix}`)) ?? CLOUDS[0];
-  const form = { grant_type: 'client_credentials', scope: `${toAudience(vault)}/.default`, ...client };
-  const service = openKeyService({ origin: login ?? cloud.login });
+  const form = { grant_type: 'client_credentials', scope: `${toAudience(options.vault)}/.default`, ...client };
+  const service = openKeyService({ origin: toLogin(options) });
   try {
     const request: ServiceRequest = {
       method: 'POST',
-      path: `/${tenantId}/oauth2/v2.0/token`,
+      path: toTokenPath(tenantId),
       headers: { 'content-type': 'application/x-www-form-urlencoded' },
       body: utf8(new URLSearchParams(form).toString()),
     };
-    return parseOauthToken(await service.send(request), { service, clock: ports.clock });
+    return parseOauthToken(await service.send(request), { service, clock: options.ports.clock });
   } finally {
     service.close();
   }
@@ -144,12 +142,4 @@ function toLocalUrl(text: string): URL {
     url !== undefined && /^(localhost|127(\.\d{1,3}){3}|169\.254(\.\d{1,3}){2}|\[::1\])$/.test(url.hostname);
   if (!isLocal || url.protocol !== 'http:' || url.username !== '' || url.password !== '') throw toInvalid();
   return url;
-}
-
-function toMissing(): SealError {
-  return new SealError('KEY_CREDENTIALS_MISSING', { fields: { service: 'azure-kv' } });
-}
-
-function toInvalid(): SealError {
-  return new SealError('KEY_CREDENTIALS_INVALID', { fields: { service: 'azure-kv' } });
 }

@@ -3,6 +3,7 @@ import { type ErrorCode, SealError } from '../../../core/errors.ts';
 import { createRestClient, type RestClient, toBearerHeaders, toBody } from '../rest.ts';
 import { findJson, type KeyService, type ServiceReply, toMalformed } from '../service.ts';
 import type { TokenSource } from '../token.ts';
+import type { GcpTokens } from './credentials.ts';
 
 /** google.rpc.Code, as far as Cloud KMS answers with it; all others are refusals. */
 const CODES: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>(
@@ -20,11 +21,14 @@ const CODES: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>(
 );
 
 /** Paths are below `/v1/`. */
-export function createGcpClient({ service, tokens }: { service: KeyService; tokens: TokenSource }): RestClient {
+export function createGcpClient({ service, tokens }: { service: KeyService; tokens: GcpTokens }): RestClient {
   return createRestClient({
     service,
     toRequest: async ({ method, path, body }) => {
-      return { method, path: `/v1/${path}`, headers: toBearerHeaders(await tokens.get(), body), ...toBody(body) };
+      const bearer = toBearerHeaders(await tokens.get(), body);
+      const project = tokens.quotaProject();
+      const headers = project === null ? bearer : { ...bearer, 'x-goog-user-project': project };
+      return { method, path: `/v1/${path}`, headers, ...toBody(body) };
     },
     toError: (reply) => toGcpError(reply, service.host, tokens),
   });

@@ -1,26 +1,21 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { serve } from '../../../../test/endpoint-server.ts';
+import { serve, toOutage } from '../../../../test/endpoint-server.ts';
 import { type FakeGcpKms, serveFakeGcpKms } from '../../../../test/fakes/key-services/gcp-kms.ts';
 import { fakePorts } from '../../../../test/fakes/provider-ports.ts';
 import { seededBytes } from '../../../../test/fakes/seal-kit.ts';
 import { runKeyProviderContract } from '../../../../test/key-provider-contract.ts';
+import { makeSecretFiles } from '../../../../test/secret-files.ts';
 import type { KeyProvider } from '../../../seal/ports.ts';
 import type { ProviderPorts } from '../provider.ts';
 import { openProvider } from './open.ts';
 
-const work = mkdtempSync(join(tmpdir(), 'modelward-gcp-'));
+const secrets = makeSecretFiles();
+const { folder: work, write: writeFile } = secrets;
 const context = { sealId: '0190b5a0-0000-7000-8000-000000000001', model: 'net', purpose: 'open' };
 const dek = seededBytes(3, 32);
-let files = 0;
-
-function writeFile(text: string, mode = 0o600): string {
-  const path = join(work, `credentials-${++files}.json`);
-  writeFileSync(path, text, { mode });
-  return path;
-}
+let made = 0;
 
 interface Connection {
   readonly key: string;
@@ -49,20 +44,21 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await fake.close();
-  rmSync(work, { recursive: true });
+  secrets.remove();
 });
 
 runKeyProviderContract({
   name: 'gcp-kms (fake service that wraps, and checks JWT, token and CRC-32C)',
-  abilities: ['rotate', 'disable', 'outage'],
+  abilities: ['rotate', 'disable', 'outage', 'return'],
   make: async () => {
     const own = await serveFakeGcpKms();
     own.addKey();
     const path = writeFile(own.keyFile);
     // Key names differ from one provider to the next.
-    for (let i = 0; i < files; i++) own.addKey();
+    for (let i = 0; i < made; i++) own.addKey();
+    made++;
     const provider = await connect({ key: own.addKey(), endpoint: own.url, credentialsPath: path });
-    return { provider, breakService: () => own.close() };
+    return { provider, breakService: () => own.close(), outage: toOutage(own) };
   },
 });
 

@@ -4,16 +4,17 @@
  * @see https://cloud.google.com/kms/docs/reference/rest/v1/projects.locations.keyRings.cryptoKeys
  */
 import { z } from 'zod';
-import { findBase64Bytes, toBase64, utf8, zeroize } from '../../../core/bytes.ts';
+import { findBase64Bytes, toBase64 } from '../../../core/bytes.ts';
 import { crc32c } from '../../../core/crc32c.ts';
 import { SealError } from '../../../core/errors.ts';
 import { SEAL_LIMITS } from '../../../core/limits/seal.ts';
 import type { Pause } from '../../../core/ports.ts';
 import type { KeyContext, KeyDescription, KeyProvider, KeyVersionState, WrappedKey } from '../../../seal/ports.ts';
 import { toBoundBytes } from '../kek.ts';
-import { takeSecret, toSecretJson } from '../secret-json.ts';
+import { readPages } from '../pages.ts';
+import { toSecretJson } from '../secret-json.ts';
 import { toMalformed } from '../service.ts';
-import type { RestClient } from '../rest.ts';
+import { callForSecret, type RestClient, toJson } from '../rest.ts';
 
 const TYPE = 'gcp-kms';
 /** Hardware keys are made in seconds; after a minute a version is left to itself. */
@@ -109,20 +110,13 @@ async function unwrap({ client, key }: GcpKmsOptions, request: UnwrapRequest): P
     additionalAuthenticatedData: toBase64(aad),
     additionalAuthenticatedDataCrc32c: String(crc32c(aad)),
   });
-  let dek: Uint8Array | undefined;
-  const take = (json: Uint8Array): void => {
-    dek = takeSecret(json, { name: 'plaintext', kind: 'base64' });
-  };
-  try {
-    const reply = await client.call({ method: 'POST', path: `${key}:decrypt`, body }, decryptReply, take);
-    if (dek === undefined || crc32c(dek) !== reply.plaintextCrc32c) {
-      throw toMalformed({ host: client.host, at: 'CRC-32C' });
-    }
-    return dek;
-  } catch (error) {
-    if (dek !== undefined) zeroize(dek);
-    throw error;
-  }
+  return callForSecret(
+    (take) => client.call({ method: 'POST', path: `${key}:decrypt`, body }, decryptReply, take),
+    { name: 'plaintext', kind: 'base64' },
+    ({ plaintextCrc32c }, dek) => {
+      if (crc32c(dek) !== plaintextCrc32c) throw toMalformed({ host: client.host, at: 'CRC-32C' });
+    },
+  );
 }
 
 /** Number of the version that wraps. @throws SealError KEY_SERVICE_UNFIT */
@@ -186,15 +180,12 @@ const STATES: ReadonlyMap<string, KeyVersionState> = new Map([
 async function describe(options: GcpKmsOptions): Promise<KeyDescription> {
   const { client, key } = options;
   const currentVersion = await readPrimary(options);
-  const found: z.infer<typeof versionReply>[] = [];
-  let pageToken: string | undefined = '';
-  while (pageToken !== undefined && found.length < SEAL_LIMITS.keyVersionsMax) {
-    const query = new URLSearchParams({ pageSize: '1000', ...(pageToken === '' ? {} : { pageToken }) }).toString();
+  const found = await readPages(async (pageToken: string | null) => {
+    const query = new URLSearchParams({ pageSize: '1000', ...(pageToken !== null && { pageToken }) }).toString();
     const path = `${key}/cryptoKeyVersions?${query}`;
-    const page: z.infer<typeof versionsReply> = await client.call({ method: 'GET', path }, versionsReply);
-    found.push(...(page.cryptoKeyVersions ?? []));
-    pageToken = page.nextPageToken === '' ? undefined : page.nextPageToken;
-  }
+    const { cryptoKeyVersions = [], nextPageToken = '' } = await client.call({ method: 'GET', path }, versionsReply);
+    return { items: cryptoKeyVersions, next: nextPageToken === '' ? null : nextPageToken };
+  }, client.host);
   const versions = found.map(({ name, state, createTime }) => ({
     version: toVersion(name, options),
     createdAt: createTime === undefined ? null : new Date(createTime).toISOString(),
@@ -202,8 +193,4 @@ async function describe(options: GcpKmsOptions): Promise<KeyDescription> {
   }));
   versions.sort((a, b) => Number(a.version) - Number(b.version));
   return { type: TYPE, keyRef: key, currentVersion, versions, standing: null };
-}
-
-function toJson(members: Readonly<Record<string, unknown>>): Uint8Array {
-  return utf8(JSON.stringify(members));
 }

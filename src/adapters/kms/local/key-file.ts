@@ -1,6 +1,6 @@
 /** The file of a local key: a small JSON document, mode 0600, whose keys never become strings in memory. */
 import { z } from 'zod';
-import { allocSecret, toHex, utf8, zeroize } from '../../../core/bytes.ts';
+import { allocSecret, utf8, zeroize } from '../../../core/bytes.ts';
 import { toCanonicalJson } from '../../../core/canonical-json.ts';
 import { SealError } from '../../../core/errors.ts';
 import { SEAL_LIMITS } from '../../../core/limits/seal.ts';
@@ -64,7 +64,9 @@ export function parseKeyFile(bytes: Uint8Array): KeyFile {
       return { version, createdAt, kek: keks[index] };
     });
     const isAscending = versions.every(({ version }, index) => index === 0 || version > versions[index - 1].version);
-    if (!isAscending || versions.some(({ kek }) => toHex(kek) === BLANK_KEK)) throw new SealError('KEY_STORE_INVALID');
+    // Compared as bytes: a string of a key could not be wiped.
+    const isBlank = versions.some(({ kek }) => kek.every((byte) => byte === 0));
+    if (!isAscending || isBlank) throw new SealError('KEY_STORE_INVALID');
     return { keyId: parsed.data.keyId, versions };
   } catch {
     // No cause: JSON.parse quotes its input.

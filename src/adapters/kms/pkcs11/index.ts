@@ -1,2 +1,2 @@
-/** The `pkcs11:` provider: a key that stays on a token. */
-export { openProvider } from './open.ts';
+/** The `pkcs11:` provider and signer: keys that stay on a token. */
+export { openProvider, openSigner } from './open.ts';

@@ -66,7 +66,18 @@ describeWhere(hasSoftHsm, 'pkcs11 key on SoftHSM2', SOFTHSM_NEEDED, () => {
     return open(toUri(`key ${made}`));
   }
 
-  runKeyProviderContract({ name: 'pkcs11 (SoftHSM2)', abilities: ['rotate', 'disable'], make: fresh });
+  /** What a restart of the HSM's daemon looks like: the module forgets its sessions, and the next call opens another. */
+  const forgetSessions = async (): Promise<void> => {
+    const module = new (await loadBridge()).PKCS11();
+    module.load(SOFTHSM_MODULE);
+    module.C_Finalize();
+  };
+
+  runKeyProviderContract({
+    name: 'pkcs11 (SoftHSM2)',
+    abilities: ['rotate', 'disable', 'return'],
+    make: async () => ({ ...(await fresh()), outage: { begin: forgetSessions, end: () => undefined } }),
+  });
 
   test('the key is AES-256, never leaves the token, and pkcs11-tool sees it and cannot read it', async () => {
     const { provider, keyRef } = await fresh();
@@ -228,10 +239,7 @@ describeWhere(hasSoftHsm, 'pkcs11 key on SoftHSM2', SOFTHSM_NEEDED, () => {
     await provider.rotate?.();
     const wrapped = await provider.wrapKey({ dek, context });
     expect(given).toHaveLength(1);
-    // What a restart of the HSM's daemon looks like: the module forgets its sessions.
-    const module = new (await loadBridge()).PKCS11();
-    module.load(SOFTHSM_MODULE);
-    module.C_Finalize();
+    await forgetSessions();
     const outage = { code: 'KEY_PROVIDER_UNAVAILABLE', fields: { ckr: 'CKR_CRYPTOKI_NOT_INITIALIZED' } };
     await expect(provider.unwrapKey({ wrapped, context })).rejects.toMatchObject(outage);
     expect(toHex((await provider.unwrapKey({ wrapped, context })) ?? new Uint8Array())).toBe(toHex(dek));

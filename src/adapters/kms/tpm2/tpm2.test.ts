@@ -39,16 +39,19 @@ describeWhere(hasSwtpm, 'TPM key on swtpm', SWTPM_NEEDED, () => {
 
   runKeyProviderContract({
     name: 'tpm2 (swtpm)',
-    abilities: ['rotate', 'disable', 'outage'],
+    abilities: ['rotate', 'disable', 'outage', 'return'],
+    // The file is enough to end one.
+    endsInService: false,
     make: async () => {
       let address: string | null = tpm.address;
       const { provider } = await open(toUri(), true, { openTpm: () => openTpm(address) });
-      return {
-        provider,
-        breakService: () => {
-          address = '/dev/null/no-tpm-here';
-        },
+      const begin = (): void => {
+        address = '/dev/null/no-tpm-here';
       };
+      const end = (): void => {
+        ({ address } = tpm);
+      };
+      return { provider, breakService: begin, outage: { begin, end } };
     },
   });
 

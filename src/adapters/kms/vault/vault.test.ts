@@ -1,26 +1,22 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type FakeVault, serveFakeVault } from '../../../../test/fakes/key-services/vault.ts';
 import { fakePorts } from '../../../../test/fakes/provider-ports.ts';
 import { seededBytes } from '../../../../test/fakes/seal-kit.ts';
+import { toOutage } from '../../../../test/endpoint-server.ts';
 import { runKeyProviderContract } from '../../../../test/key-provider-contract.ts';
+import { makeSecretFiles } from '../../../../test/secret-files.ts';
 import { hasProgram } from '../../../../test/shared-data.ts';
 import type { KeyProvider, VaultUri } from '../../../seal/ports.ts';
 import { openProvider } from './open.ts';
 
-const work = mkdtempSync(join(tmpdir(), 'modelward-vault-'));
+const secrets = makeSecretFiles();
+const { folder: work, write: writeFile } = secrets;
 const context = { sealId: '0190b5a0-0000-7000-8000-000000000001', model: 'net', purpose: 'open' };
 const dek = seededBytes(3, 32);
-let files = 0;
-
-function writeFile(text: string, mode = 0o600): string {
-  const path = join(work, `secret-${++files}`);
-  writeFileSync(path, text, { mode });
-  return path;
-}
+let made = 0;
 
 async function connect(fake: FakeVault, key: string, more: Partial<VaultUri> = {}): Promise<KeyProvider> {
   const uri: VaultUri = {
@@ -47,18 +43,19 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await fake.close();
-  rmSync(work, { recursive: true });
+  secrets.remove();
 });
 
 runKeyProviderContract({
   name: 'vault (fake transit engine that wraps with derived keys), AppRole in a namespace',
-  abilities: ['rotate', 'rewrap', 'disable', 'outage'],
+  abilities: ['rotate', 'rewrap', 'disable', 'outage', 'return'],
   make: async () => {
     const own = await serveFakeVault({ namespace: 'team/ml' });
-    for (let i = 0; i < files; i++) own.addKey();
+    for (let i = 0; i < made; i++) own.addKey();
+    made++;
     const appRolePath = writeFile(own.roleFile);
     const provider = await connect(own, own.addKey(), { namespace: 'team/ml', appRolePath });
-    return { provider, breakService: () => own.close() };
+    return { provider, breakService: () => own.close(), outage: toOutage(own) };
   },
 });
 

@@ -4,14 +4,14 @@
  * @see https://developer.hashicorp.com/vault/api-docs/secret/transit
  */
 import { z } from 'zod';
-import { toBase64, utf8, zeroize } from '../../../core/bytes.ts';
+import { toBase64, utf8 } from '../../../core/bytes.ts';
 import { toCanonicalJsonBytes } from '../../../core/canonical-json.ts';
 import { SealError } from '../../../core/errors.ts';
 import { SEAL_LIMITS } from '../../../core/limits/seal.ts';
 import type { KeyContext, KeyDescription, KeyProvider, WrappedKey } from '../../../seal/ports.ts';
-import { takeSecret, toSecretJson } from '../secret-json.ts';
+import { toSecretJson } from '../secret-json.ts';
 import { toMalformed } from '../service.ts';
-import type { RestClient } from '../rest.ts';
+import { callForSecret, type RestClient, toJson } from '../rest.ts';
 
 const TYPE = 'vault';
 const VERSION = /^[1-9]\d{0,9}$/;
@@ -128,18 +128,11 @@ async function unwrap(state: State, request: UnwrapRequest): Promise<Uint8Array 
   if (ciphertext === null) return null;
   const { client, mount, key } = state;
   const body = toJson({ ciphertext, context: toDerivation(request.context) });
-  let dek: Uint8Array | undefined;
-  const take = (json: Uint8Array): void => {
-    dek = takeSecret(json, { name: 'plaintext', kind: 'base64' });
-  };
-  try {
-    await client.call({ method: 'POST', path: `${mount}/decrypt/${key}`, body }, anyReply, take);
-  } catch (error) {
-    if (dek !== undefined) zeroize(dek);
-    throw error;
-  }
-  if (dek === undefined) throw toMalformed({ host: client.host, at: 'plaintext' });
-  return dek;
+  return callForSecret(
+    (take) => client.call({ method: 'POST', path: `${mount}/decrypt/${key}`, body }, anyReply, take),
+    { name: 'plaintext', kind: 'base64' },
+    () => undefined,
+  );
 }
 
 async function rewrap(state: State, request: UnwrapRequest): Promise<WrappedKey> {
@@ -201,8 +194,4 @@ async function describe(state: State): Promise<KeyDescription> {
 function toTime(seconds: unknown): string | null {
   const isTime = typeof seconds === 'number' && seconds > 0 && seconds < 8e9;
   return isTime ? new Date(seconds * 1000).toISOString() : null;
-}
-
-function toJson(members: Readonly<Record<string, unknown>>): Uint8Array {
-  return utf8(JSON.stringify(members));
 }
