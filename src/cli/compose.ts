@@ -8,15 +8,19 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createRequire } from 'node:module';
 import type { BrokerLinkOptions } from '../adapters/broker-link/index.ts';
-import type { HttpsServer, HttpsServerOptions } from '../adapters/https-server/index.ts';
-import { systemClock, systemPause, systemRandom } from '../adapters/system/index.ts';
+import type { CollateralLinkOptions } from '../adapters/collateral-link/index.ts';
+import type { HttpServerOptions, HttpsServer, HttpsServerOptions } from '../adapters/https-server/index.ts';
+import type { ProviderFiles } from '../adapters/kms/index.ts';
+import { findExposures, readSystemText, systemClock, systemPause, systemRandom } from '../adapters/system/index.ts';
 import { httpTimestampAuthority } from '../adapters/tsa/index.ts';
+import type { WitnessLinkOptions } from '../adapters/witness-link/index.ts';
 import { CliError } from '../core/errors.ts';
-import type { ReportSource } from '../attest/ports.ts';
+import type { CollateralLink, ReportSource } from '../attest/ports.ts';
 import type { BrokerLink } from '../broker/ports.ts';
 import type { JobQueue } from '../core/job-queue.ts';
 import type { Pause, Progress } from '../core/ports.ts';
-import type { LedgerLock } from '../ledger/ports.ts';
+import type { TlsAuthority } from '../core/tls-authority.ts';
+import type { LedgerLock, WitnessLink } from '../ledger/ports.ts';
 import type { SigstoreVerifier } from '../model-signing/ports.ts';
 import type { SealedRunner } from '../seal/ports.ts';
 import { nodeStorage } from '../source/node-storage.ts';
@@ -49,23 +53,21 @@ export interface ComposeOptions {
   readonly cleanups: Cleanups;
   /** Asks for the passphrase or PIN of a key; where it is absent nobody can be asked. The caller wipes the answer. */
   readonly askPassphrase?: AskPassphrase;
+  /** Told once, before secrets come into memory, by which ways they could reach a disk; not called when there is none. */
+  readonly onExposed?: (ways: readonly string[]) => void;
 }
 
 type AskPassphrase = (request: { readonly isNew: boolean }) => Promise<Uint8Array>;
 
 const askNobody: AskPassphrase = () => Promise.reject(new CliError('CLI_NO_TERMINAL'));
 
-/** `$MODELWARD_HOME`, else the user's state folder as the platform has it. */
-export function toDefaultHome(env: Readonly<Record<string, string | undefined>>, platform: string): string {
-  if (env.MODELWARD_HOME !== undefined && env.MODELWARD_HOME !== '') return env.MODELWARD_HOME;
-  if (platform === 'win32') return join(env.LOCALAPPDATA ?? homedir(), 'modelward');
-  if (platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'modelward');
-  return join(env.XDG_STATE_HOME ?? join(homedir(), '.local', 'state'), 'modelward');
-}
-
 export function composeServices(options: ComposeOptions): Services {
   const { home: root, progress, cleanups, askPassphrase = askNobody } = options;
   const home = toHome(root);
+  const onSecrets = toOnce(() => {
+    const ways = findExposures(readSystemText).map(({ text }) => text);
+    if (ways.length > 0) options.onExposed?.(ways);
+  });
   return {
     storage: nodeStorage,
     clock: systemClock,
@@ -80,12 +82,25 @@ export function composeServices(options: ComposeOptions): Services {
     openSvgRenderer: async () => (await import('../adapters/svg/index.ts')).openSvgRenderer(),
     openProfiler: async () => (await import('../adapters/runtime/index.ts')).openProfiler(),
     openOptimizer: async () => (await import('../adapters/runtime/index.ts')).openOptimizer(),
-    openKeys: (asked) => openKeys({ home, askPassphrase }, asked),
+    openKeys: (asked) => {
+      onSecrets();
+      return openKeys({ home, askPassphrase }, asked);
+    },
+    openSigner: (uri) => openSigner(uri, askPassphrase),
     openTsa: httpTimestampAuthority,
     openEndpoint: async (options) => (await import('../adapters/endpoint/index.ts')).openEndpoint(options),
-    openSealedRunner: () => lazyChildRunner,
+    openSealedRunner: () => toLazyChildRunner((cleanup) => cleanups.add(cleanup)),
     onInterrupt: (cleanup) => cleanups.add(cleanup),
+    onSecrets,
     peakRssMib: () => process.resourceUsage().maxRSS / 1024,
+  };
+}
+
+function toOnce(work: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (!isDone) work();
+    isDone = true;
   };
 }
 
@@ -104,19 +119,25 @@ function toLazyLock(make: () => Promise<LedgerLock>): LedgerLock {
   return { acquire: async (options) => (await (made ??= make())).acquire(options) };
 }
 
-const lazyChildRunner: SealedRunner = {
-  load: async (request) => {
-    const { createChildRunner } = await import('../adapters/sealed-runner/index.ts');
-    return createChildRunner({ childPath: SEALED_CHILD }).load(request);
-  },
-};
+function toLazyChildRunner(onInterrupt: (cleanup: () => void) => () => void): SealedRunner {
+  return {
+    load: async (request) => {
+      const { createChildRunner } = await import('../adapters/sealed-runner/index.ts');
+      return createChildRunner({ childPath: SEALED_CHILD, onInterrupt }).load(request);
+    },
+  };
+}
 
 export const pause: Pause = systemPause;
 
-/** Evidence about the machine that this runs on. */
+/** Evidence about the machine that this runs on, or about the enclave that it runs in. */
 export async function openReportSource(): Promise<ReportSource> {
-  const { createTsmSource } = await import('../adapters/tsm/index.ts');
-  return createTsmSource({ random: systemRandom });
+  return (await import('../device/index.ts')).openReportSource();
+}
+
+/** Runs a sealed model in this process, for enclaves: a child would be an enclave of its own, with memory of its own. */
+export async function openInProcessRunner(): Promise<SealedRunner> {
+  return (await import('../device/index.ts')).openRunner('here');
 }
 
 /** A TLS 1.3 server. @throws BrokerError SERVER_TLS_FILE | SERVER_LISTEN_FAILED */
@@ -125,10 +146,31 @@ export async function openServer(options: HttpsServerOptions): Promise<HttpsServ
   return openHttpsServer(options);
 }
 
+/** Makes certificate authorities and what they vouch for. */
+export async function openTlsAuthority(): Promise<TlsAuthority> {
+  const { createTlsAuthority } = await import('../adapters/tls-authority/index.ts');
+  return createTlsAuthority();
+}
+
+/** A server without TLS inside this machine. @throws BrokerError SERVER_NOT_LOOPBACK | SERVER_LISTEN_FAILED */
+export async function openLoopbackServer(options: HttpServerOptions): Promise<HttpsServer> {
+  return (await import('../adapters/https-server/index.ts')).openLoopbackServer(options);
+}
+
+/** The way to a witness of the ledger. @throws LedgerError WITNESS_ADDRESS_REFUSED */
+export async function openWitnessLink(options: WitnessLinkOptions): Promise<WitnessLink> {
+  return (await import('../adapters/witness-link/index.ts')).openWitnessLink(options);
+}
+
+/** The way to those who hand out collateral. @throws AttestError ATTEST_SERVICE_UNAVAILABLE for an address that is none */
+export async function openCollateralLink(options: CollateralLinkOptions): Promise<CollateralLink> {
+  const link = await import('../adapters/collateral-link/index.ts');
+  return link.openCollateralLink(options);
+}
+
 /** The way to a key broker. @throws BrokerError BROKER_UNREACHABLE for an address that is none */
 export async function openBrokerLink(options: BrokerLinkOptions): Promise<BrokerLink> {
-  const link = await import('../adapters/broker-link/index.ts');
-  return link.openBrokerLink(options);
+  return (await import('../device/index.ts')).openBrokerLink(options);
 }
 
 /**
@@ -187,22 +229,35 @@ async function openKeys({ home, askPassphrase }: KeyHolder, options: OpenKeysOpt
   ]);
   const uri = parseKeyUri(options.uri ?? `local:${join(home.keysFolder, 'model.kek.json')}`);
   const { apartFrom } = options;
-  const apart = apartFrom === null ? [] : kms.toSecretPaths(uri).map((path) => kms.assertKeyApart(path, apartFrom));
-  const ports = {
-    clock: systemClock,
-    random: systemRandom,
-    pause: systemPause,
-    files: kms.openProviderFiles(homedir()),
-    env: process.env,
-    askPassphrase,
-    openTpm: async (address: string | null) => (await import('../adapters/tpm/index.ts')).openTpm(address),
-  };
+  const places = apartFrom === null ? [] : [apartFrom].flat();
+  const secrets = kms.toSecretPaths(uri);
+  const apart = places.flatMap((place) => secrets.map((path) => kms.assertKeyApart(path, place)));
+  const ports = toKeyPorts(kms.openProviderFiles(homedir()), askPassphrase);
   const { provider, keyRef, standing } = await kms.openKeyProvider({ uri, ports, create: options.create });
   return {
     provider: withKeyLog({ provider, keyRef, ledger: options.ledger, actor: options.actor, random: systemRandom }),
     scheme: uri.scheme,
     keyRef,
     note: toNote(standing, { scheme: uri.scheme, isSameVolume: apart.some(({ isSameVolume }) => isSameVolume) }),
+  };
+}
+
+/** Keys of tokens that sign; other tools write their URIs with `type=private`, which here goes without saying. */
+async function openSigner(text: string, askPassphrase: AskPassphrase): ReturnType<Services['openSigner']> {
+  const [kms, { parseKeyUri }] = await Promise.all([import('../adapters/kms/index.ts'), import('../seal/index.ts')]);
+  const uri = parseKeyUri(text.replace(/;type=private(?=[;?]|$)/, ''));
+  return kms.openKeySigner({ uri, ports: toKeyPorts(kms.openProviderFiles(homedir()), askPassphrase) });
+}
+
+function toKeyPorts(files: ProviderFiles, askPassphrase: AskPassphrase) {
+  return {
+    clock: systemClock,
+    random: systemRandom,
+    pause: systemPause,
+    files,
+    env: process.env,
+    askPassphrase,
+    openTpm: async (address: string | null) => (await import('../adapters/tpm/index.ts')).openTpm(address),
   };
 }
 

@@ -24,6 +24,8 @@ export interface CliContext {
   toLocation(word: string): string;
   /** For a command that runs until it is told to stop: the first signal calls `stop`, the second one ends the process. */
   onStop(stop: () => void): void;
+  /** For the same: SIGHUP calls `reload`; in a terminal it still means that the terminal is gone. */
+  onReload(reload: () => void): void;
 }
 
 /** Makes the context when a command runs; help and completion never need one. */

@@ -3,7 +3,8 @@ import { resolve } from 'node:path';
 import process from 'node:process';
 import { EXIT, type ExitCode, SourceError } from '../core/errors.ts';
 import { isObjectAddress, parseObjectAddress, toObjectText } from '../source/object-address.ts';
-import { composeServices, toDefaultHome, TOOL_VERSION } from './compose.ts';
+import { toDefaultHome } from '../workflows/home.ts';
+import { composeServices, TOOL_VERSION } from './compose.ts';
 import type { CommandHost, GlobalOptions } from './context.ts';
 import { createProgram } from './program.ts';
 import { createCleanups, installInterrupt } from './ui/interrupt.ts';
@@ -23,6 +24,9 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
   // Known before parsing, so that usage errors are told the way that was asked for.
   let ui: Ui = createProcessUi({ process, clock, isJson: argv.includes('--json'), isQuiet: argv.includes('--quiet') });
   let exit: ExitCode = EXIT.ok;
+  const tellExposed = (ways: readonly string[]): void => {
+    ui.caution(`keys and weights in memory can reach a disk of this machine: ${ways.join(', ')} (docs/keys.md)`);
+  };
   const host: CommandHost = {
     open(options: GlobalOptions) {
       ui = createProcessUi({ process, clock, isJson: options.json === true, isQuiet: options.quiet === true });
@@ -34,6 +38,7 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
           home,
           progress: ui.progress,
           cleanups,
+          ...(process.env.MODELWARD_MEMORY_WARNING === '0' ? {} : { onExposed: tellExposed }),
           askPassphrase: async ({ isNew }) => {
             const path = options.keyPassphraseFile;
             if (path !== undefined) return readSecretFile(resolve(path));
@@ -45,6 +50,9 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
         toLocation: (word) => (isObjectAddress(word) ? toObjectText(parseObjectAddress(word)) : resolve(word)),
         onStop: (stop) => {
           cleanups.stopBy(stop);
+        },
+        onReload: (reload) => {
+          if (!ui.isInteractive) cleanups.reloadBy(reload);
         },
       };
     },

@@ -9,6 +9,7 @@ const GROUP = {
   mark: 'Mark and prove:',
   check: 'Check and compare:',
   seal: 'Encrypt and run:',
+  serve: 'Serve:',
   edit: 'Edit graphs and answers:',
   records: 'Records and keys:',
 } as const;
@@ -201,10 +202,46 @@ const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./commands/label/index.ts')).defineLabel,
   },
   {
+    name: 'serve',
+    group: GROUP.serve,
+    summary: 'answer queries to models over TLS, and show their weights to nobody',
+    load: async () => (await import('./commands/serve/serve.ts')).defineServe,
+  },
+  {
+    name: 'apikey',
+    group: GROUP.serve,
+    summary: 'make, rotate and revoke keys by which customers ask the gateway',
+    load: async () => (await import('./commands/apikey/index.ts')).defineApiKey,
+  },
+  {
+    name: 'tls',
+    group: GROUP.serve,
+    summary: 'make certificates for a server and its clients, and see how long they hold',
+    load: async () => (await import('./commands/tls/index.ts')).defineTls,
+  },
+  {
+    name: 'log',
+    group: GROUP.records,
+    summary: 'verify, query, export and prove what the gateway answered',
+    load: async () => (await import('./commands/log/index.ts')).defineLog,
+  },
+  {
+    name: 'verify-response',
+    group: GROUP.records,
+    summary: 'say whether an answer is the one that the gateway gave to a request',
+    load: async () => (await import('./commands/verify-response.ts')).defineVerifyResponse,
+  },
+  {
     name: 'ledger',
     group: GROUP.records,
     summary: 'read, prove and check the tamper-evident record',
     load: async () => (await import('./commands/ledger.ts')).defineLedger,
+  },
+  {
+    name: 'witness',
+    group: GROUP.records,
+    summary: 'cosign the ledgers of others, so that nobody can show two histories',
+    load: async () => (await import('./commands/witness/index.ts')).defineWitness,
   },
   {
     name: 'keys',

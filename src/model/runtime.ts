@@ -34,6 +34,11 @@ export interface RuntimeSession {
   release(): Promise<void>;
 }
 
+/** A model that was loaded, and by what. */
+export interface LoadedSession extends RuntimeSession {
+  readonly runtime: { readonly id: string; readonly version: string };
+}
+
 /** Time of one node of the graph that the engine runs, over all measured runs. */
 export interface NodeTiming {
   /** As the engine calls it; nodes that it fused have names of their own. */

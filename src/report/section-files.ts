@@ -13,7 +13,9 @@ const FORMAT_TITLES: Readonly<Record<string, string | undefined>> = {
 };
 
 /** Files whose digests others may see; the rest belongs to the owner's own housekeeping. */
-const PUBLIC_ROLES: readonly ReportFileRole[] = ['original', 'marked', 'sealed', 'baseline', 'commitment', 'timestamp'];
+const PUBLIC_ROLES: readonly ReportFileRole[] = [
+  ...(['original', 'marked', 'sealed', 'baseline', 'signature', 'commitment', 'timestamp'] as const),
+];
 
 export function toProtectedSection({ model }: ProtectReport): Html {
   const opsets = Object.entries(model.opsets).map(

@@ -61,6 +61,8 @@ function toVerifySteps(report: ProtectReport, audience: ReportAudience): VerifyS
       ],
     });
   }
+  // A sealed copy has to be opened first: the signature is about the files inside.
+  if (has('signature') && has('marked')) steps.push(toSignatureStep(report, audience));
   if (report.commitment !== null) steps.push(...toCommitmentSteps(report, audience));
   if (report.mark.kind === 'embedded') {
     steps.push({
@@ -76,6 +78,19 @@ function toVerifySteps(report: ProtectReport, audience: ReportAudience): VerifyS
     });
   }
   return steps;
+}
+
+/** A model of several files is signed as the folder that holds them. */
+function toSignatureStep({ files }: ProtectReport, audience: ReportAudience): VerifyStep {
+  const isFolder = files.filter(({ role }) => role === 'marked').length > 1;
+  const model = isFolder ? 'MARKED_FOLDER' : toCommandName(files, 'marked', audience);
+  return {
+    title: 'The same, with other tools',
+    text: 'The model signature (OpenSSF Model Signing v1.0, key method) is by the same key, and any tool that knows the format checks it.',
+    commands: [
+      `modelward verify-signature ${model} --signature ${toCommandName(files, 'signature', audience)} --key OWNER_KEY_FILE`,
+    ],
+  };
 }
 
 function toProofCommands({ ledger }: ProtectReport, entry: number): string[] {

@@ -6,6 +6,7 @@ export type ReportFileRole =
   | 'sealed'
   | 'envelope'
   | 'baseline'
+  | 'signature'
   | 'commitment'
   | 'timestamp'
   | 'claim'

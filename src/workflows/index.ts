@@ -8,6 +8,7 @@ export { listClaims, readClaim } from './claims.ts';
 export { detect, type DetectOptions, type DetectReport } from './detect.ts';
 export { diffModelFiles, type DiffModelsOptions, type DiffModelsReport } from './diff.ts';
 export { discloseSeed, type DiscloseOptions } from './disclose.ts';
+export * from './gateway/index.ts';
 export * from './graph/index.ts';
 export { type Home, prepareHome, toHome } from './home.ts';
 export { extractTensor, type ExtractTensorResult } from './extract-tensor.ts';
@@ -15,6 +16,7 @@ export { inspectModel, type InspectReport } from './inspect.ts';
 export { type ActivationReport, inspectActivations, profileModel, type ProfileReport } from './inspect-run.ts';
 export { findLabel, writeLabel, type WriteLabelOptions, type WriteLabelResult } from './label.ts';
 export {
+  type AskedWitnesses,
   type CheckedProof,
   checkLedger,
   checkProof,
@@ -48,3 +50,12 @@ export * from './text/index.ts';
 export * from './trigger/index.ts';
 export { verifyModel, type VerifyModelOptions, type VerifyModelReport } from './verify.ts';
 export { writeOutput } from './write-bytes.ts';
+export { type CosignedLedger, cosignLedger, type CosignLedgerOptions } from './witness/cosign.ts';
+export {
+  addWitnessedLog,
+  createHomeWitness,
+  openHomeWitness,
+  showWitness,
+  type ServedWitness,
+  type WitnessSummary,
+} from './witness/witness.ts';

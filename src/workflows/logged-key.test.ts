@@ -77,6 +77,17 @@ describe('key log', () => {
     ]);
   });
 
+  test('the outcome names the key as its service does, where the user wrote it otherwise', async () => {
+    const { writer, entries } = createLedger();
+    const provider = createProvider(entries);
+    const keys = withKeyLog({ provider, keyRef: 'alias/k', ledger: writer, actor: 'acme', random });
+    await keys.wrapKey({ dek: new Uint8Array(32), context });
+    expect(entries.map(({ detail }) => detail)).toMatchObject([
+      { operation: 'wrap', keyRef: 'alias/k' },
+      { outcome: 'done', keyRef: 'k1', keyVersion: '1' },
+    ]);
+  });
+
   test('no entry, no key: the provider is not asked when the intent cannot be recorded', async () => {
     const { keys, provider } = setUp('key', 0);
     await expect(keys.unwrapKey({ wrapped, context })).rejects.toMatchObject({ code: 'RECORD_FAILED' });

@@ -23,8 +23,8 @@ interface Use<T> {
   readonly subject: string;
   readonly intent: Omit<IntentDetail, 'useId'>;
   readonly call: () => Promise<T>;
-  /** Version of the key that the result names, if any. */
-  readonly toVersion: (result: T) => string | undefined;
+  /** Key and version that the result names, if any. */
+  readonly toNamed: (result: T) => { readonly keyRef?: string; readonly keyVersion?: string };
 }
 
 /**
@@ -46,14 +46,14 @@ export function withKeyLog(options: KeyLogOptions): KeyProvider {
         subject: request.context.sealId,
         intent: { operation: 'wrap', keyRef, purpose: request.context.purpose },
         call: () => provider.wrapKey(request),
-        toVersion: ({ keyVersion }) => keyVersion,
+        toNamed: toNames,
       }),
     unwrapKey: (request) =>
       runLogged(options, {
         subject: request.context.sealId,
         intent: { operation: 'unwrap', ...toNames(request.wrapped), purpose: request.context.purpose },
         call: () => provider.unwrapKey(request),
-        toVersion: () => undefined,
+        toNamed: () => ({}),
       }),
     ...(rewrapKey && {
       rewrapKey: (request) =>
@@ -61,7 +61,7 @@ export function withKeyLog(options: KeyLogOptions): KeyProvider {
           subject: request.context.sealId,
           intent: { operation: 'rewrap', ...toNames(request.wrapped), purpose: request.context.purpose },
           call: () => rewrapKey(request),
-          toVersion: ({ keyVersion }) => keyVersion,
+          toNamed: toNames,
         }),
     }),
     ...(rotate && {
@@ -70,7 +70,7 @@ export function withKeyLog(options: KeyLogOptions): KeyProvider {
           subject: keyRef,
           intent: { operation: 'rotate', keyRef },
           call: () => rotate(),
-          toVersion: (version) => version,
+          toNamed: (keyVersion) => ({ keyVersion }),
         }),
     }),
     ...(disableVersion && {
@@ -79,7 +79,7 @@ export function withKeyLog(options: KeyLogOptions): KeyProvider {
           subject: keyRef,
           intent: { operation: 'disable', ...toNames({ keyRef, keyVersion: version }) },
           call: () => disableVersion(version),
-          toVersion: () => undefined,
+          toNamed: () => ({}),
         }),
     }),
     ...(close && { close }),
@@ -119,7 +119,7 @@ async function runLogged<T>(options: KeyLogOptions, use: Use<T>): Promise<T> {
     throw error;
   }
   try {
-    await record({ type: 'key-use-outcome', detail: { useId, ...toOutcome(result, use.toVersion) } });
+    await record({ type: 'key-use-outcome', detail: { useId, ...toOutcome(result, use) } });
   } catch (error) {
     if (result instanceof Uint8Array) zeroize(result);
     throw error;
@@ -127,10 +127,15 @@ async function runLogged<T>(options: KeyLogOptions, use: Use<T>): Promise<T> {
   return result;
 }
 
-function toOutcome<T>(result: T, toVersion: Use<T>['toVersion']): Outcome {
+/** A service may call the key otherwise than the intent did, which has it as the user wrote it: what hangs on it is found by that. */
+function toOutcome<T>(result: T, { intent, toNamed }: Use<T>): Outcome {
   if (result === null) return { outcome: 'failed', code: 'NOT_MINE' };
-  const keyVersion = toVersion(result);
-  return { outcome: 'done', ...(keyVersion === undefined ? {} : { keyVersion }) };
+  const { keyRef, keyVersion } = toNamed(result);
+  return {
+    outcome: 'done',
+    ...(keyRef === undefined || keyRef === intent.keyRef ? {} : { keyRef }),
+    ...(keyVersion === undefined ? {} : { keyVersion }),
+  };
 }
 
 function toFailure(error: unknown): Outcome {

@@ -77,13 +77,14 @@ export async function openAnyModel(
   const source = await openLocation(services, path);
   try {
     if (!isSeal(source)) return await openPlainObject(services, source, path);
-    const seal = readSealHeader(source);
-    const dek = await unwrapForSeal(services, recorder, seal, options);
-    try {
-      return openInside(openSeal({ source, dek }));
-    } finally {
-      zeroize(dek);
-    }
+    return await countDamage(recorder, source.label, async () => {
+      const dek = await unwrapForSeal(services, recorder, readSealHeader(source), options);
+      try {
+        return openInside(openSeal({ source, dek }));
+      } finally {
+        zeroize(dek);
+      }
+    });
   } catch (error) {
     source.close();
     throw error;
@@ -130,6 +131,35 @@ export async function unwrapForSeal(
   } catch (error) {
     if (error instanceof ModelwardError && REFUSALS.has(error.code)) {
       await writer.refuse({ actor, subject: seal.header.sealId, cause: error.code });
+    }
+    throw error;
+  }
+}
+
+/** Faults of the sealed file itself. */
+const DAMAGES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'SEAL_VERSION_UNKNOWN',
+  'SEAL_HEADER_INVALID',
+  'SEAL_SIZE_MISMATCH',
+  'SEAL_AUTH_FAILED',
+]);
+
+/**
+ * Runs `work`, and counts in the ledger that a sealed file was refused for what it is: cut, altered, of another version.
+ * @param label name of the file: what its header says of it may be wrong
+ * @throws what `work` throws; LedgerError when the refusal cannot be recorded
+ */
+export async function countDamage<T>(
+  recorder: () => Pick<Recorder, 'writer' | 'actor'>,
+  label: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof ModelwardError && DAMAGES.has(error.code)) {
+      const { writer, actor } = recorder();
+      await writer.refuse({ actor, subject: label.slice(0, 512) || '?', cause: error.code });
     }
     throw error;
   }

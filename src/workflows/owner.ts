@@ -7,10 +7,12 @@ import {
   createBackup,
   createOwner,
   decodeOwner,
+  decodeOwnerIdentity,
   encodeOwner,
   encodeOwnerIdentity,
   type Owner,
   restoreBackup,
+  withOwnLog,
   zeroizeOwner,
 } from '../sign/index.ts';
 import type { Storage } from '../source/ports.ts';
@@ -49,6 +51,12 @@ export function ensureOwner(context: OwnerContext, ownerId?: string): Owner {
 /** The stored owner, or undefined when this home has none yet. */
 export function findOwner(context: Pick<OwnerContext, 'storage' | 'home'>): Owner | undefined {
   return context.storage.exists(context.home.ownerSecretsPath) ? readOwner(context.storage, context.home) : undefined;
+}
+
+/** Name of the owner's log; null when this home has no owner yet. */
+export function findLogName({ storage, home }: Pick<OwnerContext, 'storage' | 'home'>): string | null {
+  if (!storage.exists(home.ownerPublicPath)) return null;
+  return decodeOwnerIdentity(storage.read(home.ownerPublicPath)).ledgerVkeyName;
 }
 
 /** Verifier key of the owner's ledger, text: what outsiders check proofs and checkpoints with. */
@@ -126,20 +134,24 @@ export async function backUpOwner(context: OwnerContext, options: { path: string
 
 /**
  * Puts the owner of a backup into an empty home.
+ * @param options.log name of a log that this home has beside that of the first; without it the home goes on with that one,
+ *   and must be the only one that does
  * @throws SignError SIGN_BACKUP_MALFORMED | SIGN_BACKUP_REFUSED
  * @throws WorkflowError OWNER_EXISTS when the home has an owner already
  */
 export async function restoreOwner(
   context: OwnerContext,
-  options: { backup: Uint8Array; passphrase: string },
+  options: { backup: Uint8Array; passphrase: string; log?: string | undefined },
 ): Promise<string> {
   prepareHome(context.storage, context.home);
   if (context.storage.exists(context.home.ownerSecretsPath)) throw new WorkflowError('OWNER_EXISTS');
-  const owner = await restoreBackup(options);
+  const restored = await restoreBackup(options);
+  const owner = options.log === undefined ? restored : withOwnLog(restored, options.log);
   try {
     storeOwner(context, owner);
     return owner.identity.ownerId;
   } finally {
+    zeroizeOwner(restored);
     zeroizeOwner(owner);
   }
 }

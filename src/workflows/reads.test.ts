@@ -10,7 +10,7 @@ import { openBufferSource } from '../source/index.ts';
 import type { ByteSource } from '../source/ports.ts';
 import { verifyBaseline, type VerifyReport } from '../tamper/index.ts';
 import { toOriginalDigest } from '../watermark/index.ts';
-import { describeModel } from './baseline.ts';
+import { describeModel } from './signed-baseline.ts';
 import { findOriginalDigest } from './verify.ts';
 
 const signer = p256Signer(createP256Pkcs8());

@@ -47,7 +47,7 @@ export function openRecorder(services: Services, owner: Owner): Recorder {
   let active = single;
   const writer: LedgerWriter = {
     append: (entries) => active.append(entries),
-    refuse: (refusal) => active.refuse(refusal),
+    refuse: (...refusals) => active.refuse(...refusals),
   };
   return {
     origin,

@@ -19,7 +19,7 @@ import type { Session } from './session.ts';
  */
 export async function loadSealed(
   services: Services,
-  session: Session,
+  session: { readonly recorder: Pick<Session['recorder'], 'record' | 'writer' | 'actor'> },
   options: SealedKeyOptions,
 ): Promise<SealedSession> {
   return withSealedKey(services, session, options, async ({ header, dek }) => {

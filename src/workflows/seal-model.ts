@@ -12,6 +12,7 @@ import type { ByteSink, ByteSource, StagedObject } from '../source/ports.ts';
 import { toHashingSink } from './digests.ts';
 import { assertNoInputLocation, openLocation, toBarePlace, toLocationFolder, toLocationName } from './locations.ts';
 import { toEnvelopePath } from './open-model.ts';
+import { rememberSealPlace } from './seal-places.ts';
 import type { OpenedKeys, Services } from './services.ts';
 import type { Session } from './session.ts';
 import { withStaged } from './staged.ts';
@@ -114,7 +115,7 @@ export async function sealModel(
   const keys = await services.openKeys(ask);
   const input = await openFiles(services, options);
   try {
-    const record = await sealToPlace(services, options, keys, input);
+    const record = await sealToPlace(services, { ...options, modelName: toLocationName(options.path) }, keys, input);
     const receipt = await recorder.record([toSealEntry(actor, record)]);
     return {
       sealed: { path: options.out, sha256: record.sha256, sizeBytes: record.sizeBytes },
@@ -129,7 +130,8 @@ export async function sealModel(
   }
 }
 
-interface InputFiles {
+/** What is sealed: files, the first of which is the model's main one, and what they are. */
+export interface InputFiles {
   readonly files: readonly FileToSeal[];
   readonly format: string;
   close(): void;
@@ -183,17 +185,19 @@ function toBytesInput(source: ByteSource, name: string): InputFiles {
 }
 
 /** Writes without the final name, and gives it when segments, tags and envelope are all durable. */
-async function sealToPlace(
+export async function sealToPlace(
   services: Services,
-  options: SealModelOptions,
+  options: Pick<SealModelOptions, 'out' | 'force'> & { readonly modelName: string },
   keys: OpenedKeys,
-  input: InputFiles,
+  input: Pick<InputFiles, 'files' | 'format'>,
 ): Promise<SealedRecord> {
   const { files, format } = input;
+  const { modelName } = options;
   const staged = await stageOutput(services, options, files);
   return withStaged(services, staged, async () => {
-    const modelName = toLocationName(options.path);
     const record = await sealInto(services, { files, modelName, format, keys, sink: staged });
+    // Noted first: a place without a file is nothing, a file without its place is not looked at when a key is added.
+    rememberSealPlace(services, record.seal.header.sealId, toBarePlace(options.out));
     staged.commit();
     return record;
   });
@@ -201,7 +205,7 @@ async function sealToPlace(
 
 async function stageOutput(
   services: Services,
-  { out, force }: SealModelOptions,
+  { out, force }: Pick<SealModelOptions, 'out' | 'force'>,
   files: readonly FileToSeal[],
 ): Promise<StagedOutput | StagedObject> {
   if (isObjectAddress(out)) {

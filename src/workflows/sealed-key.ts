@@ -4,7 +4,7 @@ import { WorkflowError } from '../core/errors.ts';
 import { isSeal, readSealHeader, type SealHeader } from '../seal/index.ts';
 import type { ByteSource } from '../source/ports.ts';
 import { openLocation } from './locations.ts';
-import { unwrapForSeal } from './open-model.ts';
+import { countDamage, unwrapForSeal } from './open-model.ts';
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';
 
@@ -29,20 +29,23 @@ export interface SealedKey {
  */
 export async function withSealedKey<T>(
   services: Services,
-  session: Session,
+  session: { readonly recorder: Pick<Session['recorder'], 'writer' | 'actor'> },
   options: SealedKeyOptions,
   work: (key: SealedKey) => Promise<T>,
 ): Promise<T> {
+  const toRecorder = (): typeof session.recorder => session.recorder;
   const source = await openLocation(services, options.path);
   try {
     if (!isSeal(source)) throw new WorkflowError('NOT_SEALED', { fields: { file: source.label } });
-    const seal = readSealHeader(source);
-    const dek = await unwrapForSeal(services, () => session.recorder, seal, options);
-    try {
-      return await work({ source, header: seal.header, dek });
-    } finally {
-      zeroize(dek);
-    }
+    return await countDamage(toRecorder, source.label, async () => {
+      const seal = readSealHeader(source);
+      const dek = await unwrapForSeal(services, toRecorder, seal, options);
+      try {
+        return await work({ source, header: seal.header, dek });
+      } finally {
+        zeroize(dek);
+      }
+    });
   } finally {
     source.close();
   }
@@ -50,7 +53,7 @@ export async function withSealedKey<T>(
 
 /** Records that the plaintext of a seal was handed out, and what for. Returns the index of the entry. */
 export async function recordOpening(
-  { recorder }: Session,
+  { recorder }: { readonly recorder: Pick<Session['recorder'], 'record' | 'actor'> },
   { sealId, model }: SealHeader,
   purpose: string,
 ): Promise<number> {

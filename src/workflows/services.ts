@@ -2,6 +2,7 @@
 import type { Clock, Progress, Random } from '../core/ports.ts';
 import type { LedgerLock, LedgerWriter } from '../ledger/ports.ts';
 import type { GraphOptimizer, Profiler, Runtime } from '../model/runtime.ts';
+import type { ModelSigner } from '../model-signing/ports.ts';
 import type { KeyProvider, SealedRunner } from '../seal/ports.ts';
 import type { TimestampAuthority } from '../sign/ports.ts';
 import type { ObjectStore, Storage } from '../source/ports.ts';
@@ -23,8 +24,8 @@ export interface OpenKeysOptions {
   readonly uri: string | null;
   /** Makes the key when it is missing (local keys only). */
   readonly create: boolean;
-  /** Absolute path, or address, of the sealed file that the key must not lie beside; null when none is written. */
-  readonly apartFrom: string | null;
+  /** Absolute paths, or addresses, of sealed files that the key must not lie beside; null when it is given none to open. */
+  readonly apartFrom: string | readonly string[] | null;
   readonly ledger: LedgerWriter;
   readonly actor: string;
 }
@@ -51,6 +52,12 @@ export interface Services {
   openOptimizer(): Promise<GraphOptimizer>;
   /** @throws SealError KEY_NOT_APART before a key is made; others for the URI or the key store */
   openKeys(options: OpenKeysOptions): Promise<OpenedKeys>;
+  /**
+   * A key of a token that signs models; `close` ends its session.
+   * @param uri `pkcs11:`; its `type` may be `private`
+   * @throws SealError for the URI, the token or the key
+   */
+  openSigner(uri: string): Promise<{ readonly signer: ModelSigner; close(): void }>;
   openTsa(url: string): TimestampAuthority;
   /** @throws RemoteError REMOTE_URL_REFUSED | REMOTE_INSECURE */
   openEndpoint(options: OpenEndpointOptions): Promise<Endpoint>;
@@ -61,6 +68,8 @@ export interface Services {
    * this way at once; after a kill, the next run removes them.
    */
   onInterrupt(cleanup: () => void): () => void;
+  /** Called before a data key, or the key of a device or vendor, is read: tells once what could carry it to a disk. */
+  onSecrets(): void;
   /** Memory high-water mark of the process, MiB; null where the system does not tell. */
   peakRssMib(): number | null;
 }

@@ -30,7 +30,7 @@ export interface VerifyModelReport extends VerifyReport {
 }
 
 /**
- * @throws WorkflowError BASELINE_NOT_FOUND | OWNER_MISSING; SignError when the signature does not hold; TamperError;
+ * @throws WorkflowError BASELINE_NOT_FOUND; SignError when the signature does not hold; TamperError;
  *   SourceError; SealError
  */
 export async function verifyModel(

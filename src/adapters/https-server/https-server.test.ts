@@ -7,7 +7,8 @@ import { makeServerIdentity } from '../../../test/broker/tls.ts';
 import { ModelwardError } from '../../core/errors.ts';
 import type { HttpHandler, HttpRequest } from '../../core/http-handler.ts';
 import { BROKER_LIMITS } from '../../core/limits/broker.ts';
-import { type HttpsServer, type HttpsServerLimits, openHttpsServer } from './index.ts';
+import { type HttpsServer, type HttpsServerLimits, openHttpsServer, openLoopbackServer } from './index.ts';
+import { PIPELINED_MAX } from './pipelines.ts';
 
 const identity = makeServerIdentity();
 const opened: HttpsServer[] = [];
@@ -165,6 +166,59 @@ describe('the HTTPS server', () => {
     },
     PATIENCE_MS,
   );
+
+  test(
+    'a connection has few requests under way: one that sends more without reading is closed',
+    async () => {
+      let calls = 0;
+      const port = await open(() => {
+        calls++;
+        return new Promise(() => undefined);
+      });
+      const socket = connect({ host: '127.0.0.1', port, ca: Buffer.from(identity.caPem) });
+      await once(socket, 'secureConnect');
+      // Put out while it sends, which the client may learn as an error.
+      const closed = new Promise((done) => socket.on('error', () => undefined).on('close', done));
+      socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx'.repeat(2000));
+      await closed;
+      expect(calls).toBeGreaterThan(0);
+      expect(calls).toBeLessThanOrEqual(PIPELINED_MAX);
+    },
+    PATIENCE_MS,
+  );
+
+  test(
+    'and as many as it likes one after the other',
+    async () => {
+      const port = await open(answerOk);
+      const socket = connect({ host: '127.0.0.1', port, ca: Buffer.from(identity.caPem) });
+      await once(socket, 'secureConnect');
+      let text = '';
+      socket.setEncoding('latin1').on('data', (chunk: string) => (text += chunk));
+      const toAnswers = () => text.split('HTTP/1.1 200').length - 1;
+      for (let sent = 0; sent < 3 * PIPELINED_MAX; sent += 2) {
+        socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(2));
+        while (toAnswers() < sent + 2) await once(socket, 'data');
+      }
+      expect(socket.closed).toBe(false);
+      socket.destroy();
+    },
+    PATIENCE_MS,
+  );
+
+  test('without TLS it listens inside this machine alone, with the same caps', async () => {
+    const limits = { ...BROKER_LIMITS, bodyBytesMax: 10 };
+    const handler: HttpHandler = ({ body }) => Promise.resolve({ status: 200, headers: {}, body });
+    const at = { port: 0, limits, handler, onTrouble: () => undefined };
+    const server = await openLoopbackServer({ ...at, host: '127.0.0.1' });
+    opened.push(server);
+    const send = (body: string) => fetch(`http://127.0.0.1:${server.port}/`, { method: 'POST', body });
+    expect(await (await send('hello')).text()).toBe('hello');
+    expect((await send('x'.repeat(11))).status).toBe(413);
+    for (const host of ['0.0.0.0', '::', 'localhost', '192.0.2.1', '']) {
+      await expect(openLoopbackServer({ ...at, host })).rejects.toMatchObject({ code: 'SERVER_NOT_LOOPBACK' });
+    }
+  });
 
   test('files that are no key and certificate, and ports that are taken, have codes', async () => {
     const handler: HttpHandler = () => Promise.resolve({ status: 200, headers: {}, body: new Uint8Array() });

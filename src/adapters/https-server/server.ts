@@ -1,10 +1,15 @@
-/** HTTPS over TLS 1.3 alone: caps on time, size and connections; everything else is the handler's. */
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createServer, type Server } from 'node:https';
+/**
+ * HTTPS over TLS 1.3 alone, or plain HTTP inside this machine: caps on time, size and connections; everything else is the
+ * handler's.
+ */
+import { createServer as createPlainServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { BrokerError } from '../../core/errors.ts';
 import type { HttpHandler, HttpRequest, HttpResponse } from '../../core/http-handler.ts';
 import { readBody } from './body.ts';
+import { isLoopbackAddress } from '../../core/loopback.ts';
+import { limitPipelines } from './pipelines.ts';
 import { limitPeers } from './shares.ts';
 
 export interface HttpsServerLimits {
@@ -18,18 +23,22 @@ export interface HttpsServerLimits {
   readonly idleTimeoutMs: number;
 }
 
-export interface HttpsServerOptions {
+/** What a server needs besides the files of TLS. */
+export interface HttpServerOptions {
   readonly host: string;
   /** 0 for any free one. */
   readonly port: number;
-  /** PEM, server certificate first. */
-  readonly certificatePem: Uint8Array;
-  /** PEM, not encrypted. */
-  readonly privateKeyPem: Uint8Array;
   readonly limits: HttpsServerLimits;
   readonly handler: HttpHandler;
   /** Told of errors of the handler and of nothing that a client can cause. */
   readonly onTrouble: (error: unknown) => void;
+}
+
+export interface HttpsServerOptions extends HttpServerOptions {
+  /** PEM, server certificate first. */
+  readonly certificatePem: Uint8Array;
+  /** PEM, not encrypted. */
+  readonly privateKeyPem: Uint8Array;
 }
 
 export interface HttpsServer {
@@ -40,7 +49,24 @@ export interface HttpsServer {
 
 /** @throws BrokerError SERVER_TLS_FILE | SERVER_LISTEN_FAILED */
 export async function openHttpsServer(options: HttpsServerOptions): Promise<HttpsServer> {
-  const server = createTlsServer(options);
+  return open(createTlsServer(options), options);
+}
+
+/**
+ * Without TLS, for a proxy on the same machine that has it.
+ * @param options.host loopback address, not a name
+ * @throws BrokerError SERVER_NOT_LOOPBACK | SERVER_LISTEN_FAILED
+ */
+export async function openLoopbackServer(options: HttpServerOptions): Promise<HttpsServer> {
+  const { host, limits } = options;
+  if (!isLoopbackAddress(host)) throw new BrokerError('SERVER_NOT_LOOPBACK', { fields: { host } });
+  const connectionsCheckingInterval = limits.headersTimeoutMs;
+  const settings = { connectionsCheckingInterval, maxHeaderSize: limits.headerBytesMax, requireHostHeader: true };
+  return open(createPlainServer(settings), options);
+}
+
+async function open(server: Server, options: HttpServerOptions): Promise<HttpsServer> {
+  bound(server, options);
   await listen(server, options);
   return {
     port: (server.address() as AddressInfo).port,
@@ -58,11 +84,9 @@ export async function openHttpsServer(options: HttpsServerOptions): Promise<Http
   };
 }
 
-function createTlsServer(options: HttpsServerOptions): Server {
-  const { certificatePem, privateKeyPem, limits } = options;
-  let server: Server;
+function createTlsServer({ certificatePem, privateKeyPem, limits }: HttpsServerOptions): Server {
   try {
-    server = createServer({
+    return createServer({
       cert: Buffer.from(certificatePem),
       key: Buffer.from(privateKeyPem),
       minVersion: 'TLSv1.3',
@@ -76,18 +100,23 @@ function createTlsServer(options: HttpsServerOptions): Server {
     // OpenSSL's message may quote the file.
     throw new BrokerError('SERVER_TLS_FILE');
   }
+}
+
+/** The same caps with and without TLS. */
+function bound(server: Server, options: HttpServerOptions): void {
+  const { limits } = options;
   server.maxConnections = limits.connectionsMax;
   server.headersTimeout = limits.headersTimeoutMs;
   server.requestTimeout = limits.requestTimeoutMs;
   server.keepAliveTimeout = limits.idleTimeoutMs;
   server.on('connection', limitPeers(limits.connectionsMax));
+  const enter = limitPipelines();
   server.on('request', (request, response) => {
-    void answer(options, request, response);
+    if (enter(request.socket, response)) void answer(options, request, response);
   });
-  return server;
 }
 
-function listen(server: Server, { host, port }: HttpsServerOptions): Promise<void> {
+function listen(server: Server, { host, port }: HttpServerOptions): Promise<void> {
   return new Promise((done, fail) => {
     server.once('error', (cause) => {
       fail(new BrokerError('SERVER_LISTEN_FAILED', { cause, fields: { host, port } }));
@@ -96,7 +125,7 @@ function listen(server: Server, { host, port }: HttpsServerOptions): Promise<voi
   });
 }
 
-async function answer(options: HttpsServerOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function answer(options: HttpServerOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
   try {
     const body = await readBody(request, options.limits.bodyBytesMax);
     if (body === null) {

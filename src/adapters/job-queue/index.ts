@@ -1,3 +1,4 @@
 /** A queue of jobs that several machines share. */
-export { parseQueueAddress, type QueueAddress, toServerName } from './address.ts';
+export { toServerName } from '../../postgres/index.ts';
+export { parseQueueAddress, type QueueAddress } from './address.ts';
 export { openJobQueue, type OpenQueueOptions } from './queue.ts';

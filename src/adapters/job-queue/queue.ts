@@ -2,11 +2,11 @@
 import { QueueError } from '../../core/errors.ts';
 import type { JobQueue, JobState } from '../../core/job-queue.ts';
 import { QUEUE_LIMITS } from '../../core/limits/queue.ts';
-import { type QueueAddress, toServerName } from './address.ts';
-import { toQueueError, wasRolledBack } from './failures.ts';
+import { readTls, toServerName, wasRolledBack } from '../../postgres/index.ts';
+import type { QueueAddress } from './address.ts';
+import { toQueueError } from './failures.ts';
 import { type Boss, BOSS_SCHEMA_VERSION, type BossJob, loadBoss, type SqlRows } from './load.ts';
 import { toStatements } from './statements.ts';
-import { readTls } from './tls.ts';
 
 export interface OpenQueueOptions {
   readonly address: QueueAddress;

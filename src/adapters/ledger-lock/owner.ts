@@ -2,18 +2,26 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { kill } from 'node:process';
-import { z } from 'zod';
 
-const ownerSchema = z.strictObject({
-  pid: z.int().min(1),
+export interface LockOwner {
+  readonly pid: number;
   /** Clock ticks since boot, from /proc; null where there is none. A process id alone may have been given again. */
-  startTicks: z.string().regex(/^\d+$/).nullable(),
+  readonly startTicks: string | null;
   /** Boot and process namespace: ids can be compared only inside one. */
-  place: z.string().nullable(),
-  host: z.string(),
-});
+  readonly place: string | null;
+  readonly host: string;
+}
 
-export type LockOwner = z.infer<typeof ownerSchema>;
+const MEMBERS = 4;
+
+/** By hand: each thread that takes a lock would load a library of schemas for these four members. */
+function isOwner(value: unknown): value is LockOwner {
+  if (typeof value !== 'object' || value === null || Object.keys(value).length !== MEMBERS) return false;
+  const { pid, startTicks, place, host } = value as Record<string, unknown>;
+  const isStart = startTicks === null || (typeof startTicks === 'string' && /^\d+$/.test(startTicks));
+  const isPlace = place === null || typeof place === 'string';
+  return Number.isSafeInteger(pid) && (pid as number) >= 1 && isStart && isPlace && typeof host === 'string';
+}
 
 /** This process, as the text of a lock file. */
 export function toOwner(): string {
@@ -28,8 +36,8 @@ export function toOwner(): string {
 
 export function parseOwner(text: string): LockOwner | undefined {
   try {
-    const result = ownerSchema.safeParse(JSON.parse(text));
-    return result.success ? result.data : undefined;
+    const value: unknown = JSON.parse(text);
+    return isOwner(value) ? value : undefined;
   } catch {
     return undefined;
   }

@@ -38,7 +38,8 @@ function toUrl({ server, action }: AskServerOptions): URL {
   const base = URL.canParse(server) ? new URL(server) : undefined;
   const isPlain = base?.username === '' && base.password === '' && base.search === '' && base.hash === '';
   if (base?.protocol !== 'https:' || !isPlain) throw new LicenseError('LICENSE_SERVER_INSECURE');
-  return new URL(`${base.pathname.replace(/\/$/, '')}/v1/${action}`, base.origin);
+  // Put together as text: a path of two slashes would name another host.
+  return new URL(`${base.origin}${base.pathname.replace(/\/$/, '')}/v1/${action}`);
 }
 
 function exchange(url: URL, options: AskServerOptions): Promise<{ readonly status: number; readonly text: string }> {
@@ -51,6 +52,8 @@ function exchange(url: URL, options: AskServerOptions): Promise<{ readonly statu
         method: 'POST',
         agent: false,
         minVersion: 'TLSv1.3',
+        // Said here, so that NODE_TLS_REJECT_UNAUTHORIZED in the environment has no say.
+        rejectUnauthorized: true,
         maxHeaderSize: LICENSE_LIMITS.headerBytesMax,
         headers: { 'content-type': 'application/jwt', 'content-length': body.length },
         // For the whole exchange: a server that sends byte by byte does not hold the device.

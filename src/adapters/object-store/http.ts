@@ -95,22 +95,27 @@ async function readReply(response: IncomingMessage, request: HttpRequest, host: 
   const { statusCode: status = 0, headers } = response;
   const isGood = status >= 200 && status < 300;
   const bytesMax = (isGood ? request.replyBytesMax : undefined) ?? OBJECT_LIMITS.replyBytesMax;
-  const chunks: Buffer[] = [];
+  // In place where the length is told: pieces that wait to be put together would be as much memory again.
+  const told = request.method === 'HEAD' ? 0 : Number(headers['content-length'] ?? 0);
+  let body: Uint8Array = new Uint8Array(told <= bytesMax ? told : 0);
   let size = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > bytesMax) throw toMalformed(host, 'size');
-    chunks.push(chunk);
+    const end = size + chunk.length;
+    if (end > bytesMax) throw toMalformed(host, 'size');
+    if (end > body.length) body = grow(body, Math.min(bytesMax, 2 * end));
+    body.set(chunk, size);
+    size = end;
   }
   // Cut off in the middle: node ends the stream without an error when the length was not announced.
   if (!response.complete) throw toUnavailable(host, 'reply cut off');
-  const body = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    body.set(chunk, at);
-    at += chunk.length;
-  }
+  if (size < body.length) body = body.slice(0, size);
   return { status, headers, body };
+}
+
+function grow(bytes: Uint8Array, size: number): Uint8Array {
+  const larger = new Uint8Array(size);
+  larger.set(bytes);
+  return larger;
 }
 
 /** Certificates that are not trusted; trying again changes nothing. */

@@ -238,6 +238,24 @@ describe('s3', () => {
     expect(isLost).toBe(true);
   });
 
+  test.each([
+    ['another upload that was first is told', 'ConditionalRequestConflict', false],
+    ['anything else that is going on is waited out', 'OperationAborted', true],
+  ])('a conflict: %s', async (_name, code, isWaited) => {
+    const upload = await client.upload('new.seal', { replace: isWaited });
+    let isMet = false;
+    store.fault = ({ method }, response) => {
+      if (method !== 'POST' || isMet) return false;
+      isMet = true;
+      response.writeHead(409).end(`<Error><Code>${code}</Code></Error>`);
+      return true;
+    };
+    const done = upload.complete(1, BYTES.subarray());
+    if (isWaited) await done;
+    else await expect(done).rejects.toMatchObject({ code: 'WRITE_EXISTS' });
+    expect(store.objects.has('/weights/new.seal')).toBe(isWaited);
+  });
+
   test('a failure that comes with status 200 is none the less a failure', async () => {
     const upload = await client.upload('new.seal', { replace: false });
     store.fault = ({ method }, response) => {

@@ -6,7 +6,7 @@ import { OBJECT_LIMITS } from '../../core/limits/objects.ts';
 import type { Clock, Pause, Random } from '../../core/ports.ts';
 import { encodeStrictly, type SigV4Credentials, signSigV4 } from '../../core/sigv4.ts';
 import { toReplyError } from './client.ts';
-import type { HttpReply, HttpRequest, HttpServer } from './http.ts';
+import { type HttpReply, type HttpRequest, type HttpServer, toUnavailable } from './http.ts';
 
 export interface S3Options {
   readonly server: HttpServer;
@@ -69,6 +69,11 @@ export function findCode(reply: HttpReply): string | null {
 export function assertStatus(reply: HttpReply, good: number, at: { host: string; key: string }): void {
   if (reply.status === good) return;
   const file = toName(at.key);
-  if (reply.status === 412 || reply.status === 409) throw new SourceError('WRITE_EXISTS', { fields: { file } });
-  throw toReplyError(reply, { host: at.host, file, reason: findCode(reply) });
+  const reason = findCode(reply);
+  if (reply.status === 412 || reason === 'ConditionalRequestConflict') {
+    throw new SourceError('WRITE_EXISTS', { fields: { file } });
+  }
+  // Something else is going on with the object or its bucket; it passes.
+  if (reply.status === 409) throw toUnavailable(at.host, reason ?? 'status 409');
+  throw toReplyError(reply, { host: at.host, file, reason });
 }

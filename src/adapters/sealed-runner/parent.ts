@@ -23,6 +23,8 @@ export interface ChildRunnerOptions {
   readonly childPath: string;
   /** How long a child may take to end after `release` before it is killed. */
   readonly endTimeoutMs?: number;
+  /** Takes what is to be done when this process is told to end; returns how to take it back. */
+  readonly onInterrupt?: (cleanup: () => void) => () => void;
 }
 
 type Ask = (request: Request, payload?: Uint8Array) => Promise<{ answer: Answer; payload: Uint8Array }>;
@@ -31,14 +33,23 @@ type Ask = (request: Request, payload?: Uint8Array) => Promise<{ answer: Answer;
  * Runs each sealed model in a process of its own: no core dumps, an empty working folder, an environment without
  * anything of ours, the key over a pipe. Plaintext exists in that process's memory only, and goes when it ends.
  */
-export function createChildRunner({ childPath, endTimeoutMs = 5000 }: ChildRunnerOptions): SealedRunner {
+export function createChildRunner(options: ChildRunnerOptions): SealedRunner {
+  const { childPath, endTimeoutMs = 5000, onInterrupt } = options;
   return {
     load: async ({ sealedPath, dek }: SealedLoad): Promise<SealedSession> => {
       const folder = mkdtempSync(join(tmpdir(), 'modelward-run-'));
       const child = startChild(childPath, folder);
+      const removeFolder = (): void => {
+        rmSync(folder, { recursive: true, force: true });
+      };
+      const forget = onInterrupt?.(() => {
+        child.kill('SIGKILL');
+        removeFolder();
+      });
       const ended = new Promise<void>((resolve) => {
         child.once('close', () => {
-          rmSync(folder, { recursive: true, force: true });
+          forget?.();
+          removeFolder();
           resolve();
         });
       });

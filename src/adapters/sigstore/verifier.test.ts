@@ -3,7 +3,7 @@ import { codeOf } from '../../../test/error-code.ts';
 import { utf8 } from '../../core/bytes.ts';
 import { openSigstoreVerifier } from './verifier.ts';
 
-// Signatures that hold are in test/oracle/model-signing.test.ts: they need the root of the public instance.
+// Signatures that hold are in test/oracle/model-signing.long.test.ts: they need the root of the public instance.
 const toRoot = (authorities: readonly object[]): Uint8Array =>
   utf8(
     JSON.stringify({

@@ -1,8 +1,14 @@
 /** `modelward keys status`, `rotate` and `rewrap`: the life of the keys that open sealed models. */
 import { type Command, Option } from 'commander';
-import { EXIT, type ExitCode } from '../../core/errors.ts';
+import { CliError, EXIT, type ExitCode } from '../../core/errors.ts';
 import type { Style } from '../../core/style.ts';
-import type { KeyStatus, MoveResult, RewrapAllResult, RotateResult } from '../../workflows/keys/index.ts';
+import type {
+  KeyStatus,
+  MoveResult,
+  MoveToKeyOptions,
+  RewrapAllResult,
+  RotateResult,
+} from '../../workflows/keys/index.ts';
 import type { OpenedKeys } from '../../workflows/services.ts';
 import type { Session } from '../../workflows/session.ts';
 import { addExamples } from '../command-spec.ts';
@@ -47,11 +53,12 @@ const toFolder = (context: CliContext, { envelopes }: KeyFlags): string =>
 async function withKeys<T>(
   { services }: CliContext,
   { recorder }: Session,
-  uri: string | undefined,
+  given: { readonly uri: string | undefined; readonly apartFrom?: readonly string[] },
   work: (keys: OpenedKeys) => Promise<T>,
 ): Promise<T> {
   const { writer: ledger, actor } = recorder;
-  const keys = await services.openKeys({ uri: uri ?? null, create: false, apartFrom: null, ledger, actor });
+  const { uri = null, apartFrom = null } = given;
+  const keys = await services.openKeys({ uri, create: false, apartFrom, ledger, actor });
   try {
     return await work(keys);
   } finally {
@@ -74,7 +81,7 @@ export function addKeyStatus(keys: Command, host: CommandHost): void {
   ]);
   onAction<KeyFlags & { expect?: AgeState }>(host, command, (context, flags) =>
     withSession(context, (session) =>
-      withKeys(context, session, flags.key, async (opened) => {
+      withKeys(context, session, { uri: flags.key }, async (opened) => {
         const { getKeyStatus } = await import('../../workflows/keys/status.ts');
         const status = await getKeyStatus(context.services, opened, toFolder(context, flags));
         context.ui.result(status, ({ style }) => showStatus(status, style));
@@ -151,7 +158,8 @@ export function addAdd(keys: Command, host: CommandHost): void {
       .description(
         'Wraps the data key of every envelope under one more key: a second service, or a break-glass key whose identity lies in a safe. Sealed files are not touched.',
       )
-      .requiredOption('--to <uri>', 'the key that is added'),
+      .requiredOption('--to <uri>', 'the key that is added')
+      .option('--seal <file...>', 'sealed files that it must not lie beside, besides those that this home wrote'),
   );
   addExamples(command, [
     {
@@ -159,27 +167,48 @@ export function addAdd(keys: Command, host: CommandHost): void {
       summary: 'break-glass: "age -d" opens it when every service is gone',
     },
   ]);
-  onAction<KeyFlags & { to: string }>(host, command, (context, flags) =>
-    withSession(context, (session) =>
-      withKeys(context, session, flags.key, (keys) =>
-        withKeys(context, session, flags.to, async (target) => {
-          const { addKey } = await import('../../workflows/keys/add.ts');
-          const result = await addKey(context.services, session, { keys, target, folder: toFolder(context, flags) });
-          context.ui.result(result, ({ style }) =>
-            toPairs(
-              [
-                ['added', String(result.added)],
-                ['had it', String(result.kept)],
-                ...result.faults.map(({ file, code }): [string, string] => ['failed', `${file} (${code})`]),
-              ],
-              style,
-            ),
-          );
-          return result.faults.length > 0 ? EXIT.findings : EXIT.ok;
-        }),
-      ),
-    ),
+  onAction<TargetFlags>(host, command, (context, flags) =>
+    withTarget(context, flags, async (session, { keys, target, folder }) => {
+      const { addKey } = await import('../../workflows/keys/add.ts');
+      const result = await addKey(context.services, session, { keys, target, folder });
+      context.ui.result(result, ({ style }) =>
+        toPairs(
+          [
+            ['added', String(result.added)],
+            ['had it', String(result.kept)],
+            ...result.faults.map(({ file, code }): [string, string] => ['failed', `${file} (${code})`]),
+          ],
+          style,
+        ),
+      );
+      return result.faults.length > 0 ? EXIT.findings : EXIT.ok;
+    }),
   );
+}
+
+interface TargetFlags extends KeyFlags {
+  readonly to: string;
+  readonly seal?: readonly string[];
+}
+
+/** Opens the key of now and the one of `--to`, which must lie apart from every sealed file that it will open. */
+function withTarget(
+  context: CliContext,
+  flags: TargetFlags,
+  work: (session: Session, given: MoveToKeyOptions) => Promise<ExitCode>,
+): Promise<ExitCode> {
+  return withSession(context, async (session) => {
+    const { listSealPlaces } = await import('../../workflows/keys/places.ts');
+    const folder = toFolder(context, flags);
+    const seals = (flags.seal ?? []).map((path) => context.toAbsolute(path));
+    const apartFrom = listSealPlaces(context.services, folder, seals);
+    return withKeys(context, session, { uri: flags.key }, (keys) =>
+      withKeys(context, session, { uri: flags.to, apartFrom }, (target) => {
+        if (target.note !== null) context.ui.note(target.note);
+        return work(session, { keys, target, folder, seals });
+      }),
+    );
+  });
 }
 
 interface MoveOptions {
@@ -197,7 +226,7 @@ type Move = (
 
 function runMove(context: CliContext, flags: MoveFlags, move: Move): Promise<ExitCode> {
   return withSession(context, (session) =>
-    withKeys(context, session, flags.key, async (keys) => {
+    withKeys(context, session, { uri: flags.key }, async (keys) => {
       const folder = toFolder(context, flags);
       if (flags.dryRun === true) return showDryRun(context, keys, folder);
       const seals = (flags.seal ?? []).map((path) => context.toAbsolute(path));
@@ -211,18 +240,17 @@ function runMove(context: CliContext, flags: MoveFlags, move: Move): Promise<Exi
 
 /** A move to another key ends no version: the old key is the user's to end. */
 function runMoveTo(context: CliContext, flags: MoveFlags, to: string): Promise<ExitCode> {
-  return withSession(context, (session) =>
-    withKeys(context, session, flags.key, (keys) =>
-      withKeys(context, session, to, async (target) => {
-        const { rewrapAll } = await import('../../workflows/keys/rewrap.ts');
-        const folder = toFolder(context, flags);
-        if (flags.dryRun === true) return showDryRun(context, keys, folder);
-        const result: RewrapAllResult = await rewrapAll(context.services, session, { keys, target, folder });
-        context.ui.result(result, ({ style }) => toPairs(toCountPairs(result), style));
-        return result.faults.length > 0 ? EXIT.findings : EXIT.ok;
-      }),
-    ),
-  );
+  if (flags.disableOld === true || flags.acceptLoss === true) {
+    const message = '--disable-old and --accept-loss are of one key; a move with --to ends no version of either.';
+    throw new CliError('CLI_USAGE', { message });
+  }
+  return withTarget(context, { ...flags, to }, async (session, given) => {
+    const { moveToKey } = await import('../../workflows/keys/rotate.ts');
+    if (flags.dryRun === true) return showDryRun(context, given.keys, given.folder);
+    const result = await moveToKey(context.services, session, given);
+    context.ui.result(result, ({ style }) => toPairs([...toCountPairs(result), ...toSealPairs(result.seals)], style));
+    return result.faults.length > 0 ? EXIT.findings : EXIT.ok;
+  });
 }
 
 async function showDryRun(context: CliContext, keys: OpenedKeys, folder: string): Promise<ExitCode> {
@@ -246,11 +274,15 @@ function toMovePairs(result: MoveResult): [string, string][] {
     ...toCountPairs(result),
     ['on old versions', remaining.length === 0 ? 'none' : remaining.join(', ')],
     ...(result.disabled.length === 0 ? [] : [['disabled', result.disabled.join(', ')] as [string, string]]),
-    ...result.seals.map(({ file, sha256, isAsRecorded }): [string, string] => {
-      const recorded = isAsRecorded === null ? 'not recorded in this ledger' : 'as recorded when it was sealed';
-      return ['unchanged', `${file} ${sha256.slice(0, 16)}… ${recorded}`];
-    }),
+    ...toSealPairs(result.seals),
   ];
+}
+
+function toSealPairs(seals: MoveResult['seals']): [string, string][] {
+  return seals.map(({ file, sha256, isAsRecorded }) => {
+    const recorded = isAsRecorded === null ? 'not recorded in this ledger' : 'as recorded when it was sealed';
+    return ['unchanged', `${file} ${sha256.slice(0, 16)}… ${recorded}`];
+  });
 }
 
 const AGE_WORDS: Readonly<Record<AgeState, string>> = {

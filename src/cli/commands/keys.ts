@@ -1,5 +1,5 @@
 /** `modelward keys`: the owner's identity, its backup, and its restore; the keys of sealed models over their life. */
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { zeroize } from '../../core/bytes.ts';
 import { EXIT } from '../../core/errors.ts';
 import { backUpOwner, ensureOwner, findOwner, isBackedUp, restoreOwner, toLedgerKey } from '../../workflows/owner.ts';
@@ -7,6 +7,7 @@ import { addExamples } from '../command-spec.ts';
 import { type CliContext, type CommandHost, onAction } from '../context.ts';
 import { askSecret, readSecretFd, readSecretFile } from '../ui/secret.ts';
 import { toPairs } from '../ui/table.ts';
+import { addReseal } from './keys-reseal.ts';
 import { addAdd, addKeyStatus, addRewrap, addRotate } from './keys-rotation.ts';
 import { toNumber } from './values.ts';
 
@@ -24,6 +25,7 @@ export function defineKeys(keys: Command, host: CommandHost): void {
   addRotate(keys, host);
   addRewrap(keys, host);
   addAdd(keys, host);
+  addReseal(keys, host);
 }
 
 function addCreate(keys: Command, host: CommandHost): void {
@@ -98,6 +100,7 @@ function addBackup(keys: Command, host: CommandHost): void {
   ]);
   onAction<PassphraseFlags & { out: string }>(host, command, async (context, flags) => {
     const path = context.toAbsolute(flags.out);
+    context.services.onSecrets();
     const passphrase = await readPassphrase(context, flags, true);
     await backUpOwner(context.services, { path, passphrase });
     context.ui.result({ backup: path }, () => `backup written to ${path}\n`);
@@ -107,16 +110,26 @@ function addBackup(keys: Command, host: CommandHost): void {
 
 function addRestore(keys: Command, host: CommandHost): void {
   const command = addPassphraseOptions(
-    keys.command('restore').summary('put a backed-up owner into an empty home').argument('<backup>', 'backup file'),
+    keys
+      .command('restore')
+      .summary('put a backed-up owner into an empty home')
+      .argument('<backup>', 'backup file')
+      .option('--log <name>', 'give this home a log of its own: while another home of the owner is in use', toLogName),
   );
   addExamples(command, [{ command: 'modelward keys restore owner.backup.json', summary: 'on a new machine' }]);
-  onAction<PassphraseFlags>(host, command, async (context, flags, words) => {
+  onAction<PassphraseFlags & { log?: string }>(host, command, async (context, flags, words) => {
     const backup = context.services.storage.read(context.toAbsolute(words[0]));
+    context.services.onSecrets();
     const passphrase = await readPassphrase(context, flags, false);
-    const ownerId = await restoreOwner(context.services, { backup, passphrase });
+    const ownerId = await restoreOwner(context.services, { backup, passphrase, log: flags.log });
     context.ui.result({ ownerId }, () => `restored ${ownerId}\n`);
     return EXIT.ok;
   });
+}
+
+function toLogName(text: string): string {
+  if (!/^[a-z0-9-]{1,32}$/.test(text)) throw new InvalidArgumentError('Up to 32 of a-z, 0-9 and "-".');
+  return text;
 }
 
 /** Scrypt takes a string of UTF-8 text here; the bytes are wiped, the string lives until it is collected. */

@@ -6,6 +6,7 @@ import { checkLedger, checkProof, listEntries, proveEntry } from '../../workflow
 import { addExamples } from '../command-spec.ts';
 import { type CommandHost, onAction } from '../context.ts';
 import { toPairs, toTable } from '../ui/table.ts';
+import { addCosign, addWitnessOptions, toAskedWitnesses, toCosignedText, type WitnessFlags } from './ledger-cosign.ts';
 import { toNumber } from './values.ts';
 
 export function defineLedger(ledger: Command, host: CommandHost): void {
@@ -13,6 +14,7 @@ export function defineLedger(ledger: Command, host: CommandHost): void {
   addProve(ledger, host);
   addVerify(ledger, host);
   addCheckpoint(ledger, host);
+  addCosign(ledger, host);
   addFsck(ledger, host);
 }
 
@@ -55,14 +57,15 @@ function addProve(ledger: Command, host: CommandHost): void {
     .command('prove')
     .summary('print the proof file of one entry')
     .description(
-      'Prints the entry with a proof (c2sp.org/tlog-proof) that it is in the ledger: with the ledger key anybody can check it offline.',
+      'Prints the entry with a proof (c2sp.org/tlog-proof) that it is in the ledger: with the ledger key anybody can check it offline. The checkpoint in it is the oldest that witnesses cosigned and that covers the entry; without one it is the newest.',
     )
     .argument('<entry>', 'number of the entry');
+  addWitnessOptions(command);
   addExamples(command, [
     { command: 'modelward ledger prove 3 > entry-3.tlog-proof', summary: 'an exhibit to hand out' },
   ]);
-  onAction<object>(host, command, (context, _flags, words) => {
-    const proven = proveEntry(context.services, toNumber(words[0]));
+  onAction<WitnessFlags>(host, command, (context, flags, words) => {
+    const proven = proveEntry(context.services, toNumber(words[0]), toAskedWitnesses(flags));
     context.ui.result(proven, () => proven.proof);
     return EXIT.ok;
   });
@@ -73,20 +76,28 @@ function addVerify(ledger: Command, host: CommandHost): void {
     .command('verify')
     .summary('check the proof file of an entry with the key of its ledger')
     .description(
-      'Checks a file that "ledger prove" printed, as an outsider does: offline, without the ledger and without an owner. Compare the checkpoint that it prints with the one that was published: the date is as good as that copy.',
+      'Checks a file that "ledger prove" printed, as an outsider does: offline, without the ledger and without an owner. Compare the checkpoint that it prints with the one that was published: the date is as good as that copy, or as the witnesses that you name.',
     )
     .argument('<proof>', 'proof file')
     .requiredOption('--ledger-key <key>', 'verifier key of the ledger, as "keys show" and the report print it');
+  addWitnessOptions(command);
   addExamples(command, [
     {
       command: "modelward ledger verify entry-3.tlog-proof --ledger-key 'modelward/…+…+…'",
       summary: 'what was recorded, and under which checkpoint',
     },
+    {
+      command:
+        "modelward ledger verify entry-3.tlog-proof --ledger-key 'modelward/…+…+…' --witness-key 'witness.example/w1+…+…' 'w2.example+…+…' --witnesses 1",
+      summary: 'only if one of two witnesses saw it',
+    },
   ]);
-  onAction<{ ledgerKey: string }>(host, command, (context, { ledgerKey }, words) => {
-    const checked = checkProof(context.services, { path: context.toAbsolute(words[0]), verifierKey: ledgerKey });
+  onAction<WitnessFlags & { ledgerKey: string }>(host, command, (context, { ledgerKey, ...flags }, words) => {
+    const witnesses = toAskedWitnesses(flags);
+    const path = context.toAbsolute(words[0]);
+    const checked = checkProof(context.services, { path, verifierKey: ledgerKey, witnesses });
     context.ui.result(checked, ({ style }) => {
-      const { origin, index, size, checkpoint, entry } = checked;
+      const { origin, index, size, checkpoint, entry, cosignatures } = checked;
       const pairs = toPairs(
         [
           ['entry', `${index} of ${size} of ${origin}`],
@@ -96,6 +107,7 @@ function addVerify(ledger: Command, host: CommandHost): void {
           ['subject', entry.subject],
           ...Object.entries(entry.digests).map(([name, digest]): [string, string] => [name, digest]),
           ['detail', JSON.stringify(entry.detail)],
+          ...(cosignatures.length === 0 ? [] : [['cosigned', toCosignedText(cosignatures)] as [string, string]]),
         ],
         style,
       );
@@ -127,17 +139,22 @@ function addFsck(ledger: Command, host: CommandHost): void {
       'Recomputes every hash, tile and signature. Exit 1 when anything was edited, deleted, reordered or inserted. A history that its owner rewrote whole shows only against a checkpoint that somebody kept: name it with --known.',
     )
     .option('--known <file...>', 'checkpoints that were published or kept: each must be a beginning of this ledger');
+  addWitnessOptions(command);
   addExamples(command, [
     { command: 'modelward ledger fsck', summary: 'check the record' },
     { command: 'modelward ledger fsck --known checkpoint-of-march.txt', summary: 'also against what was published' },
   ]);
-  onAction<{ known?: readonly string[] }>(host, command, async (context, { known = [] }) => {
-    const report = await checkLedger(context.services, { knownPaths: known.map((path) => context.toAbsolute(path)) });
+  onAction<WitnessFlags & { known?: readonly string[] }>(host, command, async (context, { known = [], ...flags }) => {
+    const knownPaths = known.map((path) => context.toAbsolute(path));
+    const report = await checkLedger(context.services, { knownPaths, witnesses: toAskedWitnesses(flags) });
     context.ui.result(report, ({ style }) => {
       const pairs: [string, string][] = [
         ['entries', String(report.size ?? 'unknown')],
         ['root', report.root ?? 'unknown'],
       ];
+      if (report.cosigned !== null) {
+        pairs.push(['cosigned', `${report.cosigned.size} entries by ${toCosignedText(report.cosigned.cosignatures)}`]);
+      }
       if (report.unfinished.length > 0) pairs.push(['note', 'a batch that a killed process left was completed']);
       const lines = report.findings.map((finding) => `  ${JSON.stringify(finding)}\n`).join('');
       const head = report.findings.length === 0 ? 'nothing was changed' : 'the ledger was changed';

@@ -8,7 +8,7 @@ import { openSealed } from '../../workflows/open-sealed.ts';
 import { addExamples } from '../command-spec.ts';
 import { type CommandHost, onAction, toPathOption, withSession } from '../context.ts';
 import { toPairs } from '../ui/table.ts';
-import { addLicensedOptions, type LicensedFlags, openByLicense } from './license/open.ts';
+import { addLicensedOptions, assertLicensed, type LicensedFlags, openByLicense } from './license/open.ts';
 
 interface OpenFlags extends LicensedFlags {
   readonly out?: string;
@@ -36,6 +36,7 @@ export function defineOpen(command: Command, host: CommandHost): void {
     },
   ]);
   onAction<OpenFlags>(host, command, async (context, flags, words) => {
+    assertLicensed(flags, { envelope: flags.envelope, key: flags.key });
     if (flags.license !== undefined) return openByLicense(context, flags, words[0]);
     const path = context.toLocation(words[0]);
     const result = await withSession(context, (session) =>

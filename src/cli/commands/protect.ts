@@ -35,7 +35,7 @@ export interface ProtectFlags {
 export function defineProtect(command: Command, host: CommandHost): void {
   command
     .description(
-      'Protects a model before release: embeds an ownership mark, commits to it, signs a baseline, seals a copy, records everything in the ledger, and writes a report of what was done and what it cost.',
+      'Protects a model before release: embeds an ownership mark, commits to it, signs a baseline and a model signature (.baseline.sig), seals a copy, records everything in the ledger, and writes a report of what was done and what it cost.',
     )
     .argument('<model>', 'ONNX, safetensors, GGUF or TFLite file, or the index of a sharded model')
     .option('-o, --out <dir>', 'folder to make (default: MODEL.protected in the current folder)')

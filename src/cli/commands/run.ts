@@ -1,16 +1,21 @@
 /** `modelward run`: answers of a model; the weights of a sealed one never lie on disk. */
 import type { Command } from 'commander';
 import { join } from 'node:path';
-import { EXIT } from '../../core/errors.ts';
+import { CliError, EXIT } from '../../core/errors.ts';
 import { toNpyBytes } from '../../fidelity/index.ts';
+import { loadReleased } from '../../workflows/broker/index.ts';
+import type { Judgement } from '../../license/index.ts';
 import { isSealedPath } from '../../workflows/open-model.ts';
 import { loadPlain, loadSealed, readFeeds } from '../../workflows/run-model.ts';
 import { assertNoInput, writeOutput } from '../../workflows/write-bytes.ts';
 import { addExamples } from '../command-spec.ts';
+import { openInProcessRunner } from '../compose.ts';
 import { type CliContext, type CommandHost, onAction, toPathOption, withSession } from '../context.ts';
 import { toPairs } from '../ui/table.ts';
+import { addLicensedOptions, assertLicensed, type LicensedFlags, loadByLicense } from './license/open.ts';
+import { addReleasedOptions, findReleasedFlags, type ReleasedFlags, toReleasedOptions } from './broker/released.ts';
 
-interface RunFlags {
+interface RunFlags extends Partial<ReleasedFlags>, Omit<LicensedFlags, 'force'> {
   readonly input: readonly string[];
   readonly out: string;
   readonly envelope?: string;
@@ -21,7 +26,7 @@ interface RunFlags {
 export function defineRun(command: Command, host: CommandHost): void {
   command
     .description(
-      'Runs an ONNX model once and writes every output as npy. A sealed model is decrypted in the memory of a child process, which ends with the run; no plaintext is written.',
+      'Runs an ONNX model once and writes every output as npy. A sealed model is decrypted in the memory of a child process, which ends with the run; no plaintext is written. With --broker its key is released to this machine by what the hardware says of it; with --license it is in the licence of this device.',
     )
     .argument('<model>', 'ONNX model, plain or sealed')
     .requiredOption('--input <file...>', 'npy files, in the order of the inputs of the model')
@@ -29,22 +34,27 @@ export function defineRun(command: Command, host: CommandHost): void {
     .option('--envelope <file>', 'key envelope of a sealed model (default: the one in the home)')
     .option('--key <uri>', 'key that unwraps the data key')
     .option('--data-root <dir>', 'follow links that stay below this folder');
+  addReleasedOptions(command, 'with --broker: ');
+  addLicensedOptions(command);
   addExamples(command, [
     { command: 'modelward run model.seal --input x.npy --out answers', summary: 'one batch' },
     { command: 'modelward run model.onnx --input x.npy --out answers', summary: 'for stamp read' },
+    {
+      command:
+        'modelward run model.seal --input x.npy --out answers --broker https://keys.example.com:8443 --resource models/key/resnet --tee snp',
+      summary: 'inside a confidential VM: no owner, no key store',
+    },
+    {
+      command:
+        'modelward run model.seal --input x.npy --out answers --license acme.license.json --vendor-key vendor.pem',
+      summary: 'on a device with a licence: no owner, no network, no plaintext in a file',
+    },
   ]);
   onAction<RunFlags>(host, command, async (context, flags, words) => {
     const path = context.toAbsolute(words[0]);
-    const result = isSealedPath(path)
-      ? await withSession(context, (session) => {
-          const key = { keyUri: flags.key ?? null, ...toPathOption(context, 'envelopePath', flags.envelope) };
-          return run(context, flags, loadSealed(context.services, session, { path, ...key }));
-        })
-      : await run(
-          context,
-          flags,
-          loadPlain(context.services, { path, ...toPathOption(context, 'dataRoot', flags.dataRoot) }),
-        );
+    const result = await loadAndRun(context, flags, path);
+    const { judgement } = result;
+    const ofLicence = judgement === undefined ? [] : (await import('./license/flags.ts')).toJudgementPairs(judgement);
     context.ui.result(result, ({ style }) =>
       toPairs(
         [
@@ -53,6 +63,7 @@ export function defineRun(command: Command, host: CommandHost): void {
             `${dtype}[${shape.join(', ')}] in ${path}`,
           ]),
           ['ran on', result.runtime],
+          ...ofLicence,
         ],
         style,
       ),
@@ -61,8 +72,51 @@ export function defineRun(command: Command, host: CommandHost): void {
   });
 }
 
+async function loadAndRun(context: CliContext, flags: RunFlags, path: string): Promise<RunResult> {
+  const released = findReleasedFlags(flags);
+  assertLicensed(flags, { envelope: flags.envelope, key: flags.key, broker: flags.broker });
+  if (flags.license !== undefined) return runByLicense(context, flags, path);
+  if (released !== undefined) return run(context, flags, loadByBroker(context, flags, released, path));
+  if (isSealedPath(path)) {
+    return withSession(context, (session) => {
+      const key = { keyUri: flags.key ?? null, ...toPathOption(context, 'envelopePath', flags.envelope) };
+      return run(context, flags, loadSealed(context.services, session, { path, ...key }));
+    });
+  }
+  return run(
+    context,
+    flags,
+    loadPlain(context.services, { path, ...toPathOption(context, 'dataRoot', flags.dataRoot) }),
+  );
+}
+
+/** What is to be told of a licence is told of every use. */
+async function runByLicense(context: CliContext, flags: RunFlags, path: string): Promise<RunResult> {
+  const loading = loadByLicense(context, flags, path);
+  const result = await run(context, flags, loading);
+  return { ...result, judgement: (await loading).judgement };
+}
+
+/** An enclave loads into itself: a child would be a second enclave, which Gramine's events do not survive. */
+async function loadByBroker(
+  context: CliContext,
+  { key, envelope }: RunFlags,
+  released: ReleasedFlags,
+  path: string,
+): ReturnType<typeof loadReleased> {
+  if (key !== undefined || envelope !== undefined) {
+    throw new CliError('CLI_USAGE', {
+      message: '--key and --envelope are of a home; the key of --broker needs neither.',
+    });
+  }
+  const runner = released.tee === 'sgx' ? await openInProcessRunner() : context.services.openSealedRunner();
+  return loadReleased(runner, { ...(await toReleasedOptions(context, released)), path });
+}
+
 interface RunResult {
   readonly runtime: string;
+  /** Of the licence, where it was one that opened. */
+  readonly judgement?: Judgement;
   readonly outputs: readonly {
     readonly name: string;
     readonly path: string;

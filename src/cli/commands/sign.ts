@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { basename, dirname, join } from 'node:path';
 import { zeroize } from '../../core/bytes.ts';
-import { EXIT } from '../../core/errors.ts';
+import { CliError, EXIT } from '../../core/errors.ts';
 import { MODEL_SIGNING_LIMITS } from '../../core/limits/model-signing.ts';
 import { signModel, type SignModelOptions, type SignModelResult } from '../../workflows/model-signing/index.ts';
 import { addExamples } from '../command-spec.ts';
@@ -38,7 +38,10 @@ export function defineSign(command: Command, host: CommandHost): void {
     )
     .argument('<model>', 'file or folder of the model, or a sealed model')
     .option('--signature <file>', 'where to write (default: model.sig in the folder, MODEL.sig beside a file)')
-    .option('--key <file>', 'private key, PEM on P-256, P-384 or P-521, readable by you alone')
+    .option(
+      '--key <file or uri>',
+      'private key on P-256, P-384 or P-521: a PEM file readable by you alone, or a key of a token (pkcs11:…)',
+    )
     .option('--passphrase-file <file>', 'read the passphrase of the key from a file that only you can read')
     .option('--passphrase-fd <number>', 'read the passphrase of the key from an open file descriptor', toNumber)
     .option('--certificate <file...>', 'certificates for the key, the signing one first; they go into the signature')
@@ -63,6 +66,11 @@ export function defineSign(command: Command, host: CommandHost): void {
   addExamples(command, [
     { command: 'modelward sign model/', summary: 'writes model/model.sig with the owner key' },
     { command: 'modelward sign model.onnx --key signing.pem --bom --provenance', summary: 'with its papers' },
+    {
+      command:
+        "modelward sign model/ --key 'pkcs11:token=release;object=models?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/etc/modelward/pin'",
+      summary: 'by a key that never leaves its token',
+    },
     {
       command: 'modelward sign model/ --key k.pem --certificate leaf.pem ca.pem',
       summary: 'for those who know the CA',
@@ -122,6 +130,7 @@ async function withKey<T>(
   work: (key: SignModelOptions['key']) => Promise<T>,
 ): Promise<T> {
   if (flags.key === undefined) return work(null);
+  if (flags.key.startsWith('pkcs11:')) return withTokenKey(context, flags, flags.key, work);
   const pem = readSecretFile(context.toAbsolute(flags.key), MODEL_SIGNING_LIMITS.pemBytesMax);
   let passphrase: Uint8Array | null = null;
   try {
@@ -131,6 +140,24 @@ async function withKey<T>(
   } finally {
     zeroize(pem);
     if (passphrase !== null) zeroize(passphrase);
+  }
+}
+
+/** The key never leaves its token; its session is closed when `work` is done. */
+async function withTokenKey<T>(
+  { services }: CliContext,
+  { passphraseFile, passphraseFd }: SignFlags,
+  uri: string,
+  work: (key: SignModelOptions['key']) => Promise<T>,
+): Promise<T> {
+  if (passphraseFile !== undefined || passphraseFd !== undefined) {
+    throw new CliError('CLI_USAGE', { message: 'A token takes its PIN from pin-source of the URI, or asks for it.' });
+  }
+  const opened = await services.openSigner(uri);
+  try {
+    return await work(opened.signer);
+  } finally {
+    opened.close();
   }
 }
 

@@ -12,12 +12,15 @@ import { verifyModel, type VerifyModelReport } from '../../workflows/verify.ts';
 import { addExamples } from '../command-spec.ts';
 import { type CliContext, type CommandHost, onAction, withSession } from '../context.ts';
 import { runProtect } from './protect.ts';
+import { toCountWithin } from './values.ts';
 
 const SAMPLES = fileURLToPath(new URL('../../../samples', import.meta.url));
 
 interface TourFlags {
   readonly out: string;
   readonly model: string;
+  readonly serve: boolean;
+  readonly port: number;
 }
 
 interface TourResult extends Protected {
@@ -31,13 +34,20 @@ interface TourResult extends Protected {
 export function defineTour(command: Command, host: CommandHost): void {
   command
     .description(
-      'Protects a small trained model that comes with the package, then reads the mark back, verifies the baseline, opens the sealed copy and checks the ledger. npm start runs this.',
+      'Protects a small trained model that comes with the package, then reads the mark back, verifies the baseline, opens the sealed copy and checks the ledger, and serves the sealed copy over TLS until it is told to stop. npm start runs this.',
     )
     .option('-o, --out <dir>', 'folder to write into', join('.modelward', 'out'))
     .option('--model <name>', 'bundled model: mlp, cnn, cnn-large or transformer', 'cnn')
-    .option('--no-serve', 'end when the work is done');
+    .option('--no-serve', 'end when the work is done')
+    .option(
+      '--port <number>',
+      'port at which the sealed model is served in the end; 0 for a free one',
+      toCountWithin(0, 65_535),
+      8443,
+    );
   addExamples(command, [{ command: 'modelward tour --model transformer', summary: 'the same with another model' }]);
   onAction<TourFlags>(host, command, async (context, flags) => {
+    const { serveSealed } = await import('./serve/sealed.ts');
     const tour = await runTour(context, flags);
     assertTour(tour);
     const { result, report, ...rest } = tour;
@@ -45,7 +55,11 @@ export function defineTour(command: Command, host: CommandHost): void {
       const text = toReportText(report, { width: widthColumns, color: style.bold('x') !== 'x' });
       return `${text}\n${toClosing(context, tour)}`;
     });
-    return EXIT.ok;
+    if (!flags.serve || flags.json === true) return EXIT.ok;
+    return serveSealed(context, {
+      ...{ name: flags.model, sealedPath: result.sealed.path, port: flags.port },
+      ...{ folder: join(context.toAbsolute(flags.out), 'gateway'), imagesPath: join(SAMPLES, 'eval-images.npy') },
+    });
   });
 }
 

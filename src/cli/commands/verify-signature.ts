@@ -93,6 +93,12 @@ function toTrust(context: CliContext, flags: VerifySignatureFlags): TrustOptions
       timestampRootPaths: toPaths(flags.tsaRoot ?? []),
     };
   }
+  // Said, not dropped: who gives a time or an authority of times believes that it is looked at.
+  const unused = flags.at !== undefined ? '--at' : flags.tsaRoot !== undefined ? '--tsa-root' : undefined;
+  if (unused !== undefined) {
+    const message = `${unused} is of --certificate-chain: keys do not expire, and a keyless signature carries its own times.`;
+    throw new CliError('CLI_USAGE', { message });
+  }
   if (!isKeyless) return { kind: 'key', keyPath: key === undefined ? null : context.toAbsolute(key) };
   if (sigstoreRoot === undefined || identity === undefined || identityProvider === undefined) {
     throw new CliError('CLI_USAGE', {

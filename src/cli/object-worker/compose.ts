@@ -17,7 +17,7 @@ const STORAGE_SCOPE = 'https://www.googleapis.com/auth/devstorage.read_write';
 const ports = { clock: systemClock, env: process.env, files: openProviderFiles(homedir()) };
 
 const credentials: ObjectCredentials = {
-  aws: (at) => createAwsCredentials({ ports, ...at }),
+  aws: (at) => createAwsCredentials({ ports, ...at }).get,
   awsRegion: (profile) => {
     const name = profile ?? process.env.AWS_PROFILE ?? 'default';
     const bytes = ports.files.findPublic(toAwsConfigPath(process.env, homedir()));

@@ -15,12 +15,24 @@ export interface Cleanups {
   stopBy(stop: () => void): void;
   /** Calls what `stopBy` was given, once; false when there is nothing to call. */
   stop(): boolean;
+  /** SIGHUP calls `reload` and ends nothing, as often as it comes. */
+  reloadBy(reload: () => void): void;
+  /** Calls what `reloadBy` was given; false when there is nothing to call. */
+  reload(): boolean;
 }
 
 export function createCleanups(): Cleanups {
   const pending = new Set<() => void>();
   let stopper: (() => void) | undefined;
+  let reloader: (() => void) | undefined;
   return {
+    reloadBy(reload) {
+      reloader = reload;
+    },
+    reload() {
+      reloader?.();
+      return reloader !== undefined;
+    },
     stopBy(stop) {
       stopper = stop;
     },
@@ -55,8 +67,8 @@ export function createCleanups(): Cleanups {
 
 /** What is needed of `process`. */
 export interface SignalProcess {
-  on(signal: NodeJS.Signals, listener: () => void): unknown;
-  off(signal: NodeJS.Signals, listener: () => void): unknown;
+  on(signal: NodeJS.Signals, listener: (signal?: NodeJS.Signals) => void): unknown;
+  off(signal: NodeJS.Signals, listener: (signal?: NodeJS.Signals) => void): unknown;
   exit(code: number): unknown;
 }
 
@@ -69,10 +81,11 @@ export interface InterruptOptions {
   readonly onInterrupt: () => void;
 }
 
-/** Listens for SIGINT, SIGTERM and SIGHUP; a second signal ends at once. Returns how to stop listening. */
+/** Listens for SIGINT, SIGTERM and SIGHUP; a second signal that is to end the command ends it at once. Returns how to stop listening. */
 export function installInterrupt({ process, cleanups, onInterrupt }: InterruptOptions): () => void {
   let isEnding = false;
-  const listener = (): void => {
+  const listener = (signal?: NodeJS.Signals): void => {
+    if (signal === 'SIGHUP' && cleanups.reload()) return;
     if (cleanups.stop()) return;
     if (!isEnding) {
       isEnding = true;

@@ -170,14 +170,14 @@ describe('interruption', () => {
   });
 
   function createProcess(): SignalProcess & { send: (signal: string) => void; exits: number[] } {
-    const listeners = new Map<string, () => void>();
+    const listeners = new Map<string, (signal: NodeJS.Signals) => void>();
     const exits: number[] = [];
     return {
       exits,
       on: (signal, listener) => listeners.set(signal, listener),
       off: (signal) => listeners.delete(signal),
       exit: (code) => exits.push(code),
-      send: (signal) => listeners.get(signal)?.(),
+      send: (signal) => listeners.get(signal)?.(signal as NodeJS.Signals),
     };
   }
 
@@ -210,6 +210,25 @@ describe('interruption', () => {
     expect([ran, fake.exits]).toEqual([['stop'], []]);
     fake.send('SIGTERM');
     expect([ran, fake.exits]).toEqual([['stop', 'told', 'cleanup'], [130]]);
+  });
+
+  test('SIGHUP ends a command, unless it takes its configuration up anew by it: then as often as it comes', () => {
+    const fake = createProcess();
+    const cleanups = createCleanups();
+    const ran: string[] = [];
+    cleanups.stopBy(() => ran.push('stop'));
+    installInterrupt({ process: fake, cleanups, onInterrupt: () => ran.push('told') });
+    cleanups.reloadBy(() => ran.push('reload'));
+    fake.send('SIGHUP');
+    fake.send('SIGHUP');
+    expect([ran.splice(0), fake.exits]).toEqual([['reload', 'reload'], []]);
+    fake.send('SIGTERM');
+    expect(ran).toEqual(['stop']);
+    const other = createCleanups();
+    other.stopBy(() => ran.push('other'));
+    installInterrupt({ process: fake, cleanups: other, onInterrupt: () => undefined });
+    fake.send('SIGHUP');
+    expect(ran).toEqual(['stop', 'other']);
   });
 
   test('after it is taken off, signals are not heard', () => {

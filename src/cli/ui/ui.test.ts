@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { ERRORS, type ErrorCode, ModelwardError, SourceError } from '../../core/errors.ts';
 import { createUi, type TextSink, toJsonLine, type Ui, type UiOptions } from './ui.ts';
@@ -55,6 +55,23 @@ describe('printing rules', () => {
     expect(() => {
       ui.result({}, () => '');
     }).toThrow('internal error');
+  });
+
+  test('cautions go to stderr unless quiet, and into the warnings of the JSON result', () => {
+    const loud = createScreen();
+    loud.ui.caution('swap is on\u001b');
+    loud.ui.result({ a: 1 }, () => 'text\n');
+    expect(loud.out()).toBe('text\n');
+    expect(loud.err()).toMatch(/^warning: swap is on[^\u001b]*\n$/);
+    const json = createScreen({ isJson: true, isQuiet: true });
+    json.ui.caution('swap is on');
+    json.ui.result({ a: 1, warnings: ['no backup'] }, () => '');
+    expect(JSON.parse(json.out())).toEqual({ a: 1, warnings: ['no backup', 'swap is on'] });
+    expect(json.err()).toBe('');
+    const bare = createScreen({ isJson: true, isQuiet: true });
+    bare.ui.caution('swap is on');
+    bare.ui.result({ a: 1 }, () => '');
+    expect(JSON.parse(bare.out())).toEqual({ a: 1, warnings: ['swap is on'] });
   });
 
   test('--json prints one error object when the command failed, and none after a result', () => {
@@ -261,6 +278,32 @@ describe('wrong usage', () => {
     expect(fail('protect', '--ot', 'x').err).toContain('did you mean  --out');
     expect(fail('protect', '--quite', 'x').err).toContain('did you mean  --quiet');
     expect(fail('protect').err).toContain("Missing required argument 'model'.");
+  });
+
+  test('a refused value is repeated when it is short alone', () => {
+    const program = new Command('modelward');
+    const refuse = (): never => {
+      throw new InvalidArgumentError('Not a number.');
+    };
+    program.command('m').argument('<word>', 'a word', refuse).option('--tau <number>', 'strength', refuse);
+    configureForUi(program, () => undefined);
+    const tell = (...argv: string[]): string => {
+      try {
+        program.parse(argv, { from: 'user' });
+      } catch (error) {
+        return (toUsageError(error, program, argv) as Error).message;
+      }
+      return '';
+    };
+    expect(tell('m', 'x', '--tau', 'abc')).toBe("Option '--tau <number>' argument 'abc' is invalid. Not a number.");
+    for (const secret of ['CANARYwords', "it's CANARY' is invalid. Not", "a' argument 'CANARYwords", 'CAN\nARYwords']) {
+      expect(tell('m', 'x', '--tau', secret)).toBe(
+        "Option '--tau <number>' argument (not shown) is invalid. Not a number.",
+      );
+      expect(tell('m', secret)).toBe(
+        "Command-argument value (not shown) is invalid for argument 'word'. Not a number.",
+      );
+    }
   });
 
   test('the value of an unknown option is not repeated', () => {

@@ -3,7 +3,7 @@
  *
  * 1. Data goes to stdout, everything else (progress, notes, warnings, errors) to stderr.
  * 2. With --json, stdout gets exactly one line: the result object, or {"error": …} when the command failed.
- * 3. --quiet silences progress and notes; warnings and errors stay.
+ * 3. --quiet silences progress, notes and cautions; warnings and errors stay.
  * 4. Colours and bars only on a terminal; NO_COLOR is obeyed.
  * 5. Texts that come from files are printed through `toPrintable`, so a name cannot move the cursor.
  */
@@ -54,6 +54,8 @@ export interface Ui {
   note(line: string): void;
   /** A line that must be seen, on stderr, even when quiet. */
   warn(line: string): void;
+  /** What is to be known of the machine: as `note`, and in `warnings` of the JSON result. */
+  caution(line: string): void;
   /** The one result of the command: `value` as JSON, or `toText` for people; lines end in "\n". */
   result(value: object, toText: (look: TextLook) => string): void;
   /** Tells a failure and returns the exit code for it. */
@@ -76,6 +78,7 @@ export function createUi(options: UiOptions): Ui {
     columns: () => stderr.columns() ?? DEFAULT_COLUMNS,
   });
   let hasResult = false;
+  const cautions: string[] = [];
 
   const printResult = (text: string): void => {
     if (hasResult) throw new Error('internal error: a command printed two results');
@@ -98,9 +101,13 @@ export function createUi(options: UiOptions): Ui {
     warn: (line) => {
       note(`${style.yellow('warning:')} ${toPrintable(line)}`);
     },
+    caution: (line) => {
+      cautions.push(line);
+      if (!isQuiet) note(`${style.yellow('warning:')} ${toPrintable(line)}`);
+    },
     result(value, toText) {
       const look = { style: createStyle(isColorWanted(env, stdout.isTty)), widthColumns: stdout.columns() };
-      printResult(isJson ? toJsonLine(value) : toText(look));
+      printResult(isJson ? toJsonLine(withWarnings(value, cautions)) : toText(look));
     },
     fail(error) {
       progress.clear();
@@ -111,6 +118,12 @@ export function createUi(options: UiOptions): Ui {
       return failure.exit;
     },
   };
+}
+
+function withWarnings(value: object, cautions: readonly string[]): object {
+  if (cautions.length === 0 || Array.isArray(value)) return value;
+  const own = 'warnings' in value && Array.isArray(value.warnings) ? (value.warnings as unknown[]) : [];
+  return { ...value, warnings: [...own, ...cautions] };
 }
 
 function toFailureRecord(failure: Failure): object {

@@ -25,11 +25,24 @@ export function toUsageError(
     const fields = { option, command: toPath(command), didYouMean: findClosest(option, toOptionNames(command)) };
     return new CliError('CLI_UNKNOWN_OPTION', { fields });
   }
-  const message = error.message.replace(/^error: /, '').replace(/\.?$/, '.');
+  const message = withoutValue(error)
+    .replace(/^error: /, '')
+    .replace(/\.?$/, '.');
   return new CliError('CLI_USAGE', {
     message: `${message.charAt(0).toUpperCase()}${message.slice(1)}`,
     fields: { command: toPath(command) },
   });
+}
+
+/** Longest refused value that is repeated: numbers and choices fit, passwords and addresses with one in them do not. */
+const SHOWN_VALUE_CHARS_MAX = 6;
+
+function withoutValue({ code, message }: CommanderError): string {
+  if (code !== 'commander.invalidArgument') return message;
+  const refused = /^(error: (?:option '[^']*' argument|command-argument value)) '(.*)' is invalid(?=\.| for argument)/s;
+  return message.replace(refused, (all, start: string, value: string) =>
+    value.length <= SHOWN_VALUE_CHARS_MAX ? all : `${start} (not shown) is invalid`,
+  );
 }
 
 /** The error for a word that is none of the commands of `parent`. */

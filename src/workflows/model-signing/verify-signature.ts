@@ -55,7 +55,7 @@ export interface VerifySignatureOptions {
 
 /** What only some verifications need, made when it is needed. */
 export interface VerifySignaturePorts {
-  /** Public key of the owner of the home, PEM. @throws WorkflowError OWNER_MISSING */
+  /** Public key of the owner of the home, PEM. */
   readonly ownerKey: () => string;
   readonly openSigstore: (trustedRoot: Uint8Array) => Promise<SigstoreVerifier>;
 }

@@ -15,7 +15,10 @@ export interface VerifyFlags {
 export function addVerifyOptions(command: Command): Command {
   return command
     .argument('<evidence>', 'report, quote or document as the hardware gave it, or an evidence file in JSON')
-    .option('--collateral <files...>', 'certificates and revocation lists (PEM, DER), collateral of a quote (JSON)')
+    .option(
+      '--collateral <files...>',
+      'certificates and revocation lists (PEM, DER), collateral of a quote (JSON), or the folder of "attest fetch"',
+    )
     .option('--no-collateral', 'SGX and TDX: signatures alone; the patch level stays unknown')
     .option(
       '--at <time>',

@@ -20,6 +20,11 @@ const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./validate.ts')).defineAttestValidate,
   },
   {
+    name: 'fetch',
+    summary: 'fetch certificates, revocation lists and collateral from the vendor, checked',
+    load: async () => (await import('./fetch.ts')).defineAttestFetch,
+  },
+  {
     name: 'collect',
     summary: 'inside a confidential VM: ask the hardware for evidence',
     load: async () => (await import('./collect.ts')).defineAttestCollect,
@@ -28,7 +33,7 @@ const COMMANDS: readonly CommandRow[] = [
 
 export function defineAttest(attest: Command, host: CommandHost): void {
   attest.description(
-    'Evidence of trusted hardware: AMD SEV-SNP reports, Intel SGX and TDX quotes, AWS Nitro documents, TPM quotes. "verify" says whether evidence is authentic, "validate" whether it is good enough for a policy. Nothing is fetched: collateral comes from files, roots are compiled in.',
+    'Evidence of trusted hardware: AMD SEV-SNP reports, Intel SGX and TDX quotes, AWS Nitro documents, TPM quotes. "verify" says whether evidence is authentic, "validate" whether it is good enough for a policy. Collateral comes from files, which "fetch" alone gets; roots are compiled in.',
   );
   addCommands(attest, COMMANDS, host);
 }

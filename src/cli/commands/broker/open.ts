@@ -1,19 +1,15 @@
 /** `modelward broker open`. */
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { parse } from 'node:path';
 import { EXIT } from '../../../core/errors.ts';
 import { toByteText } from '../../../core/quantities.ts';
 import { openReleased } from '../../../workflows/broker/index.ts';
 import { addExamples } from '../../command-spec.ts';
-import { openBrokerLink, openReportSource } from '../../compose.ts';
 import { type CommandHost, onAction } from '../../context.ts';
 import { toPairs } from '../../ui/table.ts';
+import { addReleasedOptions, type ReleasedFlags, toReleasedOptions } from './released.ts';
 
-interface OpenFlags {
-  readonly broker: string;
-  readonly resource: string;
-  readonly tee: 'snp' | 'tdx';
-  readonly ca?: string;
+interface OpenFlags extends ReleasedFlags {
   readonly out?: string;
   readonly force?: boolean;
 }
@@ -21,13 +17,10 @@ interface OpenFlags {
 export function defineBrokerOpen(command: Command, host: CommandHost): void {
   command
     .description(
-      'Inside a SEV-SNP or TDX guest with Linux 6.7 or newer: makes a key pair, proves it to the broker with evidence of the hardware (configfs-tsm), gets the data key encrypted to it, and opens the sealed model. No owner and no key store are needed here. Write to a folder in memory: what is written to a disk leaves the protection of the machine.',
+      'Inside a SEV-SNP or TDX guest with Linux 6.7 or newer, or an SGX enclave under Gramine: makes a key pair, proves it to the broker with evidence of the hardware, gets the data key encrypted to it, and opens the sealed model. No owner and no key store are needed here. Write to a folder in memory: what is written to a disk leaves the protection of the machine.',
     )
-    .argument('<sealed>', 'sealed file')
-    .requiredOption('--broker <url>', 'origin of the broker, https')
-    .requiredOption('--resource <name>', 'REPOSITORY/TYPE/TAG of the key')
-    .addOption(new Option('--tee <kind>', 'what this machine is').choices(['snp', 'tdx']).makeOptionMandatory())
-    .option('--ca <file>', 'authority of the broker, PEM (default: those of the system)')
+    .argument('<sealed>', 'sealed file');
+  addReleasedOptions(command)
     .option('-o, --out <dir>', 'folder to make (default: NAME.opened in the current folder)')
     .option('--force', 'replace an existing folder');
   addExamples(command, [
@@ -39,11 +32,9 @@ export function defineBrokerOpen(command: Command, host: CommandHost): void {
   ]);
   onAction<OpenFlags>(host, command, async (context, flags, words) => {
     const path = context.toAbsolute(words[0]);
-    const caPem = flags.ca === undefined ? undefined : context.services.storage.read(context.toAbsolute(flags.ca));
     const result = await openReleased(context.services, {
-      link: await openBrokerLink({ url: flags.broker, caPem }),
-      source: await openReportSource(),
-      ...{ tee: flags.tee, resource: flags.resource, path },
+      ...(await toReleasedOptions(context, flags)),
+      path,
       out: context.toAbsolute(flags.out ?? `${parse(path).name}.opened`),
       force: flags.force ?? false,
     });

@@ -29,7 +29,10 @@ export function defineBrokerServe(command: Command, host: CommandHost): void {
     .option('--host <address>', 'address to listen at', '127.0.0.1')
     .option('--port <number>', 'port to listen at; 0 for a free one', toCountWithin(0, 65_535), 8443)
     .option('--key <uri>', 'key that unwraps the data keys (default: the one in the home)')
-    .option('--collateral <files...>', 'certificates, revocation lists and collateral that guests do not send');
+    .option(
+      '--collateral <files...>',
+      'certificates, revocation lists and collateral that guests do not send; files, or folders of "attest fetch"',
+    );
   addExamples(command, [
     {
       command: 'modelward broker serve --policy broker.json --tls-cert server.pem --tls-key server.key',

@@ -1,17 +1,12 @@
 /** Puts the adapters of licences in: the device's key, counter and parts, and the vendor's register. */
 import { join } from 'node:path';
-import {
-  createMachineReader,
-  createSoftwareKey,
-  createTpmDevice,
-  openFileCounter,
-  openSoftwareKey,
-  openTpmDevice,
-} from '../../../adapters/device-key/index.ts';
-import { openFileStore } from '../../../adapters/license-store/index.ts';
+import type { DatabaseAddress } from '../../../adapters/database/index.ts';
+import type { countRegister as countRows, RegisterTables } from '../../../adapters/license-store/index.ts';
 import { askServer } from '../../../adapters/license-server/index.ts';
-import type { DeviceKey } from '../../../license/ports.ts';
-import type { Device, DeviceServices, VendorServices } from '../../../workflows/license/index.ts';
+import type { Database } from '../../../core/database.ts';
+import { composeDevice, type EnrollingServices } from '../../../device/index.ts';
+import type { VendorServices } from '../../../workflows/license/index.ts';
+import { findLogName } from '../../../workflows/owner.ts';
 import type { Services } from '../../../workflows/services.ts';
 import { pause } from '../../compose.ts';
 
@@ -22,53 +17,91 @@ export interface DeviceOptions {
   readonly deviceId: string | null;
 }
 
-/** A TPM: the system's own, or at an address. */
-export interface TpmChoice {
-  readonly address: string | null;
-}
-
-export interface EnrollingServices extends DeviceServices {
-  /** The device, with a new key when it has none: in a TPM, or in a file without one. */
-  enrolDevice(tpm: TpmChoice | null): Promise<{ readonly device: Device; readonly isNew: boolean }>;
-}
-
 export function toDeviceServices(services: Services, { deviceId }: DeviceOptions): EnrollingServices & Services {
-  const { storage, home, random } = services;
-  const deviceFolder = join(home.root, 'device');
-  const filePath = join(deviceFolder, 'device.key');
-  const openTpm = async (address: string | null) => (await import('../../../adapters/tpm/index.ts')).openTpm(address);
-  const inTpm = { storage, path: join(deviceFolder, 'device.tpm.json'), random, pause, openTpm };
-  const machine = createMachineReader({ deviceId });
-  const toDevice = (parts: Pick<Device, 'key' | 'counter'>): Device => ({
-    ...parts,
-    machine,
-    close: () => Promise.resolve(),
-  });
-  const inFile = (key: DeviceKey): Device =>
-    toDevice({ key, counter: openFileCounter(storage, join(deviceFolder, 'counter')) });
-  const openDevice = (): Device =>
-    storage.exists(inTpm.path) ? toDevice(openTpmDevice(inTpm)) : inFile(openSoftwareKey(filePath));
-  return {
-    ...services,
-    deviceFolder,
-    openDevice: async () => Promise.resolve(openDevice()),
-    enrolDevice: async (tpm) => {
-      if (storage.exists(inTpm.path) || storage.exists(filePath)) return { device: openDevice(), isNew: false };
-      if (!storage.exists(deviceFolder)) storage.makeFolder(deviceFolder, 0o700);
-      const device =
-        tpm === null
-          ? inFile(createSoftwareKey(storage, filePath))
-          : toDevice(await createTpmDevice(inTpm, tpm.address));
-      return { device, isNew: true };
-    },
+  const { storage, clock, random, home } = services;
+  const onSecrets = (): void => {
+    services.onSecrets();
   };
+  const folder = join(home.root, 'device');
+  return { ...services, ...composeDevice({ storage, clock, random, pause, folder, deviceId, onSecrets }) };
 }
 
-/** The vendor's register lies in the home. */
-export function toVendorServices(services: Services): VendorServices {
-  const { storage, home, ledgerLock: lock } = services;
+export type { DatabaseAddress };
+export type Register = Database<RegisterTables>;
+
+export interface RegisterChoice {
+  readonly address: DatabaseAddress;
+  /** Tells this home from others that work with the same register. */
+  readonly homeId: string;
+}
+
+/** Where the home keeps its register, and which one it uses. */
+export function toRegisterFolder({ home }: Pick<Services, 'home'>): string {
+  return join(home.root, 'licenses');
+}
+
+/** @throws DatabaseError DATABASE_URL_MALFORMED | DATABASE_PASSWORD_EXPOSED */
+export async function readRegisterAddress(
+  text: string,
+  options: { readonly isPasswordAllowed: boolean; readonly toAbsolute: (path: string) => string },
+): Promise<DatabaseAddress> {
+  const { parseDatabaseAddress } = await import('../../../adapters/database/index.ts');
+  return parseDatabaseAddress(text, options);
+}
+
+/** The embedded register of a home. */
+export function toHomeRegister(services: Pick<Services, 'home'>): DatabaseAddress {
+  return { kind: 'sqlite', path: join(toRegisterFolder(services), 'register.db') };
+}
+
+/**
+ * Opens a register. That of the home takes over what an earlier version left there; one that machines share must have no
+ * other home that writes the log of this one.
+ * @throws LicenseError LICENSE_STORE_FAILED | LICENSE_LOG_TAKEN; DatabaseError
+ */
+export async function openRegister(services: Services, { address, homeId }: RegisterChoice): Promise<Register> {
+  const { storage, ledgerLock: lock } = services;
+  const [{ openDatabase }, { claimLog, LICENSE_AREA, takeOverEarlier }] = await Promise.all([
+    import('../../../adapters/database/index.ts'),
+    import('../../../adapters/license-store/index.ts'),
+  ]);
+  const folder = toRegisterFolder(services);
+  if (!storage.exists(folder)) storage.makeFolder(folder, 0o700);
+  const passfile = process.env.PGPASSFILE ?? null;
+  const database = await openDatabase<RegisterTables>({ address, area: LICENSE_AREA, pause, passfile });
+  try {
+    const own = toHomeRegister(services);
+    if (address.kind === 'sqlite' && own.kind === 'sqlite' && address.path === own.path) {
+      await takeOverEarlier(database, { storage, folder, lock });
+    }
+    const log = findLogName(services);
+    if (database.isShared && log !== null) await claimLog(database, { log, home: homeId });
+    return database;
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+export async function countRegister(register: Register): ReturnType<typeof countRows> {
+  return (await import('../../../adapters/license-store/index.ts')).countRegister(register);
+}
+
+export async function moveRegister(from: Register, to: Register): Promise<{ readonly licenses: number }> {
+  return (await import('../../../adapters/license-store/index.ts')).moveRegister(from, to);
+}
+
+export async function wasMovedTo(from: Register, to: Register): Promise<boolean> {
+  return (await import('../../../adapters/license-store/index.ts')).wasMovedTo(from, to);
+}
+
+/** @param choose which register: asked when it is opened */
+export function toVendorServices(services: Services, choose: () => Promise<RegisterChoice>): VendorServices {
   return {
     ...services,
-    openLicenseStore: () => Promise.resolve(openFileStore({ storage, folder: join(home.root, 'licenses'), lock })),
+    openLicenseStore: async () => {
+      const { openSqlStore } = await import('../../../adapters/license-store/index.ts');
+      return openSqlStore(await openRegister(services, await choose()));
+    },
   };
 }

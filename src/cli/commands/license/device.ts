@@ -1,8 +1,7 @@
-/** What is done on the device: enrol, activate, check. */
+/** What is done on the device with a licence: activate, check. */
 import type { Command } from 'commander';
 import { EXIT } from '../../../core/errors.ts';
-import { activateLicense, checkLicense, enrolDevice } from '../../../workflows/license/index.ts';
-import { writeOutput } from '../../../workflows/write-bytes.ts';
+import { activateLicense, checkLicense } from '../../../workflows/license/index.ts';
 import { addExamples } from '../../command-spec.ts';
 import { type CommandHost, onAction } from '../../context.ts';
 import { toPairs } from '../../ui/table.ts';
@@ -15,47 +14,6 @@ import {
   toJudgementPairs,
   type TrustFlags,
 } from './flags.ts';
-
-export function defineEnrol(command: Command, host: CommandHost): void {
-  addDeviceOptions(
-    command
-      .description(
-        'Makes the key of this device, once, and writes an enrolment for the vendor: its public half, and salted digests of parts of the machine. Nothing in it is secret.',
-      )
-      .option('--tpm [line]', 'keep the key in the TPM: of the system, a device path, or tcp:127.0.0.1:PORT')
-      .option('-o, --out <file>', 'the enrolment', 'enrolment.json'),
-  );
-  addExamples(command, [
-    { command: 'modelward license enrol --out device.enrolment.json', summary: 'send it to the vendor' },
-  ]);
-  onAction<DeviceFlags & { out: string; tpm?: string | true }>(host, command, async (context, flags) => {
-    const services = openDeviceServices(context, flags);
-    const tpm = flags.tpm === undefined ? null : { address: flags.tpm === true ? null : flags.tpm };
-    const { device, isNew } = await services.enrolDevice(tpm);
-    try {
-      const { enrolment, ...told } = await enrolDevice(services, device, { isNew });
-      const out = context.toAbsolute(flags.out);
-      writeOutput(services, out, enrolment);
-      if (told.assurance === 'software') {
-        context.ui.note('the device key is a file: whoever copies it can use licences of this device elsewhere');
-      }
-      context.ui.result({ ...told, enrolment: out }, ({ style }) =>
-        toPairs(
-          [
-            ['device', told.jkt],
-            ['assurance', told.assurance],
-            ['machine', told.parts.join(', ') || 'nothing could be read'],
-            ['enrolment', out],
-          ],
-          style,
-        ),
-      );
-      return EXIT.ok;
-    } finally {
-      await device.close();
-    }
-  });
-}
 
 export function defineActivate(command: Command, host: CommandHost): void {
   addDeviceOptions(

@@ -1,14 +1,14 @@
 /** What the device says to its vendor, and hears: as files, carried by any means. */
 import { type Command, Option } from 'commander';
 import { EXIT } from '../../../core/errors.ts';
-import { ACTIONS, type LicenseAction, toIso } from '../../../license/index.ts';
+import { ACTIONS, type LicenseAction } from '../../../license/index.ts';
 import { acceptAnswer, makeRequest, toTextFile } from '../../../workflows/license/index.ts';
 import { writeOutput } from '../../../workflows/write-bytes.ts';
 import { addExamples } from '../../command-spec.ts';
 import { type CommandHost, onAction } from '../../context.ts';
-import { toPairs } from '../../ui/table.ts';
 import { toText } from './device.ts';
 import { addTrustOptions, openDeviceServices, readTrust, type TrustFlags } from './flags.ts';
+import { tellTaken } from './taken.ts';
 
 interface RequestFlags extends TrustFlags {
   readonly action: LicenseAction;
@@ -72,19 +72,7 @@ export function defineAccept(command: Command, host: CommandHost): void {
     const services = openDeviceServices(context, {});
     const [file, answer] = words.map((path) => services.storage.read(context.toAbsolute(path)));
     const taken = await acceptAnswer(services, readTrust(context, flags), { file, text: toText(answer) });
-    const { file: newer, leaseEndSec, standing } = taken;
-    if (newer !== null && flags.out !== undefined) writeOutput(services, context.toAbsolute(flags.out), newer);
-    const leaseEnd = leaseEndSec === null ? null : toIso(leaseEndSec);
-    context.ui.result({ standing, leaseEnd, isRenewed: newer !== null }, ({ style }) =>
-      toPairs(
-        [
-          ['standing', standing],
-          ['licence', newer === null ? 'as before' : 'renewed'],
-          ['seat', leaseEnd === null ? '-' : `until ${leaseEnd}`],
-        ],
-        style,
-      ),
-    );
+    tellTaken(context, services, taken, flags.out);
     return EXIT.ok;
   });
 }

@@ -7,6 +7,7 @@ import { decodeSignerKey } from '../../../sign/index.ts';
 import type { Trust, VendorServices } from '../../../workflows/license/index.ts';
 import type { CliContext } from '../../context.ts';
 import { toDeviceServices, toVendorServices } from './compose.ts';
+import { chooseRegister, type RegisterFlags } from './register-choice.ts';
 
 export interface TrustFlags {
   readonly vendorKey?: string;
@@ -47,8 +48,8 @@ export function openDeviceServices(context: CliContext, flags: DeviceFlags): Ret
   return toDeviceServices(context.services, { deviceId: flags.deviceId ?? null });
 }
 
-export function openVendorServices(context: CliContext): VendorServices {
-  return toVendorServices(context.services);
+export function openVendorServices(context: CliContext, flags: RegisterFlags = {}): VendorServices {
+  return toVendorServices(context.services, () => chooseRegister(context, flags));
 }
 
 /** Takes "90", "90d", "48h", "10m", "30s"; days without a unit. Seconds. */

@@ -7,7 +7,12 @@ const COMMANDS: readonly CommandRow[] = [
   {
     name: 'enrol',
     summary: 'on the device: make its key, and write what the vendor needs to know',
-    load: async () => (await import('./device.ts')).defineEnrol,
+    load: async () => (await import('./enrol.ts')).defineEnrol,
+  },
+  {
+    name: 'respond',
+    summary: 'on the device: prove to the vendor that the key is in its TPM',
+    load: async () => (await import('./enrol.ts')).defineRespond,
   },
   {
     name: 'activate',
@@ -40,6 +45,16 @@ const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./serve.ts')).defineSync,
   },
   {
+    name: 'challenge',
+    summary: 'as vendor: ask a device to prove that its key is in a TPM of a known maker',
+    load: async () => (await import('./certify.ts')).defineChallenge,
+  },
+  {
+    name: 'certify',
+    summary: 'as vendor: take the proof, and certify the enrolment',
+    load: async () => (await import('./certify.ts')).defineCertify,
+  },
+  {
     name: 'issue',
     summary: 'as vendor: make a licence for an enrolled device and a sealed model',
     load: async () => (await import('./vendor.ts')).defineIssue,
@@ -68,6 +83,11 @@ const COMMANDS: readonly CommandRow[] = [
     name: 'list',
     summary: 'as vendor: the licences that were issued',
     load: async () => (await import('./vendor-exchange.ts')).defineList,
+  },
+  {
+    name: 'register',
+    summary: 'as vendor: say or change where the register of licences is',
+    load: async () => (await import('./register.ts')).defineRegister,
   },
   {
     name: 'serve',

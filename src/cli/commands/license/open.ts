@@ -1,8 +1,9 @@
-/** `modelward open --license`: a sealed model decrypted on a device, by licence. */
+/** `modelward open --license` and `run --license`: a sealed model on a device, by licence. */
 import type { Command } from 'commander';
 import { parse } from 'node:path';
-import { EXIT, type ExitCode } from '../../../core/errors.ts';
+import { CliError, EXIT, type ExitCode } from '../../../core/errors.ts';
 import { toByteText } from '../../../core/quantities.ts';
+import type { loadLicensed } from '../../../workflows/license/index.ts';
 import type { CliContext } from '../../context.ts';
 import { toPairs } from '../../ui/table.ts';
 
@@ -27,24 +28,59 @@ export function addLicensedOptions(command: Command): Command {
     .option('--device-id <name>', 'with --license: name of this device instead of the parts of the machine');
 }
 
-/** Opens without an owner: nothing of a home but the device's folder is used. */
-export async function openByLicense(context: CliContext, flags: LicensedFlags, sealed: string): Promise<ExitCode> {
-  const [{ openLicensed }, { openDeviceServices, readTrust, toJudgementPairs }, { toText }] = await Promise.all([
-    import('../../../workflows/license/index.ts'),
+const LICENSED = ['vendorKey', 'audience', 'statusList', 'need', 'deviceId'] as const;
+
+/** Words of a licence without one would say nothing. @throws CliError CLI_USAGE */
+export function assertLicensed(flags: LicensedFlags, others: Readonly<Record<string, unknown>>): void {
+  const given = LICENSED.find((name) => flags[name] !== undefined);
+  if (flags.license === undefined && given !== undefined) {
+    throw new CliError('CLI_USAGE', { message: `${toFlag(given)} goes with --license.` });
+  }
+  const other = Object.keys(others).find((name) => others[name] !== undefined);
+  if (flags.license !== undefined && other !== undefined) {
+    throw new CliError('CLI_USAGE', { message: `--license opens without a home: ${toFlag(other)} is of no use.` });
+  }
+}
+
+function toFlag(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** What the device needs to open a sealed file by licence; nothing of a home but the device's folder is used. */
+async function readLicensed(context: CliContext, flags: LicensedFlags) {
+  const [{ openDeviceServices, readTrust }, { toText }] = await Promise.all([
     import('./flags.ts'),
     import('./device.ts'),
   ]);
   const services = openDeviceServices(context, flags);
   const read = (path: string): Uint8Array => services.storage.read(context.toAbsolute(path));
+  const statusList = flags.statusList === undefined ? null : toText(read(flags.statusList));
+  const license = { file: read(flags.license!), statusList, needs: flags.need ?? [] };
+  return { services, trust: readTrust(context, flags), license };
+}
+
+/** Loads for running: the plaintext is in the child process alone. */
+export async function loadByLicense(
+  context: CliContext,
+  flags: LicensedFlags,
+  path: string,
+): ReturnType<typeof loadLicensed> {
+  const { loadLicensed: load } = await import('../../../workflows/license/index.ts');
+  const { services, trust, license } = await readLicensed(context, flags);
+  return load(services, trust, { ...license, path });
+}
+
+/** Opens into plain files, without an owner. */
+export async function openByLicense(context: CliContext, flags: LicensedFlags, sealed: string): Promise<ExitCode> {
+  const [{ openLicensed }, { toJudgementPairs }] = await Promise.all([
+    import('../../../workflows/license/index.ts'),
+    import('./flags.ts'),
+  ]);
+  const { services, trust, license } = await readLicensed(context, flags);
   const path = context.toAbsolute(sealed);
-  const { judgement, ...result } = await openLicensed(services, readTrust(context, flags), {
-    path,
-    out: context.toAbsolute(flags.out ?? `${parse(path).name}.opened`),
-    force: flags.force ?? false,
-    file: read(flags.license!),
-    statusList: flags.statusList === undefined ? null : toText(read(flags.statusList)),
-    needs: flags.need ?? [],
-  });
+  const out = context.toAbsolute(flags.out ?? `${parse(path).name}.opened`);
+  const options = { ...license, path, out, force: flags.force ?? false };
+  const { judgement, ...result } = await openLicensed(services, trust, options);
   context.ui.result({ ...result, judgement }, ({ style }) =>
     toPairs(
       [

@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { EXIT } from '../../../core/errors.ts';
 import { LICENSE_LIMITS } from '../../../core/limits/license.ts';
-import { ACTIONS, type LicenseAction, toIso } from '../../../license/index.ts';
+import { ACTIONS, type LicenseAction } from '../../../license/index.ts';
 import {
   acceptAnswer,
   createLicenseHandler,
@@ -10,16 +10,17 @@ import {
   openVendor,
   withStore,
 } from '../../../workflows/license/index.ts';
-import { writeOutput } from '../../../workflows/write-bytes.ts';
 import { addExamples } from '../../command-spec.ts';
 import { openServer } from '../../compose.ts';
 import { type CliContext, type CommandHost, onAction, withSession } from '../../context.ts';
-import { toPairs } from '../../ui/table.ts';
 import { toCountWithin } from '../values.ts';
+import { addMakerOptions, findMakers, type MakerFlags } from './certify.ts';
 import { askServer } from './compose.ts';
 import { addTrustOptions, openDeviceServices, openVendorServices, readTrust, type TrustFlags } from './flags.ts';
+import { addRegisterOptions, type RegisterFlags } from './register-choice.ts';
+import { tellTaken } from './taken.ts';
 
-interface ServeFlags {
+interface ServeFlags extends RegisterFlags, MakerFlags {
   readonly tlsCert: string;
   readonly tlsKey: string;
   readonly host: string;
@@ -46,6 +47,8 @@ export function defineServe(command: Command, host: CommandHost): void {
     .option('--host <address>', 'address to listen at', '127.0.0.1')
     .option('--port <number>', 'port to listen at; 0 for a free one', toCountWithin(0, 65_535), 8444)
     .option('--status-uri <uri>', 'serve the status list, whose address in the licences is this');
+  addRegisterOptions(command);
+  addMakerOptions(command, 'certify device keys in TPMs of these: ');
   addExamples(command, [
     {
       command: 'modelward license serve --tls-cert server.pem --tls-key server.key',
@@ -57,8 +60,10 @@ export function defineServe(command: Command, host: CommandHost): void {
 
 async function serve(context: CliContext, flags: ServeFlags): Promise<typeof EXIT.ok> {
   const { ui } = context;
-  const services = openVendorServices(context);
+  const services = openVendorServices(context, flags);
+  services.onSecrets();
   const read = (path: string): Uint8Array => services.storage.read(context.toAbsolute(path));
+  const makers = findMakers(context, flags);
   const onTrouble = (code: string): void => {
     ui.warn(`a request failed: ${code}`);
   };
@@ -67,7 +72,7 @@ async function serve(context: CliContext, flags: ServeFlags): Promise<typeof EXI
       const answering = { services, recorder, store, vendor: openVendor(owner) };
       const server = await openServer({
         ...{ host: flags.host, port: flags.port, limits: LIMITS },
-        handler: createLicenseHandler({ ...answering, statusUri: flags.statusUri ?? null, onTrouble }),
+        handler: createLicenseHandler({ ...answering, statusUri: flags.statusUri ?? null, makers, onTrouble }),
         certificatePem: read(flags.tlsCert),
         privateKeyPem: read(flags.tlsKey),
         onTrouble: () => {
@@ -119,19 +124,7 @@ export function defineSync(command: Command, host: CommandHost): void {
     const request = await makeRequest(services, trust, { file, action: flags.action, isFile: false, from: flags.from });
     const caPem = flags.ca === undefined ? null : services.storage.read(context.toAbsolute(flags.ca));
     const text = await askServer({ server: flags.server, action: flags.action, request, caPem });
-    const { file: newer, leaseEndSec, standing } = await acceptAnswer(services, trust, { file, text });
-    if (newer !== null && flags.out !== undefined) writeOutput(services, context.toAbsolute(flags.out), newer);
-    const leaseEnd = leaseEndSec === null ? null : toIso(leaseEndSec);
-    context.ui.result({ standing, leaseEnd, isRenewed: newer !== null }, ({ style }) =>
-      toPairs(
-        [
-          ['standing', standing],
-          ['licence', newer === null ? 'as before' : 'renewed'],
-          ['seat', leaseEnd === null ? '-' : `until ${leaseEnd}`],
-        ],
-        style,
-      ),
-    );
+    tellTaken(context, services, await acceptAnswer(services, trust, { file, text }), flags.out);
     return EXIT.ok;
   });
 }

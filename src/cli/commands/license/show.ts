@@ -31,6 +31,7 @@ export function defineShow(command: Command, host: CommandHost): void {
           ['product', claims.aud],
           ['seal', claims.seal.id],
           ['device', claims.cnf.jkt],
+          ['key', `${claims.key?.assurance ?? 'unknown'}, ${claims.asr} demanded`],
           ['from', toIso(claims.nbf)],
           ['to', toIso(claims.exp)],
           ['entitlements', claims.ent.join(', ') || '-'],

@@ -1,7 +1,8 @@
 /** What the vendor does without the key of the model: answers, standings, the status list. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { EXIT } from '../../../core/errors.ts';
-import { toIso } from '../../../license/index.ts';
+import { LICENSE_LIMITS } from '../../../core/limits/license.ts';
+import { type LicenseStore, type ListedLicense, toIso } from '../../../license/index.ts';
 import {
   answerRequest,
   changeStanding,
@@ -17,6 +18,7 @@ import { type CommandHost, onAction, withSession } from '../../context.ts';
 import { toPairs, toTable } from '../../ui/table.ts';
 import { toText } from './device.ts';
 import { openVendorServices, toDuration } from './flags.ts';
+import { addRegisterOptions, type RegisterFlags } from './register-choice.ts';
 
 export function defineAnswer(command: Command, host: CommandHost): void {
   command
@@ -25,9 +27,10 @@ export function defineAnswer(command: Command, host: CommandHost): void {
     )
     .argument('<request>', 'request of a device')
     .option('-o, --out <file>', 'the answer', 'license.answer');
+  addRegisterOptions(command);
   addExamples(command, [{ command: 'modelward license answer license.request', summary: 'send the answer back' }]);
-  onAction<{ out: string }>(host, command, async (context, flags, words) => {
-    const services = openVendorServices(context);
+  onAction<RegisterFlags & { out: string }>(host, command, async (context, flags, words) => {
+    const services = openVendorServices(context, flags);
     const request = toText(services.storage.read(context.toAbsolute(words[0])));
     const text = await withSession(context, ({ owner, recorder }) =>
       withStore(services, (store) => answerRequest({ services, recorder, store, vendor: openVendor(owner) }, request)),
@@ -39,7 +42,7 @@ export function defineAnswer(command: Command, host: CommandHost): void {
   });
 }
 
-interface RevokeFlags {
+interface RevokeFlags extends RegisterFlags {
   readonly suspend?: boolean;
   readonly restore?: boolean;
 }
@@ -52,9 +55,10 @@ export function defineRevoke(command: Command, host: CommandHost): void {
     .argument('<name>', 'name of the licence')
     .option('--suspend', 'until it is restored')
     .option('--restore', 'end a suspension');
+  addRegisterOptions(command);
   addExamples(command, [{ command: 'modelward license revoke L0011223344556677', summary: 'for good' }]);
   onAction<RevokeFlags>(host, command, async (context, flags, words) => {
-    const services = openVendorServices(context);
+    const services = openVendorServices(context, flags);
     const change: StandingChange = flags.restore === true ? 'restore' : flags.suspend === true ? 'suspend' : 'revoke';
     const { license, leafIndex } = await withSession(context, ({ recorder }) =>
       withStore(services, (store) => changeStanding({ store, recorder }, { name: words[0], change })),
@@ -78,13 +82,14 @@ export function defineStatusList(command: Command, host: CommandHost): void {
   command
     .description('Writes the signed status list of all licences, to be put where licences say that it is fetched.')
     .requiredOption('--uri <uri>', 'where it will be fetched, as in the licences')
-    .option('--ttl <time>', 'how long it is good for', toDuration, 7 * 86_400)
+    .addOption(new Option('--ttl <time>', 'how long it is good for').argParser(toDuration).default(7 * 86_400, '7d'))
     .option('-o, --out <file>', 'the list', 'status-list.jwt');
+  addRegisterOptions(command);
   addExamples(command, [
     { command: 'modelward license status-list --uri https://acme.example/status-list.jwt', summary: 'at least weekly' },
   ]);
-  onAction<{ uri: string; ttl: number; out: string }>(host, command, async (context, flags) => {
-    const services = openVendorServices(context);
+  onAction<RegisterFlags & { uri: string; ttl: number; out: string }>(host, command, async (context, flags) => {
+    const services = openVendorServices(context, flags);
     const text = await withSession(context, ({ owner }) =>
       withStore(services, (store) =>
         writeStatusList({ services, store, vendor: openVendor(owner) }, { uri: flags.uri, ttlSec: flags.ttl }),
@@ -97,12 +102,22 @@ export function defineStatusList(command: Command, host: CommandHost): void {
   });
 }
 
+async function listAll(store: LicenseStore): Promise<ListedLicense[]> {
+  const all: ListedLicense[] = [];
+  for (let fromIndex = 0; ; fromIndex = all.at(-1)!.index + 1) {
+    const page = await store.listLicenses({ fromIndex, count: LICENSE_LIMITS.listPageMax });
+    all.push(...page);
+    if (page.length < LICENSE_LIMITS.listPageMax) return all;
+  }
+}
+
 export function defineList(command: Command, host: CommandHost): void {
   command.description('Lists the licences that this owner issued.');
+  addRegisterOptions(command);
   addExamples(command, [{ command: 'modelward license list', summary: 'with their standing and end' }]);
-  onAction<object>(host, command, async (context) => {
-    const services = openVendorServices(context);
-    const licenses = await withStore(services, (store) => store.transact((transaction) => transaction.listLicenses()));
+  onAction<RegisterFlags>(host, command, async (context, flags) => {
+    const services = openVendorServices(context, flags);
+    const licenses = await withStore(services, listAll);
     const rows = licenses.map(({ name, seq, licensee, sealId, jkt, standing, expiresSec }) => {
       return { name, seq, licensee, sealId, device: jkt, standing, expires: toIso(expiresSec) };
     });

@@ -2,16 +2,18 @@
 import { type Command, Option } from 'commander';
 import { EXIT } from '../../../core/errors.ts';
 import { LICENSE_LIMITS } from '../../../core/limits/license.ts';
-import { DEFAULT_AUDIENCE, toIso } from '../../../license/index.ts';
+import { ASSURANCES, DEFAULT_AUDIENCE, type KnownAssurance, toIso } from '../../../license/index.ts';
 import { issueLicense, type IssueResult, type LicenseTerms, renewLicense } from '../../../workflows/license/index.ts';
 import { writeOutput } from '../../../workflows/write-bytes.ts';
 import { addExamples } from '../../command-spec.ts';
 import { type CliContext, type CommandHost, onAction, toPathOption, withSession } from '../../context.ts';
 import { toPairs } from '../../ui/table.ts';
 import { toCountUpTo, toCountWithin } from '../values.ts';
+import { addMakerOptions, findMakers, type MakerFlags } from './certify.ts';
 import { openVendorServices, toDuration } from './flags.ts';
+import { addRegisterOptions, type RegisterFlags } from './register-choice.ts';
 
-interface IssueFlags {
+interface IssueFlags extends MakerFlags, RegisterFlags {
   readonly enrolment: string;
   readonly to: string;
   readonly valid: number;
@@ -26,7 +28,7 @@ interface IssueFlags {
   readonly seats?: number;
   readonly lease?: number;
   readonly parts?: number;
-  readonly assurance: 'software' | 'tpm';
+  readonly assurance: KnownAssurance;
   readonly statusUri?: string;
   readonly statusAge?: number;
   readonly envelope?: string;
@@ -40,9 +42,11 @@ export function defineIssue(command: Command, host: CommandHost): void {
       'Encrypts the key of a sealed model to the key of one device, and signs the terms. The entry in the ledger is durable before the licence is written.',
     )
     .argument('<sealed>', 'sealed file')
-    .requiredOption('--enrolment <file>', 'what the device wrote with "modelward license enrol"')
+    .requiredOption('--enrolment <file>', 'what the device wrote with "modelward license enrol", or what was certified')
     .requiredOption('--to <licensee>', 'to whom the licence is given')
-    .option('--valid <time>', 'how long, such as 365d', toDuration, 365 * 86_400)
+    .addOption(
+      new Option('--valid <time>', 'how long, such as 365d').argParser(toDuration).default(365 * 86_400, '365d'),
+    )
     .option('--name <name>', 'name of the licence (default: drawn)')
     .option('--audience <name>', 'product that it is for', DEFAULT_AUDIENCE)
     .option('--entitlement <name...>', 'what it includes')
@@ -59,9 +63,7 @@ export function defineIssue(command: Command, host: CommandHost): void {
       toCountWithin(0, LICENSE_LIMITS.fingerprintPartsMax),
     )
     .addOption(
-      new Option('--assurance <kind>', 'least that the device key must be')
-        .choices(['software', 'tpm'])
-        .default('software'),
+      new Option('--assurance <kind>', 'least that the device key must be').choices(ASSURANCES).default('software'),
     )
     .option('--status-uri <uri>', 'where the status list is fetched')
     .option(
@@ -72,6 +74,7 @@ export function defineIssue(command: Command, host: CommandHost): void {
     .option('--envelope <file>', 'key envelope (default: the one in the home)')
     .option('--key <uri>', 'key that unwraps the data key')
     .option('-o, --out <file>', 'the licence', 'license.json');
+  addMakerOptions(command, 'with --assurance tpm, the key must be certified under these: ');
   addExamples(command, [
     {
       command: 'modelward license issue model.seal --enrolment device.enrolment.json --to "Acme GmbH" --valid 90d',
@@ -79,13 +82,14 @@ export function defineIssue(command: Command, host: CommandHost): void {
     },
   ]);
   onAction<IssueFlags>(host, command, async (context, flags, words) => {
-    const services = openVendorServices(context);
+    const services = openVendorServices(context, flags);
     const result = await withSession(context, (session) =>
       issueLicense(services, session, {
         path: context.toAbsolute(words[0]),
         ...toPathOption(context, 'envelopePath', flags.envelope),
         keyUri: flags.key ?? null,
         enrolment: services.storage.read(context.toAbsolute(flags.enrolment)),
+        makers: findMakers(context, flags),
         name: flags.name ?? null,
         terms: toTerms(flags),
       }),
@@ -140,7 +144,7 @@ function printIssued(context: CliContext, { license, file, leafIndex }: IssueRes
   return EXIT.ok;
 }
 
-interface RenewFlags {
+interface RenewFlags extends RegisterFlags {
   readonly valid: number;
   readonly key?: string;
   readonly out: string;
@@ -152,12 +156,17 @@ export function defineRenew(command: Command, host: CommandHost): void {
       'Makes the next number of a licence, from now on, under the same terms. Devices get it with their next request.',
     )
     .argument('<name>', 'name of the licence')
-    .option('--valid <time>', 'how long from now, such as 90d', toDuration, 365 * 86_400)
+    .addOption(
+      new Option('--valid <time>', 'how long from now, such as 90d')
+        .argParser(toDuration)
+        .default(365 * 86_400, '365d'),
+    )
     .option('--key <uri>', 'key that unwraps the data key')
     .option('-o, --out <file>', 'the licence', 'license.json');
+  addRegisterOptions(command);
   addExamples(command, [{ command: 'modelward license renew L0011223344556677 --valid 90d', summary: 'same terms' }]);
   onAction<RenewFlags>(host, command, async (context, flags, words) => {
-    const services = openVendorServices(context);
+    const services = openVendorServices(context, flags);
     const options = { name: words[0], validSec: flags.valid, keyUri: flags.key ?? null };
     const result = await withSession(context, (session) => renewLicense(services, session, options));
     return printIssued(context, result, flags.out);

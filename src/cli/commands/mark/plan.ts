@@ -1,9 +1,9 @@
 /** `modelward mark plan`: the mark of a model that is still to be trained. */
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parse } from 'node:path';
 import { EXIT } from '../../../core/errors.ts';
 import type { MarkBits } from '../../../watermark/index.ts';
-import { planModelMark } from '../../../workflows/plan/plan-mark.ts';
+import { PLAN_FORMATS, type PlanFormat, planModelMark } from '../../../workflows/plan/plan-mark.ts';
 import { addExamples } from '../../command-spec.ts';
 import { type CommandHost, onAction, toPathOption, withSession } from '../../context.ts';
 import { toPairs } from '../../ui/table.ts';
@@ -15,6 +15,7 @@ interface PlanFlags extends DataRootFlags {
   readonly owner?: string;
   readonly tau?: number;
   readonly bits?: MarkBits;
+  readonly format?: PlanFormat;
   readonly force?: boolean;
 }
 
@@ -28,6 +29,7 @@ export function definePlan(command: Command, host: CommandHost): void {
     .option('--owner <id>', 'name of the owner; fixed on first use')
     .option('--tau <number>', 'margin to train for, in (0, 1] (default: 0.125)', toTau)
     .option('--bits <number>', '256, 512 or 1024 (default: 256 below a million weights, else 1024)', toBits)
+    .addOption(new Option('--format <name>', 'how the plan is written (default: safetensors)').choices(PLAN_FORMATS))
     .option('--force', 'replace an existing output folder');
   addDataRootOption(command);
   addExamples(command, [
@@ -35,13 +37,13 @@ export function definePlan(command: Command, host: CommandHost): void {
   ]);
   onAction<PlanFlags>(host, command, async (context, flags, words) => {
     const out = context.toAbsolute(flags.out ?? `${parse(words[0]).name}.plan`);
-    const { tau, bits, force = false } = flags;
+    const { tau, bits, format, force = false } = flags;
     const result = await withSession(
       context,
       (session) =>
         planModelMark(context.services, session, {
           path: context.toAbsolute(words[0]),
-          ...{ out, tau, bits, force },
+          ...{ out, tau, bits, format, force },
           ...toPathOption(context, 'dataRoot', flags.dataRoot),
         }),
       flags.owner,

@@ -4,7 +4,7 @@ import { CliError, EXIT, type ExitCode } from '../../../core/errors.ts';
 import { type TriggersReport, verifyTriggers } from '../../../workflows/trigger/verify.ts';
 import { type SetReport, verifyTriggerSet } from '../../../workflows/trigger/verify-set.ts';
 import { addExamples } from '../../command-spec.ts';
-import { type CliContext, type CommandHost, onAction, withLazySession } from '../../context.ts';
+import { type CliContext, type CommandHost, onAction, toPathOption, withLazySession } from '../../context.ts';
 import { toPairs } from '../../ui/table.ts';
 import type { TextLook } from '../../ui/ui.ts';
 import { addOpenOptions, type OpenFlags, toOpenOptions } from '../model-options.ts';
@@ -16,6 +16,7 @@ interface VerifyFlags extends OpenFlags, ChooseFlags {
   readonly ledgerKey?: string;
   readonly before?: string;
   readonly answers?: string;
+  readonly graph?: string;
   readonly set?: string;
   readonly data?: string;
   readonly expect?: TriggersReport['verdict'];
@@ -24,12 +25,13 @@ interface VerifyFlags extends OpenFlags, ChooseFlags {
 export function defineVerify(command: Command, host: CommandHost): void {
   command
     .description(
-      'Asks a suspect model the triggers of a claim, or reads its recorded answers, in the order of "trigger export". The evidence is exact: a model that knows nothing of the key agrees with each trigger with probability 1 in the number of classes. With a disclosed seed, --proof and --before show that the triggers were chosen before the suspect was there; otherwise 40 bits are taken off. Verdicts: claim (at least 128 bits), flag (at least 64), supporting (at least 20), none, inconclusive ("cannot tell, because …"; exit 4).',
+      'Asks a suspect model the triggers of a claim, or reads its recorded answers, in the order of "trigger export". The evidence is exact: a model that knows nothing of the key agrees with each trigger with probability 1 in the number of classes, or of tokens. With a disclosed seed, --proof and --before show that the triggers were chosen before the suspect was there; otherwise 40 bits are taken off. Verdicts: claim (at least 128 bits), flag (at least 64), supporting (at least 20), none, inconclusive ("cannot tell, because …"; exit 4).',
     )
-    .argument('[suspect]', 'ONNX model to ask, plain or sealed')
+    .argument('[suspect]', 'ONNX model to ask, plain or sealed; or a checkpoint of a decoder, with --graph')
+    .option('--graph <file>', 'ONNX decoder of the same architecture: the weights of a checkpoint are run in it')
     .option(
       '--answers <file>',
-      'recorded answers: class scores [triggers, classes], or classes [triggers]; npy, npz or JSON',
+      'recorded answers: class scores [triggers, classes], or classes (of a decoder, token ids) [triggers]; npy, npz or JSON',
     )
     .addOption(
       new Option('--expect <verdict>', 'exit 1 when the verdict is another one').choices(Object.keys(TRIGGER_VERDICTS)),
@@ -68,7 +70,11 @@ export function defineVerify(command: Command, host: CommandHost): void {
     }
     const suspect =
       answers === undefined
-        ? ({ kind: 'model', open: toOpenOptions(context, flags, words[0]) } as const)
+        ? ({
+            kind: 'model',
+            open: toOpenOptions(context, flags, words[0]),
+            ...toPathOption(context, 'graphPath', flags.graph),
+          } as const)
         : ({ kind: 'answers', path: context.toAbsolute(answers) } as const);
     const report = await withLazySession(context, (open) =>
       verifyTriggers(context.services, open, {

@@ -1,0 +1,58 @@
+/** The first process: starts workers, which get connections in turn from the sockets that it listens at. */
+import cluster, { type Worker } from 'node:cluster';
+import type { MessageLine } from '../../gateway/ports.ts';
+import { createLine } from './line.ts';
+
+/** A worker keeps little for long: garbage is collected before it is several times what is kept. */
+const HEAP_FLAGS = ['--max-semi-space-size=4', '--heap-growing-percent=30'] as const;
+
+export interface ForkerOptions {
+  /** Absolute path of the built entry of a worker. */
+  readonly scriptPath: string;
+}
+
+export interface ForkedWorker {
+  readonly line: MessageLine;
+  /** Fulfilled when the process has ended: with its exit code, or the signal. */
+  readonly ended: Promise<{ readonly code: number | null; readonly signal: string | null }>;
+  kill(): void;
+}
+
+/**
+ * Nothing is said to a worker by its arguments or environment, which other users of the machine may see. Telemetry of the
+ * runtime is off in it before any of its code loads.
+ */
+export function createForker({ scriptPath }: ForkerOptions): () => ForkedWorker {
+  cluster.schedulingPolicy = cluster.SCHED_RR;
+  return () => {
+    const execArgv = [...process.execArgv, ...HEAP_FLAGS];
+    const stdio = ['ignore', 'ignore', 'inherit', 'ipc'] as const;
+    cluster.setupPrimary({ exec: scriptPath, args: [], execArgv, silent: false, stdio: [...stdio] });
+    return toForked(cluster.fork({ ORT_DISABLE_TELEMETRY: '1' }));
+  };
+}
+
+function toForked(worker: Worker): ForkedWorker {
+  const { line, deliver, end } = createLine({
+    isOpen: () => worker.isConnected(),
+    send: (message, done) => {
+      worker.send(message as object, done);
+    },
+  });
+  worker.on('message', deliver);
+  worker.on('disconnect', end);
+  // A process that cannot be started, or a message that cannot be sent any more: the exit tells.
+  worker.on('error', () => undefined);
+  return {
+    line,
+    ended: new Promise((done) => {
+      worker.on('exit', (code: number | null, signal: string | null) => {
+        end();
+        done({ code, signal });
+      });
+    }),
+    kill: () => {
+      worker.process.kill('SIGKILL');
+    },
+  };
+}

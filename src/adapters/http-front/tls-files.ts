@@ -1,0 +1,151 @@
+/** Certificates, key and lists of the server, read from their files and checked before they are used. */
+import { createPrivateKey, createHash, type KeyObject, X509Certificate } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import { type ErrorCode, TlsError } from '../../core/errors.ts';
+import { HTTP_FRONT_LIMITS } from '../../core/limits/http-front.ts';
+import type { HttpFrontTls } from './types.ts';
+
+/** What the files held at one time. */
+export interface TlsFiles {
+  readonly certificate: Buffer;
+  readonly privateKey: Buffer;
+  readonly clientAuthorities: Buffer | null;
+  readonly revocations: Buffer | null;
+  /** SHA-256 over all of them, and over those that say which clients are let in. */
+  readonly digest: string;
+  readonly clientsDigest: string;
+}
+
+/** Ready to be shown to clients. */
+export interface TlsMaterial {
+  readonly files: TlsFiles;
+  readonly options: SecureContextOptions;
+  readonly notAfterMs: number;
+}
+
+/** @throws TlsError TLS_FILE_UNREADABLE */
+export async function readTlsFiles(tls: HttpFrontTls): Promise<TlsFiles> {
+  const asksClients = tls.clientCertificates !== 'none';
+  const [certificate, privateKey, clientAuthorities, revocations] = await Promise.all([
+    readPart('certificate', tls.certificatePath),
+    readPart('private key', tls.privateKeyPath),
+    asksClients ? readPart('client authorities', tls.clientAuthoritiesPath) : null,
+    asksClients && tls.revocationsPath !== undefined ? readPart('revocation lists', tls.revocationsPath) : null,
+  ]);
+  const clients = [clientAuthorities, revocations];
+  const digest = toDigest([certificate, privateKey, ...clients]);
+  return { certificate, privateKey, clientAuthorities, revocations, digest, clientsDigest: toDigest(clients) };
+}
+
+/** One more byte than is taken is read, so that a file that grows meanwhile is found out. */
+async function readPart(part: string, path: string | undefined): Promise<Buffer> {
+  try {
+    const file = await open(path ?? '', 'r');
+    try {
+      const bytes = Buffer.alloc(HTTP_FRONT_LIMITS.tlsFileBytesMax + 1);
+      const { bytesRead } = await file.read(bytes, 0, bytes.length, 0);
+      if (bytesRead === bytes.length) throw new TlsError('TLS_FILE_UNREADABLE', { fields: { part } });
+      return Buffer.from(bytes.subarray(0, bytesRead));
+    } finally {
+      await file.close();
+    }
+  } catch (cause) {
+    throw cause instanceof TlsError ? cause : new TlsError('TLS_FILE_UNREADABLE', { fields: { part }, cause });
+  }
+}
+
+function toDigest(parts: readonly (Buffer | null)[]): string {
+  const hash = createHash('sha256');
+  for (const part of parts) {
+    hash.update(`${part?.length ?? -1}.`);
+    if (part !== null) hash.update(part);
+  }
+  return hash.digest('hex');
+}
+
+/**
+ * Checks that a client could verify what the server would show: each certificate issued by the next, all of them valid at
+ * `nowMs`, and the key that of the first.
+ * @throws TlsError TLS_CERTIFICATE_MALFORMED | TLS_CHAIN_BROKEN | TLS_CERTIFICATE_EXPIRED | TLS_KEY_MALFORMED |
+ * TLS_KEY_MISMATCH | TLS_AUTHORITIES_MALFORMED | TLS_REVOCATIONS_MALFORMED
+ */
+export function toTlsMaterial(files: TlsFiles, nowMs: number): TlsMaterial {
+  const chain = parseCertificates(files.certificate, 'TLS_CERTIFICATE_MALFORMED');
+  assertChain(chain);
+  const notAfterMs = assertValid(chain, nowMs);
+  assertKey(chain[0], files.privateKey);
+  const { clientAuthorities, revocations } = files;
+  if (clientAuthorities !== null) assertAuthorities(clientAuthorities);
+  const options: SecureContextOptions = {
+    cert: files.certificate,
+    key: files.privateKey,
+    ...(clientAuthorities === null ? {} : { ca: clientAuthorities }),
+    // Without it OpenSSL's own default comes back, and with it TLS 1.2: to be given with each new context.
+    minVersion: 'TLSv1.3',
+    maxVersion: 'TLSv1.3',
+  };
+  assertTaken(options, 'TLS_CERTIFICATE_MALFORMED');
+  if (revocations === null) return { files, options, notAfterMs };
+  const withLists = { ...options, crl: revocations };
+  assertTaken(withLists, 'TLS_REVOCATIONS_MALFORMED');
+  return { files, options: withLists, notAfterMs };
+}
+
+const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
+
+/** @throws TlsError `code` */
+function parseCertificates(pem: Buffer, code: ErrorCode): X509Certificate[] {
+  const texts = pem.toString('latin1').match(PEM_CERTIFICATE) ?? [];
+  if (texts.length === 0 || texts.length > HTTP_FRONT_LIMITS.tlsCertificatesMax) throw new TlsError(code);
+  try {
+    return texts.map((text) => new X509Certificate(text));
+  } catch {
+    // OpenSSL's message may quote the file.
+    throw new TlsError(code);
+  }
+}
+
+/** @throws TlsError TLS_CHAIN_BROKEN */
+function assertChain(chain: readonly X509Certificate[]): void {
+  for (let at = 1; at < chain.length; at++) {
+    const [below, above] = [chain[at - 1], chain[at]];
+    if (!above.ca || !below.checkIssued(above) || !below.verify(above.publicKey)) {
+      throw new TlsError('TLS_CHAIN_BROKEN', { fields: { certificate: at } });
+    }
+  }
+}
+
+/** When the first of them ends, milliseconds since 1970. @throws TlsError TLS_CERTIFICATE_EXPIRED */
+function assertValid(chain: readonly X509Certificate[], nowMs: number): number {
+  const ends = chain.map(({ validTo }) => Date.parse(validTo));
+  const at = chain.findIndex(({ validFrom }, n) => !(Date.parse(validFrom) <= nowMs && nowMs < ends[n]));
+  if (at >= 0) throw new TlsError('TLS_CERTIFICATE_EXPIRED', { fields: { certificate: at + 1 } });
+  return Math.min(...ends);
+}
+
+/** @throws TlsError TLS_KEY_MALFORMED | TLS_KEY_MISMATCH */
+function assertKey(certificate: X509Certificate, pem: Buffer): void {
+  let key: KeyObject;
+  try {
+    key = createPrivateKey(pem);
+  } catch {
+    throw new TlsError('TLS_KEY_MALFORMED');
+  }
+  if (!certificate.checkPrivateKey(key)) throw new TlsError('TLS_KEY_MISMATCH');
+}
+
+/** @throws TlsError TLS_AUTHORITIES_MALFORMED */
+function assertAuthorities(pem: Buffer): void {
+  const authorities = parseCertificates(pem, 'TLS_AUTHORITIES_MALFORMED');
+  if (!authorities.every(({ ca }) => ca)) throw new TlsError('TLS_AUTHORITIES_MALFORMED');
+}
+
+/** @throws TlsError `code` */
+function assertTaken(options: SecureContextOptions, code: ErrorCode): void {
+  try {
+    createSecureContext(options);
+  } catch {
+    throw new TlsError(code);
+  }
+}

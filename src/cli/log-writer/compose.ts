@@ -1,0 +1,110 @@
+/** Entry of the thread that moves the log of requests into its database; the host starts the built file. */
+import { createPublicKey, type KeyObject, sign } from 'node:crypto';
+import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { type DatabaseAddress, openDatabase } from '../../adapters/database/index.ts';
+import { createLedgerLock } from '../../adapters/ledger-lock/index.ts';
+import { type LogThreadServices, serveLogThread } from '../../adapters/log-thread/index.ts';
+import { openSpoolFolder } from '../../adapters/request-spool/index.ts';
+import { keepYoungSmall, systemClock, systemPause } from '../../adapters/system/index.ts';
+import { toHex } from '../../core/bytes.ts';
+import type { Database } from '../../core/database.ts';
+import { sha256 } from '../../core/hash.ts';
+// By file: this thread has its own copy of whatever it loads.
+import { runLogWriter } from '../../gateway/log/run.ts';
+import { GATEWAY_LOG_AREA, type LogTables } from '../../gateway/log/tables.ts';
+import { openLogWriter } from '../../gateway/log/writer.ts';
+import type { GatewaySigner } from '../../gateway/ports.ts';
+
+keepYoungSmall();
+const lock = createLedgerLock();
+
+serveLogThread(async (services) => {
+  const { spoolRoot, stream, database: address, passfile, signingKey } = services.data;
+  const folder = join(spoolRoot, stream);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const held = await lock.acquire({ folder, waitMs: 0 });
+  const database = await openDatabase<LogTables>({
+    address: address as DatabaseAddress,
+    ...{ area: GATEWAY_LOG_AREA, pause: systemPause, passfile },
+  });
+  const log = { services, database, signer: toSigner(signingKey) };
+  services.tell({ kind: 'ready' });
+  await Promise.all([run(log, stream, { ending: services.ending, isOrderly: true }), moveLeftovers(log)]);
+  held.release();
+  rmSync(folder, { recursive: true, force: true });
+  await database.close();
+});
+
+interface Log {
+  readonly services: LogThreadServices;
+  readonly database: Database<LogTables>;
+  readonly signer: GatewaySigner;
+}
+
+/** How often what others left is looked for: a process of this home may end without another one that begins. */
+const LOOK_MS = 60_000;
+/** A folder without rows is let be for so long: its process may be about to lock it. */
+const YOUNG_MS = 3_600_000;
+
+/** What processes left that are gone: whose lock can be had. Never rejects: what is left there stays for the next look. */
+async function moveLeftovers(log: Log): Promise<void> {
+  const { ending, tell } = log.services;
+  do {
+    await moveEach(log).catch(() => {
+      tell({ kind: 'trouble', code: 'GATEWAY_LOG_FAILED' });
+    });
+    await systemPause(LOOK_MS, ending);
+  } while (!ending.aborted);
+}
+
+async function moveEach(log: Log): Promise<void> {
+  const { spoolRoot, stream } = log.services.data;
+  for (const name of readdirSync(spoolRoot)) if (name !== stream) await moveLeftover(log, name);
+}
+
+async function moveLeftover(log: Log, name: string): Promise<void> {
+  const folder = join(log.services.data.spoolRoot, name);
+  if (isYoung(folder)) return;
+  const held = await lock.acquire({ folder, waitMs: 0 }).catch(() => null);
+  if (held === null) return;
+  await run(log, name, { ending: AbortSignal.abort(), isOrderly: false });
+  held.release();
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** Its own process makes the folder before it locks it, and writes after that. Another process may take it away meanwhile. */
+function isYoung(folder: string): boolean {
+  try {
+    if (readdirSync(folder).some((name) => name.endsWith('.spool'))) return false;
+    return systemClock.nowMs() - statSync(folder).mtimeMs < YOUNG_MS;
+  } catch {
+    return true;
+  }
+}
+
+function run(
+  { services: { data, tell }, database, signer }: Log,
+  stream: string,
+  { ending, isOrderly }: { readonly ending: AbortSignal; readonly isOrderly: boolean },
+): Promise<void> {
+  const folder = openSpoolFolder(join(data.spoolRoot, stream));
+  const onMoved = (bytes: number): void => {
+    if (stream === data.stream) tell({ kind: 'moved', bytes });
+  };
+  return runLogWriter({
+    open: () => openLogWriter({ database, stream, folder, signer, clock: systemClock, onMoved }),
+    ...{ clock: systemClock, pause: systemPause, ending, isOrderly },
+    onCheckpoint: ({ seq, hash }) => {
+      tell({ kind: 'checkpoint', stream, seq, hash });
+    },
+    onTrouble: (code) => {
+      tell({ kind: 'trouble', code });
+    },
+  });
+}
+
+function toSigner(key: KeyObject): GatewaySigner {
+  const publicKey = new Uint8Array(createPublicKey(key).export({ format: 'der', type: 'spki' }));
+  return { keyId: toHex(sha256(publicKey)), publicKey, sign: (bytes) => new Uint8Array(sign(null, bytes, key)) };
+}

@@ -1,0 +1,62 @@
+/**
+ * The container contract of SageMaker hosting: `POST /invocations` and `GET /ping`. Models are not loaded or listed here
+ * (`/models` of multi-model end points): which one answers is the gateway's configuration.
+ * @see https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
+ */
+import type { Call, GatewayAnswer } from '../ports.ts';
+import { toErrorAnswer, toSentence, toToldError } from './errors.ts';
+import type { Info, Protocol, Route } from './ports.ts';
+import { isName, RouteTable } from './routes.ts';
+import { toEmbedded, toProxy } from './simple/codec.ts';
+
+const PING: Route = { method: 'GET', path: '/ping', kind: 'server-ready', route: '' };
+const INVOKE: Route = { method: 'POST', path: '/invocations', kind: 'infer', route: '' };
+
+export const SAGEMAKER_ROUTES: readonly Route[] = [INVOKE, PING];
+
+/** Names the model where there are several; the value is looked up in the configuration and never goes on. */
+const TARGET_HEADER = 'x-amzn-sagemaker-target-model';
+
+export interface SagemakerOptions {
+  /** Who is asked when the request names no model. */
+  readonly model: string;
+}
+
+/** @example createSagemaker({ model: 'classifier' }).routes */
+export function createSagemaker({ model }: SagemakerOptions): Protocol {
+  const table = new RouteTable('sagemaker', SAGEMAKER_ROUTES);
+  return {
+    name: 'sagemaker',
+    routes: SAGEMAKER_ROUTES,
+    findCall: ({ method, path, headers }) => withTarget(table.find(method, path), headers[TARGET_HEADER], model),
+    embedded: toEmbedded({ roots: ['bare', 'inputs', 'instances'], hasText: true }),
+    proxy: toProxy(
+      {
+        rows: ['inputs', 'instances'],
+        members: null,
+        isBare: true,
+        requestHeaders: ['x-amzn-sagemaker-custom-attributes', 'x-amzn-sagemaker-inference-id'],
+        answerHeaders: ['x-amzn-sagemaker-custom-attributes'],
+        answerMember: null,
+      },
+      { infer: () => INVOKE, ready: PING },
+    ),
+    encodeInfo,
+    encodeError: (code, fields) => {
+      const told = toToldError(code, fields);
+      return toErrorAnswer(told, { error: toSentence(told), code: told.code });
+    },
+  };
+}
+
+function withTarget(call: Call | 'method' | null, target: string | undefined, model: string): Call | 'method' | null {
+  if (call === null || call === 'method' || call.kind !== 'infer') return call;
+  if (target === undefined) return { ...call, model };
+  return isName(target) ? { ...call, model: target } : null;
+}
+
+/** The contract asks for an empty answer. */
+function encodeInfo(info: Info): GatewayAnswer {
+  if (info.kind !== 'server-ready') throw new TypeError(`SageMaker has no answer for ${info.kind}`);
+  return { status: info.isReady ? 200 : 503, headers: [], body: new Uint8Array() };
+}
