@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
+import { toOpenApiText } from '../src/gateway/admin/index.ts';
 import { loadCommandSpecs, toCliDoc } from './docs/cli-doc.ts';
 import { checkErrorTables, loadErrorAreas, toErrorsDoc } from './docs/errors-doc.ts';
 import { checkFeatureRows, loadBenchIds, loadLabIds, readFeatureRows, toFeaturesDoc } from './docs/features.ts';
@@ -22,6 +23,7 @@ export async function toGeneratedDocs(root: string): Promise<GeneratedDoc[]> {
     toErrorsDoc(await loadErrorAreas(root)),
     ...(specs === undefined ? [] : [toCliDoc(PROGRAM, specs)]),
     toFeaturesDoc(readFeatureRows(root)),
+    { file: 'docs/openapi/admin.json', text: toOpenApiText() },
   ];
 }
 

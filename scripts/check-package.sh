@@ -23,6 +23,10 @@ node -e '
   const result = JSON.parse(require("node:fs").readFileSync("detect.json", "utf8"));
   if (result.verdict !== "claim") throw new Error(`verdict ${result.verdict}`);
 '
+node --input-type=module -e '
+  const { createGateway, createPermits } = await import("modelward/gateway");
+  if (typeof createGateway !== "function" || createPermits().count !== 0) throw new Error("modelward/gateway is no door");
+'
 status=0
 npx --no-install modelward worker --root . --queue postgres://user@127.0.0.1/none --json > worker.json 2>/dev/null || status=$?
 [ "$status" = 6 ] && grep -q QUEUE_PACKAGE_MISSING worker.json || { echo 'the queue package came along, or is not asked for'; exit 1; }

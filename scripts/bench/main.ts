@@ -2,23 +2,13 @@
  * `npm run bench [-- --only ID…] [--folder DIR] [--write]`: runs every row, ours and the yardstick in turn, prints a
  * table, and with --write stores docs/benchmarks.md and docs/benchmarks.json.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
-import { cpus, tmpdir, totalmem } from 'node:os';
-import { join, resolve } from 'node:path';
+import { mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { measure } from './measure.ts';
+import { type BenchResult, toMarkdown, writeResults } from './report.ts';
 import type { BenchCase, BenchMeasure, BenchRow, BenchSample } from './types.ts';
-
-interface BenchResult {
-  readonly id: string;
-  readonly title: string;
-  readonly bar: string;
-  readonly figure: string;
-  readonly met: boolean | null;
-  readonly samples: BenchMeasure | null;
-}
-
-const root = resolve(import.meta.dirname, '../..');
 
 async function loadRows(): Promise<BenchRow[]> {
   const files = readdirSync(join(import.meta.dirname, 'rows')).filter((name) => name.endsWith('.ts'));
@@ -58,42 +48,6 @@ async function runRow(row: BenchRow, parent: string): Promise<BenchResult> {
   }
 }
 
-function toMarkdown(results: readonly BenchResult[]): string {
-  const machine = `${cpus().length} x ${cpus().at(0)?.model ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}`;
-  const rows = results.map((row) => {
-    const met = row.met === null ? 'not run' : row.met ? 'yes' : 'no';
-    return `| ${row.id} | ${row.title} | ${row.bar} | ${row.figure} | ${met} |`;
-  });
-  return [
-    '# Benchmarks',
-    '',
-    'Written by `npm run bench -- --write`. Ours and the yardstick run in turn in the same run; ratios are medians of',
-    'pairs; CPU is user + system time of the process and its children; RSS is the peak of the process. Machines are',
-    'shared and noisy: trust ratios and CPU, not wall times.',
-    '',
-    `Machine: ${machine}.`,
-    '',
-    '| row | what | bar | reached | met |',
-    '|---|---|---|---|---|',
-    ...rows,
-    '',
-  ].join('\n');
-}
-
-/** Rows that were not run this time keep their last stored result. */
-function mergeStored(results: readonly BenchResult[], path: string): BenchResult[] {
-  let stored: BenchResult[] = [];
-  try {
-    stored = JSON.parse(readFileSync(path, 'utf8')) as BenchResult[];
-  } catch {
-    // No earlier run is stored.
-  }
-  const known = new Set(stored.map((row) => row.id));
-  const fresh = new Map(results.filter(({ met }) => met !== null).map((row) => [row.id, row]));
-  const kept = stored.map((row) => fresh.get(row.id) ?? row);
-  return [...kept, ...results.filter((row) => !known.has(row.id))].sort((a, b) => (a.id < b.id ? -1 : 1));
-}
-
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -113,12 +67,7 @@ async function main(): Promise<void> {
     console.error(`  ${result.figure}  [bar: ${result.bar}; met: ${result.met ?? 'not run'}]`);
     results.push(result);
   }
-  if (values.write) {
-    const path = join(root, 'docs/benchmarks.json');
-    const merged = mergeStored(results, path);
-    writeFileSync(path, `${JSON.stringify(merged, null, 1)}\n`);
-    writeFileSync(join(root, 'docs/benchmarks.md'), toMarkdown(merged));
-  }
+  if (values.write) writeResults(results);
   if (values.json) console.log(JSON.stringify(results));
   else console.log(toMarkdown(results));
 }

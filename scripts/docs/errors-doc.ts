@@ -31,7 +31,9 @@ export async function loadErrorAreas(root: string): Promise<ErrorArea[]> {
     names.map(async (name) => {
       const module = (await import(pathToFileURL(join(folder, name)).href)) as Record<string, unknown>;
       const area = name.replace(/\.ts$/, '');
-      return { area, rows: module[`${area}Errors`] as Record<string, ErrorRow> };
+      const table = Object.keys(module).find((exported) => exported.endsWith('Errors'));
+      if (table === undefined) throw new TypeError(`src/core/errors/${area}.ts exports no table of codes`);
+      return { area, rows: module[table] as Record<string, ErrorRow> };
     }),
   );
   return areas.filter(({ rows }) => Object.keys(rows).length > 0);

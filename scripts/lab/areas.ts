@@ -4,6 +4,7 @@ import { describeScores } from './report/scores.ts';
 import { describeLineage } from './report/lineage.ts';
 import { describeLlm } from './report/llm.ts';
 import { describeAttacks } from './report/attack.ts';
+import { describeDecoderTriggers } from './report/decoder-triggers.ts';
 import { describeForm } from './report/form.ts';
 import { describeMark } from './report/mark.ts';
 import { describeOrder } from './report/order.ts';
@@ -19,6 +20,7 @@ import { listMarkRows } from './rows/mark.ts';
 import { listOrderRows } from './rows/order.ts';
 import { listProbeRows } from './rows/probes.ts';
 import { listTextRows } from './rows/text.ts';
+import { listDecoderTriggerRows } from './rows/decoder-triggers.ts';
 import { listTriggerRows } from './rows/triggers.ts';
 import type { Area, Results, Row } from './types.ts';
 
@@ -33,6 +35,7 @@ const AREAS: readonly Area[] = [
   { listRows: listProbeRows, describe: describeProbes },
   { listRows: listTextRows, describe: describeText },
   { listRows: listTriggerRows, describe: describeTriggers },
+  { listRows: listDecoderTriggerRows, describe: describeDecoderTriggers },
 ];
 
 export function listRows(): Row[] {

@@ -22,6 +22,7 @@ import {
   verifyLicense,
 } from '../../../dist/license/index.js';
 import { readSealHeader, sealBuffer } from '../../../dist/seal/index.js';
+import { createLedgerLock } from '../../../dist/adapters/ledger-lock/index.js';
 import { nodeStorage, openBufferSource } from '../../../dist/source/index.js';
 import { activateLicense, withLicensedKey } from '../../../dist/workflows/license/index.js';
 import { toHeadDigest } from '../../../dist/workflows/license/seal-head.js';
@@ -66,7 +67,7 @@ const keyDocument = encryptKeyDocument({ dek, recipient: deviceKey.publicKey, li
 const file = encodeLicenseFile({ license, keyDocument });
 const trust = { keys: [key], audience: 'modelward' };
 const services = {
-  ...{ storage: nodeStorage, clock, random, deviceFolder },
+  ...{ storage: nodeStorage, clock, random, deviceFolder, lock: createLedgerLock() },
   openDevice: async () => ({
     key: openSoftwareKey(join(deviceFolder, 'device.key')),
     counter: openFileCounter(nodeStorage, join(deviceFolder, 'counter')),

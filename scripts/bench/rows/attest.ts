@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { sharedData } from '../../../test/shared-data.ts';
 import { readOutput, runCase, toMedian } from '../samples.ts';
+import { testsRow } from '../tests-row.ts';
 import type { BenchMeasure, BenchRow } from '../types.ts';
 
 interface AttestRow {
@@ -51,7 +52,22 @@ const dcap = (kind: 'sgx' | 'tdx') => ({
   hasYardstick: true,
 });
 
+const verdicts = testsRow({
+  id: 'attest-verdicts',
+  title:
+    '13 pieces of real evidence, each at its own time; negatives by name; a bit flipped in every signed byte; 10,000 damaged quotes and 36 made ones judged by @phala/dcap-qvl, too; nonces',
+  bar: 'all authentic, policy refuses where it should; every negative its code; the same verdict as the other one, differences explained, never the milder one',
+  files: () => [
+    ...['vectors', 'nonces', 'snp/verify', 'dcap/verify', 'nitro/verify', 'tpm/verify', 'policy/validate'].map(
+      (name) => `src/attest/${name}.test.ts`,
+    ),
+    'test/oracle/attest.dcap.test.ts',
+  ],
+  env: { SLOW: '1' },
+});
+
 export const rows: readonly BenchRow[] = [
+  verdicts,
   toRow({
     id: 'attest-snp',
     what: 'a SEV-SNP report with its VCEK',

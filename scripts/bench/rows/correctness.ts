@@ -1,13 +1,12 @@
 /** What is right or wrong, not fast or slow: bytes that stay, files that are refused, edits that change no output. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { sharedData } from '../../../test/shared-data.ts';
-import { readOutput, runCase, runSource } from '../samples.ts';
-import type { BenchRow, BenchSample } from '../types.ts';
+import { readOutput, runSource } from '../samples.ts';
+import { findDataObstacle, root, testsRow } from '../tests-row.ts';
+import type { BenchRow } from '../types.ts';
 
-const root = resolve(import.meta.dirname, '../../..');
 const suite = sharedData('onnx-backend-v1.21.0.tar.gz');
-const findDataObstacle = (): string | null => (existsSync(suite) ? null : 'needs ../shared/data');
 
 const byteExact: BenchRow = {
   id: 'formats-byte-exact',
@@ -101,40 +100,6 @@ function toEditText({ edit, models, different }: Edits): string {
   if (different.length === 0) return text;
   const names = different.map(([name]) => name).sort();
   return `${text}, but ${names.join(', ')} (the first: ${different[0][1].slice(0, 120).replaceAll('|', '/')})`;
-}
-
-interface TestsRow {
-  readonly id: string;
-  readonly title: string;
-  readonly bar: string;
-  /** Test files, from the root. */
-  readonly files: () => readonly string[];
-  readonly env?: Readonly<Record<string, string>>;
-  readonly findObstacle?: () => string | null;
-}
-
-/** A bar that tests hold: all of them pass, and none is skipped. */
-function testsRow({ id, title, bar, files, env = {}, findObstacle }: TestsRow): BenchRow {
-  return {
-    id,
-    title,
-    bar,
-    diskBytes: 0,
-    findObstacle: () => findObstacle?.() ?? findDataObstacle(),
-    prepare: () => {
-      return Promise.resolve({
-        ours: { ...runCase('run-tests.js', [root, ...files()]), env },
-        yardstick: null,
-        pairs: 1,
-        judge: ({ ours: [sample] }) => judgeTests(sample),
-      });
-    },
-  };
-}
-
-function judgeTests(sample: BenchSample): { figure: string; met: boolean } {
-  const [passed, total] = [readOutput(sample, 'passed'), readOutput(sample, 'total')];
-  return { figure: `${passed} of ${total} tests pass`, met: passed === total && total > 0 };
 }
 
 /** The test files that docs/published-attacks.md names. */

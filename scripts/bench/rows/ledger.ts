@@ -1,6 +1,7 @@
 /** Speed of durable appends to the ledger, against a plain file of the same bytes with a sync per batch. */
 import { join } from 'node:path';
 import { readOutput, toMedian } from '../samples.ts';
+import { LONG, testsRow } from '../tests-row.ts';
 import type { BenchCommand, BenchMeasure, BenchRow, BenchSample } from '../types.ts';
 
 const cases = join(import.meta.dirname, '../cases');
@@ -39,4 +40,30 @@ function appendRow(batchEntries: number, batches: number): BenchRow {
   };
 }
 
-export const rows: readonly BenchRow[] = [appendRow(256, 40), appendRow(2048, 10)];
+const judged = testsRow({
+  id: 'ledger-proofs',
+  title:
+    'checkpoints, proof files and every inclusion and consistency proof of trees of 1 to 1,024 entries, and samples of 1,000,000, judged by Go’s note and tlog packages',
+  bar: 'all accepted; what is wrong is refused',
+  files: () => ['src/ledger/go-judge.long.test.ts'],
+  env: LONG,
+});
+
+const attacked = testsRow({
+  id: 'ledger-attacks',
+  title: '10,500 seeded edits, deletions, reorderings and insertions in the past of a ledger, of 14 kinds',
+  bar: 'every one found by fsck',
+  files: () => ['src/ledger/fsck.long.test.ts'],
+  env: LONG,
+});
+
+const killed = testsRow({
+  id: 'ledger-crash',
+  title:
+    'a writer cut off at every storage call, in workloads that fill tiles, unsynced changes kept, dropped or torn, and again while it recovers; 60 times kill -9 of a process',
+  bar: 'never two signed histories, no acknowledged entry lost',
+  files: () => ['crash', 'kill'].map((name) => `test/crash/ledger-${name}.long.test.ts`),
+  env: LONG,
+});
+
+export const rows: readonly BenchRow[] = [appendRow(256, 40), appendRow(2048, 10), judged, attacked, killed];

@@ -3,6 +3,7 @@ import { randomFillSync } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { readOutput, runCase, toMedian } from '../samples.ts';
+import { testsRow } from '../tests-row.ts';
 import type { BenchRow } from '../types.ts';
 
 const MIB = 2 ** 20;
@@ -25,7 +26,19 @@ function writeFolder(folder: string): string {
   return path;
 }
 
+const verdicts = testsRow({
+  id: 'oms-verdicts',
+  title:
+    'our bundles under the four schemas and the reference tool, both ways; every published bundle; renamed, added, removed and swapped files, links, empty models, names that leave the folder',
+  bar: 'the verdict that the specification demands, each refusal its code',
+  files: () => [
+    ...['vectors', 'signature', 'chain', 'statement', 'content'].map((name) => `src/model-signing/${name}.test.ts`),
+    'test/oracle/model-signing.long.test.ts',
+  ],
+});
+
 export const rows: readonly BenchRow[] = [
+  verdicts,
   {
     id: 'oms-sign',
     title: 'signing and verifying a folder of 1.6 GB (OMS v1.0), against SHA-256 of as many bytes in memory by Node',

@@ -21,13 +21,49 @@ const ATTACKS: Readonly<Record<string, string>> = {
   'noise-100': 'noise as large as the weights',
   'fine-tune': `${DECODER_RECIPE.steps / 5} steps on other text at the peak rate`,
   'fine-tune-permute': 'the same, then permuted and rescaled',
+  heads: 'heads changed inside, norms rescaled, signs turned, then everything moved',
+  'heads-q4_0': 'the same, then converted to GGUF, Q4_0',
+  'fine-tune-heads': 'tuned as above, then changed and moved as above',
 };
 
 const ORDERS: Readonly<Record<string, string>> = {
   order: 'as it was given out',
   'order-q4_0': 'converted to GGUF, Q4_0',
   'order-fine-tune': `${DECODER_RECIPE.steps / 5} steps on other text at the peak rate`,
+  'order-heads': 'heads changed inside, norms rescaled, signs turned',
 };
+
+const LINEAGE: Readonly<Record<string, string>> = {
+  'lineage-q4_0': 'converted to GGUF, Q4_0',
+  'lineage-permute': 'stream, hidden units and heads permuted, hidden units rescaled by e^±1',
+  'lineage-permute-q4_0': 'the same, then converted to GGUF, Q4_0',
+  'lineage-heads': 'heads changed inside, norms rescaled, signs turned, then everything moved',
+  'lineage-fine-tune-permute': `${DECODER_RECIPE.steps / 5} steps on other text at the peak rate, then permuted and rescaled`,
+};
+
+const STRANGERS: Readonly<Record<string, string>> = {
+  'lineage-null': 'another decoder of the same text',
+  'lineage-null-q4_0': 'the same, permuted, then converted to GGUF, Q4_0',
+};
+
+/** Copies that nobody marked, and a stranger. */
+function describeLineage(find: (measurement: string, seed?: string) => Figures | undefined): string[] {
+  const toLine = (seed: string, [name, title]: [string, string]): string[] => {
+    const figures = find(name, seed);
+    if (figures === undefined) return [];
+    const share = (100 * Number(figures.share)).toFixed(1);
+    return [line(title, show(figures, 'verdict'), show(figures, 'orderBits'), show(figures, 'rule'), share)];
+  };
+  const lines = [
+    ...Object.entries(LINEAGE).flatMap((one) => toLine('1', one)),
+    ...Object.entries(STRANGERS).flatMap((one) => toLine('null-1', one)),
+  ];
+  if (lines.length === 0) return [];
+  return [
+    'Lineage of the checkpoint that nobody marked; neurons are matched where their order is not kept.',
+    [line('suspect', 'verdict', 'order bits', 'decided by', 'matched twice %'), rule(5), ...lines].join('\n'),
+  ];
+}
 
 export function describeLlm(results: Results): readonly string[] {
   const find = (measurement: string, seed = '1'): Figures | undefined =>
@@ -56,7 +92,7 @@ export function describeLlm(results: Results): readonly string[] {
     const keys = ['named', 'agreements', 'channels', 'orderBits', 'perplexityMarked', 'perplexity'];
     return figures === undefined ? [] : [line(title, ...keys.map((key) => show(figures, key)))];
   });
-  const other = find('null', 'null-1');
+  const [other, changed] = [find('null', 'null-1'), find('null-heads', 'null-1')];
   const { blocks, width, heads, keyHeads, vocabulary } = DECODER_SPEC;
   return [
     '## A language model',
@@ -82,7 +118,8 @@ export function describeLlm(results: Results): readonly string[] {
     ...(other === undefined
       ? []
       : [
-          `Another decoder of the same text that nobody marked: ${show(other, 'evidenceBits')} bits, verdict ${show(other, 'verdict')}.`,
+          `Another decoder of the same text that nobody marked: ${show(other, 'evidenceBits')} bits, verdict ${show(other, 'verdict')}${changed === undefined ? '' : `; with heads changed and everything moved ${show(changed, 'evidenceBits')} bits, verdict ${show(changed, 'verdict')}`}.`,
         ]),
+    ...describeLineage(find),
   ];
 }

@@ -1,5 +1,5 @@
 /** Rows of the battery that `modelward attack` runs: every attack on model files that the rows of the mark do not have. */
-import { openWebRuntime } from '../../../src/adapters/runtime/index.ts';
+import { openOptimizer, openWebRuntime } from '../../../src/adapters/runtime/index.ts';
 import { readRuntimeModel } from '../../../src/fidelity/index.ts';
 import {
   createTrainer,
@@ -53,13 +53,26 @@ export const FREE_ATTACKS: readonly PlannedAttack[] = [
     'dummy-clique 0.25',
     'dummy-split 0.25',
   ),
-  ...plan(CLAIM, 'convert safetensors', 'convert gguf'),
-  ...plan(FLAG, 'shift 1.5', 'cut-channels 0.25', 'average 0.5'),
+  ...plan(CLAIM, 'convert safetensors', 'convert gguf', 'optimize basic', 'optimize extended', 'reset 1'),
+  ...plan(FLAG, 'reset 2', 'shift 1.5', 'cut-channels 0.25', 'average 0.5'),
 ];
+
+/** Of the MLP nothing would be left. */
+const DEEP_ATTACKS: readonly PlannedAttack[] = plan(FLAG, 'reset 3');
 
 /** With the thief's images, at the training rate. */
 export const TRAINED_ATTACKS: readonly PlannedAttack[] = [
-  ...plan(CLAIM, 'ftal 5', 'ftll 5', 'rtal 5', 'rtll 10', 'fine-prune 10', 'quantize-tune 5', 'merge 0.5'),
+  ...plan(
+    CLAIM,
+    'ftal 5',
+    'ftll 5',
+    'rtal 5',
+    'rtll 10',
+    'fine-prune 10',
+    'fine-prune-block 10',
+    'quantize-tune 5',
+    'merge 0.5',
+  ),
   ...plan(FLAG, 'shift-tune 1.5'),
   ...plan('loss expected', 'regularize 0.1'),
 ];
@@ -70,9 +83,9 @@ const WITHOUT_SIGNS = FREE_ATTACKS.filter(({ strength }) => strength !== 'sign')
 /** What each model is attacked with; the larger ones without training. */
 export const ATTACKED: Readonly<Record<ModelName, readonly PlannedAttack[]>> = {
   mlp: [...WITHOUT_SIGNS, ...TRAINED_ATTACKS],
-  cnn: [...FREE_ATTACKS, ...TRAINED_ATTACKS],
-  'cnn-large': FREE_ATTACKS,
-  transformer: WITHOUT_SIGNS,
+  cnn: [...FREE_ATTACKS, ...DEEP_ATTACKS, ...TRAINED_ATTACKS],
+  'cnn-large': [...FREE_ATTACKS, ...DEEP_ATTACKS],
+  transformer: [...WITHOUT_SIGNS, ...DEEP_ATTACKS],
 };
 
 export const ATTACKED_SEED = '1';
@@ -118,7 +131,7 @@ async function computeAttack(name: ModelName, { attack, strength }: Trial): Prom
   const tools: Tools = {
     ...{ seed: `${name}/${ATTACKED_SEED}`, original: subject.originalModel, tuned: null },
     trainer: () => toThief(subject, model),
-    optimize: () => Promise.reject(new TypeError('what an engine writes depends on the machine')),
+    optimize: async (from, level) => (await openOptimizer()).optimize(readRuntimeModel(from), level),
   };
   const { plan: rewrite, name: file } = await attack.run(model, strength, tools);
   const suspect = openPlannedModel(rewrite, [file]);

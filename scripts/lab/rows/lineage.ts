@@ -211,7 +211,7 @@ const ATTACK_SOURCES = ['distill.ts', 'fine-tune.ts', 'matrices.ts', 'noise.ts',
 const SOURCES = [
   ...SUBJECT_SOURCES.filter((path) => !path.startsWith('src/watermark')),
   ...ATTACK_SOURCES.map((name) => `src/lab/attacks/${name}`),
-  ...['src/lineage', 'scripts/lab/rows/lineage.ts'],
+  ...['src/align', 'src/lineage', 'scripts/lab/rows/lineage.ts'],
 ];
 
 function createRow(model: ModelName, seed: string, measurement: string, compute: () => Figures): Row {

@@ -21,6 +21,7 @@ import {
   toDecoderOnnx,
   type Weights,
 } from '../../../src/lab/index.ts';
+import { compareLineage } from '../../../src/lineage/index.ts';
 import type { Model } from '../../../src/model/types.ts';
 import {
   calibrate,
@@ -249,6 +250,19 @@ function computeOrder(seed: string, toSuspect: (copy: Weights) => Model): Figure
   };
 }
 
+/** Lineage of a copy that nobody marked, against the checkpoint that it comes from or does not. */
+function computeLineage(suspect: Model): Figures {
+  const original = openCheckpoint(getDecoderWeights('1'));
+  const result = compareLineage({ suspect, originals: [original] });
+  const [{ agreement, order }] = result.originals;
+  return {
+    ...{ verdict: result.verdict, rule: result.rule ?? 'none', share: round(agreement?.share ?? 0, 4) },
+    orderBits: round(order.evidenceBits, 1),
+  };
+}
+
+const unmarked = getDecoderWeights;
+
 const SOURCES: readonly string[] = [
   ...DECODER_SOURCES,
   ...['src/lab/decoder', 'src/lab/attacks/kernels', 'src/align', 'scripts/lab/decoder.ts', 'scripts/lab/rows/llm.ts'],
@@ -259,6 +273,8 @@ const SOURCES: readonly string[] = [
 ];
 
 const ORDER_SOURCES: readonly string[] = [...SOURCES, 'src/watermark/order', 'src/watermark/recipient'];
+
+const LINEAGE_SOURCES: readonly string[] = [...SOURCES, 'src/lineage'];
 
 const MODEL = 'decoder';
 
@@ -277,12 +293,24 @@ const ROWS: readonly (readonly [seed: string, measurement: string, compute: () =
   ['1', 'order-fine-tune', () => computeOrder('1', (copy) => openCheckpoint(tune('1', copy)))],
   ['1', 'order-heads', () => computeOrder('1', (copy) => openCheckpoint(changed('1', copy)))],
   ['null-1', 'null', () => computeNull('null-1')],
+  ['1', 'lineage-q4_0', () => computeLineage(toGguf(unmarked('1'), 'q4_0'))],
+  ['1', 'lineage-permute', () => computeLineage(openCheckpoint(permuted('1', unmarked('1'))))],
+  ['1', 'lineage-permute-q4_0', () => computeLineage(toGguf(permuted('1', unmarked('1')), 'q4_0'))],
+  ['1', 'lineage-heads', () => computeLineage(openCheckpoint(mixed('1', unmarked('1'))))],
+  ['1', 'lineage-fine-tune-permute', () => computeLineage(openCheckpoint(permuted('1', tune('1', unmarked('1')))))],
+  ['null-1', 'lineage-null', () => computeLineage(openCheckpoint(unmarked('null-1')))],
+  ['null-1', 'lineage-null-q4_0', () => computeLineage(toGguf(permuted('null-1', unmarked('null-1')), 'q4_0'))],
   ['null-1', 'null-heads', () => computeNull('null-1', (weights) => mixed('null-1', weights))],
 ];
 
+function toSources(measurement: string): readonly string[] {
+  if (measurement.startsWith('lineage')) return LINEAGE_SOURCES;
+  return measurement.startsWith('order') ? ORDER_SOURCES : SOURCES;
+}
+
 export function listLlmRows(): Row[] {
   return ROWS.map(([seed, measurement, compute]) => ({
-    ...{ id: toRowId(MODEL, seed, measurement), sources: measurement.startsWith('order') ? ORDER_SOURCES : SOURCES },
+    ...{ id: toRowId(MODEL, seed, measurement), sources: toSources(measurement) },
     compute: () => Promise.resolve().then(compute),
   }));
 }

@@ -114,11 +114,7 @@ function listModelRows(model: ModelName): Row[] {
   const independent = Array.from({ length: nulls }, (_, index) => `null-${index + 1}`).map((seed) =>
     createRow(model, seed, 'null', () => computeNull(model, seed)),
   );
-  return [
-    ...marked,
-    ...independent,
-    ...(nulls > 0 ? [createRow(model, '1', 'keys', () => computeKeys(model, '1'))] : []),
-  ];
+  return [...marked, ...independent, createRow(model, '1', 'keys', () => computeKeys(model, '1'))];
 }
 
 export function listMarkRows(): Row[] {

@@ -268,7 +268,7 @@ export const ORDER_PLAN: Readonly<Partial<Record<ModelName, readonly string[]>>>
 };
 
 export const MIXINGS: readonly Mixing[] = ['average', 'layers', 'rows'];
-export const COLLUDERS: readonly number[] = [2, 4, 8];
+export const COLLUDERS: readonly number[] = [2, 3, 4, 6, 8];
 
 function createRow(model: ModelName, seed: string, measurement: string, compute: () => Promise<Figures>): Row {
   return { id: toRowId(model, seed, `order-${measurement}`), sources: SOURCES, compute };

@@ -69,7 +69,7 @@ export const TRAINED: readonly ModelName[] = ['mlp', 'cnn', 'transformer'];
 
 const LIMIT_POINTS = 0.1;
 const CLEAN_COUNT = 40_000;
-const CANDIDATES = 4096;
+const CANDIDATES = 16_384;
 const TESTED_COUNT = 40_000;
 const SIZE = GLYPH_SIDE * GLYPH_SIDE;
 const PLANE = toPatternPlane([1, GLYPH_SIDE, GLYPH_SIDE]);

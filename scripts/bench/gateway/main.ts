@@ -1,0 +1,79 @@
+/**
+ * `npm run bench:gateway [-- --only ID…] [--write] [--json] [--seconds N] [--repetitions N] [--soak MINUTES]`: rows of the gateway,
+ * with its yardsticks in the same run; they use what was built (`npm run build`).
+ */
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type BenchResult, toMarkdown, writeResults } from '../report.ts';
+import { createPlace } from './place.ts';
+import { soak } from './soak.ts';
+import type { GatewayBench, GatewayRow } from './types.ts';
+
+async function loadRows(): Promise<GatewayRow[]> {
+  const files = readdirSync(join(import.meta.dirname, 'rows')).filter((name) => name.endsWith('.ts'));
+  const modules = await Promise.all(files.map((name) => import(join(import.meta.dirname, 'rows', name))));
+  const rows = modules.flatMap((module: { rows: readonly GatewayRow[] }) => module.rows);
+  return rows.sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+async function runRow(row: GatewayRow, bench: GatewayBench): Promise<BenchResult> {
+  const { id, title, bar } = row;
+  const obstacle = row.findObstacle();
+  if (obstacle !== null) return { id, title, bar, figure: `not run: ${obstacle}`, met: null, samples: null };
+  try {
+    return { id, title, bar, ...(await row.run(bench)), samples: null };
+  } catch (error) {
+    return { id, title, bar, figure: `failed: ${String(error).slice(0, 300)}`, met: false, samples: null };
+  }
+}
+
+function toBench(folder: string, repetitions: number, seconds: number): GatewayBench {
+  const measured = new Map<string, Promise<unknown>>();
+  return {
+    ...{ place: createPlace(folder), repetitions, seconds },
+    once: <T>(name: string, measure: () => Promise<T>): Promise<T> => {
+      const found = measured.get(name) ?? measure();
+      measured.set(name, found);
+      return found as Promise<T>;
+    },
+  };
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      only: { type: 'string', multiple: true },
+      write: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      seconds: { type: 'string', default: '3' },
+      repetitions: { type: 'string', default: '3' },
+      soak: { type: 'string' },
+    },
+  });
+  const folder = mkdtempSync(join(tmpdir(), 'modelward-gateway-'));
+  try {
+    const bench = toBench(folder, Number(values.repetitions), Number(values.seconds));
+    if (values.soak !== undefined) {
+      await soak(bench.place, Number(values.soak));
+      return;
+    }
+    const all = await loadRows();
+    const rows = all.filter((row) => values.only === undefined || values.only.includes(row.id));
+    if (rows.length === 0) throw new Error(`no such row; known: ${all.map((row) => row.id).join(', ')}`);
+    const results: BenchResult[] = [];
+    for (const row of rows) {
+      console.error(`running ${row.id}`);
+      const result = await runRow(row, bench);
+      console.error(`  ${result.figure}  [bar: ${result.bar}; met: ${result.met ?? 'not run'}]`);
+      results.push(result);
+    }
+    if (values.write) writeResults(results);
+    console.log(values.json ? JSON.stringify(results) : toMarkdown(results));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+await main();

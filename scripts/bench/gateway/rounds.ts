@@ -1,0 +1,107 @@
+/** Servers in turn: so many repetitions of each, of which medians count, and how busy others kept the machine meanwhile. */
+import { type Ask, type ClosedLoop, runWrk } from './load.ts';
+import { type CpuUs, readBusyUs, readCpu, readRss, type Server } from './processes.ts';
+import type { GatewayBench } from './types.ts';
+
+export interface Contestant {
+  readonly server: Server;
+  readonly ask: Ask;
+  readonly connections: number;
+}
+
+/** Medians over the repetitions. */
+export interface Standing extends ClosedLoop {
+  /** CPU time of one request, microseconds. */
+  readonly cpuUs: CpuUs;
+  readonly peakRssMib: number;
+  /** Cores that other processes of the machine used meanwhile: above 0.15 only CPU times say something. */
+  readonly busy: number;
+}
+
+const WARM_SECONDS = 4;
+
+export function toMedian(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted.length % 2 === 1
+    ? sorted[(sorted.length - 1) / 2]
+    : (sorted[sorted.length / 2 - 1] + sorted[sorted.length / 2]) / 2;
+}
+
+/** @param behind what answers, and is no stranger of the machine either */
+export async function runRounds(
+  { place, repetitions, seconds }: GatewayBench,
+  contestants: readonly Contestant[],
+  behind: readonly Server[],
+): Promise<Map<string, Standing>> {
+  const runs = new Map<string, Standing[]>(contestants.map(({ server }) => [server.name, []]));
+  for (const one of contestants) await measure(place.folder, one, behind, WARM_SECONDS);
+  for (let repetition = 0; repetition < repetitions; repetition++) {
+    for (const one of contestants) runs.get(one.server.name)!.push(await measure(place.folder, one, behind, seconds));
+  }
+  return new Map(Array.from(runs, ([name, standings]) => [name, toStanding(standings)]));
+}
+
+async function measure(
+  folder: string,
+  { server, ask, connections }: Contestant,
+  behind: readonly Server[],
+  seconds: number,
+): Promise<Standing> {
+  const ours = [server, ...behind];
+  const sum = (): number => ours.reduce((total, one) => total + readCpu(one).all, 0);
+  const [busyUs, oursUs, cpu, startMs] = [readBusyUs(), sum(), readCpu(server), performance.now()];
+  const loop = await runWrk(ask, { folder, seconds, connections });
+  const after = readCpu(server);
+  const wallUs = (performance.now() - startMs) * 1000;
+  const others = (readBusyUs() - busyUs - (sum() - oursUs) - loop.loadUs) / wallUs;
+  const cpuUs = {
+    main: (after.main - cpu.main) / loop.requests,
+    all: (after.all - cpu.all) / loop.requests,
+  };
+  return { ...loop, cpuUs, peakRssMib: readRss(server).peakMib, busy: Math.max(0, others) };
+}
+
+function toStanding(runs: readonly Standing[]): Standing {
+  const median = (read: (one: Standing) => number): number => toMedian(runs.map(read));
+  return {
+    loadUs: runs.reduce((sum, { loadUs }) => sum + loadUs, 0),
+    requests: runs.reduce((sum, { requests }) => sum + requests, 0),
+    failed: runs.reduce((sum, { failed }) => sum + failed, 0),
+    rps: median(({ rps }) => rps),
+    p50Ms: median(({ p50Ms }) => p50Ms),
+    p99Ms: median(({ p99Ms }) => p99Ms),
+    cpuUs: { main: median(({ cpuUs }) => cpuUs.main), all: median(({ cpuUs }) => cpuUs.all) },
+    peakRssMib: Math.max(...runs.map(({ peakRssMib }) => peakRssMib)),
+    busy: median(({ busy }) => busy),
+  };
+}
+
+/** Beyond this the throughput of a machine that others use says nothing; CPU times do. */
+const BUSY_MAX = 0.15;
+
+export interface Ratio {
+  /** By requests a second, or by CPU time where the machine was busy. */
+  readonly value: number;
+  readonly text: string;
+}
+
+/** How many times what the yardstick does, per core. Throughput decides on a quiet machine, CPU time on a busy one; both are told. */
+export function toRatio(ours: Standing, yardstick: Standing): Ratio {
+  const byRate = ours.rps / yardstick.rps;
+  const byCpu = yardstick.cpuUs.all / ours.cpuUs.all;
+  const busy = Math.max(ours.busy, yardstick.busy);
+  const isQuiet = busy <= BUSY_MAX;
+  const note = isQuiet ? '' : `, machine busy (${busy.toFixed(1)} cores by others): judged by CPU`;
+  return {
+    value: isQuiet ? byRate : byCpu,
+    text: `${byRate.toFixed(2)} x by throughput, ${byCpu.toFixed(2)} x by CPU${note}`,
+  };
+}
+
+/** `16,012/s, 52 us of CPU (of these 11 not of the thread that answers)`. */
+export function toText({ rps, cpuUs, failed }: Standing): string {
+  const beside = cpuUs.all - cpuUs.main;
+  const besides = beside >= 1 ? ` (of these ${beside.toFixed(1)} by other threads)` : '';
+  const failures = failed > 0 ? `, ${failed} FAILED` : '';
+  return `${Math.round(rps).toLocaleString('en')}/s, ${cpuUs.all.toFixed(1)} us${besides}${failures}`;
+}

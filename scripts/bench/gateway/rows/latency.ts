@@ -1,0 +1,121 @@
+/** Bars 4 and 5: what the gateway adds when requests come at their own time. Server, and server behind, share one core. */
+import { type Ask, type OpenLoop, runOpenLoop } from '../load.ts';
+import { toBearers } from '../place.ts';
+import { CORE, findObstacle, readBusyUs, readCpu, type Server } from '../processes.ts';
+import { toMedian } from '../rounds.ts';
+import {
+  PORTS,
+  startLimitReq,
+  startReady,
+  startSmallUpstream,
+  toAsk,
+  toConfig,
+  toPortkeyAsk,
+  toUrl,
+} from '../small.ts';
+import { startPortkey } from '../place.ts';
+import type { GatewayBench, GatewayRow } from '../types.ts';
+
+const SECONDS = 6;
+
+type Latencies = ReadonlyMap<string, OpenLoop>;
+
+interface Round {
+  readonly latencies: Latencies;
+  /** Cores that others used, at most. */
+  readonly busy: number;
+}
+
+/** Each in turn, three times; the best of each: a stranger's burst makes latencies longer, never shorter. */
+async function takeTurns(asks: ReadonlyMap<string, Ask>, rate: number, ours: readonly Server[]): Promise<Round> {
+  const runs = new Map<string, OpenLoop[]>();
+  const busy: number[] = [];
+  for (const [, ask] of asks) await runOpenLoop(ask, rate, 2);
+  for (let turn = 0; turn < 3; turn++) {
+    for (const [name, ask] of asks) {
+      const used = (): number => readBusyUs() - ours.reduce((sum, server) => sum + readCpu(server).all, 0);
+      const [startUs, startMs] = [used(), performance.now()];
+      runs.set(name, [...(runs.get(name) ?? []), await runOpenLoop(ask, rate, SECONDS)]);
+      // The generator watches the clock without pause: it uses one core.
+      busy.push((used() - startUs) / ((performance.now() - startMs) * 1000) - 1);
+    }
+  }
+  const best = (all: readonly OpenLoop[]): OpenLoop => ({
+    sent: all.reduce((sum, { sent }) => sum + sent, 0),
+    failed: all.reduce((sum, { failed }) => sum + failed, 0),
+    p50Ms: Math.min(...all.map(({ p50Ms }) => p50Ms)),
+    p99Ms: Math.min(...all.map(({ p99Ms }) => p99Ms)),
+    maxMs: Math.min(...all.map(({ maxMs }) => maxMs)),
+  });
+  return {
+    latencies: new Map(Array.from(runs, ([name, all]) => [name, best(all)])),
+    busy: Math.max(0, toMedian(busy)),
+  };
+}
+
+function measure(bench: GatewayBench): Promise<{ readonly fast: Round; readonly slow: Round }> {
+  return bench.once('latency', async () => {
+    const { place } = bench;
+    const started: Server[] = [];
+    const start = async (server: Promise<Server>): Promise<Server> => {
+      started.push(await server);
+      return started.at(-1)!;
+    };
+    try {
+      await start(startSmallUpstream(place, CORE.tested));
+      const bearers = toBearers(place.keys);
+      const ask = (server: Server): Ask => toAsk(place, toUrl(server), bearers);
+      const direct = toAsk(place, `http://127.0.0.1:${PORTS.upstream}/`, bearers);
+      const nginx = ask(await start(startLimitReq(place)));
+      const gateway = ask(await start(startReady(place, 'latency', toConfig())));
+      const portkey = toPortkeyAsk(place, await start(startPortkey(PORTS.portkey)));
+      const fast = await takeTurns(new Map(Object.entries({ direct, nginx, gateway })), 1000, started);
+      const slow = await takeTurns(new Map(Object.entries({ direct, gateway, portkey })), 200, started);
+      return { fast, slow };
+    } finally {
+      await Promise.all(started.map((server) => server.stop()));
+    }
+  });
+}
+
+const toText = ({ latencies, busy }: Round): string => {
+  const parts = Array.from(
+    latencies,
+    ([name, { p50Ms, p99Ms, failed }]) =>
+      `${name} ${p50Ms.toFixed(2)} / ${p99Ms.toFixed(2)} ms${failed > 0 ? `, ${failed} FAILED` : ''}`,
+  );
+  return `p50 / p99: ${parts.join('; ')}${busy > 0.15 ? ` (machine busy: ${busy.toFixed(1)} cores by others)` : ''}`;
+};
+
+export const rows: readonly GatewayRow[] = [
+  {
+    id: 'gateway-04-latency-1000',
+    title: '1,000 requests a second at random times, gateway and server behind on one core, best of three turns',
+    bar: 'p50 and p99 <= 2.5 x asked directly, p99 <= 2.0 x nginx + limit_req',
+    findObstacle: () => findObstacle('nginx', 'npm'),
+    run: async (bench) => {
+      const { fast } = await measure(bench);
+      const [direct, nginx, ours] = ['direct', 'nginx', 'gateway'].map((name) => fast.latencies.get(name)!);
+      const [p50, p99, byNginx] = [ours.p50Ms / direct.p50Ms, ours.p99Ms / direct.p99Ms, ours.p99Ms / nginx.p99Ms];
+      return {
+        figure: `p50 ${p50.toFixed(2)} x, p99 ${p99.toFixed(2)} x asked directly, p99 ${byNginx.toFixed(2)} x nginx; ${toText(fast)}`,
+        met: p50 <= 2.5 && p99 <= 2.5 && byNginx <= 2 && ours.failed === 0,
+      };
+    },
+  },
+  {
+    id: 'gateway-05-latency-200',
+    title: '200 requests a second at random times: what is added to the 99th percentile of asking directly',
+    bar: '<= 0.1 x what Portkey OSS adds to it',
+    findObstacle: () => findObstacle('nginx', 'npm'),
+    run: async (bench) => {
+      const { slow } = await measure(bench);
+      const [direct, ours, portkey] = ['direct', 'gateway', 'portkey'].map((name) => slow.latencies.get(name)!);
+      const ratio = Math.max(0, ours.p99Ms - direct.p99Ms) / (portkey.p99Ms - direct.p99Ms);
+      return {
+        figure: `${ratio.toFixed(3)} x; ${toText(slow)}`,
+        met: ratio >= 0 && ratio <= 0.1 && ours.failed === 0,
+      };
+    },
+  },
+];

@@ -1,0 +1,61 @@
+/** Hours at an even rate: whether memory grows, requests fail, or answers get slower. */
+import { runOpenLoop } from './load.ts';
+import type { Place } from './place.ts';
+import { toBearers } from './place.ts';
+import { readCpu, readRss } from './processes.ts';
+import { startReady, startSmallUpstream, toAsk, toConfig, toUrl } from './small.ts';
+
+const RATE = 500;
+const STEP_SECONDS = 60;
+/** Memory of a process that has just begun grows in any case. */
+const SETTLED_PART = 0.25;
+
+interface Step {
+  readonly minute: number;
+  readonly rssMib: number;
+}
+
+/** Least squares, MiB an hour. */
+export function toSlope(steps: readonly Step[]): number {
+  const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const [x, y] = [mean(steps.map(({ minute }) => minute)), mean(steps.map(({ rssMib }) => rssMib))];
+  const over = steps.reduce((sum, step) => sum + (step.minute - x) * (step.rssMib - y), 0);
+  const under = steps.reduce((sum, { minute }) => sum + (minute - x) ** 2, 0);
+  return under === 0 ? 0 : (over / under) * 60;
+}
+
+/** Prints a line for each minute, and what it comes to. */
+export async function soak(place: Place, minutes: number): Promise<void> {
+  const upstream = await startSmallUpstream(place);
+  const gateway = await startReady(place, 'soak', toConfig({ integrity: {} }));
+  const ask = toAsk(place, toUrl(gateway), toBearers(place.keys));
+  const steps: Step[] = [];
+  let [failed, sent, worstMs] = [0, 0, 0];
+  console.log(`${RATE} requests a second for ${minutes} minutes`);
+  console.log('minute  RSS MiB  requests  failed  p50 ms  p99 ms  max ms  CPU us');
+  try {
+    for (let minute = 1; minute <= minutes; minute++) {
+      const before = readCpu(gateway).all;
+      const loop = await runOpenLoop(ask, RATE, STEP_SECONDS);
+      const rssMib = readRss(gateway).nowMib;
+      const cpuUs = (readCpu(gateway).all - before) / loop.sent;
+      steps.push({ minute, rssMib });
+      failed += loop.failed;
+      sent += loop.sent;
+      worstMs = Math.max(worstMs, loop.p99Ms);
+      const cells = [rssMib.toFixed(1), loop.sent, loop.failed, loop.p50Ms.toFixed(2), loop.p99Ms.toFixed(2)];
+      console.log(
+        [minute, ...cells, loop.maxMs.toFixed(1), cpuUs.toFixed(0)].map((cell) => String(cell).padStart(6)).join('  '),
+      );
+    }
+    const settled = steps.slice(Math.floor(steps.length * SETTLED_PART));
+    const slope = toSlope(settled);
+    console.log(
+      `RSS ${slope.toFixed(2)} MiB an hour over the last ${settled.length} minutes (bar: < 1 after an hour), peak ${Math.round(readRss(gateway).peakMib)} MiB; ${failed} of ${sent} failed; worst p99 of a minute ${worstMs.toFixed(1)} ms`,
+    );
+    process.exitCode = failed === 0 && (minutes < 60 || slope < 1) ? 0 : 1;
+  } finally {
+    await gateway.stop();
+    await upstream.stop();
+  }
+}
