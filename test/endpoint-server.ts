@@ -1,7 +1,8 @@
 /** Servers on this machine that answer as model servers do, written from their documentation and not from our client. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { RuntimeSession } from '../src/model/runtime.ts';
 
 export interface Asked {
@@ -15,6 +16,8 @@ export interface TestServer {
   /** Such as "http://127.0.0.1:40000". */
   readonly url: string;
   readonly asked: Asked[];
+  /** Ends connections, and takes no new ones until it is told again: an outage. */
+  setOut(isOut: boolean): void;
   close(): Promise<void>;
 }
 
@@ -37,11 +40,19 @@ export async function serve(
     });
   };
   const server: Server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener);
+  let isOutNow = false;
+  server.on('connection', (socket: Socket) => {
+    if (isOutNow) socket.destroy();
+  });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   return {
     url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
     asked,
+    setOut: (isOut) => {
+      isOutNow = isOut;
+      if (isOut) server.closeAllConnections();
+    },
     close: () =>
       new Promise((resolve) => {
         server.closeAllConnections();
@@ -49,6 +60,20 @@ export async function serve(
           resolve();
         });
       }),
+  };
+}
+
+/** An outage of the server, which loses nothing that it holds. */
+export function toOutage(server: TestServer): { begin(): void; end(): Promise<void> } {
+  return {
+    begin: () => {
+      server.setOut(true);
+    },
+    end: async () => {
+      server.setOut(false);
+      // Until the other side has seen that its connections are gone.
+      await sleep(20);
+    },
   };
 }
 

@@ -1,15 +1,15 @@
 /** Every command of docs/watermarks.md is run in its order on the bundled samples, and ends well. */
-import { spawn } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openWebRuntime } from '../src/adapters/runtime/index.ts';
 import { readRuntimeModel } from '../src/fidelity/index.ts';
 import { openModelPath } from '../src/formats/index.ts';
-import { createModelSpec, exportWeights, generateGlyphs, toOnnx, trainModel } from '../src/lab/index.ts';
+import { createModelSpec, exportWeights, generateGlyphs, toDecoderOnnx, toOnnx, trainModel } from '../src/lab/index.ts';
 import { createBigrams, writeWith } from './bigrams.ts';
-import { bin, createWorkplace, root, samples, type Workplace } from './e2e/command.ts';
+import { createWorkplace, root, samples, type Workplace } from './e2e/command.ts';
 import { plainHandler, serve, type TestServer } from './endpoint-server.ts';
+import { SMALL_DECODER, trainSmallDecoder } from './fakes/small-decoder.ts';
 import { toCheckpoint, toLlamaGguf } from './formats/llama.ts';
 import { runPlan } from './formats/models.ts';
 
@@ -36,20 +36,6 @@ let place: Workplace;
 let server: TestServer | undefined;
 const at = (name: string): string => join(place.folder, name);
 
-/** While this process goes on serving. */
-function run(words: readonly string[]): Promise<{ status: number | null; output: string }> {
-  return new Promise((resolve) => {
-    const env = { ...process.env, MODELWARD_HOME: place.home, NO_COLOR: '1', ORT_DISABLE_TELEMETRY: '1' };
-    const child = spawn(process.execPath, [bin, ...words], { cwd: place.folder, env });
-    let output = '';
-    child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-    child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
-    child.on('close', (status) => {
-      resolve({ status, output });
-    });
-  });
-}
-
 /** What the reader has beside the samples, made when the line comes that needs it. */
 const OWN_FILES: Readonly<Record<string, () => Promise<void> | void>> = {
   'my.claim.json': () => {
@@ -74,6 +60,9 @@ const OWN_FILES: Readonly<Record<string, () => Promise<void> | void>> = {
   },
   'decoder.onnx': () => {
     writeFileSync(at('decoder.onnx'), runPlan(createBigrams().plan([])));
+  },
+  'llm.onnx': () => {
+    writeFileSync(at('llm.onnx'), toDecoderOnnx(SMALL_DECODER, trainSmallDecoder('guide')));
   },
   'essays.jsonl': async () => {
     const texts = await writeWith(openModelPath(at('decoder.marked.onnx')), 24);
@@ -103,7 +92,7 @@ async function prepare(line: string): Promise<void> {
 }
 
 beforeAll(() => {
-  place = createWorkplace();
+  place = createWorkplace({ isOneProcess: true });
   mkdirSync(at('samples'));
   for (const name of ['mlp.onnx', 'cnn.onnx', 'eval.npz']) cpSync(join(samples, name), at(join('samples', name)));
 });
@@ -134,12 +123,10 @@ describe('the guide to the marks', () => {
 
   test.each(examples)('$section: $line', async ({ line }) => {
     await prepare(line);
-    const { status, output } = await run(
-      line
-        .replace(SHOWN_URL, server?.url ?? '')
-        .split(' ')
-        .slice(1),
-    );
+    const words = line.replace(SHOWN_URL, server?.url ?? '').split(' ');
+    // Beside, since the server is in this process.
+    const { status, stdout, stderr } = await place.runBeside(words.slice(1));
+    const output = stdout + stderr;
     expect(output).not.toContain('internal error');
     expect({ line, status, output: status === 0 ? '' : output }).toEqual({ line, status: 0, output: '' });
     for (const [command, words] of SAYS) if (command.test(line)) expect(output).toMatch(words);

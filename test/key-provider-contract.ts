@@ -6,6 +6,7 @@ import type { EntryInput } from '../src/ledger/ports.ts';
 import type { KeyContext, KeyProvider, WrappedKey } from '../src/seal/index.ts';
 import { withKeyLog } from '../src/workflows/logged-key.ts';
 import { seededBytes, seededRandom } from './fakes/seal-kit.ts';
+import { expectRotationToSurvive, type Moment, type Outage } from './rotation-outage.ts';
 
 /** One provider under test, with a key of its own. */
 export interface ProviderUnderTest {
@@ -14,10 +15,12 @@ export interface ProviderUnderTest {
   readonly rotateOutside?: () => Promise<void>;
   /** Puts the service out of reach for the rest of the test. */
   readonly breakService?: () => Promise<void> | void;
+  /** Puts it out of reach, and brings it back with all that it held. */
+  readonly outage?: Outage;
 }
 
-/** What a provider can do besides wrapping and unwrapping; `versions`: it is rotated outside. `outage`: it can be out of reach. */
-export type Ability = 'rotate' | 'rewrap' | 'disable' | 'versions' | 'outage';
+/** What a provider can do besides wrapping and unwrapping; `versions`: it is rotated outside. `outage`: it can be out of reach; `return`: and be back. */
+export type Ability = 'rotate' | 'rewrap' | 'disable' | 'versions' | 'outage' | 'return';
 
 export interface KeyProviderContract {
   readonly name: string;
@@ -26,6 +29,8 @@ export interface KeyProviderContract {
   readonly make: () => Promise<ProviderUnderTest>;
   /** How many places of the wrapped bytes are altered; all of them without it. */
   readonly alterations?: number;
+  /** False where a rotation ends no version, or ends it without the service; as `disable` without it. */
+  readonly endsInService?: boolean;
 }
 
 const CONTEXT: KeyContext = { sealId: '0190b5a0-0000-7000-8000-000000000001', model: 'net', purpose: 'open' };
@@ -49,6 +54,7 @@ export function runKeyProviderContract(contract: KeyProviderContract): void {
     defineStrangers(make);
     if (contract.abilities.some((each) => each === 'rotate' || each === 'versions')) defineVersions(contract, make);
     if (contract.abilities.includes('outage')) defineOutage(make);
+    if (contract.abilities.includes('return')) defineReturn(contract, make);
     defineLog(contract, make);
   });
 }
@@ -275,6 +281,27 @@ function defineOutage(make: Make): void {
   });
 }
 
+const MOMENTS: readonly Moment[] = [
+  { use: 'rotate', nth: 1, when: 'before' },
+  { use: 'rotate', nth: 1, when: 'after' },
+  { use: 'unwrapKey', nth: 3, when: 'before' },
+  { use: 'unwrapKey', nth: 3, when: 'after' },
+  { use: 'disableVersion', nth: 1, when: 'before' },
+];
+
+function defineReturn(
+  { abilities, endsInService = abilities.includes('disable') }: KeyProviderContract,
+  make: Make,
+): void {
+  const moments = MOMENTS.filter(({ use }) => use !== 'disableVersion' || endsInService);
+  test.each(
+    moments,
+  )('an outage $when use $nth of $use, while rotating, loses nothing; the next run ends it', async (moment) => {
+    const { provider, outage = { begin: () => undefined, end: () => undefined } } = await make();
+    await expectRotationToSurvive(provider, moment, outage);
+  });
+}
+
 /** Counts the calls that reach the provider, refusals included. */
 function countCalls(provider: KeyProvider): { readonly provider: KeyProvider; readonly calls: string[] } {
   const calls: string[] = [];
@@ -319,17 +346,19 @@ function defineLog({ abilities }: KeyProviderContract, make: Make): void {
   });
 
   test('it has exactly the abilities that it is said to have', async () => {
-    const { provider, breakService } = await make();
+    const { provider, breakService, outage } = await make();
     expect({
       rotate: provider.rotate !== undefined,
       rewrap: provider.rewrapKey !== undefined,
       disable: provider.disableVersion !== undefined,
       outage: breakService !== undefined,
+      return: outage !== undefined,
     }).toEqual({
       rotate: abilities.includes('rotate'),
       rewrap: abilities.includes('rewrap'),
       disable: abilities.includes('disable'),
       outage: abilities.includes('outage'),
+      return: abilities.includes('return'),
     });
   });
 }

@@ -1,8 +1,7 @@
 /** moto, which answers as AWS does and really encrypts: started on a port of its own, with checked signatures, ended by its id. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
+import { findFreePort } from './free-port.ts';
 
 const PYTHON = resolve(import.meta.dirname, 'oracles/.venv/bin/python');
 
@@ -19,18 +18,6 @@ export interface Moto {
   readonly url: string;
   /** Ends it at once, as an outage does. */
   stop(): Promise<void>;
-}
-
-async function findFreePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address() as AddressInfo;
-  await new Promise<void>((done) =>
-    server.close(() => {
-      done();
-    }),
-  );
-  return port;
 }
 
 /** `actions` is how many calls are answered without looking at credentials: enough to make a user with a key. */

@@ -51,9 +51,10 @@ export function makeTestToken(label: string): TestToken {
     folder,
     tool: (...args) => {
       const out = join(folder, 'tool.txt');
-      const command = `pkcs11-tool --module "${SOFTHSM_MODULE}" --token-label "$0" --login --pin "$1" "\${@:3}" > "$2" 2>&1 || true`;
+      const command = `pkcs11-tool --module "${SOFTHSM_MODULE}" --token-label "$0" --login --pin "$1" "\${@:3}" > "$2" 2> "$2.err" || true`;
       execFileSync('bash', ['-c', command, label, pin, out, ...args]);
-      return readFileSync(out, 'utf8');
+      // Two files: written to one, a warning can stand in the middle of a line.
+      return `${readFileSync(out, 'utf8')}${readFileSync(`${out}.err`, 'utf8')}`;
     },
     remove: () => {
       rmSync(folder, { recursive: true, force: true });

@@ -1,12 +1,15 @@
 /** A software TPM of a test's own: swtpm on two ports of this machine, and tpm2-tools that speak to it. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openTpm } from '../src/adapters/tpm/index.ts';
 import type { Tpm } from '../src/tpm/index.ts';
+import { type CertificateSpec, type Issued, issue, type KeyPair, toPurposes } from './fakes/attest/x509.ts';
+import { encodeDer, TAG } from '../src/core/der.ts';
 import { seededRandom } from './fakes/seal-kit.ts';
 import { hasProgram } from './shared-data.ts';
 
@@ -78,6 +81,45 @@ export function makeCertifiedTpm(): string {
     stdio: 'ignore',
   });
   return folder;
+}
+
+/** Where {@link makeCertifiedTpm} leaves its authorities, PEM: the root, and the one below it that certifies keys. */
+export function readTestAuthorities({ folder }: TestTpm): { readonly root: string; readonly between: string } {
+  const read = (name: string): string => readFileSync(join(folder, name), 'utf8');
+  return { root: read('swtpm-localca-rootca-cert.pem'), between: read('ca-cert.pem') };
+}
+
+/** Puts bytes where a maker puts a certificate; the index is longer, as those of makers are. */
+export function writeNv(tpm: TestTpm, index: string, bytes: Uint8Array): void {
+  writeFileSync(join(tpm.folder, 'nv.bin'), bytes);
+  const attributes = 'ownerread|ownerwrite|authread|no_da';
+  tpm.tool('tpm2_nvdefine', index, '-C', 'o', '-s', String(bytes.length + 16), '-a', attributes);
+  tpm.tool('tpm2_nvwrite', index, '-C', 'o', '-i', 'nv.bin');
+}
+
+/** The P-256 endorsement key of a TPM, as tpm2-tools make it. */
+export function readEccEndorsementKey(tpm: TestTpm): KeyObject {
+  tpm.tool('tpm2_createek', '-Q', '-c', 'ek.ctx', '-G', 'ecc', '-u', 'ek-ecc.pem', '-f', 'pem');
+  tpm.tool('tpm2_flushcontext', '-t');
+  return createPublicKey(readFileSync(join(tpm.folder, 'ek-ecc.pem')));
+}
+
+/** tcg-kp-EKCertificate. */
+export const EK_PURPOSE = '2.23.133.8.1';
+/** keyAgreement. */
+const KEY_AGREEMENT = 0x08;
+
+/** What a test asks of a certificate of an endorsement key: by default one as makers issue them. */
+export function toEndorsementSpec(key: KeyPair, authority: Issued): CertificateSpec {
+  const extensions = [toPurposes(EK_PURPOSE), { oid: '2.5.29.17', isCritical: true, value: encodeDer(TAG.sequence) }];
+  return { commonName: '', key, issuer: authority, serial: 77, keyUsage: KEY_AGREEMENT, extensions };
+}
+
+/** Gives a TPM a certificate of its P-256 endorsement key, by a test authority. @param change of the certificate */
+export function certifyEccEndorsementKey(tpm: TestTpm, authority: Issued, change: Partial<CertificateSpec> = {}): void {
+  // The private half is in the TPM; the authority signs without it.
+  const key = { publicKey: readEccEndorsementKey(tpm), privateKey: authority.key.privateKey };
+  writeNv(tpm, '0x01c0000a', issue({ ...toEndorsementSpec(key, authority), ...change }).der);
 }
 
 export function removeTestTpm({ folder }: TestTpm): void {

@@ -32,7 +32,7 @@ function writeImages(name: string, options: { readonly stream: string; readonly 
 }
 
 beforeAll(() => {
-  place = createWorkplace();
+  place = createWorkplace({ isOneProcess: true });
   cpSync(join(samples, 'mlp.onnx'), join(place.folder, 'mlp.onnx'));
   const made = place.json<{ claimPath?: string }>([
     'embed',
@@ -181,7 +181,7 @@ describe('what does not fit is refused with its code', () => {
     expect(refused(marked, '--claim', 'torn.json', '--only', 'none')).toEqual(['WATERMARK_CLAIM_MALFORMED', 3]);
     const wrong = ['--original', join(samples, 'cnn.onnx')];
     expect(refused(marked, '--claim', claim, '--only', 'none', ...wrong)[0]).toBe('ALIGN_REFERENCE_REFUSED');
-    const other = createWorkplace();
+    const other = createWorkplace({ isOneProcess: true });
     try {
       cpSync(claim, join(other.folder, 'c.claim.json'));
       cpSync(join(place.folder, marked), join(other.folder, 'm.onnx'));

@@ -1,12 +1,17 @@
 /** `modelward attest` through the command: a TPM quote of our own, and real evidence of its own time. */
-import { writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { EvidenceReport, EvidenceValidation } from '../../src/workflows/attest/index.ts';
+import { makeServerIdentity } from '../broker/tls.ts';
+import { createSnpLab } from '../fakes/attest/snp.ts';
 import { makeTpmQuote, PCRS, signTpm, toAkPem } from '../fakes/attest/tpm.ts';
 import { makeP256 } from '../fakes/attest/x509.ts';
 import { describeWithShared, sharedData } from '../shared-data.ts';
-import { createWorkplace, type Workplace } from './command.ts';
+import { bin, createWorkplace, type Workplace } from './command.ts';
 
 let place: Workplace;
 const NONCE = '05'.repeat(20);
@@ -23,7 +28,7 @@ const toTpmPolicy = (akFingerprint: string) => ({
 });
 
 beforeAll(() => {
-  place = createWorkplace();
+  place = createWorkplace({ isOneProcess: true });
   const quote = makeTpmQuote();
   const toBase64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
   write('tpm.json', {
@@ -76,6 +81,43 @@ test('evidence that cannot be read is exit 3, wrong usage exit 2, no such hardwa
     ['attest', 'collect', '--report-data', '00'.repeat(65)],
   ]);
   expect(runs.map(({ status }) => status)).toEqual([3, 2, 2, 2, 3, 2]);
+});
+
+test('fetch asks a service of ours over TLS, and keeps nothing that is not signed under the pinned roots', async () => {
+  const [lab, identity] = [createSnpLab(), makeServerIdentity()];
+  writeFileSync(join(place.folder, 'report.bin'), lab.makeReport());
+  writeFileSync(join(place.folder, 'ca.pem'), identity.caPem);
+  const asked: string[] = [];
+  const tls = { cert: Buffer.from(identity.certificatePem), key: Buffer.from(identity.privateKeyPem) };
+  const server = createServer(tls, ({ url = '' }, response) => {
+    asked.push(url);
+    const [crl] = lab.makeCrls();
+    response.end(url.endsWith('/crl') ? crl : url.endsWith('/cert_chain') ? lab.ask.pem + lab.ark.pem : lab.vcek.der);
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const from = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const fetch = (...words: string[]) =>
+    new Promise<{ status: number | null; stderr: string }>((done) => {
+      const args = [bin, 'attest', 'fetch', 'report.bin', '--out', 'kept', ...words];
+      const child = spawn(process.execPath, args, { cwd: place.folder, env: { ...process.env, NO_COLOR: '1' } });
+      let stderr = '';
+      child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+      child.once('close', (status) => {
+        done({ status, stderr });
+      });
+    });
+  const [refused, unknown, plain] = [
+    await fetch('--from', from, '--ca', 'ca.pem'),
+    await fetch('--from', from),
+    await fetch('--from', from.replace('https', 'http')),
+  ];
+  await new Promise((done) => server.close(done));
+  expect([refused.status, refused.stderr]).toEqual([5, expect.stringContaining('ATTEST_ROOT_UNTRUSTED')]);
+  expect(asked).toEqual(expect.arrayContaining(['/vcek/v1/Milan/cert_chain', '/vcek/v1/Milan/crl']));
+  for (const { status, stderr } of [unknown, plain]) {
+    expect([status, stderr]).toEqual([6, expect.stringContaining('ATTEST_SERVICE_UNAVAILABLE')]);
+  }
+  expect(existsSync(join(place.folder, 'kept'))).toBe(false);
 });
 
 describeWithShared('real evidence', () => {

@@ -18,7 +18,7 @@ let place: Workplace;
 const at = (name: string): string => join(place.folder, name);
 
 beforeAll(() => {
-  place = createWorkplace();
+  place = createWorkplace({ isOneProcess: true });
   cpSync(join(samples, 'mlp.onnx'), at('mlp.onnx'));
   const model = openModelPath(at('mlp.onnx'));
   writeFileSync(at('f32.gguf'), runPlan(toGguf(model, 'f32.gguf').plan));

@@ -12,7 +12,7 @@ import { createWorkplace, samples, type Workplace } from './command.ts';
 
 let place: Workplace;
 beforeAll(() => {
-  place = createWorkplace();
+  place = createWorkplace({ isOneProcess: true });
   cpSync(join(samples, 'cnn.onnx'), join(place.folder, 'cnn.onnx'));
   cpSync(join(samples, 'mlp.onnx'), join(place.folder, 'mlp.onnx'));
 });

@@ -13,7 +13,7 @@ import { createWorkplace, root, samples, type Workplace } from './command.ts';
 
 let place: Workplace;
 beforeAll(() => {
-  place = createWorkplace();
+  place = createWorkplace({ isOneProcess: true });
   for (const name of ['cnn.onnx', 'cnn.safetensors', 'eval.npz']) cpSync(join(samples, name), at(name));
 });
 afterAll(() => {

@@ -8,6 +8,7 @@ import { bin, samples, type Workplace } from './command.ts';
 
 const OUTPUTS = [
   'mlp.baseline.json',
+  'mlp.baseline.sig',
   'mlp.commitment.json',
   'mlp.marked.onnx',
   'mlp.report.html',

@@ -7,8 +7,8 @@ import { createWorkplace, samples, type Workplace } from './command.ts';
 let vendor: Workplace;
 let device: Workplace;
 beforeAll(() => {
-  vendor = createWorkplace();
-  device = createWorkplace();
+  vendor = createWorkplace({ isOneProcess: true });
+  device = createWorkplace({ isOneProcess: true });
 });
 afterAll(() => {
   vendor.remove();
@@ -39,7 +39,7 @@ describe('a licence, from the vendor to the device', () => {
     device.json(['open', 'm.seal', '--license', 'license.json', ...TRUST, '--out', 'plain']);
     const plain = readFileSync(join(device.folder, 'plain/mlp.onnx'));
     expect(plain.equals(readFileSync(join(samples, 'mlp.onnx')))).toBe(true);
-    const thief = createWorkplace();
+    const thief = createWorkplace({ isOneProcess: true });
     for (const name of ['m.seal', 'license.json', 'vendor.txt']) carry(device, thief, name);
     const words = ['open', 'm.seal', '--license', 'license.json', ...TRUST, '--json'];
     expect(thief.run(words)).toMatchObject({ status: 5 });

@@ -8,7 +8,7 @@ import { createWorkplace, samples, type Workplace } from './command.ts';
 
 let place: Workplace;
 beforeAll(() => {
-  place = createWorkplace();
+  place = createWorkplace({ isOneProcess: true });
   const weights = f32Bytes(Array.from({ length: 64 }, (_, i) => Math.sin(i)));
   const tensors = [tinyExternal('w', 'f32', [8, 8], { location: 'w.bin', offset: 0, length: 256 })];
   const model = tinyModel({

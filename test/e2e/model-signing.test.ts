@@ -4,7 +4,7 @@ import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlink
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { BaselineResult } from '../../src/workflows/index.ts';
+import type { BaselineResult, ProtectResult } from '../../src/workflows/index.ts';
 import type { SignModelResult, VerifySignatureReport } from '../../src/workflows/model-signing/index.ts';
 import { describeWithBuilt } from '../built.ts';
 import { createOpensslTsa, type OpensslTsa } from '../openssl-tsa.ts';
@@ -35,7 +35,7 @@ describeWithBuilt('sign and verify-signature', 'cli/main.js', () => {
   const codeOf = (run: Run): string => (JSON.parse(run.stdout) as { error: { code: string } }).error.code;
 
   beforeAll(() => {
-    place = createWorkplace();
+    place = createWorkplace({ isOneProcess: true });
     writeFileSync(at('signing.pem'), toPrivatePem(key), { mode: 0o600 });
     writeFileSync(at('signing.pub'), toPublicPem(key));
     writeFileSync(at('leaf.pem'), leaf.pem);
@@ -136,6 +136,29 @@ describeWithBuilt('sign and verify-signature', 'cli/main.js', () => {
     const report = place.json<VerifySignatureReport>([...verify, '--at', '2020-06-01']);
     expect(report).toMatchObject({ method: 'certificate', signer: 'CN=signer of 2020', isTimestamped: false });
     expect(place.run([...verify, '--at', 'yesterday']).status).toBe(2);
+    const byKey = ['verify-signature', 'model', '--key', 'signing.pub'];
+    const keyless = [
+      'verify-signature',
+      'model',
+      '--sigstore-root',
+      'r',
+      '--identity',
+      'i',
+      '--identity-provider',
+      'p',
+    ];
+    for (const words of [byKey, keyless, ['verify-signature', 'model']]) {
+      for (const time of [
+        ['--at', '2020-06-01'],
+        ['--tsa-root', 'root.pem'],
+      ]) {
+        const refused = place.run([...words, ...time]);
+        expect([refused.status, refused.stderr]).toEqual([
+          2,
+          expect.stringContaining(`${time[0]} is of --certificate-chain`),
+        ]);
+      }
+    }
     // Whoever takes a timestamp out of the signature must not get to say when it was made.
     const unstamped = [...verify, '--at', '2020-06-01', '--tsa-root', 'root.pem', '--json'];
     expect(codeOf(place.run(unstamped))).toBe('OMS_TIMESTAMP_MISSING');
@@ -189,6 +212,15 @@ describeWithBuilt('sign and verify-signature', 'cli/main.js', () => {
       subject: { digest: { sha256: string } }[];
     };
     expect(statement.subject[0].digest.sha256).toBe(subject.digest);
+    // What protect writes is about the folder of the marked files: without a mark, they are the same.
+    place.json<ProtectResult>(['protect', 'parts/m.onnx', '--no-mark', '--out', 'm.protected']);
+    const inside = ['m.protected/marked', '--signature', 'm.protected/m.baseline.sig'];
+    expect(place.json(['verify-signature', ...inside])).toMatchObject({
+      verdict: 'unchanged',
+      subject: { digest: subject.digest },
+    });
+    place.json<ProtectResult>(['protect', 'parts/m.onnx', '--no-mark', '--seal-only', '--out', 'm.sealed']);
+    expect(read('m.sealed/m.baseline.sig').digest).toBe(subject.digest);
     writeFileSync(at('parts', 'w.bin'), Buffer.alloc(256, 2));
     expect(place.run(['verify-signature', 'parts', '--signature', 'm.baseline.sig']).status).toBe(1);
     // Both files are there already, and neither is replaced unasked.

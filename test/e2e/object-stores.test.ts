@@ -38,7 +38,7 @@ describeWhere(hasMoto, 'models in a bucket', 'moto in test/oracles/.venv', () =>
       AWS_ENDPOINT_URL: moto.url,
       AWS_REGION: 'us-east-1',
     });
-    place = createWorkplace();
+    place = createWorkplace({ isOneProcess: true });
   }, 120_000);
 
   afterAll(async () => {

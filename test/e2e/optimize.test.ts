@@ -7,7 +7,7 @@ import { createWorkplace, samples, type Workplace } from './command.ts';
 
 let place: Workplace;
 beforeAll(() => {
-  place = createWorkplace();
+  place = createWorkplace({ isOneProcess: true });
   for (const name of ['cnn.onnx', 'eval.npz']) cpSync(join(samples, name), join(place.folder, name));
 });
 afterAll(() => {

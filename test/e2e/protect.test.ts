@@ -25,12 +25,14 @@ import { createWorkplace, samples, type Workplace } from './command.ts';
 
 const mlp = join(samples, 'mlp.onnx');
 const evalData = join(samples, 'eval.npz');
-const FILES = ['original', 'marked', 'sealed', 'envelope', 'baseline', 'commitment', 'claim', 'report'] as const;
+const FILES = [
+  ...(['original', 'marked', 'sealed', 'envelope', 'baseline', 'signature', 'commitment', 'claim', 'report'] as const),
+];
 const sha256 = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex');
 
 let place: Workplace;
 beforeAll(() => {
-  place = createWorkplace();
+  place = createWorkplace({ isOneProcess: true });
 });
 afterAll(() => {
   place.remove();
@@ -64,6 +66,10 @@ describe('protect', () => {
     expect(place.json(['detect', marked])).toMatchObject({ verdict: 'claim', original: 'not-needed' });
     expect(place.json(['detect', mlp])).toMatchObject({ verdict: 'none' });
     expect(place.json(['verify', marked])).toMatchObject({ verdict: 'unchanged', changes: [] });
+    expect(place.json(['verify-signature', marked, '--signature', 'out/mlp.baseline.sig'])).toMatchObject({
+      verdict: 'unchanged',
+    });
+    expect(place.run(['verify-signature', mlp, '--signature', 'out/mlp.baseline.sig']).status).toBe(1);
     const opened = place.json<OpenSealedResult>(['open', 'out/mlp.seal', '--out', 'opened']);
     expect(opened.files[0].sha256).toBe(sha256(marked));
     expect(place.json(['ledger', 'fsck'])).toMatchObject({ findings: [] });
@@ -151,7 +157,7 @@ describe('protect', () => {
     const kek = JSON.parse(readFileSync(join(place.home, 'keys/model.kek.json'), 'utf8')) as {
       versions: { kek: string }[];
     };
-    const thief = createWorkplace();
+    const thief = createWorkplace({ isOneProcess: true });
     try {
       cpSync(place.home, thief.home, { recursive: true });
       // A thief who has everything but the owner's sealing key puts the model key in its place.

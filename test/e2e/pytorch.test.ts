@@ -13,7 +13,7 @@ const fixture = join(root, 'test/fixtures/pytorch/2.9/checkpoint.pt');
 
 let place: Workplace;
 beforeAll(() => {
-  place = createWorkplace();
+  place = createWorkplace({ isOneProcess: true });
   cpSync(fixture, join(place.folder, 'checkpoint.pt'));
 });
 afterAll(() => {

@@ -23,7 +23,7 @@ const spec = createModelSpec('cnn');
 const code = (stderr: string): string | undefined => /^ +code +(\S+)$/m.exec(stderr)?.[1];
 
 beforeAll(() => {
-  place = createWorkplace();
+  place = createWorkplace({ isOneProcess: true });
   for (const [id, more] of [
     ['acme', []],
     ['globex', ['--recipient-code', 'order']],
@@ -94,7 +94,8 @@ describe('recipients', () => {
     expect(verdict).toBe('claim');
     expect(recipient).toMatchObject({ number: 1, verdict: 'claim', orderState: 'reshuffled' });
     expect(recipient!.payload).toMatchObject({ decoded: true, tagErrors: 0 });
-    expect(recipient!.order!.evidenceBits).toBe(0);
+    // Few moved neurons come back to their place by chance: no more than one stranger in 2^10 shows as much.
+    expect(recipient!.order!.evidenceBits).toBeLessThan(10);
   });
 
   test('a copy is read, and its recipient named, where the original is gone: every order is undone in turn', () => {

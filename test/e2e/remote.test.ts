@@ -1,5 +1,4 @@
 /** Probes and a check of an end point by the command line, the server in this process. */
-import { spawn } from 'node:child_process';
 import { chmodSync, cpSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -10,7 +9,7 @@ import { createModelSpec, exportWeights, generateGlyphs, toOnnx, trainModel } fr
 import { openFolder } from '../../src/source/index.ts';
 import type { MadeProbes, RemoteReport } from '../../src/workflows/index.ts';
 import { plainHandler, serve, type TestServer } from '../endpoint-server.ts';
-import { bin, createWorkplace, samples, type Workplace } from './command.ts';
+import { createWorkplace, type Run, samples, type Workplace } from './command.ts';
 
 let place: Workplace;
 let claim: string;
@@ -27,22 +26,10 @@ async function serveModel(path: string): Promise<TestServer> {
 }
 
 /** The command while this process goes on serving. */
-function run(args: readonly string[]): Promise<{ status: number | null; stdout: string; stderr: string }> {
-  return new Promise((resolve) => {
-    const env = { ...process.env, MODELWARD_HOME: place.home, NO_COLOR: '1' };
-    const child = spawn(process.execPath, [bin, ...args], { cwd: place.folder, env });
-    let stdout = '';
-    let stderr = '';
-    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-    child.on('close', (status) => {
-      resolve({ status, stdout, stderr });
-    });
-  });
-}
+const run = (args: readonly string[]): Promise<Run> => place.runBeside(args);
 
 beforeAll(() => {
-  place = createWorkplace();
+  place = createWorkplace({ isOneProcess: true });
   cpSync(join(samples, 'mlp.onnx'), join(place.folder, 'mlp.onnx'));
   place.json(['embed', 'mlp.onnx', '--owner', 'acme', '--unmeasured', '--out', 'out']);
   claim = join(

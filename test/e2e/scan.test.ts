@@ -14,7 +14,7 @@ const at = (name: string): string => join(place.folder, name);
 const read = (name: string): string => readFileSync(at(name), 'utf8');
 
 beforeAll(() => {
-  place = createWorkplace();
+  place = createWorkplace({ isOneProcess: true });
   cpSync(join(samples, 'cnn.onnx'), at('cnn.onnx'));
   const host = toHost('cnn', readFileSync(join(samples, 'cnn.onnx')));
   for (const { id, make } of FIRST_FAMILIES) writeFileSync(at(`${id}.onnx`), make(host, 0));

@@ -14,7 +14,7 @@ import { createWorkplace, samples, type Workplace } from './command.ts';
 
 let place: Workplace;
 beforeAll(() => {
-  place = createWorkplace();
+  place = createWorkplace({ isOneProcess: true });
   copyFileSync(join(samples, 'mlp.onnx'), join(place.folder, 'mlp.onnx'));
 });
 afterAll(() => {

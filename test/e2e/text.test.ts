@@ -20,7 +20,7 @@ const errorOf = (at: Workplace, args: readonly string[]): unknown =>
   (JSON.parse(at.run([...args, '--json']).stdout) as { error: { code: string } }).error.code;
 
 beforeAll(async () => {
-  place = createWorkplace();
+  place = createWorkplace({ isOneProcess: true });
   cpSync(join(samples, 'mlp.onnx'), join(place.folder, 'mlp.onnx'));
   place.json(['embed', 'mlp.onnx', '--owner', 'acme', '--unmeasured', '--out', 'marked']);
   const [name] = readdirSync(join(place.home, 'claims')).filter((file) => file.endsWith('.claim.json'));
@@ -100,7 +100,7 @@ describe('text detect', () => {
   });
 
   test('a judge reads with claim, annex and the seed of this purpose alone', () => {
-    const judge = createWorkplace();
+    const judge = createWorkplace({ isOneProcess: true });
     try {
       const args = [
         'text',

@@ -12,7 +12,7 @@ const sha256 = (path: string): string => createHash('sha256').update(readFileSyn
 
 let place: Workplace;
 beforeAll(() => {
-  place = createWorkplace();
+  place = createWorkplace({ isOneProcess: true });
   const model = openModelPath(join(samples, 'cnn.onnx'));
   writeFileSync(join(place.folder, 'cnn.tflite'), toTflite(model));
   writeFileSync(join(place.folder, 'cnn-int8.tflite'), toTflite(model, { weights: 'i8' }));

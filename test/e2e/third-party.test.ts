@@ -39,8 +39,8 @@ describe('a third party follows the report of a protected model', () => {
     cpSync(path, join(judge.folder, name));
   };
   beforeAll(() => {
-    owner = createWorkplace();
-    judge = createWorkplace();
+    owner = createWorkplace({ isOneProcess: true });
+    judge = createWorkplace({ isOneProcess: true });
     cpSync(join(samples, 'mlp.onnx'), join(owner.folder, 'mlp.onnx'));
     result = owner.json<ProtectResult>(['protect', 'mlp.onnx', '--eval', join(samples, 'eval.npz'), '--out', 'out']);
     commands = readCommands(readFileSync(result.report.path, 'utf8'));

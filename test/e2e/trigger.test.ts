@@ -24,7 +24,7 @@ const toError = (args: readonly string[]): { readonly status: number | null; rea
 };
 
 beforeAll(() => {
-  place = createWorkplace();
+  place = createWorkplace({ isOneProcess: true });
   claim = place.json<EmbedResult>(['embed', cnn, '--unmeasured', '--owner', 'acme', '--out', 'out']).claim.path;
   cpSync(join(place.home, 'ledger'), join(place.folder, 'ledger-before'), { recursive: true });
   made = place.json<EmbedTriggersResult>([
@@ -224,5 +224,28 @@ describe('mark plan', () => {
     expect(place.json<{ verdict: string }>(['detect', join(samples, 'mlp.onnx'), '--claim', plan.claim]).verdict).toBe(
       'none',
     );
+  });
+
+  test('writes the arrays as npy files, numbered as the names are listed', () => {
+    const one = place.json<PlanMarkResult>(['mark', 'plan', join(samples, 'mlp.onnx'), '--out', 'one']);
+    const made = place.json<PlanMarkResult>([
+      ...['mark', 'plan', join(samples, 'mlp.onnx'), '--format', 'npy', '--out', 'npy'],
+    ]);
+    expect(made.plan).toEqual({ path: join(place.folder, 'npy'), sha256: one.plan.sha256 });
+    expect(readdirSync(made.plan.path).sort()).toEqual([
+      ...['0.block.npy', '0.chip.npy', '1.block.npy', '1.chip.npy', 'bits.npy', 'names.json', 'recipe.py'],
+    ]);
+    const names = JSON.parse(readFileSync(join(made.plan.path, 'names.json'), 'utf8')) as string[];
+    expect(names).toEqual(['fc1.weight', 'fc2.weight']);
+    const model = openModelPath(one.plan.path);
+    for (const tensor of model.tensors) {
+      const { name, byteLength } = tensor;
+      const [stem, part] = [name.replace(/\.(block|chip)$/, ''), name.split('.').at(-1)];
+      const file = name === 'bits' ? 'bits.npy' : `${names.indexOf(stem)}.${part}.npy`;
+      const bytes = new Uint8Array(byteLength);
+      tensor.read(0, bytes);
+      expect(Buffer.compare(readFileSync(join(made.plan.path, file)).subarray(-byteLength), bytes)).toBe(0);
+    }
+    model.close();
   });
 });

@@ -13,7 +13,7 @@ const sha256 = (path: string): string => createHash('sha256').update(readFileSyn
 
 let place: Workplace;
 beforeAll(() => {
-  place = createWorkplace();
+  place = createWorkplace({ isOneProcess: true });
   cpSync(mlp, join(place.folder, 'mlp.onnx'));
 });
 afterAll(() => {
@@ -67,7 +67,7 @@ describe('seal and open', () => {
     expect(sealed.key.note).toBe('same machine: for trial');
     const opened = place.json<OpenSealedResult>(['open', 'sealed/notes.seal']);
     expect(readFileSync(opened.files[0].path, 'utf8')).toBe('weights and biases');
-    const stranger = createWorkplace();
+    const stranger = createWorkplace({ isOneProcess: true });
     try {
       cpSync(join(place.folder, 'sealed/notes.seal'), join(stranger.folder, 'notes.seal'));
       const refused = stranger.run(['open', 'notes.seal', '--json']);
@@ -98,7 +98,7 @@ describe('keys', () => {
     expect(place.json(['keys', 'show'])).toMatchObject({ backedUp: true });
     const again = place.run(['keys', 'backup', '--out', 'owner.backup', '--passphrase-file', 'pass']);
     expect(again.stderr).toContain('WRITE_EXISTS');
-    const other = createWorkplace();
+    const other = createWorkplace({ isOneProcess: true });
     try {
       for (const name of ['owner.backup', 'pass']) cpSync(join(place.folder, name), join(other.folder, name));
       chmodSync(join(other.folder, 'pass'), 0o600);
@@ -116,7 +116,7 @@ describe('keys', () => {
   });
 
   test('a wrong passphrase and a readable passphrase file are refused', () => {
-    const other = createWorkplace();
+    const other = createWorkplace({ isOneProcess: true });
     try {
       cpSync(join(place.folder, 'owner.backup'), join(other.folder, 'owner.backup'));
       writeFileSync(join(other.folder, 'pass'), 'not that one, sorry', { mode: 0o600 });
@@ -164,7 +164,7 @@ describe('run', () => {
 });
 
 test('a refusal before any key was asked for is counted in the ledger', () => {
-  const stranger = createWorkplace();
+  const stranger = createWorkplace({ isOneProcess: true });
   try {
     cpSync(join(place.folder, 'sealed/run.seal'), join(stranger.folder, 'run.seal'));
     expect(stranger.run(['open', 'run.seal', '--out', 'x']).status).toBe(5);
@@ -181,7 +181,7 @@ describe('disclose', () => {
     const claim = join(place.home, 'claims', names[0]);
     place.json(['disclose', claim, '--out', 'seed.json']);
     const suspect = join(place.folder, 'marked/mlp.marked.onnx');
-    const judge = createWorkplace();
+    const judge = createWorkplace({ isOneProcess: true });
     try {
       const args = ['detect', suspect, '--claim', claim, '--seed', join(place.folder, 'seed.json')];
       expect(judge.json(args)).toMatchObject({ verdict: 'claim', leafIndex: null });

@@ -1,8 +1,9 @@
 /** Many envelopes of one local key, made fast, and what holds of them after a rotation that was killed. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { openKeyProvider, openProviderFiles } from '../../src/adapters/kms/index.ts';
 import { systemClock, systemPause, systemRandom } from '../../src/adapters/system/index.ts';
@@ -38,21 +39,42 @@ export async function writeEnvelopes(place: Workplace, count: number): Promise<v
   }
 }
 
-/** Runs a command and ends it after so many milliseconds, with no chance to clean up. */
-export async function runAndKill({ folder, home }: Workplace, args: readonly string[], delayMs: number): Promise<void> {
+/** Runs a command and ends it when it is time, with no chance to clean up; true when it was still running then. */
+export async function runAndKill(
+  { folder, home }: Workplace,
+  args: readonly string[],
+  isTime: () => boolean,
+  pollMs = 2,
+): Promise<boolean> {
   const env = { ...process.env, MODELWARD_HOME: home, NO_COLOR: '1' };
   const child: ChildProcess = spawn(process.execPath, [bin, ...args], { cwd: folder, env, stdio: 'ignore' });
   const ended = new Promise((resolve) => child.once('exit', resolve));
-  const timer = setTimeout(() => child.kill('SIGKILL'), delayMs);
+  while (child.exitCode === null && !isTime()) await sleep(pollMs);
+  const isKilled = child.exitCode === null && child.kill('SIGKILL');
   await ended;
-  clearTimeout(timer);
+  return isKilled;
+}
+
+/**
+ * About how many envelopes were replaced since; a replaced file has another inode.
+ * @param step every so manieth envelope is looked at, for the others, too
+ */
+export function countReplaced({ home }: Workplace, step = 1): () => number {
+  const folder = join(home, 'envelopes');
+  const names = listEnvelopes(folder).filter((_, index) => index % step === 0);
+  const before = new Map(names.map((name) => [name, statSync(join(folder, name)).ino]));
+  return () => step * [...before].filter(([name, ino]) => statSync(join(folder, name)).ino !== ino).length;
+}
+
+function listEnvelopes(folder: string): string[] {
+  return readdirSync(folder).filter((name) => name.endsWith('.keys.json'));
 }
 
 /** Every envelope is whole, is where it was, hangs on `version` alone, and still gives its own key. */
 export async function expectAllOn(place: Workplace, count: number, version: string): Promise<void> {
   const provider = await openHomeKey(place);
   const folder = join(place.home, 'envelopes');
-  const names = readdirSync(folder).filter((name) => name.endsWith('.keys.json'));
+  const names = listEnvelopes(folder);
   expect(names).toHaveLength(count);
   for (let index = 0; index < count; index++) {
     const envelope = parseEnvelope(readFileSync(join(folder, `${toSealId(index)}.keys.json`)));

@@ -5,11 +5,13 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { KeyStatus, MoveResult, RotateResult } from '../../src/workflows/index.ts';
 import { createWorkplace, samples, type Workplace } from '../e2e/command.ts';
-import { expectAllOn, openHomeKey, runAndKill, writeEnvelopes } from './many.ts';
+import { countReplaced, expectAllOn, openHomeKey, runAndKill, writeEnvelopes } from './many.ts';
+
+const MANY = 150;
 
 let place: Workplace;
 beforeEach(() => {
-  place = createWorkplace();
+  place = createWorkplace({ isOneProcess: true });
   cpSync(join(samples, 'mlp.onnx'), join(place.folder, 'mlp.onnx'));
   place.json(['seal', 'mlp.onnx', '--out', 'sealed/mlp.seal']);
 });
@@ -35,9 +37,10 @@ describe('keys rotate', () => {
     });
     const after = statSync(seal, { bigint: true });
     expect([after.mtimeNs, after.ino]).toEqual([before.mtimeNs, before.ino]);
-    const operations = entries().flatMap(({ type, detail }) => (type === 'key-use-intent' ? [detail.operation] : []));
+    const told = entries();
+    const operations = told.flatMap(({ type, detail }) => (type === 'key-use-intent' ? [detail.operation] : []));
     expect(operations).toEqual(['wrap', 'rotate', 'rewrap', 'unwrap', 'disable']);
-    expect(entries().filter(({ type }) => type === 'rewrap')).toHaveLength(1);
+    expect(told.filter(({ type }) => type === 'rewrap')).toHaveLength(1);
     expect(place.run(['open', 'sealed/mlp.seal', '--out', 'opened']).status).toBe(0);
     expect(readFileSync(join(place.folder, 'opened/mlp.onnx'))).toEqual(readFileSync(join(samples, 'mlp.onnx')));
   });
@@ -59,15 +62,21 @@ describe('keys rotate', () => {
   });
 
   test('killed at any moment it goes on where it stopped: one new version, no envelope lost', async () => {
-    await writeEnvelopes(place, 400);
-    for (const delayMs of [350, 600, 900, 1300]) await runAndKill(place, ['keys', 'rotate', '--disable-old'], delayMs);
+    // Three groups, which are moved one after the other.
+    await writeEnvelopes(place, MANY);
+    const countMoved = countReplaced(place);
+    const hasBegun = (): boolean => readdirSync(join(place.home, 'keys')).some((name) => name.startsWith('rotation.'));
+    for (const isTime of [hasBegun, () => countMoved() > 0, () => countMoved() > MANY / 2]) {
+      expect(await runAndKill(place, ['keys', 'rotate', '--disable-old'], isTime)).toBe(true);
+    }
+    expect(countMoved()).toBeLessThan(MANY + 1);
     const unfinished = place.run(['keys', 'rotate', '--disable-old', '--json']);
     expect(unfinished.status).toBe(0);
     const { to } = JSON.parse(unfinished.stdout) as RotateResult;
     // The one that was sealed is beside them.
     const { versions, envelopes } = status();
-    expect(envelopes).toBe(401);
-    expect(versions).toMatchObject([{ version: to, state: 'enabled', isCurrent: true, wrappedKeys: 401 }]);
+    expect(envelopes).toBe(MANY + 1);
+    expect(versions).toMatchObject([{ version: to, state: 'enabled', isCurrent: true, wrappedKeys: MANY + 1 }]);
     await expectAllButSealed(to);
     expect(place.run(['ledger', 'fsck']).status).toBe(0);
   });
@@ -79,7 +88,7 @@ describe('keys rotate', () => {
     expect(readFileSync(join(place.folder, 'opened/mlp.onnx'))).toEqual(readFileSync(join(samples, 'mlp.onnx')));
     writeFileSync(join(place.folder, 'aside.keys.json'), readFileSync(path));
     rmSync(path);
-    await expectAllOn(place, 400, version);
+    await expectAllOn(place, MANY, version);
   };
 
   test('an envelope that cannot be moved is named, keeps its key, and no version is ended', () => {
@@ -196,6 +205,46 @@ describe('keys add', () => {
   });
 });
 
+describe('a key that is given to sealed models later', () => {
+  const beside = (): string => `local:${join(place.folder, 'sealed/keys/other.kek.json')}`;
+
+  test.each(['rewrap', 'add'])('keys %s refuses one beside the sealed file, before it is opened or made', (verb) => {
+    const before = entries().length;
+    expect(codeOf(['keys', verb, '--to', beside()])).toBe('KEY_NOT_APART');
+    expect(readdirSync(join(place.folder, 'sealed'))).toEqual(['mlp.seal']);
+    expect(entries()).toHaveLength(before);
+    // Elsewhere it is only missing.
+    expect(codeOf(['keys', verb, '--to', `local:${join(place.folder, 'vault/other.kek.json')}`])).toBe(
+      'KEY_STORE_MISSING',
+    );
+  });
+
+  test('what was sealed by "protect", or elsewhere and is named with --seal, counts as well', () => {
+    const out = join(place.folder, 'release');
+    place.json(['protect', 'mlp.onnx', '--seal-only', '--no-mark', '--out', out]);
+    const [sealed] = readdirSync(out).filter((name) => name.endsWith('.seal'));
+    expect(codeOf(['keys', 'add', '--to', `local:${join(out, 'other.kek.json')}`])).toBe('KEY_NOT_APART');
+    const moved = join(place.folder, 'moved');
+    mkdirSync(moved);
+    renameSync(join(out, sealed), join(moved, sealed));
+    const to = `local:${join(moved, 'other.kek.json')}`;
+    expect(codeOf(['keys', 'add', '--to', to])).toBe('KEY_STORE_MISSING');
+    for (const verb of ['add', 'rewrap']) {
+      expect(codeOf(['keys', verb, '--to', to, '--seal', join(moved, sealed)])).toBe('KEY_NOT_APART');
+    }
+  });
+
+  test('a move shows named sealed files unchanged, and ends no version', () => {
+    const other = `local:${join(place.folder, 'vault/other.kek.json')}`;
+    mkdirSync(join(place.folder, 'vault'));
+    place.json(['seal', 'mlp.onnx', '--key', other, '--out', 'else/other.seal']);
+    const args = ['keys', 'rewrap', '--to', other];
+    expect(codeOf([...args, '--disable-old'])).toBe('CLI_USAGE');
+    const moved = place.json<MoveResult>([...args, '--seal', 'sealed/mlp.seal']);
+    expect(moved).toMatchObject({ rewrapped: 1, seals: [{ file: 'mlp.seal', isUnchanged: true, isAsRecorded: true }] });
+  });
+});
+
 describe('keys status', () => {
   test('tells age and date, and fails a job when the key is not as expected', () => {
     const { age, standing, envelopes, others } = status();
@@ -205,19 +254,16 @@ describe('keys status', () => {
     expect(place.run(['keys', 'status', '--expect', 'due']).status).toBe(1);
   });
 
-  test('from day 80 on it is soon, from day 90 on due', () => {
+  test('a key that is due is said to be, with what to do', () => {
     const path = join(place.home, 'keys/model.kek.json');
     const file = JSON.parse(readFileSync(path, 'utf8')) as { versions: { createdAt: string }[] };
-    for (const [days, state] of [
-      [79, 'fresh'],
-      [80, 'soon'],
-      [89, 'soon'],
-      [90, 'due'],
-    ] as const) {
-      file.versions[0].createdAt = new Date(Date.now() - days * 86_400_000 - 60_000).toISOString();
-      writeFileSync(path, JSON.stringify(file), { mode: 0o600 });
-      expect(status().age).toMatchObject({ state, ageDays: days });
-    }
-    expect(place.run(['keys', 'status']).stdout).toContain('to be rotated now: modelward keys rotate');
+    file.versions[0].createdAt = new Date(Date.now() - 90 * 86_400_000 - 60_000).toISOString();
+    writeFileSync(path, JSON.stringify(file), { mode: 0o600 });
+    const [told, text] = place.runAll([
+      ['keys', 'status', '--json', '--quiet'],
+      ['keys', 'status'],
+    ]);
+    expect(JSON.parse(told.stdout)).toMatchObject({ age: { state: 'due', ageDays: 90 } });
+    expect(text.stdout).toContain('to be rotated now: modelward keys rotate');
   });
 });

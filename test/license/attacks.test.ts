@@ -2,7 +2,15 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type LicenseAction, maskParts, signAnswer, signStatusList } from '../../src/license/index.ts';
+import {
+  drawNonce,
+  type LicenseAction,
+  maskParts,
+  signAnswer,
+  signRequest,
+  signStatusList,
+  verifyAnswer,
+} from '../../src/license/index.ts';
 import {
   acceptAnswer,
   activateLicense,
@@ -87,6 +95,36 @@ test('a seat that is given back is gone when the request is made, whatever becom
   await expect(open(file)).rejects.toMatchObject({ code: 'LICENSE_LEASE_MISSING' });
 });
 
+test('a seat that is handed round serves two devices at most until the lease of the first one ends', async () => {
+  const enter = async (jti: string) => {
+    const device = kit.makeDevice();
+    const { file, issued } = await kit.issue({ ...pool, jti }, { device });
+    return { device, file, jti, jkt: issued.jkt };
+  };
+  const [one, two, three] = [await enter('one'), await enter('two'), await enter('three')];
+  const say = async (by: Awaited<ReturnType<typeof enter>>, action: LicenseAction, from?: string) => {
+    const text = await answerRequest(
+      kit.answering,
+      await makeRequest(by.device, kit.trust, { file: by.file, action, isFile: false, from }),
+    );
+    return verifyAnswer(text, { keys: kit.trust.keys, jkt: by.jkt, license: by.jti }).result;
+  };
+  expect(await say(one, 'lease')).toBe('OK');
+  expect(await say(two, 'takeover', one.jkt)).toBe('OK');
+  // The first one throws away that he was told.
+  expect(await say(one, 'lease')).toBe('LICENSE_TAKEN_OVER');
+  expect(await say(three, 'takeover', two.jkt)).toBe('LICENSE_SEATS_TAKEN');
+  // The two may hand it to and fro.
+  expect(await say(one, 'takeover', two.jkt)).toBe('OK');
+  expect(await say(three, 'takeover', one.jkt)).toBe('LICENSE_SEATS_TAKEN');
+  expect(await say(two, 'lease')).toBe('LICENSE_TAKEN_OVER');
+  expect(await say(two, 'lease')).toBe('LICENSE_SEATS_TAKEN');
+  kit.clock.nowSec += DAY;
+  expect(await say(one, 'lease')).toBe('OK');
+  kit.clock.nowSec += 300;
+  expect(await say(three, 'takeover', one.jkt)).toBe('OK');
+});
+
 test('a pinned vendor speaks for his own licences alone', async () => {
   const { file, issued } = await activated({ status: { status_list: { idx: 0, uri: STATUS_URI }, maxAgeSec: null } });
   const list = { uri: STATUS_URI, statuses: new Map([[0, 0] as const]), iatSec: T0 + 50, ttlSec: DAY };
@@ -160,7 +198,7 @@ test('a public key has one spelling', () => {
 
 describe('the server', () => {
   const makeHandler = () =>
-    createLicenseHandler({ ...kit.answering, statusUri: STATUS_URI, onTrouble: () => undefined });
+    createLicenseHandler({ ...kit.answering, statusUri: STATUS_URI, makers: null, onTrouble: () => undefined });
   const send = async (method: string, path: string, text = '') => {
     const request = { method, path, headers: {}, body: new Uint8Array(Buffer.from(text)), peer: '198.51.100.7' };
     const { status, body } = await handler(request as unknown as Parameters<ReturnType<typeof makeHandler>>[0]);
@@ -182,6 +220,18 @@ describe('the server', () => {
     expect(await send('GET', '/v1/status-list')).toEqual(first);
     kit.clock.nowSec += 1;
     expect((await send('GET', '/v1/status-list')).text).not.toBe(first.text);
+  });
+
+  test('does not tell whose device it is not which names there are; the ledger knows', async () => {
+    const { issued } = await kit.issue({ jti: 'customer-acme' });
+    const stranger = kit.makeDevice();
+    const probe = async (lic: string) => {
+      const asked = { aud: kit.vendor.signer.issuer, act: 'check', lic, iat: kit.clock.nowSec, file: false } as const;
+      const request = { ...asked, jti: drawNonce(stranger.random) };
+      return send('POST', '/v1/check', await signRequest(stranger.key, kit.vendor.agreement.publicKey, request));
+    };
+    expect(await probe(issued.name)).toEqual(await probe('customer-beta'));
+    expect(kit.refusals.map(({ cause }) => cause)).toEqual(['LICENSE_DEVICE_MISMATCH', 'LICENSE_UNKNOWN']);
   });
 
   test('takes no request that was made for a file', async () => {

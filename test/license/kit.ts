@@ -3,8 +3,8 @@ import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openFileStore } from '../../src/adapters/license-store/index.ts';
 import { openFileCounter } from '../../src/adapters/device-key/index.ts';
+import { createLedgerLock } from '../../src/adapters/ledger-lock/index.ts';
 import type { EntryInput, Refusal } from '../../src/ledger/ports.ts';
 import {
   type DocumentSigner,
@@ -15,16 +15,17 @@ import {
   type MachineParts,
   openAgreementKey,
   signLicense,
-  toBase64Url,
   toDekDigest,
   toThumbprint,
 } from '../../src/license/index.ts';
 import type { AgreementKey, Assurance, LicenseStore } from '../../src/license/ports.ts';
 import { readSealHeader, type SealInfo } from '../../src/seal/index.ts';
+import { toBase64Url } from '../../src/core/base64url.ts';
 import { sha256 } from '../../src/core/hash.ts';
 import { createOwner } from '../../src/sign/index.ts';
 import { nodeStorage } from '../../src/source/node-storage.ts';
 import { openVendor, type DeviceServices, type Trust } from '../../src/workflows/license/index.ts';
+import { openTestStore } from './register.ts';
 import { countingSource, makeTestSeal, seededRandom, type TestSeal } from '../fakes/seal-kit.ts';
 
 export const T0 = Date.parse('2026-05-01T00:00:00Z') / 1000;
@@ -63,7 +64,7 @@ export interface Kit {
     readonly recorder: {
       readonly actor: string;
       record(entries: readonly EntryInput[]): Promise<{ firstIndex: number; checkpoint: string }>;
-      readonly writer: { append: never; refuse(refusal: Refusal): Promise<void> };
+      readonly writer: { append: never; refuse(...some: readonly Refusal[]): Promise<void> };
     };
     readonly vendor: Vendor;
     readonly store: LicenseStore;
@@ -106,8 +107,7 @@ export function makeKit(options: Pick<NonNullable<Parameters<typeof makeTestSeal
   const vendor = makeVendor();
   const records: EntryInput[] = [];
   const refusals: Refusal[] = [];
-  const lock = { acquire: () => Promise.resolve({ isHeld: () => true, release: () => undefined }) };
-  const store = openFileStore({ storage: nodeStorage, folder: join(folder, 'register'), lock });
+  const store = openTestStore(`sqlite:${join(folder, 'register.db')}`);
   const makeDevice = ({ assurance = 'software' }: { readonly assurance?: Assurance } = {}): TestDevice => {
     const key = makeAgreementKey();
     const deviceFolder = mkdtempSync(join(folder, 'device-'));
@@ -116,6 +116,7 @@ export function makeKit(options: Pick<NonNullable<Parameters<typeof makeTestSeal
       clock,
       random,
       deviceFolder,
+      lock: createLedgerLock(),
       key,
       parts: PARTS,
       openDevice: () =>
@@ -164,8 +165,8 @@ export function makeKit(options: Pick<NonNullable<Parameters<typeof makeTestSeal
     },
     writer: {
       append: undefined as never,
-      refuse: (refusal: Refusal) => {
-        refusals.push(refusal);
+      refuse: (...some: readonly Refusal[]) => {
+        refusals.push(...some);
         return Promise.resolve();
       },
     },
@@ -175,6 +176,7 @@ export function makeKit(options: Pick<NonNullable<Parameters<typeof makeTestSeal
     trust: { keys: [vendor.key], audience: 'modelward' },
     answering: { services: { clock, random }, recorder, vendor, store },
     remove: () => {
+      void store.close();
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -5,8 +5,16 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createSoftwareKey, openSoftwareKey } from '../../src/adapters/device-key/index.ts';
 import { askServer } from '../../src/adapters/license-server/index.ts';
-import { openFileStore } from '../../src/adapters/license-store/index.ts';
+import {
+  claimLog,
+  moveRegister,
+  type RegisterTables,
+  takeOverEarlier,
+} from '../../src/adapters/license-store/index.ts';
+import type { Database } from '../../src/core/database.ts';
+import { LedgerError } from '../../src/core/errors.ts';
 import { licenseErrors } from '../../src/core/errors/license.ts';
+import { LICENSE_LIMITS } from '../../src/core/limits/license.ts';
 import {
   encodeLicenseFile,
   parseEnrolment,
@@ -30,7 +38,10 @@ import {
   withLicensedKey,
   writeStatusList,
 } from '../../src/workflows/license/index.ts';
+import { toCertifiedCases } from './certified-cases.ts';
+import { fillRecord } from './full-record.ts';
 import { DAY, type Kit, makeAgreementKey, makeKit, type Overrides, T0, type TestDevice } from './kit.ts';
+import { openTestDatabase } from './register.ts';
 
 let kit: Kit;
 /** The file that `forge` takes the key document from. */
@@ -108,6 +119,7 @@ const statusPath = () => join(kit.device.deviceFolder, 'state.json');
 type Case = () => Promise<unknown>;
 
 const CASES: Readonly<Record<keyof typeof licenseErrors, Case>> = {
+  ...toCertifiedCases(() => kit),
   LICENSE_MALFORMED: async () =>
     activate(bytes({ v: 1, kind: 'modelward-license', license: 'a.b', key: json((await kit.issue()).file).key })),
   LICENSE_TOO_LARGE: () => activate(new Uint8Array(70_000)),
@@ -214,6 +226,11 @@ const CASES: Readonly<Record<keyof typeof licenseErrors, Case>> = {
     rmSync(statusPath());
     return open(file);
   },
+  LICENSE_STATE_BUSY: async () => {
+    const { file } = await activated();
+    const lock = { acquire: () => Promise.reject(new LedgerError('LEDGER_LOCKED')) };
+    return open(file, {}, { ...kit.device, lock });
+  },
   LICENSE_STATE_MALFORMED: async () => {
     const { file } = await activated();
     writeFileSync(statusPath(), '{}');
@@ -224,6 +241,10 @@ const CASES: Readonly<Record<keyof typeof licenseErrors, Case>> = {
     const text = readFileSync(statusPath(), 'utf8');
     writeFileSync(statusPath(), text.replace(/"highWaterSec":\d+/, '"highWaterSec":0'));
     return open(file);
+  },
+  LICENSE_RECORD_FULL: async () => {
+    await fillRecord(kit.device);
+    return activate((await kit.issue()).file);
   },
   LICENSE_STATE_ROLLED_BACK: async () => {
     const { file } = await activated();
@@ -365,14 +386,46 @@ const CASES: Readonly<Record<keyof typeof licenseErrors, Case>> = {
     askServer({ server: 'https://127.0.0.1:9', action: 'check', request: 'x', caPem: null, timeoutMs: 2000 }),
   LICENSE_SERVER_INSECURE: () =>
     askServer({ server: 'http://licences.example', action: 'check', request: 'x', caPem: null, timeoutMs: 2000 }),
-  LICENSE_STORE_FAILED: () => {
-    const folder = join(kit.folder, 'register');
-    nodeStorage.makeFolder(folder, 0o700);
-    writeFileSync(join(folder, 'licenses.json'), '[]');
+  LICENSE_REQUESTS_TOO_MANY: async () => {
+    const { file, issued } = await kit.issue();
+    await kit.store.transact(async (transaction) => {
+      const of = { by: issued.name, nowSec: kit.clock.nowSec, untilSec: kit.clock.nowSec + 300 };
+      for (let at = 0; at < LICENSE_LIMITS.noncesPerLicenseMax; at += 1) await transaction.useNonce(`n${at}`, of);
+    });
+    return answerRequest(kit.answering, await ask(file, 'check'));
+  },
+  LICENSE_STORE_FAILED: async () => {
+    writeFileSync(join(kit.folder, 'licenses.json'), '[]');
     const lock = { acquire: () => Promise.resolve({ isHeld: () => true, release: () => undefined }) };
-    return openFileStore({ storage: nodeStorage, folder, lock }).transact((transaction) => transaction.listLicenses());
+    return takeOverEarlier(await registerNamed('new.db'), { storage: nodeStorage, folder: kit.folder, lock });
+  },
+  LICENSE_REGISTER_MOVED: async () => {
+    await kit.issue();
+    await moveRegister(await registerNamed('register.db'), await registerNamed('new.db'));
+    return kit.store.readStandings();
+  },
+  LICENSE_REGISTER_NOT_EMPTY: async () => {
+    await kit.issue();
+    return moveRegister(await registerNamed('new.db'), await registerNamed('register.db'));
+  },
+  LICENSE_LOG_TAKEN: async () => {
+    const register = await registerNamed('register.db');
+    await claimLog(register, { log: 'modelward/1', home: 'one' });
+    await claimLog(register, { log: 'modelward/1', home: 'one' });
+    return claimLog(register, { log: 'modelward/1', home: 'two' });
   },
 };
+
+const registers: Database<RegisterTables>[] = [];
+afterEach(async () => {
+  await Promise.all(registers.splice(0).map((register) => register.close()));
+});
+
+async function registerNamed(name: string): Promise<Database<RegisterTables>> {
+  const register = await openTestDatabase(`sqlite:${join(kit.folder, name)}`);
+  registers.push(register);
+  return register;
+}
 
 async function list(uri = STATUS_URI): Promise<string> {
   const { vendor, store, clock } = kit;

@@ -2,11 +2,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openHttpsServer, type HttpsServer } from '../../src/adapters/https-server/index.ts';
 import { askServer } from '../../src/adapters/license-server/index.ts';
-import { createLedgerLock } from '../../src/adapters/ledger-lock/index.ts';
-import { openFileStore } from '../../src/adapters/license-store/index.ts';
 import { verifyStatusList } from '../../src/license/index.ts';
 import { makeServerIdentity } from '../broker/tls.ts';
-import { nodeStorage } from '../../src/source/node-storage.ts';
 import { acceptAnswer, activateLicense, createLicenseHandler, makeRequest } from '../../src/workflows/license/index.ts';
 import { type Kit, makeKit, type Overrides, type TestDevice } from './kit.ts';
 
@@ -25,9 +22,8 @@ const troubles: string[] = [];
 beforeEach(async () => {
   kit = makeKit();
   troubles.length = 0;
-  const store = openFileStore({ storage: nodeStorage, folder: `${kit.folder}/register`, lock: createLedgerLock() });
   const onTrouble = (code: string) => void troubles.push(code);
-  const handler = createLicenseHandler({ ...kit.answering, store, statusUri: STATUS_URI, onTrouble });
+  const handler = createLicenseHandler({ ...kit.answering, statusUri: STATUS_URI, makers: null, onTrouble });
   server = await openHttpsServer({
     host: '127.0.0.1',
     port: 0,
@@ -80,10 +76,24 @@ test('a refusal comes with its code; what is no request of a device is refused a
   expect(troubles).toEqual([]);
 });
 
-test('a server that is not the one of the given authority is not spoken to', async () => {
+test('a server that is not the one of the given authority is not spoken to, whatever the environment says', async () => {
   const other = makeServerIdentity().caPem;
-  const ask = askServer({ server: url, action: 'check', request: 'x', caPem: other });
-  await expect(ask).rejects.toMatchObject({ code: 'LICENSE_SERVER_UNAVAILABLE' });
+  process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
+  try {
+    const ask = askServer({ server: url, action: 'check', request: 'x', caPem: other });
+    await expect(ask).rejects.toMatchObject({ code: 'LICENSE_SERVER_UNAVAILABLE' });
+    // Not a refusal: that one would have come from the server.
+    await expect(ask).rejects.not.toHaveProperty('fields.status');
+  } finally {
+    delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;
+  }
+});
+
+test('a path that looks like the address of another server is a path of the server that was named', async () => {
+  const [elsewhere, here] = [`https://127.0.0.1:1//${new URL(url).host}`, `${url}//127.0.0.1:1`];
+  const ask = (server: string) => askServer({ server, action: 'check', request: 'x', caPem });
+  await expect(ask(elsewhere)).rejects.toMatchObject({ fields: { host: '127.0.0.1:1' } });
+  await expect(ask(here)).rejects.toMatchObject({ fields: { host: new URL(url).host, status: 404 } });
 });
 
 test('of eight devices that ask at once, as many get a seat as there are', async () => {

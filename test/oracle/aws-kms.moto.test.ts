@@ -165,4 +165,23 @@ describeWhere(hasMoto, 'AWS KMS against moto', 'moto in test/oracles/.venv', () 
     expect(await provider.unwrapKey({ wrapped, context })).toEqual(dek);
     rmSync(folder, { recursive: true });
   });
+
+  test('credentials of a role that a profile names, from STS', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'modelward-role-'));
+    const config = join(folder, 'config');
+    const role = 'role_arn=arn:aws:iam::123456789012:role/model-opener\ncredential_source=Environment';
+    writeFileSync(config, `[profile opener]\n${role}\n`, { mode: 0o600 });
+    const { Arn } = await makeKey(moto.url);
+    const env = {
+      AWS_ACCESS_KEY_ID: ANYBODY.id,
+      AWS_SECRET_ACCESS_KEY: ANYBODY.secret,
+      AWS_CONFIG_FILE: config,
+      AWS_ENDPOINT_URL_STS: moto.url,
+    };
+    const uri = { scheme: 'aws-kms', key: Arn, also: [], region, endpoint: moto.url, profile: 'opener' } as const;
+    const { provider } = await openProvider({ uri, ports: fakePorts(folder, { env }), create: false });
+    const wrapped = await provider.wrapKey({ dek, context });
+    expect(await provider.unwrapKey({ wrapped, context })).toEqual(dek);
+    rmSync(folder, { recursive: true });
+  });
 });

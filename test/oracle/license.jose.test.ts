@@ -10,7 +10,7 @@ import {
   importJWK,
   importSPKI,
 } from 'jose';
-import { createPublicKey, generateKeyPairSync } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, hkdfSync } from 'node:crypto';
 import { expect, test } from 'vitest';
 import {
   decryptKeyDocument,
@@ -23,6 +23,8 @@ import {
 import { toLicenseDigest } from '../../src/license/key-document.ts';
 import { verifyDocument } from '../../src/license/jws.ts';
 import { seededBytes, seededRandom } from '../fakes/seal-kit.ts';
+import { certifyDevice, challengeDevice, enrolDevice, readMakers } from '../../src/workflows/license/index.ts';
+import { makeAuthority, makeChip, withChip } from '../license/chip.ts';
 import { makeKit } from '../license/kit.ts';
 
 const LICENSE = 'header.payload.signature';
@@ -74,4 +76,32 @@ test.each(['ES256', 'EdDSA'])('we verify what jose signs with %s', async (alg) =
     .setProtectedHeader({ alg, kid: vendor.kid, typ: 'license+jwt' })
     .sign(privateKey);
   expect(verifyDocument(text, { typ: 'license+jwt', keys: [vendor] }).payload).toEqual({ a: 1 });
+});
+
+test('jose verifies challenges and certified enrolments, and makes a response as the specification says', async () => {
+  const kit = makeKit();
+  try {
+    const maker = makeAuthority();
+    const chip = makeChip(kit.device.key, maker);
+    const device = withChip(kit.device, chip);
+    const { enrolment } = await enrolDevice(device, await device.openDevice(), { isNew: true });
+    const context = { ...kit.answering, makers: readMakers([maker.der]) };
+    const text = await challengeDevice(context, enrolment, { isFile: false });
+    const { payload, protectedHeader } = await compactVerify(text, kit.vendor.key.key);
+    expect(protectedHeader.typ).toBe('license-challenge+jwt');
+    const said = JSON.parse(Buffer.from(payload).toString()) as Record<string, string>;
+    const enr = JSON.parse(Buffer.from(enrolment).toString()) as object;
+    const [blob, encryptedSeed] = [said.cred, said.seed].map((part) => new Uint8Array(Buffer.from(part, 'base64url')));
+    const secret = await chip.prover.activate({ blob, encryptedSeed });
+    const key = hkdfSync('sha256', secret, said.enr, 'modelward/license/v1/activated', 32);
+    const { iss: aud, nonce, exp } = said;
+    const response = new CompactSign(Buffer.from(JSON.stringify({ aud, nonce, exp, enr })));
+    response.setProtectedHeader({ alg: 'HS256', typ: 'license-response+jwt' });
+    const { certified } = await certifyDevice(context, await response.sign(new Uint8Array(key)));
+    const word = await compactVerify(certified, kit.vendor.key.key);
+    expect(word.protectedHeader.typ).toBe('license-enrolment+jwt');
+    expect(JSON.parse(Buffer.from(word.payload).toString())).toMatchObject({ iss: aud, enr });
+  } finally {
+    kit.remove();
+  }
 });

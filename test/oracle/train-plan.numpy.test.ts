@@ -87,8 +87,9 @@ describeWithProgram('the recipe of a train plan, in numpy', PYTHON, ['-c', 'impo
     expect(Math.abs(found.wrong - plan.bits / 2)).toBeLessThan(plan.bits / 8);
   });
 
-  test('the printed lines give that term from any folder, and name the weights that a model lacks', () => {
-    const plan = place.json<PlanMarkResult>(['mark', 'plan', join(samples, 'mlp.onnx'), '--out', 'printed']);
+  test('the printed lines give that term from any folder and either format, and name the weights that a model lacks', () => {
+    const mark = ['mark', 'plan', join(samples, 'mlp.onnx'), '--out'];
+    const plan = place.json<PlanMarkResult>([...mark, 'printed']);
     const file = join(samples, 'mlp.safetensors');
     const model = openModelPath(file);
     const weights = readWeights(model);
@@ -101,9 +102,14 @@ describeWithProgram('the recipe of a train plan, in numpy', PYTHON, ['-c', 'impo
     const [, strength] = /strength=([\d.]+)/.exec(readFileSync(plan.recipe, 'utf8'))!;
     const term = addMarkGradient(own as TrainPlan, arrays, Number(strength));
     const script = join(import.meta.dirname, 'train_recipe.py');
-    const said = execFileSync(PYTHON, [script, plan.recipe, file], { cwd: '/' }).toString();
-    const found = JSON.parse(said) as { term: number; said: string };
-    expect(found.term).toBeCloseTo(term, 6);
-    expect(found.said).toBe("no parameters of these names in the planned shapes: ['fc1.weight', 'fc2.weight']");
+    // One seed for each owner and original: the second plan is the first in other files.
+    const inArrays = place.json<PlanMarkResult>([...mark, 'arrays', '--format', 'npy']);
+    expect(inArrays.plan).toEqual({ path: join(place.folder, 'arrays'), sha256: plan.plan.sha256 });
+    for (const { recipe } of [plan, inArrays]) {
+      const said = execFileSync(PYTHON, [script, recipe, file], { cwd: '/' }).toString();
+      const found = JSON.parse(said) as { term: number; said: string };
+      expect(found.term).toBeCloseTo(term, 6);
+      expect(found.said).toBe("no parameters of these names in the planned shapes: ['fc1.weight', 'fc2.weight']");
+    }
   });
 });

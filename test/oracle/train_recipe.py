@@ -30,8 +30,8 @@ class Tensor(np.ndarray):
     def mean(self):
         return to_tensor(np.mean(np.asarray(self)))
 
-    def std(self, correction):
-        return to_tensor(np.std(np.asarray(self), ddof=correction))
+    def std(self, unbiased):
+        return to_tensor(np.std(np.asarray(self), ddof=int(unbiased)))
 
     def square(self):
         return self * self
@@ -65,6 +65,7 @@ class Model:
 
 
 torch = types.ModuleType("torch")
+torch.from_numpy = to_tensor
 torch.relu = lambda values: np.maximum(values, 0)
 loaders = types.ModuleType("safetensors.torch")
 loaders.load_file = load

@@ -79,6 +79,13 @@ export function sampleReport(changes: Partial<ProtectReport> = {}): ProtectRepor
         plaintext: false,
       },
       {
+        role: 'signature',
+        path: `${folder}/traffic.baseline.sig`,
+        sha256: sampleDigest(8),
+        sizeBytes: 1_512,
+        plaintext: false,
+      },
+      {
         role: 'commitment',
         path: `${folder}/traffic.commitment.json`,
         sha256: sampleDigest(6),

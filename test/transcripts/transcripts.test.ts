@@ -49,7 +49,7 @@ function toNormal(text: string, place: Workplace): string {
 describe.each(readdirSync(folder).filter((name) => name.endsWith('.txt')))('%s', (name) => {
   let place: Workplace;
   beforeAll(() => {
-    place = createWorkplace();
+    place = createWorkplace({ isOneProcess: true });
     for (const sample of ['mlp.onnx', 'cnn.onnx', 'eval.npz'])
       cpSync(join(samples, sample), join(place.folder, sample));
     const marked = readFileSync(join(samples, 'mlp.onnx'));

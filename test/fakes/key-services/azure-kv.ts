@@ -14,6 +14,7 @@ import {
 } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { type Asked, serve, type TestServer } from '../../endpoint-server.ts';
+import { createScript, type Script } from './script.ts';
 
 interface FakeVersion {
   readonly id: string;
@@ -29,15 +30,12 @@ interface FakeKey {
   readonly versions: FakeVersion[];
 }
 
-export interface FakeAzureKv extends TestServer {
+export interface FakeAzureKv extends TestServer, Script {
   /** What a file of credentials holds. */
   readonly credentialsFile: string;
   /** Forms that tokens were asked for with. */
   readonly forms: URLSearchParams[];
-  failNext(failure: { readonly status: number; readonly body: unknown }): void;
-  changeNext(change: (reply: Record<string, unknown>) => void): void;
   addKey(kty?: string): string;
-  revokeTokens(): void;
 }
 
 class AzureFault extends Error {
@@ -59,9 +57,7 @@ export async function serveFakeAzureKv(): Promise<FakeAzureKv> {
   const keys = new Map<string, FakeKey>();
   const credentials = { tenantId: 'tenant-1', clientId: 'client-1', clientSecret: randomBytes(12).toString('hex') };
   const forms: URLSearchParams[] = [];
-  const valid = new Set<string>();
-  const failures: { status: number; body: unknown }[] = [];
-  const changes: ((reply: Record<string, unknown>) => void)[] = [];
+  const script = createScript();
   const answer = (asked: Asked, response: ServerResponse): unknown => {
     if (asked.path === '/tenant-1/oauth2/v2.0/token') {
       const form = new URLSearchParams(String(asked.body));
@@ -73,20 +69,10 @@ export async function serveFakeAzureKv(): Promise<FakeAzureKv> {
       if (!isClient || !isProven || form.get('scope') !== 'https://vault.azure.net/.default') {
         throw new AzureFault(401, 'invalid_client');
       }
-      const token = randomBytes(16).toString('hex');
-      valid.add(token);
-      return { token_type: 'Bearer', access_token: token, expires_in: 3599, ext_expires_in: 3599 };
+      return { token_type: 'Bearer', access_token: script.giveToken(), expires_in: 3599, ext_expires_in: 3599 };
     }
-    if (!valid.has(String(asked.headers.authorization).replace('Bearer ', '')))
-      throw new AzureFault(401, 'Unauthorized');
-    const failure = failures.shift();
-    if (failure !== undefined) {
-      response.statusCode = failure.status;
-      return failure.body;
-    }
-    const reply = route(keys, asked, server.url);
-    changes.shift()?.(reply);
-    return reply;
+    if (!script.isToken(asked.headers.authorization)) throw new AzureFault(401, 'Unauthorized');
+    return script.play(response, () => route(keys, asked, server.url));
   };
   const server = await serve((asked, response) => {
     try {
@@ -100,18 +86,14 @@ export async function serveFakeAzureKv(): Promise<FakeAzureKv> {
   });
   return {
     ...server,
+    ...script,
     credentialsFile: JSON.stringify(credentials),
     forms,
-    failNext: (failure) => failures.push(failure),
-    changeNext: (change) => changes.push(change),
     addKey: (kty = 'RSA') => {
       const name = `model-${keys.size + 1}`;
       keys.set(name, { kty, versions: [] });
       addVersion(keys.get(name)!);
       return name;
-    },
-    revokeTokens: () => {
-      valid.clear();
     },
   };
 }

@@ -6,6 +6,7 @@ import { createCipheriv, createDecipheriv, generateKeyPairSync, randomBytes, ver
 import type { ServerResponse } from 'node:http';
 import { crc32c } from '../../../src/core/crc32c.ts';
 import { type Asked, serve, type TestServer } from '../../endpoint-server.ts';
+import { createScript, type Script } from './script.ts';
 
 interface FakeVersion {
   readonly kek: Buffer;
@@ -19,17 +20,12 @@ interface FakeKey {
   primary: number;
 }
 
-export interface FakeGcpKms extends TestServer {
+export interface FakeGcpKms extends TestServer, Script {
   /** What a service account's key file holds. */
   readonly keyFile: string;
   /** Tokens that were handed out. */
   readonly tokens: string[];
-  /** Answers the next call of the API so; with `change`, its own reply changed. */
-  failNext(failure: { readonly status: number; readonly body: unknown; readonly retryAfter?: string }): void;
-  changeNext(change: (reply: Record<string, unknown>) => void): void;
   addKey(purpose?: string): string;
-  /** Makes all tokens invalid. */
-  revokeTokens(): void;
 }
 
 const RING = 'projects/p-1/locations/europe-west1/keyRings/ring';
@@ -44,33 +40,22 @@ class GcpFault extends Error {
   }
 }
 
+/** Of the service account; made once, since it takes longer than all tests of a fake. */
+const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+
 export async function serveFakeGcpKms(): Promise<FakeGcpKms> {
   const keys = new Map<string, FakeKey>();
   const tokens: string[] = [];
-  const valid = new Set<string>();
-  const failures: { status: number; body: unknown; retryAfter?: string }[] = [];
-  const changes: ((reply: Record<string, unknown>) => void)[] = [];
-  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const script = createScript();
   const answer = (asked: Asked, response: ServerResponse): unknown => {
     if (asked.path === '/token') {
       assertAssertion(String(asked.body), { publicKey, audience: `${server.url}/token` });
-      const token = randomBytes(16).toString('hex');
+      const token = script.giveToken();
       tokens.push(token);
-      valid.add(token);
       return { access_token: token, expires_in: 3599, token_type: 'Bearer' };
     }
-    if (!valid.has(String(asked.headers.authorization).replace('Bearer ', ''))) {
-      throw new GcpFault(401, 'UNAUTHENTICATED');
-    }
-    const failure = failures.shift();
-    if (failure !== undefined) {
-      response.statusCode = failure.status;
-      if (failure.retryAfter !== undefined) response.setHeader('retry-after', failure.retryAfter);
-      return failure.body;
-    }
-    const reply = route(keys, asked) as Record<string, unknown>;
-    changes.shift()?.(reply);
-    return reply;
+    if (!script.isToken(asked.headers.authorization)) throw new GcpFault(401, 'UNAUTHENTICATED');
+    return script.play(response, () => route(keys, asked));
   };
   const server = await serve((asked, response) => {
     try {
@@ -91,18 +76,14 @@ export async function serveFakeGcpKms(): Promise<FakeGcpKms> {
   };
   return {
     ...server,
+    ...script,
     keyFile: JSON.stringify(keyFile),
     tokens,
-    failNext: (failure) => failures.push(failure),
-    changeNext: (change) => changes.push(change),
     addKey: (purpose = 'ENCRYPT_DECRYPT') => {
       const name = `${RING}/cryptoKeys/key-${keys.size + 1}`;
       keys.set(name, { purpose, versions: [], primary: 1 });
       addVersion(keys.get(name)!).state = 'ENABLED';
       return name;
-    },
-    revokeTokens: () => {
-      valid.clear();
     },
   };
 }

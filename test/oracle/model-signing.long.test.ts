@@ -18,7 +18,7 @@ vi.setConfig({ testTimeout: 60_000 });
 describeWhere(hasTool, 'model_signing, the reference tool', 'test/oracles/.venv with model-signing', () => {
   let place: Workplace;
   beforeAll(() => {
-    place = createWorkplace();
+    place = createWorkplace({ isOneProcess: true });
     mkdirSync(join(place.folder, 'model', 'a'), { recursive: true });
     writeFileSync(join(place.folder, 'model', 'a.txt'), 'text');
     writeFileSync(join(place.folder, 'model', 'a', 'weights.bin'), Buffer.alloc(300_000, 7));
