@@ -8,7 +8,7 @@ export default defineConfig({
     exclude: long ? ['node_modules/**'] : ['node_modules/**', '**/*.long.test.ts'],
     testTimeout: long ? 1_800_000 : 120_000,
     hookTimeout: long ? 1_800_000 : 120_000,
-    setupFiles: ['test/typed-array-equality.ts'],
+    setupFiles: ['test/typed-array-equality.ts', 'test/drawn-cases.ts'],
     pool: 'forks',
     // Vitest leaves one core free; most of these tests wait for a child process of theirs.
     maxWorkers: '100%',

@@ -105,7 +105,8 @@ describeWhere(existsSync('/proc/self/task'), 'the operator of two workers', '/pr
   test('lists keys and makes one, which both let in; models and numbers are those of both', async () => {
     const { body } = await control('GET /v1/keys');
     expect((body.keys as { name: string }[]).map(({ name }) => name)).toEqual(['a', 'a']);
-    const terms = { name: 'new', tenant: 'default', scopes: ['infer:digits'] };
+    const limits = { perMinute: 60_000, burst: 1000, concurrency: 100 };
+    const terms = { name: 'new', tenant: 'default', scopes: ['infer:digits'], limits };
     const made = await control('POST /v1/keys', terms);
     expect(made.status).toBe(201);
     const key = made.body.apiKey as string;
