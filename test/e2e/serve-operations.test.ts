@@ -177,6 +177,20 @@ describe('the operator', () => {
     );
   });
 
+  test('is told of budgets of tenants whom nobody belongs to, at the start and with each configuration', async () => {
+    const gateway = await start(`${JOURNAL}tenants: {default: {daily: 9}, defualt: {daily: 9}}\n`);
+    const unseen = () =>
+      gateway
+        .lines()
+        .filter(({ event }) => event === 'tenant-unseen')
+        .map(({ tenant, nearest }) => [tenant, nearest]);
+    expect(unseen()).toEqual([['defualt', 'default']]);
+    writeFileSync(at('gateway.yaml'), `${LISTEN}${MODEL}${JOURNAL}tenants: {nobody: {daily: 9}}\n`);
+    gateway.kill('SIGHUP');
+    await until('taken up', () => gateway.lines().some(({ event }) => event === 'config-reloaded'));
+    expect(unseen().slice(1)).toEqual([['nobody', undefined]]);
+  });
+
   test('changes the configuration by SIGHUP or the admin API: all of it, or nothing', async () => {
     const rest = `${JOURNAL}admin: {port: 0, openMetrics: true}\n`;
     const gateway = await start(rest);

@@ -3,6 +3,7 @@ import { createPrivateKey, createHash, type KeyObject, X509Certificate } from 'n
 import { open } from 'node:fs/promises';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { type ErrorCode, TlsError } from '../../core/errors.ts';
+import { isKeyExposed } from '../../core/file-modes.ts';
 import { HTTP_FRONT_LIMITS } from '../../core/limits/http-front.ts';
 import type { HttpFrontTls } from './types.ts';
 
@@ -10,9 +11,11 @@ import type { HttpFrontTls } from './types.ts';
 export interface TlsFiles {
   readonly certificate: Buffer;
   readonly privateKey: Buffer;
+  /** Others may read the file of the private key. */
+  readonly isKeyExposed: boolean;
   readonly clientAuthorities: Buffer | null;
   readonly revocations: Buffer | null;
-  /** SHA-256 over all of them, and over those that say which clients are let in. */
+  /** SHA-256 over all of them and who may read the key, and over those that say which clients are let in. */
   readonly digest: string;
   readonly clientsDigest: string;
 }
@@ -27,26 +30,37 @@ export interface TlsMaterial {
 /** @throws TlsError TLS_FILE_UNREADABLE */
 export async function readTlsFiles(tls: HttpFrontTls): Promise<TlsFiles> {
   const asksClients = tls.clientCertificates !== 'none';
-  const [certificate, privateKey, clientAuthorities, revocations] = await Promise.all([
+  const [certificate, key, authorities, lists] = await Promise.all([
     readPart('certificate', tls.certificatePath),
     readPart('private key', tls.privateKeyPath),
     asksClients ? readPart('client authorities', tls.clientAuthoritiesPath) : null,
     asksClients && tls.revocationsPath !== undefined ? readPart('revocation lists', tls.revocationsPath) : null,
   ]);
-  const clients = [clientAuthorities, revocations];
-  const digest = toDigest([certificate, privateKey, ...clients]);
-  return { certificate, privateKey, clientAuthorities, revocations, digest, clientsDigest: toDigest(clients) };
+  const clients = [authorities?.bytes ?? null, lists?.bytes ?? null];
+  const exposure = Buffer.of(key.isExposed ? 1 : 0);
+  return {
+    ...{ certificate: certificate.bytes, privateKey: key.bytes, isKeyExposed: key.isExposed },
+    ...{ clientAuthorities: clients[0], revocations: clients[1] },
+    digest: toDigest([certificate.bytes, key.bytes, exposure, ...clients]),
+    clientsDigest: toDigest(clients),
+  };
+}
+
+interface Part {
+  readonly bytes: Buffer;
+  readonly isExposed: boolean;
 }
 
 /** One more byte than is taken is read, so that a file that grows meanwhile is found out. */
-async function readPart(part: string, path: string | undefined): Promise<Buffer> {
+async function readPart(part: string, path: string | undefined): Promise<Part> {
   try {
     const file = await open(path ?? '', 'r');
     try {
       const bytes = Buffer.alloc(HTTP_FRONT_LIMITS.tlsFileBytesMax + 1);
       const { bytesRead } = await file.read(bytes, 0, bytes.length, 0);
       if (bytesRead === bytes.length) throw new TlsError('TLS_FILE_UNREADABLE', { fields: { part } });
-      return Buffer.from(bytes.subarray(0, bytesRead));
+      const isExposed = isKeyExposed(await file.stat(), process.platform);
+      return { bytes: Buffer.from(bytes.subarray(0, bytesRead)), isExposed };
     } finally {
       await file.close();
     }
@@ -67,10 +81,11 @@ function toDigest(parts: readonly (Buffer | null)[]): string {
 /**
  * Checks that a client could verify what the server would show: each certificate issued by the next, all of them valid at
  * `nowMs`, and the key that of the first.
- * @throws TlsError TLS_CERTIFICATE_MALFORMED | TLS_CHAIN_BROKEN | TLS_CERTIFICATE_EXPIRED | TLS_KEY_MALFORMED |
+ * @throws TlsError TLS_CERTIFICATE_MALFORMED | TLS_CHAIN_BROKEN | TLS_CERTIFICATE_EXPIRED | TLS_KEY_EXPOSED | TLS_KEY_MALFORMED |
  * TLS_KEY_MISMATCH | TLS_AUTHORITIES_MALFORMED | TLS_REVOCATIONS_MALFORMED
  */
 export function toTlsMaterial(files: TlsFiles, nowMs: number): TlsMaterial {
+  if (files.isKeyExposed) throw new TlsError('TLS_KEY_EXPOSED');
   const chain = parseCertificates(files.certificate, 'TLS_CERTIFICATE_MALFORMED');
   assertChain(chain);
   const notAfterMs = assertValid(chain, nowMs);

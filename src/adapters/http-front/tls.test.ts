@@ -1,5 +1,5 @@
 /** TLS 1.3 alone, before and after each change of files; client certificates and their revocation. */
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { connect as connectH2 } from 'node:http2';
 import { connect as connectTcp } from 'node:net';
@@ -72,7 +72,7 @@ function write(
     'clients.crl': revoke(),
     ...change,
   };
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text, { mode: 0o600 });
 }
 
 beforeAll(() => {
@@ -255,6 +255,17 @@ describe('files that cannot be taken', () => {
     write(makeServer(18));
     expect(await front.reloadTls()).toBe(true);
     expect(await handshake(front.port)).toBe('TLSv1.3 12');
+  });
+
+  test('a key that others may read, before or after it was taken', async () => {
+    write(makeServer(16));
+    const { front } = await open({ tls: paths() });
+    chmodSync(paths().privateKeyPath, 0o644);
+    await expect(front.reloadTls()).rejects.toMatchObject({ code: 'TLS_KEY_EXPOSED' });
+    await expect(open({ tls: paths() })).rejects.toMatchObject({ code: 'TLS_KEY_EXPOSED' });
+    expect(await handshake(front.port)).toBe('TLSv1.3 10');
+    chmodSync(paths().privateKeyPath, 0o400);
+    expect(await front.reloadTls()).toBe(false);
   });
 
   test('the operator is told once for each content, not at each look, and not of what is good again', async () => {

@@ -2,7 +2,8 @@
 import { createHash, createPrivateKey, hash, X509Certificate } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
-import { GatewayError } from '../../core/errors.ts';
+import { GatewayError, TlsError } from '../../core/errors.ts';
+import { isKeyExposed } from '../../core/file-modes.ts';
 import { UPSTREAM_LIMITS } from '../../core/limits/upstream.ts';
 import type { UpstreamTls } from './types.ts';
 
@@ -14,7 +15,7 @@ export interface TlsMaterial {
   readonly digest: string;
 }
 
-/** @throws GatewayError UPSTREAM_TLS_INVALID | UPSTREAM_SETTING_INVALID */
+/** @throws GatewayError UPSTREAM_TLS_INVALID | UPSTREAM_SETTING_INVALID; TlsError TLS_KEY_EXPOSED */
 export async function readTlsMaterial(tls: UpstreamTls): Promise<TlsMaterial> {
   assertSettings(tls);
   const [authorities, certificate, privateKey] = await Promise.all([
@@ -64,11 +65,14 @@ async function readPart(at: string, path: string | undefined): Promise<Buffer | 
   try {
     const file = await open(path, 'r');
     try {
+      if (at === 'private key' && isKeyExposed(await file.stat(), process.platform))
+        throw new TlsError('TLS_KEY_EXPOSED');
       length = (await file.read(bytes, 0, bytes.length, 0)).bytesRead;
     } finally {
       await file.close();
     }
   } catch (cause) {
+    if (cause instanceof TlsError) throw cause;
     fail(at, cause);
   }
   if (length === bytes.length) fail(at);

@@ -22,7 +22,7 @@ afterAll(() => {
 
 function toFile(name: string, bytes: Uint8Array | string): string {
   const path = join(folder, name);
-  writeFileSync(path, bytes);
+  writeFileSync(path, bytes, { mode: name.includes('exposed') ? 0o644 : 0o600 });
   return path;
 }
 
@@ -158,6 +158,11 @@ describe('the gateway', () => {
     ['a name that is none', { servername: '../x' }, 'UPSTREAM_SETTING_INVALID'],
   ])('is not set up with %s', async (_name, tls, code) => {
     expect((await failureOf(line('https://127.0.0.1:9', { tls }))).code).toBe(code);
+  });
+
+  test('is not set up with a key that others may read', async () => {
+    const tls = { ...mutual, privateKeyPath: toFile('exposed.key', client.privateKeyPem) };
+    await expect(line('https://127.0.0.1:9', { tls })).rejects.toMatchObject({ code: 'TLS_KEY_EXPOSED' });
   });
 });
 

@@ -2,7 +2,7 @@
 import { basename, dirname } from 'node:path';
 import { type ErrorFields, EXIT, type ExitCode, ModelwardError } from '../../core/errors.ts';
 import { toPrintable } from '../../core/printable.ts';
-import { findClosest } from './closest.ts';
+import { findClosest } from '../../core/closest.ts';
 import type { Style } from '../../core/style.ts';
 import { toFitting, toPadded } from '../../core/columns.ts';
 

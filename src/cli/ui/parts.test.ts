@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { findClosest, toEditDistance } from './closest.ts';
+import { findClosest, toEditDistance } from '../../core/closest.ts';
 import { createCleanups, installInterrupt, type SignalProcess } from './interrupt.ts';
 import { askSecret, readSecretFd, readSecretFile, type SecretTerminal } from './secret.ts';
 import { createStyle } from '../../core/style.ts';

@@ -2,7 +2,7 @@
 import { type Command, CommanderError } from 'commander';
 import { CliError } from '../../core/errors.ts';
 import { listVisibleCommands } from '../command-spec.ts';
-import { findClosest } from './closest.ts';
+import { findClosest } from '../../core/closest.ts';
 
 /**
  * What a thrown value means for the command line.

@@ -38,6 +38,12 @@ export const tlsErrors = defineErrors({
     http: 500,
     fix: 'Give the private key that belongs to the first certificate of the file.',
   },
+  TLS_KEY_EXPOSED: {
+    message: 'Others than its owner may read the file of the private key.',
+    exit: EXIT.noKey,
+    http: 500,
+    fix: 'chmod 600 the file, or 640 where root owns it; was it readable for long, have a new certificate made with a new key.',
+  },
   TLS_AUTHORITIES_MALFORMED: {
     message: 'The authorities of client certificates cannot be read, or one of them is no authority.',
     exit: EXIT.malformed,

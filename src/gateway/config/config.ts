@@ -8,6 +8,7 @@ import { assertIdentity, identitySchema } from './identity.ts';
 import { budgetsSchema, limitsSchema } from './limits.ts';
 import { assertCovered, listenSchema } from './listen.ts';
 import { modelSchema } from './models.ts';
+import { assertBudgets } from './budgets.ts';
 import { assertPlatform, platformSchema } from './platform.ts';
 import { databaseSchema } from './store.ts';
 import { assertOperations, operationsShape } from './operations.ts';
@@ -60,6 +61,7 @@ export function readGatewayConfig(input: unknown): GatewayConfig {
   assertRoom(config.limits);
   assertApart(config.models);
   assertOneKey(config.models);
+  assertBudgets(config);
   // A platform of containers is the one that reaches the port, and speaks plaintext.
   if (config.platform === undefined) assertCovered(config.listen);
   assertPlatform(config);

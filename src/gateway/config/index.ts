@@ -1,4 +1,5 @@
 /** What a gateway is told to serve. */
+export { findUnseenTenants } from './budgets.ts';
 export { type GatewayConfig, type ModelConfig, readGatewayConfig } from './config.ts';
 export { toFrontLimits } from './front.ts';
 export type { AttestedConfig, BrokerConfig } from './guest.ts';

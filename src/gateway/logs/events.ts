@@ -29,6 +29,8 @@ export const JOURNAL_EVENTS = {
   'config-reloaded': info,
   /** A new configuration cannot be used: the one before stays. */
   'config-refused': warn,
+  /** A budget is of a tenant of whom there is no key and no rule; "nearest" is one that is there. */
+  'tenant-unseen': warn,
   /** A day of the log is older than is to be kept. */
   'log-dropped': info,
   'certificate-reloaded': info,

@@ -50,6 +50,7 @@ export const JOURNAL_FIELDS = {
   principal: matches(/^(key|jwt|mtls):[\x21-\x7e]+$/),
   keyId: matches(/^k_[0-9A-Za-z]{16}$/),
   tenant: matches(NAME),
+  nearest: matches(NAME),
   protocol: matches(/^[a-z-]{2,20}$/),
   model: matches(NAME),
   version: matches(NAME),

@@ -15,6 +15,6 @@ export function makeServerFiles(folder: string, name = 'test authority'): HttpFr
   const server = issue({ commonName: 'server', key, issuer: authority, extensions, notAfter });
   const [certificatePath, privateKeyPath] = [join(folder, 'server.pem'), join(folder, 'server.key')];
   writeFileSync(certificatePath, server.pem + authority.pem);
-  writeFileSync(privateKeyPath, key.privateKey.export({ type: 'pkcs8', format: 'pem' }));
+  writeFileSync(privateKeyPath, key.privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
   return { certificatePath, privateKeyPath, clientCertificates: 'none', ca: authority.pem };
 }

@@ -7,6 +7,7 @@ import { type RunningGateway, serveGateway } from '../../../workflows/gateway/se
 import { TOOL_VERSION } from '../../compose.ts';
 import { prepareAttested } from './broker/attested.ts';
 import { ensureCallers } from './callers/first-key.ts';
+import { tellUnseenTenants } from './callers/tenants.ts';
 import { openWorkers, type PrimaryOptions } from './cluster/primary.ts';
 import { type HostParts, openHost, toCode } from './host.ts';
 import { type OpenedWatch, openWatch } from './operations/open.ts';
@@ -37,7 +38,14 @@ export async function serve(serving: Serving): Promise<ExitCode> {
   await prepareAttested(context, config);
   const watch = await openWatch(serving);
   try {
-    return await serveWatched(serving, watch, reloads);
+    const { journal } = watch;
+    const readConfig = async (): Promise<GatewayConfig> => {
+      const next = await serving.readConfig();
+      await tellUnseenTenants(context, next, journal);
+      return next;
+    };
+    await tellUnseenTenants(context, config, journal);
+    return await serveWatched({ ...serving, readConfig }, watch, reloads);
   } finally {
     await watch.close();
   }

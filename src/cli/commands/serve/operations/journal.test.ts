@@ -27,6 +27,7 @@ describe('the journal of a command', () => {
     journal.tell('config-reloaded', { members: [] });
     journal.refuse('config-refused', Object.assign(new Error('a secret'), { code: 'ENOENT' }));
     journal.tell('listening', { listener: 'admin', host: '::1', port: 8444, isTls: true });
+    journal.tell('tenant-unseen', { tenant: 'acmee', nearest: 'acme' });
     for (const event of ['started', 'draining', 'ended', 'admin-refused'] as const) journal.tell(event, {});
     expect(said).toEqual([
       'warn API keys: DATABASE_BUSY',
@@ -34,6 +35,7 @@ describe('the journal of a command', () => {
       'note configuration taken up: nothing has changed',
       'warn config-refused: ENOENT',
       'note admin API at https://[::1]:8444',
+      'warn the budget of tenant acmee bounds nobody: no key, token or certificate is of it; did you mean acme?',
     ]);
   });
 

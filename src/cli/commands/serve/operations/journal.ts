@@ -77,7 +77,7 @@ function say({ note, warn }: Pick<Ui, 'note' | 'warn'>, line: string): true {
 
 function toWords(event: JournalEvent, { part, code, ...fields }: JournalFields): string {
   if (event === 'trouble' || event === 'fault') return `${typeof part === 'string' ? part : event}: ${String(code)}`;
-  const { listener, host, port, isTls, members, model, version, count } = fields;
+  const { listener, host, port, isTls, members, model, version, count, tenant, nearest } = fields;
   switch (event) {
     case 'listening':
       return `${String(listener)} API at ${isTls === true ? 'https' : 'http'}://${toHost(host)}:${String(port)}`;
@@ -85,11 +85,17 @@ function toWords(event: JournalEvent, { part, code, ...fields }: JournalFields):
       return `configuration taken up: ${(members as readonly string[]).join(', ') || 'nothing has changed'}`;
     case 'model-reloaded':
       return `model ${String(model)} ${String(version)}: its file was loaded anew`;
+    case 'tenant-unseen':
+      return `the budget of tenant ${String(tenant)} bounds nobody: no key, token or certificate is of it${toMeant(nearest)}`;
     case 'log-dropped':
       return `log: a day of ${String(count)} rows was dropped`;
     default:
       return `${event}: ${String(code)}${toList(members)}`;
   }
+}
+
+function toMeant(nearest: unknown): string {
+  return typeof nearest === 'string' ? `; did you mean ${nearest}?` : '';
 }
 
 function toHost(host: unknown): string {
