@@ -3,6 +3,7 @@ import { GatewayError } from '../../../core/errors.ts';
 import { GATEWAY_LIMITS } from '../../../core/limits/gateway.ts';
 import { roundDecimals } from '../../output/round.ts';
 import type { AnswerRules } from '../ports.ts';
+import { toAllowedChoices } from './choices.ts';
 import { type Members, readMembers, rebuild } from './members.ts';
 
 /** Servers add timings, slots and settings of their own, in which files can be named. */
@@ -11,9 +12,11 @@ const MEMBERS: ReadonlySet<string> = new Set(['id', 'object', 'created', 'model'
 /** @throws GatewayError GATEWAY_UPSTREAM_MALFORMED */
 export function toOpenAiBody(body: Uint8Array, rules: AnswerRules): Uint8Array {
   const members = readMembers(body, 'GATEWAY_UPSTREAM_MALFORMED');
-  const { decimals } = rules.policy;
+  const { policy } = rules;
+  const { decimals } = policy;
+  const choices = toAllowedChoices(members, policy);
   const data = decimals !== null && rules.call.route === 'embeddings' ? roundEmbeddings(members, decimals) : undefined;
-  return rebuild(members, MEMBERS, { model: JSON.stringify(rules.model.name), data });
+  return rebuild(members, MEMBERS, { model: JSON.stringify(rules.model.name), choices, data });
 }
 
 /** Text of the `data` of an answer of embeddings, each number with so many decimals. */
@@ -83,9 +86,10 @@ function toEvent(line: Uint8Array, rules: AnswerRules): Uint8Array | 'error' | n
   if (word === '[DONE]') return Buffer.from('data: [DONE]\n\n');
   const members = readMembers(value, 'GATEWAY_UPSTREAM_MALFORMED');
   if (members.byName.has('error')) return 'error';
+  const choices = toAllowedChoices(members, rules.policy);
   return Buffer.concat([
     Buffer.from('data: '),
-    rebuild(members, MEMBERS, { model: JSON.stringify(rules.model.name) }),
+    rebuild(members, MEMBERS, { model: JSON.stringify(rules.model.name), choices }),
     Buffer.from('\n\n'),
   ]);
 }

@@ -226,6 +226,45 @@ describe('an answer', () => {
     expect(answer.headers).toEqual([['content-type', 'application/json']]);
   });
 
+  const token = (word: string, logprob: number, more = {}) => ({ token: word, logprob, bytes: [1], ...more });
+  const scored = {
+    index: 0,
+    finish_reason: 'stop',
+    message: { role: 'assistant', content: 'x', logprobs: [-1] },
+    logprobs: { content: [token('a', -1, { top_logprobs: [token('c', -9), token('a', -1), token('b', -2)] })] },
+    prompt_logprobs: [null, { 1: -3 }],
+    token_ids: [1],
+  };
+  const unscored = { index: 0, message: { role: 'assistant', content: 'x' }, finish_reason: 'stop' };
+  const answered = (choice: object, policy: object): unknown => {
+    const all = { ...rules, policy: { ...OPEN, ...policy } };
+    const answer = openai.proxy.toAnswer(plan(CHAT), come({ ...good, choices: [choice] }), all);
+    return (JSON.parse(textOf(answer)) as { choices: unknown[] }).choices[0];
+  };
+
+  test.each([
+    { isLabelOnly: true },
+    { decimals: 2 },
+    { hidden: ['logprobs'] },
+  ])('under %j has none of the scores that a server adds unasked', (policy) => {
+    expect(answered(scored, policy)).toEqual(unscored);
+    expect(codeOf(() => answered([], policy))).toBe('GATEWAY_UPSTREAM_MALFORMED');
+  });
+
+  test('under top k has the scores of the k likeliest tokens, in either form', () => {
+    expect(answered(scored, {})).toEqual(scored);
+    expect(answered(scored, { topK: 2 })).toEqual({
+      ...unscored,
+      logprobs: { content: [token('a', -1, { top_logprobs: [token('a', -1), token('b', -2)] })] },
+    });
+    const lists = { tokens: ['a'], token_logprobs: [-1], text_offset: [0] };
+    const logprobs = { ...lists, top_logprobs: [{ c: -9, a: -1, b: -2 }, null], scores: [1] };
+    expect(answered({ index: 0, text: 'a', logprobs }, { topK: 2 })).toEqual({
+      ...{ index: 0, text: 'a' },
+      logprobs: { ...lists, top_logprobs: [{ a: -1, b: -2 }, null] },
+    });
+  });
+
   test('of embeddings is rounded', () => {
     const data = [{ object: 'embedding', index: 0, embedding: [0.12345, -0.5], path: '/x' }];
     const answer = openai.proxy.toAnswer(plan(CHAT), come({ object: 'list', data, model: 'x' }), {
@@ -263,18 +302,27 @@ describe('an answer', () => {
     'data: {"id":"1","model":"llama","choices":[{"delta":{"content":"é\\n"}}]}\n\n' +
     'data: {"choices":[],"model":"llama"}\n\ndata: [DONE]\n\n';
 
-  const readAll = async (text: string, step: number): Promise<string> => {
+  const readAll = async (text: string, step: number, policy = {}): Promise<string> => {
     const bytes = Buffer.from(text);
     async function* chunks(): AsyncGenerator<Uint8Array> {
       for (let at = 0; at < bytes.length; at += step) yield await Promise.resolve(bytes.subarray(at, at + step));
     }
     const out: Uint8Array[] = [];
-    for await (const event of openai.proxy.toEvents!(chunks(), rules)) out.push(event);
+    for await (const event of openai.proxy.toEvents!(chunks(), { ...rules, policy: { ...OPEN, ...policy } }))
+      out.push(event);
     return Buffer.concat(out).toString();
   };
 
   test.each([1, 2, 7, 64, 10_000])('in events that come %d bytes at a time has our name in each', async (step) => {
     expect(await readAll(STREAM, step)).toBe(EVENTS);
+  });
+
+  test('in events has none of the scores that the policy keeps back', async () => {
+    const text = 'data: {"choices":[{"index":0,"delta":{"content":"a"},"logprobs":{"content":[]}}]}\n\n';
+    expect(await readAll(text, 9)).toBe(text);
+    expect(await readAll(text, 9, { isLabelOnly: true })).toBe(
+      'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n',
+    );
   });
 
   test('in events ends with our error where the server tells one', async () => {

@@ -3,6 +3,7 @@ import { GATEWAY_LIMITS } from '../../../core/limits/gateway.ts';
 import type { OutputPolicy } from '../../ports.ts';
 import { refuse } from '../../tensors/refuse.ts';
 import { isName } from '../routes.ts';
+import { toScoresMax } from './choices.ts';
 import { type Member, type Members, openMember } from './members.ts';
 
 const SAMPLING =
@@ -112,18 +113,18 @@ function countTexts(members: Members, name: string): number {
  * @throws GatewayError GATEWAY_OUTPUT_NOT_ALLOWED | GATEWAY_INPUT_MALFORMED
  */
 export function checkPolicy(members: Members, route: string, policy: OutputPolicy): void {
-  const { isLabelOnly, topK, decimals, hidden } = policy;
+  const { isLabelOnly, decimals, hidden } = policy;
   if (route === 'embeddings') {
     if (isLabelOnly || hidden.includes('embedding')) refuse('GATEWAY_OUTPUT_NOT_ALLOWED', 'embeddings');
     if (decimals !== null && readFormat(members) !== 'float') refuse('GATEWAY_OUTPUT_NOT_ALLOWED', 'encoding_format');
     return;
   }
-  const hasNone = isLabelOnly || decimals !== null || hidden.includes('logprobs');
-  if (!hasNone && topK === null) return;
+  const most = toScoresMax(policy);
+  if (most === null) return;
   for (const name of ['logprobs', 'top_logprobs']) {
     const member = members.byName.get(name);
     if (!isAsked(member)) continue;
-    if (hasNone || (member.kind === 'number' && (readCount(members, name) ?? 0) > topK!)) {
+    if (most === 0 || (member.kind === 'number' && (readCount(members, name) ?? 0) > most)) {
       refuse('GATEWAY_OUTPUT_NOT_ALLOWED', name);
     }
   }
