@@ -30,6 +30,8 @@ export interface Server {
   /** From its start until it was ready. */
   readonly startMs: number;
   readonly child: ChildProcess;
+  /** How it ended, with its last words; null while it runs. */
+  readonly findEnd: () => string | null;
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
@@ -79,7 +81,11 @@ export async function startServer({ name, core, command, env, cwd, read }: Serve
     child.kill(signal);
     await ended;
   };
-  return { name, pid: child.pid!, port: told.port, told, startMs: performance.now() - startedMs, child, stop };
+  const findEnd = (): string | null =>
+    child.exitCode === null && child.signalCode === null
+      ? null
+      : `${name} ended by ${child.signalCode ?? `exit code ${child.exitCode}`}: ${text.slice(-2000)}`;
+  return { name, pid: child.pid!, port: told.port, told, startMs: performance.now() - startedMs, child, findEnd, stop };
 }
 
 /** The last line that is a JSON object with a port. */

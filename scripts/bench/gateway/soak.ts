@@ -37,6 +37,8 @@ export async function soak(place: Place, minutes: number): Promise<void> {
     for (let minute = 1; minute <= minutes; minute++) {
       const before = readCpu(gateway).all;
       const loop = await runOpenLoop(ask, RATE, STEP_SECONDS);
+      const end = gateway.findEnd();
+      if (end !== null) throw new Error(end);
       const rssMib = readRss(gateway).nowMib;
       const cpuUs = (readCpu(gateway).all - before) / loop.sent;
       steps.push({ minute, rssMib });

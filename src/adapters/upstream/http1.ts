@@ -176,7 +176,14 @@ export class Http1Exchange extends Exchange implements Dispatcher.DispatchHandle
     this.takeEnd();
   }
 
+  /** The client counts on nothing being asked of it while it tells: who waits for the connection is served right after. */
   onError(error: Error): void {
+    queueMicrotask(() => {
+      this.#onFailure(error);
+    });
+  }
+
+  #onFailure(error: Error): void {
     if (this.isOver) return;
     if (!this.#hasBegun && isRefused(error)) this.tryAgain(error);
     else this.fail(error);
