@@ -1,6 +1,6 @@
 /** More than the gateway can do, and connections that want nothing: it sheds, goes on, and nothing stays. */
 import { Agent } from 'node:http';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as connectH2 } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,52 +8,18 @@ import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { expect, test } from 'vitest';
 import { GatewayError } from '../../../src/core/errors.ts';
+import { createWorkplace, samples } from '../../e2e/command.ts';
+import { BODY as INFER_BODY, INFER, until } from '../../e2e/serving.ts';
 import { useFronts } from '../../http-front/kit.ts';
 import { send } from '../fuzz.ts';
 import { makeServerFiles } from './certificates.ts';
+import { readKey, startGateway } from './gateway-process.ts';
 import { MODEL, useWhole } from './whole.ts';
 
 const openWhole = useWhole();
 const openFront = useFronts();
 const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
 const BODY = Buffer.from('{"inputs":[{"name":"x","datatype":"FP32","shape":[1,2],"data":[1,2]}]}');
-
-test('twice as many requests as can be at work: those that were let in are answered, the others are told so at once', async () => {
-  // 16 places of 20 ms each are 800 requests a second; from twice as many sides all come again at once.
-  const CAPACITY = 16;
-  const whole = await openWhole({
-    concurrency: CAPACITY,
-    run: async ([{ dtype, shape, data }]) => {
-      await pause(20);
-      return [{ name: 'y', dtype, shape, data }];
-    },
-  });
-  const headers = { 'content-type': 'application/json', authorization: `Bearer ${whole.apiKey}` };
-  const request = { path: `/v2/models/${MODEL}/infer`, headers, body: BODY };
-  const run = async (sides: number): Promise<Map<string, number>> => {
-    const agent = new Agent({ keepAlive: true });
-    const told = new Map<string, number>();
-    const end = performance.now() + 4000;
-    const side = async (): Promise<void> => {
-      while (performance.now() < end) {
-        const answer = await send(whole.front.port, request, agent);
-        const key = `${answer!.status} ${answer!.code}`;
-        told.set(key, (told.get(key) ?? 0) + 1);
-        if (answer!.status !== 200) await pause(5);
-      }
-    };
-    await Promise.all(Array.from({ length: sides }, side));
-    agent.destroy();
-    return told;
-  };
-  const [fitting, twice] = [await run(CAPACITY), await run(2 * CAPACITY)];
-  expect([...fitting.keys()]).toEqual(['200 ']);
-  expect([...twice.keys()].sort()).toEqual(['200 ', '429 GATEWAY_CONCURRENCY']);
-  // Goodput holds: half of it would be a collapse; what is less than nine tenths is noise of the machine.
-  expect(twice.get('200 ')).toBeGreaterThan(fitting.get('200 ')! / 2);
-  await whole.quiet();
-  expect(whole.faults).toEqual([]);
-});
 
 /** So many connections, from addresses of this machine, so that no peer has more than its share. */
 async function openMany(port: number, count: number): Promise<Socket[]> {
@@ -70,22 +36,58 @@ async function openMany(port: number, count: number): Promise<Socket[]> {
   return sockets;
 }
 
-test('8,000 connections that say nothing leave room for requests, take little memory, and are put out', async () => {
-  const { front } = await openFront({
-    limits: { connectionsMax: 10_000, headersTimeoutMs: 20_000, idleTimeoutMs: 20_000 },
-  });
-  const before = process.memoryUsage().rss;
-  const sockets = await openMany(front.port, 8000);
-  const agent = new Agent();
-  const answer = await send(front.port, { path: '/', headers: {}, body: BODY }, agent);
-  expect(answer).toMatchObject({ status: 200 });
-  // Both ends are in this process.
-  expect(process.memoryUsage().rss - before).toBeLessThan(8000 * 64 * 1024);
-  let isOpen = sockets.length;
-  for (const socket of sockets) socket.once('close', () => isOpen--).resume();
-  while (isOpen > 0) await pause(50);
-  expect(front.stats.connectionsNow).toBe(0);
-});
+const IDLE = 10_000;
+const IDLE_MS = 90_000;
+const BESIDE = 100;
+
+test.skipIf(process.platform !== 'linux')(
+  '10,000 connections that have asked once and say nothing more leave room for requests, take little memory, and are put out',
+  async () => {
+    const place = createWorkplace({ isOneProcess: true });
+    const made = place.run(['apikey', 'create', '--name', 'a', '--model', 'digits', '-o', 'a.json']);
+    expect(made.status).toBe(0);
+    copyFileSync(join(samples, 'mlp.onnx'), join(place.folder, 'net.onnx'));
+    const limits = `{connections: ${2 * IDLE}, idleTimeoutMs: ${IDLE_MS}}`;
+    const models = '[{name: digits, file: net.onnx}]';
+    writeFileSync(
+      join(place.folder, 'gateway.yaml'),
+      `listen: {port: 0}\nopenHealth: true\nlimits: ${limits}\nmodels: ${models}\n`,
+    );
+    // A process of its own: 10,000 descriptors on each side.
+    const { port, child, ended } = await startGateway(place, ['gateway.yaml', '--plaintext']);
+    const agent = new Agent();
+    const headers = { authorization: `Bearer ${readKey(place, 'a.json').apiKey}`, 'content-type': 'application/json' };
+    const infer = { path: INFER, headers, body: Buffer.from(INFER_BODY) };
+    expect(await send(port, infer, agent)).toMatchObject({ status: 200 });
+    const before = toRssBytes(child.pid!);
+    const sockets = await openMany(port, IDLE);
+    let isOpen = sockets.length;
+    const answered = sockets.map(
+      (socket) =>
+        new Promise((done) => {
+          socket.once('data', done).once('close', () => isOpen--);
+        }),
+    );
+    for (const socket of sockets) socket.write('GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n');
+    await Promise.all(answered);
+    expect(isOpen).toBe(IDLE);
+    expect(await send(port, infer, agent)).toMatchObject({ status: 200 });
+    const perConnection = (toRssBytes(child.pid!) - before) / IDLE;
+    process.stdout.write(`${IDLE} idle connections: ${(perConnection / 1024).toFixed(1)} KiB each\n`);
+    expect(perConnection).toBeLessThan(64 * 1024);
+    expect(readdirSync(`/proc/${child.pid!}/fd`).length).toBeGreaterThan(IDLE);
+    await until('all are put out', () => isOpen === 0, 3 * IDLE_MS);
+    expect(readdirSync(`/proc/${child.pid!}/fd`).length).toBeLessThan(BESIDE);
+    child.kill('SIGTERM');
+    expect(await ended).toBe(0);
+    place.remove();
+  },
+);
+
+/** Of a process, by what Linux tells of it. */
+function toRssBytes(pid: number): number {
+  return 1024 * Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]);
+}
 
 test('handshakes that are begun and left, and broken ones, by the thousand: others get in, and no socket stays', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'modelward-flood-'));
