@@ -2,28 +2,19 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { request } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
-import { bin, type Workplace } from '../e2e/command.ts';
+import type { Workplace } from '../e2e/command.ts';
+import { BODY, INFER, type ServeAt, type Serving, startServing } from '../e2e/serving.ts';
 
 export const deploy = resolve(import.meta.dirname, '../../deploy');
 export const readRecipe = (...parts: readonly string[]): string => readFileSync(join(deploy, ...parts), 'utf8');
-
-/** A row of the sample that all recipes serve. */
-export const INPUT = { name: 'input', datatype: 'FP32', shape: [1, 1, 12, 12], data: Array<number>(144).fill(0.25) };
-export const BODY = JSON.stringify({ inputs: [INPUT] });
-export const INFER = '/v2/models/digits/infer';
 
 export interface Started {
   readonly child: ChildProcess;
   readonly told: () => string;
   readonly ended: Promise<number | null>;
-}
-
-export interface StartedGateway extends Started {
-  readonly port: number;
 }
 
 export interface StartOptions {
@@ -39,44 +30,20 @@ export function startProgram(command: string, args: readonly string[], { cwd, en
   });
   let text = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (text += chunk.toString()));
-  return { child, told: () => text, ended: once(child, 'exit').then(([code]) => code as number | null) };
+  return { child, told: () => text, ended: once(child, 'close').then(([code]) => code as number | null) };
 }
 
 /** `modelward serve` with these words, once it takes requests. @throws when it ends before */
-export async function startGateway(
-  place: Workplace,
-  words: readonly string[],
-  env: Readonly<Record<string, string>> = {},
-  /** What starts Node, such as a tracer, and Node itself. */
-  [program, ...before]: readonly [string, ...string[]] = [process.execPath],
-): Promise<StartedGateway> {
-  const own = { MODELWARD_HOME: place.home, NO_COLOR: '1', MODELWARD_MEMORY_WARNING: '0' };
-  const started = startProgram(program, [...before, bin, 'serve', ...words], {
-    cwd: place.folder,
-    env: { ...own, ...env },
-  });
-  for (;;) {
-    const port = /gateway at https?:\/\/\S+?:(\d+)[,\s]/.exec(started.told())?.[1];
-    if (port !== undefined) return { ...started, port: Number(port) };
-    if (started.child.exitCode !== null) throw new Error(`ended early: ${started.told()}`);
-    await Promise.race([once(started.child.stderr!, 'data'), started.ended]);
-  }
-}
-
-/** A port that was free a moment ago. */
-export async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
+export const startGateway = (
+  { folder, home }: Workplace,
+  args: readonly string[],
+  more: Pick<ServeAt, 'env' | 'program'> = {},
+): Promise<Serving> => startServing({ folder, home, args, ...more });
 
 /** @throws when the program ended before somebody listened */
 export async function waitForPort(port: number, { child, told }: Started): Promise<void> {
   for (;;) {
-    if (child.exitCode !== null) throw new Error(`ended early: ${told()}`);
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`ended early: ${told()}`);
     const socket = connect(port, '127.0.0.1');
     const isOpen = await Promise.race([
       once(socket, 'connect').then(() => true),

@@ -6,7 +6,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { readGatewayConfig } from '../../src/gateway/index.ts';
 import { bin, createWorkplace, samples } from '../e2e/command.ts';
-import { type Answer, deploy, findFreePort, readRecipe, type Started, startProgram, waitForPort } from './kit.ts';
+import { findFreePort } from '../free-port.ts';
+import { type Answer, deploy, readRecipe, type Started, startProgram, waitForPort } from './kit.ts';
 
 const place = createWorkplace();
 const at = (...parts: readonly string[]): string => join(place.folder, ...parts);

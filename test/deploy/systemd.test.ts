@@ -104,7 +104,7 @@ describeWhere(canFilter, 'within the system calls of the unit', 'systemd, python
     const { apiKey } = JSON.parse(readFileSync(join(own, 'key.json'), 'utf8')) as { apiKey: string };
     const through = [PYTHON, ...filter, join(deploy, name, 'modelward.service'), process.execPath] as const;
     const words = ['--model', `digits=${join(own, 'models/net.seal')}`, '--port', '0', ...files];
-    const gateway = await startGateway(place, words, {}, through);
+    const gateway = await startGateway(place, words, { program: through });
     const ca = readFileSync(join(own, 'tls/ca.pem'), 'utf8');
     const headers = { authorization: `Bearer ${apiKey}` };
     expect((await ask({ port: gateway.port, ca, headers })).status).toBe(200);

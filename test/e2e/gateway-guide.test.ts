@@ -37,9 +37,9 @@ describeWithProgram('the guide to the gateway', 'curl', ['--version'], () => {
     const serve = prepare.pop()!.split(' ');
     expect(serve.slice(0, 2)).toEqual(['modelward', 'serve']);
     expect(runLines(prepare)).toMatchObject({ status: 0 });
-    const port = await findFreePort();
-    const args = [...serve.slice(2), '--port', String(port)];
+    const args = [...serve.slice(2), '--port', '0'];
     serving = await startServing({ folder: place.folder, home: place.home, args });
+    const { port } = serving;
     const asked = runLines(ask.map((line) => line.replace(':8443', `:${port}`)));
     expect(asked).toEqual({ status: 0, text: expect.stringMatching(/^verified\n[^]*good +integrity tag/m) as unknown });
     expect(readFileSync(at('answer.http'), 'utf8')).toMatch(/^HTTP\/2 200[^]*"name":"logits"/);
@@ -63,9 +63,9 @@ describeWithProgram('the guide to the gateway', 'curl', ['--version'], () => {
     });
     let told = '';
     for (const stream of [tour.stdout, tour.stderr]) stream.on('data', (chunk: Buffer) => (told += chunk.toString()));
-    const ended = once(tour, 'exit').then(([code]) => code as number | null);
+    const ended = once(tour, 'close').then(([code]) => code as number | null);
     try {
-      await until(`the tour: ${told}`, () => tour.exitCode !== null || told.includes('Ctrl-C ends it'));
+      await until('the tour', () => tour.exitCode !== null || told.includes('Ctrl-C ends it'), 110_000);
       const lines = told.split('\n').filter((line) => /^ +(curl|modelward verify-response) /.test(line));
       expect(lines).toHaveLength(2);
       expect(runLines(lines)).toEqual({ status: 0, text: expect.stringContaining('verified') as unknown });

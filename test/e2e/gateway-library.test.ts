@@ -35,7 +35,10 @@ describeWithBuilt('a server of its own', 'gateway/index.js', () => {
   });
 
   test("answers by the guide's example", () => {
-    const text = `${example}${ASKING}`.replaceAll(`'modelward/gateway'`, `'${builtUrl('gateway/index.js')}'`);
+    // No place comes back while it is asked.
+    const unhurried = example.replace('perMinute: 60, burst: 5', 'perMinute: 1, burst: 5');
+    expect(unhurried).not.toBe(example);
+    const text = `${unhurried}${ASKING}`.replaceAll(`'modelward/gateway'`, `'${builtUrl('gateway/index.js')}'`);
     writeFileSync(join(place.folder, 'server.mjs'), text);
     const { stdout, stderr, status } = spawnSync(process.execPath, ['server.mjs'], {
       cwd: place.folder,

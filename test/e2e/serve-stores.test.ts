@@ -63,7 +63,7 @@ test('a store of rates that is away from the start is told, and shares are count
   const ask = async () => (await askServing(gateway, { ca, headers: { 'x-api-key': apiKey } })).status;
   expect(await ask()).toBe(429);
   await until('a share', async () => (await ask()) === 200);
-  expect(gateway.told()).toContain('store of rates: LIMITS_STORE_FAILED');
+  await until('told', () => gateway.told().includes('store of rates: LIMITS_STORE_FAILED'));
   expect(await gateway.stop()).toBe(0);
 });
 

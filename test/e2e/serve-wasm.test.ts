@@ -1,12 +1,13 @@
 /** Where the native runtime is not installed, models run as WebAssembly; the gateway says so, and answers the same. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { describeWithBuilt } from '../built.ts';
-import { bin, createWorkplace, samples } from './command.ts';
+import { createWorkplace, samples } from './command.ts';
+import { startServing, until } from './serving.ts';
 
 const place = createWorkplace({ isOneProcess: true });
 const children: ChildProcess[] = [];
@@ -31,25 +32,14 @@ afterAll(() => {
 
 /** Words of the start, and the scores of one request. */
 async function serve(nodeOptions: string): Promise<{ readonly told: string; readonly scores: readonly number[] }> {
-  const args = ['serve', '--model', `digits=${join(samples, 'mlp.onnx')}`, '--plaintext', '--port', '0'];
-  const child = spawn(process.execPath, [bin, ...args], {
-    cwd: place.folder,
-    env: { ...process.env, MODELWARD_HOME: place.home, NO_COLOR: '1', NODE_OPTIONS: nodeOptions },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  children.push(child);
-  let told = '';
-  child.stderr.on('data', (chunk: Buffer) => (told += chunk.toString()));
-  const ended = once(child, 'exit');
-  while (!told.includes('models run on')) {
-    await Promise.race([once(child.stderr, 'data'), ended]);
-    if (child.exitCode !== null) throw new Error(`ended early: ${told}`);
-  }
-  const port = Number(/gateway at http:\/\/127\.0\.0\.1:(\d+)/.exec(told)?.[1]);
-  const scores = await ask(port);
-  child.kill('SIGTERM');
-  await ended;
-  return { told, scores };
+  const args = ['--model', `digits=${join(samples, 'mlp.onnx')}`, '--plaintext', '--port', '0'];
+  const { folder, home } = place;
+  const serving = await startServing({ folder, home, args, env: { NODE_OPTIONS: nodeOptions } });
+  children.push(serving.child);
+  await until('what runs it', () => serving.told().includes('models run on'));
+  const scores = await ask(serving.port);
+  await serving.stop();
+  return { told: serving.told(), scores };
 }
 
 async function ask(port: number): Promise<readonly number[]> {

@@ -1,12 +1,11 @@
 /** The gateway as several processes, under its operator's hands: what he changes holds in all of them, or in none. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { describeWhere } from '../shared-data.ts';
-import { bin, createWorkplace, samples } from './command.ts';
-import { BODY, INFER, until } from './serving.ts';
+import { createWorkplace, samples } from './command.ts';
+import { listWorkers } from './gateway-workers.ts';
+import { BODY, INFER, type Serving, startServing, until } from './serving.ts';
 
 const place = createWorkplace({ isOneProcess: true });
 const at = (name: string): string => join(place.folder, name);
@@ -15,22 +14,10 @@ const HEAD = 'workers: 2\nlisten: {port: 0}\njournal: {}\nadmin: {port: 0, openM
 const toModels = (...files: readonly string[]): string =>
   `models:\n${files.map((file, n) => `  - {name: digits, file: ${file}, version: "${n + 1}"}\n`).join('')}`;
 
-let child: ChildProcess;
-const ends: (() => unknown)[] = [];
-let text = '';
+let gateway: Serving;
 let [admin, caller] = ['', ''];
-let ended: Promise<number | null>;
 
-type Line = Readonly<Record<string, unknown>> & { readonly event: string };
-
-const lines = (): Line[] =>
-  text
-    .split('\n')
-    .filter((line) => line.startsWith('{'))
-    .map((line) => JSON.parse(line) as Line);
-const count = (event: string): number => lines().filter((line) => line.event === event).length;
-const findPort = (listener: string): number =>
-  Number(lines().find((line) => line.event === 'listening' && line.listener === listener)?.port ?? 0);
+const count = (event: string): number => gateway.lines().filter((line) => line.event === event).length;
 
 interface Answer {
   readonly status: number;
@@ -46,7 +33,7 @@ async function ask(port: number, line: string, key: string, body?: string): Prom
 }
 
 const control = (line: string, body?: object): Promise<Answer> =>
-  ask(findPort('admin'), line, admin, body === undefined ? undefined : JSON.stringify(body));
+  ask(gateway.adminPort, line, admin, body === undefined ? undefined : JSON.stringify(body));
 const reload = (): Promise<Answer> => control('POST /v1/config/reload', {});
 const write = (more: string): void => {
   writeFileSync(at('gateway.yaml'), HEAD + more);
@@ -55,12 +42,12 @@ const write = (more: string): void => {
 /** What eight in turn are answered: both processes, and more than once. */
 async function infer(path = INFER, key = caller): Promise<readonly number[]> {
   const statuses: number[] = [];
-  for (let n = 0; n < 8; n += 1) statuses.push((await ask(findPort('data'), `POST ${path}`, key, BODY)).status);
+  for (let n = 0; n < 8; n += 1) statuses.push((await ask(gateway.port, `POST ${path}`, key, BODY)).status);
   return [...new Set(statuses)];
 }
 
 async function readMetric(line: string): Promise<number> {
-  const page = await (await fetch(`http://127.0.0.1:${findPort('admin')}/metrics`)).text();
+  const page = await (await fetch(`http://127.0.0.1:${gateway.adminPort}/metrics`)).text();
   return Number(
     page
       .split('\n')
@@ -68,11 +55,6 @@ async function readMetric(line: string): Promise<number> {
       ?.split(' ')
       .at(-1) ?? NaN,
   );
-}
-
-function listWorkers(): readonly number[] {
-  const pids = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim().split(' ').map(Number);
-  return pids.filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('gateway-worker'));
 }
 
 describeWhere(existsSync('/proc/self/task'), 'the operator of two workers', '/proc', () => {
@@ -87,18 +69,11 @@ describeWhere(existsSync('/proc/self/task'), 'the operator of two workers', '/pr
     [admin, caller] = [read('admin.json'), read('a.json')];
     copyFileSync(join(samples, 'mlp.onnx'), at('net.onnx'));
     write(toModels('net.onnx'));
-    child = spawn(process.execPath, [bin, 'serve', 'gateway.yaml', '--plaintext'], {
-      cwd: place.folder,
-      env: { ...process.env, MODELWARD_HOME: place.home, NO_COLOR: '1', MODELWARD_MEMORY_WARNING: '0' },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    ends.push(() => child.kill('SIGKILL'));
-    child.stderr!.on('data', (chunk: Buffer) => (text += chunk.toString()));
-    ended = once(child, 'exit').then(([code]) => code as number | null);
-    await until(`gateway: ${text}`, () => child.exitCode !== null || findPort('admin') > 0);
+    gateway = await startServing({ folder: place.folder, home: place.home, args: ['gateway.yaml', '--plaintext'] });
+    await until('its admin listener', () => gateway.adminPort > 0);
   });
   afterAll(() => {
-    for (const end of ends) end();
+    gateway.child.kill('SIGKILL');
     place.remove();
   });
 
@@ -112,7 +87,7 @@ describeWhere(existsSync('/proc/self/task'), 'the operator of two workers', '/pr
     const key = made.body.apiKey as string;
     await until('both know it', async () => (await infer(INFER, key)).join() === '200');
     expect((await control('GET /v1/models')).body).toMatchObject({ models: [{ name: 'digits', isReady: true }] });
-    expect((await fetch(`http://127.0.0.1:${findPort('admin')}/readyz`)).status).toBe(200);
+    expect((await fetch(`http://127.0.0.1:${gateway.adminPort}/readyz`)).status).toBe(200);
     const before = await readMetric('modelward_requests_total{protocol="oip",model="digits",status="200",code=""}');
     expect(await infer()).toEqual([200]);
     const after = await readMetric('modelward_requests_total{protocol="oip",model="digits",status="200",code=""}');
@@ -126,7 +101,7 @@ describeWhere(existsSync('/proc/self/task'), 'the operator of two workers', '/pr
     copyFileSync(join(samples, 'mlp.onnx'), at('net.onnx'));
     expect((await control('POST /v1/models/digits/reload', {})).status).toBe(200);
     expect(await infer()).toEqual([200]);
-    expect([count('model-refused'), count('model-reloaded')]).toEqual([1, 1]);
+    await until('told once', () => count('model-refused') === 1 && count('model-reloaded') === 1);
   });
 
   test('changes the configuration of both, or of neither; what became of it is told once', async () => {
@@ -142,14 +117,14 @@ describeWhere(existsSync('/proc/self/task'), 'the operator of two workers', '/pr
     write(`${toModels('net.onnx', 'net.onnx')}log: {retentionDays: 9}\n`);
     expect((await reload()).body).toEqual({ changed: ['log.retentionDays'] });
     expect((await control('GET /v1/config')).body).toMatchObject({ log: { retentionDays: 9 } });
-    expect([count('config-reloaded'), count('config-refused')]).toEqual([2, 2]);
+    await until('told once', () => count('config-reloaded') === 2 && count('config-refused') === 2);
     expect(await readMetric('modelward_config_reloads_total{outcome="taken"}')).toBe(2);
     expect(await readMetric('modelward_config_reloads_total{outcome="refused"}')).toBe(2);
   });
 
   test('asks for several changes at once: each follows the one before', async () => {
     write(toModels('net.onnx'));
-    child.kill('SIGHUP');
+    gateway.child.kill('SIGHUP');
     const answers = await Promise.all([reload(), control('POST /v1/models/digits/reload', { version: '1' }), reload()]);
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
     await until('told', () => count('config-reloaded') === 5);
@@ -159,12 +134,12 @@ describeWhere(existsSync('/proc/self/task'), 'the operator of two workers', '/pr
   test('a worker that is killed in the middle of a change has the configuration of the other when it is back', async () => {
     for (const [n, models] of [toModels('net.onnx', 'net.onnx'), toModels('net.onnx')].entries()) {
       write(models);
-      const before = listWorkers();
+      const before = listWorkers(gateway);
       const changing = reload();
       process.kill(before[n], 'SIGKILL');
       const { status } = await changing;
       await until('two again', async () => {
-        const now = listWorkers();
+        const now = listWorkers(gateway);
         return now.length === 2 && !now.includes(before[n]) && (await control('GET /readyz')).status === 200;
       });
       const statuses = await infer(SECOND);
@@ -178,7 +153,7 @@ describeWhere(existsSync('/proc/self/task'), 'the operator of two workers', '/pr
 
   test('ends both; the log is whole', async () => {
     expect((await control('POST /v1/drain')).status).toBe(202);
-    expect(await ended).toBe(0);
+    expect(await gateway.ended).toBe(0);
     expect(readdirSync(join(place.home, 'gateway/spool'))).toEqual([]);
     expect(place.json<{ isIntact: boolean }>(['log', 'verify', '--json'])).toMatchObject({ isIntact: true });
     expect(place.run(['ledger', 'fsck']).status).toBe(0);

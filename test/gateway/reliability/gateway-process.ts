@@ -1,6 +1,4 @@
 /** The gateway as its users run it: the built command, on free ports, asked over TLS. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import {
   connect as connectH2,
@@ -10,7 +8,8 @@ import {
 } from 'node:http2';
 import { Agent, request } from 'node:https';
 import { join } from 'node:path';
-import { bin, type Workplace } from '../../e2e/command.ts';
+import type { Workplace } from '../../e2e/command.ts';
+import { type ServeAt, type Serving, startServing } from '../../e2e/serving.ts';
 
 export interface KeyFile {
   readonly keyId: string;
@@ -18,46 +17,12 @@ export interface KeyFile {
   readonly tagKey: string;
 }
 
-export interface GatewayProcess {
-  readonly child: ChildProcess;
-  readonly port: number;
-  /** Of the admin listener; 0 without one. */
-  readonly adminPort: number;
-  /** Standard error until now. */
-  readonly told: () => string;
-  /** Exit code. */
-  readonly ended: Promise<number | null>;
-}
-
-const READY = /gateway at https?:\/\/127\.0\.0\.1:(\d+)/;
-const ADMIN = /admin[^\n]*? at https?:\/\/127\.0\.0\.1:(\d+)/;
-
 /** Starts `modelward serve` in the workplace, and waits until it listens. */
-export async function startGateway(
-  place: Workplace,
-  words: readonly string[],
-  { env = {}, prefix = [] }: { readonly env?: NodeJS.ProcessEnv; readonly prefix?: readonly string[] } = {},
-): Promise<GatewayProcess> {
-  const [program, ...args] = [...prefix, process.execPath, bin, 'serve', ...words];
-  const child = spawn(program, args, {
-    cwd: place.folder,
-    env: { ...process.env, MODELWARD_HOME: place.home, NO_COLOR: '1', MODELWARD_MEMORY_WARNING: '0', ...env },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  let text = '';
-  child.stderr.on('data', (chunk: Buffer) => (text += chunk.toString()));
-  const ended = once(child, 'exit').then(([code]) => code as number | null);
-  for (;;) {
-    const port = READY.exec(text)?.[1];
-    const adminPort = Number(ADMIN.exec(text)?.[1] ?? 0);
-    if (port !== undefined) return { child, port: Number(port), adminPort, told: () => text, ended };
-    await Promise.race([once(child.stderr, 'data'), ended]);
-    if (child.exitCode !== null || child.signalCode !== null || /^error: /m.test(text)) {
-      child.kill('SIGKILL');
-      throw new Error(`ended early: ${text}`);
-    }
-  }
-}
+export const startGateway = (
+  { folder, home }: Workplace,
+  args: readonly string[],
+  more: Pick<ServeAt, 'env' | 'program'> = {},
+): Promise<Serving> => startServing({ folder, home, args, ...more });
 
 export function readKey(place: Workplace, name: string): KeyFile {
   return JSON.parse(readFileSync(join(place.folder, name), 'utf8')) as KeyFile;
