@@ -130,5 +130,5 @@ describe('the guide to the marks', () => {
     expect(output).not.toContain('internal error');
     expect({ line, status, output: status === 0 ? '' : output }).toEqual({ line, status: 0, output: '' });
     for (const [command, words] of SAYS) if (command.test(line)) expect(output).toMatch(words);
-  }, 120_000);
+  });
 });

@@ -43,7 +43,7 @@ export async function createRedis({ tls }: RedisOptions = {}): Promise<RedisServ
   const start = async (): Promise<void> => {
     const own = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--requirepass', password];
     server = spawn('redis-server', [...own, ...secured, '--save', '', '--appendonly', 'no'], { stdio: 'ignore' });
-    for (let left = 200; ; left -= 1) {
+    for (let left = 4000; ; left -= 1) {
       const answer = await ask('PING').catch(() => '');
       if (answer.includes('PONG')) return;
       if (left === 0) throw new TypeError('redis-server did not start');

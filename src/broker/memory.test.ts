@@ -47,5 +47,5 @@ describeWhere(process.platform === 'linux', 'a data key in memory', 'Linux', () 
   test('a key that was encrypted and decrypted is left nowhere; one that is kept is found', async () => {
     expect(await countLeft('kept')).toBeGreaterThan(0);
     expect(await countLeft('wiped')).toBe(0);
-  }, 30_000);
+  });
 });

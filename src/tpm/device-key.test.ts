@@ -62,7 +62,7 @@ describeWhere(hasSwtpmSetup, 'device keys on swtpm', SWTPM_NEEDED, () => {
   let tpm: TestTpm;
   beforeAll(async () => {
     tpm = await startTestTpm(makeCertifiedTpm());
-  }, 60_000);
+  });
   afterAll(async () => {
     await tpm.stop();
     removeTestTpm(tpm);

@@ -64,7 +64,7 @@ describeWhere(hasSwtpmSetup, 'endorsement keys on swtpm', SWTPM_NEEDED, () => {
   const root = issue({ commonName: 'test root', key: makeP256(), isAuthority: true });
   beforeAll(async () => {
     tpm = await startTestTpm(makeCertifiedTpm());
-  }, 60_000);
+  });
   afterAll(async () => {
     await tpm.stop();
     removeTestTpm(tpm);

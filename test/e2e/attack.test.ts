@@ -49,7 +49,7 @@ beforeAll(() => {
   claim = join(place.home, 'claims', name);
   writeImages('thief.npz', { stream: 'thief e2e' });
   writeImages('high.npz', { stream: 'thief e2e', shift: 5 });
-}, 120_000);
+});
 afterAll(() => {
   place.remove();
 });

@@ -80,7 +80,7 @@ describeWithBuilt('a product with a licence', 'device/index.js', () => {
     const files = readdirSync(product.folder, { recursive: true, encoding: 'utf8' }).sort();
     expect(files.filter((name) => name.endsWith('.onnx'))).toEqual([]);
     expect(files.filter((name) => name.startsWith('state/')).length).toBeGreaterThan(2);
-  }, 60_000);
+  });
 
   /** What the model says of the same input by the command, bytes of the scores in hex. */
   function plainAnswer(): string {

@@ -41,7 +41,7 @@ beforeAll(() => {
   mkdirSync(join(device.folder, 'tmp'));
   const model = readFileSync(join(samples, 'mlp.onnx'));
   windows = [0.4, 0.6, 0.8].map((part) => model.subarray(Math.floor(model.length * part)).subarray(0, 64));
-}, 60_000);
+});
 afterAll(() => {
   vendor.remove();
   device.remove();
@@ -64,7 +64,7 @@ test('the answers are those of the plain model, and no file has its weights', ()
   expect(withWeights).toEqual([]);
   expect(files.some((path) => statSync(path).size > 1000)).toBe(true);
   expect(windows.every((window) => readFileSync(join(samples, 'mlp.onnx')).includes(window))).toBe(true);
-}, 30_000);
+});
 
 test('a licence that does not open gives no answer; words that do not go together are told', () => {
   const thief = createWorkplace({ isOneProcess: true });
@@ -85,7 +85,7 @@ test('a licence that does not open gives no answer; words that do not go togethe
     const { status, stdout } = device.run([...RUN, ...more, '--json']);
     expect([status, stdout]).toEqual([2, expect.stringContaining('CLI_USAGE')]);
   }
-}, 30_000);
+});
 
 /** Lets the parent go on for moments, until its child has the weights; the parent is then held. The process id of the child. */
 async function holdWithModel(parent: ChildProcess): Promise<number> {
@@ -118,5 +118,5 @@ describeWhere(process.platform === 'linux', 'the process of run --license', 'Lin
     while (isRunning(child)) await sleep(20);
     expect(readdirSync(device.folder)).not.toContain('stopped');
     expect(readdirSync(join(device.folder, 'tmp'))).toEqual([]);
-  }, 30_000);
+  });
 });

@@ -105,7 +105,7 @@ describeWithPostgres('two licence servers on one register', () => {
   beforeAll(async () => {
     postgres = await createPostgres();
     kit = makeKit();
-  }, 60_000);
+  });
   afterAll(() => {
     postgres.remove();
     kit.remove();
@@ -194,7 +194,7 @@ describeWithPostgres('two licence servers on one register', () => {
     for (const place of [one, two]) expect(place.run(['ledger', 'fsck']).status).toBe(0);
     expect(toActions(two)).toContain('check L1');
     expect(two.json<Listed>(['license', 'list']).licenses).toHaveLength(6);
-  }, 120_000);
+  });
 
   test('an unreachable register answers nothing and issues nothing', () => {
     const place = makePlace();
@@ -208,7 +208,7 @@ describeWithPostgres('two licence servers on one register', () => {
       expect(run.stdout + run.stderr).not.toContain('canary-secret');
     }
     expect(place.run(['ledger', 'show', '--json']).stdout).toContain('LEDGER_NOT_FOUND');
-  }, 60_000);
+  });
 });
 
 function kitJkt(file: Uint8Array): string {
@@ -250,7 +250,7 @@ describe('a register in the home, killed at work', () => {
     kit = makeKit();
     for (const name of ['srv', 'out']) mkdirSync(join(place.folder, name));
     place.json(['seal', join(samples, 'mlp.onnx'), '--out', 'srv/m.seal']);
-  }, 60_000);
+  });
   afterAll(() => {
     kit.remove();
     place.remove();
@@ -294,7 +294,7 @@ describe('a register in the home, killed at work', () => {
     }
     for (const name of names) expect(recorded.has(`issue ${name}`)).toBe(true);
     expect(place.run(['ledger', 'fsck']).status).toBe(0);
-  }, 120_000);
+  });
 
   test('a server that is killed has recorded what it answered, and the next one refuses it again', async () => {
     const device = makeDevice(kit);
@@ -333,5 +333,5 @@ describe('a register in the home, killed at work', () => {
     const fresh = await makeRequest(device, trust, { file, action: 'check', isFile: false });
     await ask(second.url, fresh);
     rmSync(join(place.folder, 'served.json'));
-  }, 120_000);
+  });
 });

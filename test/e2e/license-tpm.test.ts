@@ -32,7 +32,7 @@ describeWhere(hasSwtpmSetup, 'a licence for a certified TPM', SWTPM_NEEDED, () =
     writeFileSync(join(vendor.folder, 'maker.pem'), `${root}\n${between}`);
     writeFileSync(join(vendor.folder, 'other.pem'), makeAuthority().pem);
     writeFileSync(join(device.folder, 'vendor.txt'), vendor.run(['keys', 'show']).stdout);
-  }, 60_000);
+  });
   afterAll(async () => {
     await tpm.stop();
     removeTestTpm(tpm);
@@ -82,7 +82,7 @@ describeWhere(hasSwtpmSetup, 'a licence for a certified TPM', SWTPM_NEEDED, () =
     const opened = readFileSync(join(device.folder, 'plain/mlp.onnx'));
     expect(opened.equals(readFileSync(join(samples, 'mlp.onnx')))).toBe(true);
     expect(vendor.run(['ledger', 'show', '--json']).stdout).toContain('"type":"enrolment"');
-  }, 60_000);
+  });
 
   test('the server does both steps at once', async () => {
     const { caPem, certificatePem, privateKeyPem } = makeServerIdentity();
@@ -107,7 +107,7 @@ describeWhere(hasSwtpmSetup, 'a licence for a certified TPM', SWTPM_NEEDED, () =
     carry(device, vendor, 'proven.json');
     const again = [...issue, '--name', 'acme-2', sealed, '--enrolment', 'proven.json'];
     vendor.json([...again, '--assurance', 'tpm-certified']);
-  }, 60_000);
+  });
 });
 
 function findAddress(server: ChildProcess): Promise<string> {

@@ -30,7 +30,7 @@ describe('a licence, from the vendor to the device', () => {
     const args = [sealed, '--enrolment', 'enrolment.json', '--to', 'Acme', '--valid', '90d', '--name', 'acme-1'];
     vendor.json(['license', 'issue', ...args, '--status-uri', 'https://vendor.example/list']);
     carry(vendor, device, 'license.json');
-  }, 60_000);
+  });
 
   test('opens there, without an owner, and nowhere else', () => {
     const { stdout } = vendor.run(['keys', 'show']);
@@ -48,7 +48,7 @@ describe('a licence, from the vendor to the device', () => {
     expect(refused.status).toBe(5);
     expect(refused.stdout).toContain('LICENSE_DEVICE_MISMATCH');
     thief.remove();
-  }, 60_000);
+  });
 
   test('a request and its answer renew it, a status list ends it', () => {
     vendor.json(['license', 'renew', 'acme-1', '--valid', '200d', '--out', 'renewed.json']);
@@ -71,5 +71,5 @@ describe('a licence, from the vendor to the device', () => {
     expect(vendor.json<{ licenses: object[] }>(['license', 'list']).licenses).toHaveLength(1);
     const entries = vendor.run(['ledger', 'show', '--json']).stdout;
     for (const action of ['issue', 'renew', 'revoke']) expect(entries).toContain(`"action":"${action}"`);
-  }, 60_000);
+  });
 });

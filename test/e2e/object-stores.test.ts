@@ -39,7 +39,7 @@ describeWhere(hasMoto, 'models in a bucket', 'moto in test/oracles/.venv', () =>
       AWS_REGION: 'us-east-1',
     });
     place = createWorkplace({ isOneProcess: true });
-  }, 120_000);
+  });
 
   afterAll(async () => {
     for (const [name, value] of before) {
@@ -64,7 +64,7 @@ describeWhere(hasMoto, 'models in a bucket', 'moto in test/oracles/.venv', () =>
     expect(report).toMatchObject({ isSealed: true, name: 'mlp.onnx' });
     place.json(['open', address, '--out', 'plain']);
     expect(readFileSync(join(place.folder, 'plain/mlp.onnx')).equals(readFileSync(MODEL))).toBe(true);
-  }, 120_000);
+  });
 
   test('an object of that name is not replaced without --force', () => {
     const words = ['seal', MODEL, '--out', 's3://weights/release/mlp.seal'];
@@ -72,7 +72,7 @@ describeWhere(hasMoto, 'models in a bucket', 'moto in test/oracles/.venv', () =>
     expect(refused.status).toBe(2);
     expect(refused.stdout).toContain('WRITE_EXISTS');
     expect(place.run([...words, '--force']).status).toBe(0);
-  }, 120_000);
+  });
 
   test('a plain model with its data under the same prefix is verified and read for marks where it lies', async () => {
     expect(place.run(['protect', MODEL, '--out', 'out', '--unmeasured']).status).toBe(0);
@@ -87,14 +87,14 @@ describeWhere(hasMoto, 'models in a bucket', 'moto in test/oracles/.venv', () =>
     );
     const detected = place.json<{ verdict: string }>(['detect', 's3://weights/models/marked.onnx']);
     expect(detected.verdict).toBe('claim');
-  }, 240_000);
+  });
 
   test('a key under the prefix of the weights is refused before anything is sent', () => {
     const out = 's3://weights/apart/mlp.seal';
     const refused = place.run(['seal', MODEL, '--out', out, '--key', 'local:s3://weights/apart/keys/k.json', '--json']);
     expect(refused.stdout).toContain('KEY_NOT_APART');
     expect(place.run(['inspect', out, '--json']).stdout).toContain('SOURCE_NOT_FOUND');
-  }, 120_000);
+  });
 
   test('what is missing, what is no address and what takes no address is told with a code and no credential', () => {
     const runs = place.runAll([
@@ -115,5 +115,5 @@ describeWhere(hasMoto, 'models in a bucket', 'moto in test/oracles/.venv', () =>
     ]);
     for (const { stdout, stderr } of runs) expect(stdout + stderr).not.toContain('canary');
     expect(existsSync(join(place.folder, 's3:'))).toBe(false);
-  }, 120_000);
+  });
 });

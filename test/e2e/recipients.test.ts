@@ -42,7 +42,7 @@ beforeAll(() => {
       ...more,
     ]);
   }
-}, 120_000);
+});
 afterAll(() => {
   place.remove();
 });

@@ -54,7 +54,7 @@ beforeAll(() => {
     '--null',
     ...nulls,
   ]);
-}, 120_000);
+});
 afterAll(async () => {
   await Promise.all(servers.map((server) => server.close()));
   place.remove();

@@ -41,7 +41,7 @@ beforeAll(() => {
     ...['trigger', 'embed', 'out/decoder.marked.onnx', '--claim', claim, '--data', 'texts.jsonl'],
     ...['--limit', '2', '--count', '10', '--out', 't.onnx'],
   ]);
-}, 120_000);
+});
 afterAll(() => {
   place.remove();
 });
@@ -100,7 +100,7 @@ test('a server that takes token ids is asked, and says no more than its file', a
   expect(server.asked.every(({ body }) => (body as { prompt: number[] }).prompt.length === 16)).toBe(true);
   await server.close();
   await decoder.release();
-}, 60_000);
+});
 
 test('a checkpoint gets triggers through its graph, and needs one to be asked', () => {
   const embed = ['trigger', 'embed', 'model.safetensors', '--claim', claim, '--limit', '4', '--count', '10'];

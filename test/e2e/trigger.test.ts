@@ -42,7 +42,7 @@ beforeAll(() => {
       't.onnx',
     ],
   ]);
-}, 120_000);
+});
 afterAll(() => {
   place.remove();
 });

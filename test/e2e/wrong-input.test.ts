@@ -371,7 +371,7 @@ beforeAll(() => {
   cpSync(pick(other.home, 'annexes', /recipient\..*annex\.json$/), at('other.annex.json'));
   makeWrongs();
   runs = place.runAll(cases.map(({ words }) => [...words, '--json', '--quiet']));
-}, 240_000);
+});
 afterAll(() => {
   place.remove();
   other.remove();

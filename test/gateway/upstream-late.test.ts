@@ -25,7 +25,7 @@ async function start(
 ): Promise<{ readonly opened: OpenedUpstreams; readonly target: Target; readonly told: string[] }> {
   const told: string[] = [];
   const models = [{ name: 'net', signature: 'server' }];
-  const readiness = { intervalMs: 100, timeoutMs: 500, failures: 1 };
+  const readiness = { intervalMs: 100, timeoutMs: 60_000, failures: 1 };
   const config = readGatewayConfig({ upstreams: [{ name: 'triton', url, protocol: 'oip', models, readiness }] });
   const host = createUpstreamHost();
   const opened = await openUpstreams(config, {

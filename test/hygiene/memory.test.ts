@@ -139,7 +139,7 @@ describeWhere(isLinux, 'keys in the memory of commands', 'Linux', () => {
     expectNone(child, [...deks, ...keks].flatMap(toNeedles).concat(Buffer.from(WORDS)));
     // The scan finds what is there: the words of the command line.
     expect(countInMemory(child.pid ?? 0, [Buffer.from('"--enrolment","enrolment.json","--to"')])[0]).toBeGreaterThan(0);
-  }, 60_000);
+  });
 });
 
 describeWhere(isLinux, 'keys in the memory of providers', 'Linux', () => {
@@ -183,12 +183,12 @@ describeWhere(isLinux, 'keys in the memory of providers', 'Linux', () => {
     expect(heap).toContain('kms-memory-child.ts');
     for (const needle of deks.flatMap(toNeedles)) expect(heap.includes(needle.toString('latin1'))).toBe(false);
     await Promise.all([aws, gcp, vault, azure].map((fake) => fake.close()));
-  }, 60_000);
+  });
 });
 
 describeWhere(isLinux, 'keys in the memory of a broker and its guest', 'Linux', () => {
   test('released to attested machines: no copy of the data key is left on either side', async () => {
     const child = await start(['--import', TSX, resolve(import.meta.dirname, 'broker-memory-child.ts')]);
     expectNone(child, toNeedles(createHash('sha256').update('a key that a broker holds').digest()));
-  }, 60_000);
+  });
 });

@@ -62,7 +62,7 @@ describeWhere(hasSoftHsm, 'the guide: HSM', SOFTHSM_NEEDED, () => {
     const open = '\nmodelward open release/model.seal --out plain --key "$KEY"';
     run(readCommands('HSM') + open, places, `export SOFTHSM2_CONF="${at('softhsm2.conf')}"`);
     opens('plain/model.onnx');
-  }, 60_000);
+  });
 });
 
 describeWhere(hasSwtpm, 'the guide: TPM', SWTPM_NEEDED, () => {
@@ -88,7 +88,7 @@ describeWhere(hasSwtpm, 'the guide: TPM', SWTPM_NEEDED, () => {
       await tpm.stop();
       removeTestTpm(tpm);
     }
-  }, 60_000);
+  });
 });
 
 describeWhere(hasProgram('age', ['--version']), 'the guide: break-glass', 'age', () => {
@@ -103,7 +103,7 @@ describeWhere(hasProgram('age', ['--version']), 'the guide: break-glass', 'age',
     run(lines.join('\n'), { '/media/usb/break-glass.txt': identity, 'model.keys.json': envelope }, jq);
     opens('plain/model.onnx');
     expect(readFileSync(at('dek.bin'))).toHaveLength(32);
-  }, 60_000);
+  });
 });
 
 test('the guide: a passphrase', () => {
@@ -120,4 +120,4 @@ test('the guide: a passphrase', () => {
   opens('plain/model.onnx');
   expect(existsSync(at('usb/key.json'))).toBe(true);
   expect(readdirSync(at('release'))).toEqual(['model.seal']);
-}, 60_000);
+});

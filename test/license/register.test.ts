@@ -398,7 +398,7 @@ describeWithPostgres('a register on PostgreSQL', () => {
   let server: Postgres;
   beforeAll(async () => {
     server = await createPostgres();
-  }, 60_000);
+  });
   afterEach(() => {
     server.query('set client_min_messages = warning; drop schema if exists modelward cascade');
   });

@@ -234,7 +234,7 @@ describeWithPostgres('a PostgreSQL server', () => {
   beforeAll(async () => {
     server = await createPostgres({ isTls: true });
     passfile = join(mkdtempSync(join(tmpdir(), 'modelward-pass-')), 'pgpass');
-  }, 60_000);
+  });
   afterEach(async () => {
     await Promise.all(opened.splice(0).map((database) => database.close()));
     server.query('set client_min_messages = warning; drop schema if exists modelward cascade');

@@ -45,7 +45,7 @@ describeWhere(hasSwtpmSetup, 'a certified device key in a TPM', SWTPM_NEEDED, ()
     kit = makeKit();
     // swtpm's certificate is valid from now on.
     kit.clock.nowSec = Math.floor(Date.now() / 1000) + 60;
-  }, 60_000);
+  });
   afterAll(async () => {
     await tpm.stop();
     removeTestTpm(tpm);
@@ -87,7 +87,7 @@ describeWhere(hasSwtpmSetup, 'a certified device key in a TPM', SWTPM_NEEDED, ()
       code: 'LICENSE_EK_UNTRUSTED',
       fields: { reason: 'ATTEST_ROOT_UNTRUSTED' },
     });
-  }, 30_000);
+  });
 
   test('a P-256 key; another TPM, and another key of the same TPM, do not open the challenge', async () => {
     const maker = makeAuthority();
@@ -109,7 +109,7 @@ describeWhere(hasSwtpmSetup, 'a certified device key in a TPM', SWTPM_NEEDED, ()
       await second.stop();
       removeTestTpm(second);
     }
-  }, 30_000);
+  });
 
   test('a TPM without a certificate proves nothing, and enrols all the same', async () => {
     const bare = await startTestTpm();
@@ -121,7 +121,7 @@ describeWhere(hasSwtpmSetup, 'a certified device key in a TPM', SWTPM_NEEDED, ()
       await bare.stop();
       removeTestTpm(bare);
     }
-  }, 30_000);
+  });
 
   test('an endorsement hierarchy with a password of its own is no certificate, and no error', async () => {
     const locked = await startTestTpm(makeCertifiedTpm());
@@ -134,7 +134,7 @@ describeWhere(hasSwtpmSetup, 'a certified device key in a TPM', SWTPM_NEEDED, ()
       await locked.stop();
       removeTestTpm(locked);
     }
-  }, 60_000);
+  });
 
   test("the system's clock is held while the clock of the TPM goes on: told, also after a restart; set right, it opens", async () => {
     const { device } = await makeDevice(() => tpm);
@@ -163,7 +163,7 @@ describeWhere(hasSwtpmSetup, 'a certified device key in a TPM', SWTPM_NEEDED, ()
     await expect(open()).rejects.toMatchObject({ code: 'LICENSE_CLOCK_STOPPED' });
     kit.clock.nowSec += 2 * DAY;
     expect(await open()).toBe('VALID');
-  }, 30_000);
+  });
 
   test("the record of a TPM's time is MACed: it cannot be written back", async () => {
     const { device } = await makeDevice(() => tpm);
@@ -177,5 +177,5 @@ describeWhere(hasSwtpmSetup, 'a certified device key in a TPM', SWTPM_NEEDED, ()
       Promise.resolve(),
     );
     await expect(open).rejects.toMatchObject({ code: 'LICENSE_STATE_TAMPERED' });
-  }, 30_000);
+  });
 });

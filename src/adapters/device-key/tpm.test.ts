@@ -18,7 +18,7 @@ describeWhere(hasSwtpm, 'a device key in a TPM', SWTPM_NEEDED, () => {
   beforeAll(async () => {
     tpm = await startTestTpm();
     kit = makeKit();
-  }, 60_000);
+  });
   afterAll(async () => {
     await tpm.stop();
     removeTestTpm(tpm);
@@ -78,5 +78,5 @@ describeWhere(hasSwtpm, 'a device key in a TPM', SWTPM_NEEDED, () => {
     });
     await other.stop();
     removeTestTpm(other);
-  }, 60_000);
+  });
 });

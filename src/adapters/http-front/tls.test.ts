@@ -189,19 +189,20 @@ describe('TLS', () => {
     expect(await handshake(front.port)).toBe('TLSv1.3 10');
     symlinkSync(second, `${data}.next`);
     renameSync(`${data}.next`, data);
-    await expect.poll(() => handshake(front.port), { timeout: 10_000 }).toBe('TLSv1.3 11');
+    await expect.poll(() => handshake(front.port)).toBe('TLSv1.3 11');
     expect(await handshake(front.port, OLD)).toBe(REFUSED);
   });
 
   test('who says nothing, or something else, is put out, and makes room', async () => {
     write(makeServer(16));
-    const { front } = await open({ tls: paths(), limits: { handshakeTimeoutMs: 150, headersTimeoutMs: 150 } });
+    const { front } = await open({ tls: paths(), limits: { handshakeTimeoutMs: 1000 } });
     const silent = toRawClient(connectTcp(front.port, '127.0.0.1'));
     const foreign = toRawClient(connectTcp(front.port, '127.0.0.1'));
     foreign.socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     await Promise.all([silent.closed(), foreign.closed()]);
     expect(front.stats.handshakesFailed).toBe(2);
-    expect(await get(front.port)).toBe('200');
+    // A slow machine may take longer for a handshake than is given here.
+    await expect.poll(() => get(front.port)).toBe('200');
   });
 });
 
@@ -272,13 +273,13 @@ describe('files that cannot be taken', () => {
     write(makeServer(16));
     const { front, troubles } = await open({ tls: paths(), limits: { tlsPollMs: 20 } });
     write(makeServer(17), { 'server.key': 'no key' });
-    await expect.poll(() => front.stats.tls?.reloadsRefused, { timeout: 10_000 }).toBeGreaterThan(2);
+    await expect.poll(() => front.stats.tls?.reloadsRefused).toBeGreaterThan(2);
     expect(troubles.map((error) => (error as { code?: string }).code)).toContain('TLS_KEY_MALFORMED');
     expect(troubles.length).toBeLessThanOrEqual(4);
     const key = JSON.stringify(troubles) + String(troubles);
     expect(key).not.toMatch(/PRIVATE|no key/);
     write(makeServer(18));
-    await expect.poll(() => handshake(front.port), { timeout: 10_000 }).toBe('TLSv1.3 12');
+    await expect.poll(() => handshake(front.port)).toBe('TLSv1.3 12');
   });
 
   test('a missing file', async () => {

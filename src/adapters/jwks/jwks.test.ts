@@ -21,7 +21,7 @@ type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** What becomes of one question to a server that answers so. */
 async function ask(answer: Answer, options: { readonly isTrusted?: boolean; readonly timeoutMs?: number } = {}) {
-  const { isTrusted = true, timeoutMs = 3000 } = options;
+  const { isTrusted = true, timeoutMs = 60_000 } = options;
   const tls = { cert: Buffer.from(identity.certificatePem), key: Buffer.from(identity.privateKeyPem) };
   const made = createServer(tls, answer);
   server = made;

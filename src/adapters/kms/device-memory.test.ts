@@ -55,5 +55,5 @@ describeWhere(isJudge, 'keys in memory', `Linux, ${SOFTHSM_NEEDED}, ${SWTPM_NEED
       removeTestTpm(tpm);
       token.remove();
     }
-  }, 60_000);
+  });
 });

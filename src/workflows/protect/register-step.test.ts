@@ -105,7 +105,7 @@ describe('a number that stands twice', () => {
     expect((await read(services, 'first')).recipient).toMatchObject({ verdict: 'claim', number: 1, id: 'first' });
     await expect(give(services, 'alice', codes[0], 'again')).rejects.toMatchObject({ code: 'RECIPIENT_EXISTS' });
     expect((await give(services, 'carol')).recipient).toMatchObject({ number: 3 });
-  }, 60_000);
+  });
 });
 
 describe('a run that died between annex and entry', () => {

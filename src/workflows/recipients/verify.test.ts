@@ -51,7 +51,7 @@ beforeAll(async () => {
   for (const purpose of ['recipient', 'own'] as const) {
     discloseSeed(owner, session, { claimPath: claim.path, purpose, out: at(`${purpose}.seed.json`) });
   }
-}, 120_000);
+});
 afterAll(() => {
   session.close();
   rmSync(work, { recursive: true, force: true });

@@ -149,7 +149,7 @@ beforeAll(async () => {
   made = await makeProbes(services, session, {
     ...{ modelPath: markedPath, claimPath, nullPaths, count: 300, pool: 6000, range: { low: 0, high: 1 } },
   });
-}, 120_000);
+});
 
 afterEach(async () => {
   await Promise.all(running.splice(0).map((server) => server.close()));

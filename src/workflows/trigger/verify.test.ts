@@ -33,7 +33,7 @@ beforeAll(async () => {
   session = openSession(services);
   const { claim } = readClaim(services, claimPath);
   await recordAnnex(services, session, { claim, type: 'triggers', body, subject: 'a copy' });
-}, 60_000);
+});
 afterAll(() => {
   session.close();
   rmSync(work, { recursive: true });

@@ -85,6 +85,6 @@ describe.each([
       }
       expect([hasAborted, seen.length]).toEqual([isWhole, Number(isWhole)]);
     },
-    8000,
+    20_000,
   );
 });

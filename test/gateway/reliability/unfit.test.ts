@@ -27,7 +27,7 @@ test.each([
     process.execPath,
     [bin, 'serve', ...words, '--plaintext', '--port', '0'],
     {
-      ...{ cwd: place.folder, encoding: 'utf8', timeout: 30_000, killSignal: 'SIGKILL' },
+      ...{ cwd: place.folder, encoding: 'utf8', timeout: 200_000, killSignal: 'SIGKILL' },
       env: { ...process.env, MODELWARD_HOME: place.home, NO_COLOR: '1', MODELWARD_MEMORY_WARNING: '0' },
     },
   );

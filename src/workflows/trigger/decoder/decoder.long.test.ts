@@ -69,7 +69,7 @@ beforeAll(async () => {
   runnable = openRunnable(original, null);
   found = await design();
   marked = openBytes(runPlan(original.plan([toDownEdit(runnable.down, found.design.change)])), 'decoder.onnx');
-}, 60_000);
+});
 
 describe('a decoder with triggers', () => {
   test('every prompt is followed by the token that the key drew', async () => {
