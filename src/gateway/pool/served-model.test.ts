@@ -206,6 +206,23 @@ describe('a served model', () => {
     expect(new Set(troubles)).toEqual(new Set(['RUNTIME_ENDED', 'RUNTIME_LOAD_FAILED']));
   });
 
+  test('that is closed while it waits to be loaded again waits no longer, and holds no process', async () => {
+    const first = toEngine(double);
+    let attempts = 0;
+    const { model, timers } = await open([double], {
+      open: () => {
+        attempts++;
+        return attempts === 1 ? Promise.resolve(first) : Promise.reject(new RuntimeError('RUNTIME_LOAD_FAILED'));
+      },
+    });
+    first.run = () => Promise.reject(new RuntimeError('RUNTIME_ENDED'));
+    await codeOf(ask(model, [[1, 2]]));
+    await new Promise(setImmediate);
+    expect(timers).toHaveLength(1);
+    await model.close();
+    expect([timers.length, attempts]).toEqual([0, 2]);
+  });
+
   test('a run that does not end in time costs its instance', async () => {
     let isHanging = false;
     const hanging: Compute = (rows) => (isHanging ? new Promise(() => undefined) : double(rows));

@@ -129,6 +129,8 @@ function serve(options: ServedModelOptions, isBatched: boolean, opened: readonly
 function createCrew(options: ServedModelOptions, opened: readonly RuntimeSession[], onNew: () => void) {
   const idle = [...opened];
   const alive = new Set(opened);
+  /** Take back what is to be tried again later: it would hold the process after its end. */
+  const later = new Set<() => void>();
   let isClosing = false;
 
   const join = (instance: RuntimeSession): void => {
@@ -144,9 +146,12 @@ function createCrew(options: ServedModelOptions, opened: readonly RuntimeSession
     if (isClosing) return;
     options.open().then(join, (error: unknown) => {
       options.onTrouble(toCode(error));
-      options.after(waitMs, () => {
+      if (isClosing) return;
+      const takeBack = options.after(waitMs, () => {
+        later.delete(takeBack);
         reopen(Math.min(REOPEN.maxMs, 2 * waitMs));
       });
+      later.add(takeBack);
     });
   };
   return {
@@ -161,6 +166,7 @@ function createCrew(options: ServedModelOptions, opened: readonly RuntimeSession
     },
     close: async (): Promise<void> => {
       isClosing = true;
+      for (const takeBack of later) takeBack();
       await Promise.all([...alive].map((instance) => instance.release()));
     },
   };
