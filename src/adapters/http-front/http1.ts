@@ -7,6 +7,7 @@ import type { FrontCore } from './core.ts';
 import { Exchange, type RequestHead } from './exchange.ts';
 import { findHttp1Fault } from './framing.ts';
 import { toFlatHeaders } from './headers.ts';
+import { PlainLane } from './plain-lane.ts';
 import { toRefusal } from './refusals.ts';
 import { writeBody } from './stream-body.ts';
 import type { FrontCode } from './types.ts';
@@ -39,9 +40,12 @@ export function createHttp1(core: FrontCore): (connection: Connection) => void {
   server.on('clientError', (error, socket) => {
     connections.get(socket)?.refuseBytes((error as NodeJS.ErrnoException).code);
   });
-  return (connection) => {
+  const handOver = (connection: Connection): void => {
     connections.set(connection.socket, connection);
     server.emit('connection', connection.socket);
+  };
+  return (connection) => {
+    new PlainLane(connection, handOver);
   };
 }
 
