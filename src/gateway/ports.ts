@@ -39,6 +39,11 @@ export interface GatewayRequest {
   readonly httpVersion: '1.1' | '2.0';
   /** Aborted when the client goes away, or the server's patience ends. */
   readonly signal: CancelSignal;
+  /**
+   * Told by whoever was given the body, once nobody else has a view of it or writes it any more: after the answer, which must be
+   * none of its views, its memory is the front's again. Who does not know says nothing.
+   */
+  freeBody?(): void;
 }
 
 /** As much of an AbortSignal as is needed: making one of Node's for each request costs more than finding out who asks. */
@@ -215,6 +220,8 @@ export interface UpstreamAnswer {
   readonly headers: HeaderList;
   readonly body: Uint8Array | AsyncIterable<Uint8Array>;
   readonly trailers?: () => HeaderList;
+  /** True once the request was handed to the system whole: then the line has no view of its body. */
+  readonly isRequestSent?: boolean;
 }
 
 /** One line of the input log; never an input. */

@@ -1,6 +1,7 @@
 /** What all connections of one front share: limits, counts, a coarse clock, and the watch over everybody's patience. */
 import type { Socket } from 'node:net';
 import type { GatewayGreeter, GatewayHandler, Peer } from '../../gateway/ports.ts';
+import { BodyPool } from './body-pool.ts';
 import type { FrontCode, HttpFrontLimits } from './types.ts';
 
 /** The counts of `HttpFrontStats`, as they are kept. */
@@ -58,6 +59,7 @@ export class FrontCore {
   readonly greet: GatewayGreeter | null;
   readonly onTrouble: (error: unknown) => void;
   readonly counts = new FrontCounts();
+  readonly bodies = new BodyPool();
   readonly connections = new Set<Watched>();
   /** All that were let in, also before their handshake. */
   readonly sockets = new Set<Socket>();
@@ -134,6 +136,7 @@ export class FrontCore {
 
   #lookAround(): void {
     this.nowMs = performance.now();
+    this.bodies.trim();
     for (const connection of this.connections) connection.lookAfter();
   }
 }

@@ -41,6 +41,9 @@ export abstract class Exchange implements GatewayRequest {
   #isStranger = true;
   /** Whose body it is, once it was asked. */
   #callerId: string | null = null;
+  /** Of the pool: what `body` lies in. */
+  #block: Buffer | null = null;
+  #isBodyFree = false;
   #abort: Cancel | null = null;
   #wake: (() => void) | null = null;
 
@@ -122,13 +125,14 @@ export abstract class Exchange implements GatewayRequest {
         this.#length = length;
         return;
       }
-      this.body = Buffer.allocUnsafeSlow(this.#reserved);
+      this.body = this.#toMemory(this.#reserved);
     } else if (length > this.body.length) {
       const room = this.#toRoom(length);
       if (!this.#reserve(room - this.body.length)) return;
-      const grown = Buffer.allocUnsafeSlow(room);
-      grown.set(this.body.subarray(0, this.#length));
-      this.body = grown;
+      const [full, { body }] = [this.#block, this];
+      this.body = this.#toMemory(room);
+      this.body.set(body.subarray(0, this.#length));
+      if (full !== null) this.core.bodies.give(full, this.#length);
     }
     this.body.set(chunk, this.#length);
     this.#length = length;
@@ -203,6 +207,8 @@ export abstract class Exchange implements GatewayRequest {
     // Node keeps a request until the next one of its connection: its bodies must not live as long. A handler that is still
     // at work reads on.
     if (this.phase === 'sending') this.body = NOTHING;
+    if (answer !== null && this.#isBodyFree && this.#block !== null) this.core.bodies.give(this.#block, this.#length);
+    this.#block = null;
     this.answer = null;
     this.phase = 'over';
     this.core.counts.bodiesBytesNow -= this.#reserved;
@@ -216,6 +222,10 @@ export abstract class Exchange implements GatewayRequest {
     this.connection.finish(this);
     answer?.onSent?.(isWhole);
     this.core.requestEnded();
+  }
+
+  freeBody(): void {
+    this.#isBodyFree = true;
   }
 
   /** One round of the watch. */
@@ -283,6 +293,12 @@ export abstract class Exchange implements GatewayRequest {
     const most = this.#announced < 0 ? this.core.limits.bodyBytesMax : this.#announced;
     const factor = this.#announced < 0 ? 2 : ROOM_FACTOR;
     return Math.max(length, Math.min(most, Math.max(4096, length * factor)));
+  }
+
+  #toMemory(bytes: number): Buffer {
+    if (bytes < this.core.limits.pooledBodyBytesMin) return Buffer.allocUnsafeSlow(bytes);
+    this.#block = this.core.bodies.take(bytes);
+    return this.#block.subarray(0, bytes);
   }
 
   #reserve(bytes: number): boolean {

@@ -1,7 +1,7 @@
 /** One connection to an inference server: the name is looked up once, the address checked, and that address connected to. */
 import { lookup } from 'node:dns/promises';
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { connect as connectTcp, isIP, type OnReadOpts, type Socket } from 'node:net';
+import { type ConnectionOptions as TlsConnectOptions, connect as connectTls, type TLSSocket } from 'node:tls';
 import { GatewayError } from '../../core/errors.ts';
 import { type AddressCheck, isLoopback } from './addresses.ts';
 import { toTimeout, toUnreachable } from './failures.ts';
@@ -18,6 +18,15 @@ export interface ConnectOptions {
   readonly protocol: 'http/1.1' | 'h2';
   readonly limits: UpstreamLimits;
   readonly resolve: NonNullable<UpstreamOptions['resolve']>;
+  /** Without it the socket is read as a stream. */
+  readonly readInto?: ReadInto;
+}
+
+/** All that comes is read into one block of so many bytes, and handed over for the time of the call. */
+export interface ReadInto {
+  readonly bytes: number;
+  /** @returns false where no more is to be read until the socket is resumed */
+  readonly take: (bytes: Buffer) => boolean;
 }
 
 /** As Node's resolver does it, so that /etc/hosts and the names of a cluster count. */
@@ -93,9 +102,10 @@ async function resolve({ origin, resolve }: ConnectOptions): Promise<readonly st
 
 function connectTo(options: ConnectOptions, address: string, attempt: Attempt): Promise<Socket> {
   const { origin, tls, protocol } = options;
+  const more = toReading(options);
   return new Promise((done, fail) => {
-    const secured = tls === null ? null : openTls(origin, address, tls, protocol);
-    const socket = secured ?? openTcp(origin, address);
+    const secured = tls === null ? null : openTls(origin, address, { ...tls.options, ...more }, tls, protocol);
+    const socket = secured ?? connectTcp({ host: address, port: origin.port, ...more });
     attempt.socket = socket;
     socket.setNoDelay(true).setKeepAlive(true, 60_000);
     socket.once(tls === null ? 'connect' : 'secureConnect', () => {
@@ -113,17 +123,33 @@ function connectTo(options: ConnectOptions, address: string, attempt: Attempt): 
   });
 }
 
-/** Node's own is 16 KiB: large answers would come in four times as many pieces. */
-const BUFFERS = { highWaterMark: 64 * 1024 };
-
-function openTcp({ port }: Origin, host: string): Socket {
-  return connectTcp({ host, port, ...BUFFERS });
+interface Reading {
+  readonly onread?: OnReadOpts;
+  readonly highWaterMark?: number;
 }
 
-function openTls({ hostname, port }: Origin, host: string, tls: TlsMaterial, protocol: string): TLSSocket {
-  const name = tls.servername ?? hostname;
+function toReading({ readInto, tls }: ConnectOptions): Reading {
+  // Node's own buffers are of 16 KiB: large answers would come in four times as many pieces.
+  if (readInto === undefined) return tls === null ? { highWaterMark: 64 * 1024 } : {};
+  const { bytes, take } = readInto;
+  return {
+    onread: {
+      buffer: Buffer.allocUnsafeSlow(bytes),
+      callback: (length, block) => take((block as Buffer).subarray(0, length)),
+    },
+  };
+}
+
+function openTls(
+  { hostname, port }: Origin,
+  host: string,
+  options: TlsConnectOptions,
+  { servername }: TlsMaterial,
+  protocol: string,
+): TLSSocket {
+  const name = servername ?? hostname;
   return connectTls({
-    ...tls.options,
+    ...options,
     host,
     port,
     ALPNProtocols: [protocol],

@@ -28,6 +28,8 @@ export class UpstreamCore {
   reloads = 0;
   /** Milliseconds of a clock that is read at each round of the watch, not at each request. */
   nowMs = performance.now();
+  /** Called at each round of the watch. */
+  readonly rounds = new Set<() => void>();
   readonly #watch: NodeJS.Timeout;
 
   constructor(limits: UpstreamLimits) {
@@ -86,6 +88,7 @@ export class UpstreamCore {
     this.nowMs = performance.now();
     for (const exchange of this.waiting) if (this.nowMs >= exchange.deadlineMs) exchange.fail(toOverloaded());
     for (const exchange of this.seated) if (this.nowMs >= exchange.deadlineMs) exchange.expire();
+    for (const round of this.rounds) round();
   }
 }
 

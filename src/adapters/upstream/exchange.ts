@@ -45,6 +45,10 @@ export abstract class Exchange implements Seated {
   protected abstract resume(): void;
   /** Asked for when the body has ended; undefined where none are handed on. */
   protected abstract get trailers(): (() => HeaderList) | undefined;
+  /** The system has the whole request. */
+  protected abstract get isRequestSent(): boolean;
+  /** Pieces of the answer are the reader's for the time of the call alone. */
+  protected abstract get isLent(): boolean;
 
   begin(): void {
     // Until the first byte goes out, the connection's own timer watches.
@@ -109,7 +113,7 @@ export abstract class Exchange implements Seated {
       this.#stream = new AnswerStream(this, limits);
       this.#done({ status: head.status, headers: head.headers, body: this.#stream });
     } else {
-      this.#collector = new Collector(head.length < 0 ? cap : head.length);
+      this.#collector = new Collector(head.length < 0 ? cap : head.length, this.isLent);
     }
   }
 
@@ -117,7 +121,7 @@ export abstract class Exchange implements Seated {
   protected takeData(chunk: Uint8Array): boolean {
     if (this.isOver) return false;
     this.expectData();
-    if (this.#stream !== null) return this.#stream.push(chunk);
+    if (this.#stream !== null) return this.#stream.push(this.isLent ? Buffer.from(chunk) : chunk);
     if (this.#collector!.add(chunk)) return true;
     const { length } = this.#head!;
     this.fail(length < 0 ? toTooLarge(this.core.limits.answerBytesMax) : toMalformed('framing'));
@@ -127,15 +131,15 @@ export abstract class Exchange implements Seated {
   /** The answer is there to its end. */
   protected takeEnd(): void {
     if (this.isOver) return;
+    const { isRequestSent, trailers } = this;
     this.#end();
     if (this.#stream !== null) {
       this.#stream.end();
       return;
     }
     const { status, headers } = this.#head!;
-    const { trailers } = this;
-    const body = this.#collector!.take();
-    this.#done(trailers === undefined ? { status, headers, body } : { status, headers, body, trailers });
+    const answer = { status, headers, body: this.#collector!.take(), isRequestSent };
+    this.#done(trailers === undefined ? answer : { ...answer, trailers });
   }
 
   /** The reader of a stream waits for the server. */

@@ -46,14 +46,11 @@ export function toGone(): GatewayError {
   return new GatewayError('GATEWAY_STREAM_CUT');
 }
 
-/** Bytes that are no HTTP, or more of them than is taken; whatever the phase. */
-const MALFORMED: ReadonlyMap<string, Reason> = new Map<string, Reason>([
-  ['UND_ERR_HEADERS_OVERFLOW', 'head'],
-  ['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'framing'],
-  ['UND_ERR_RES_EXCEEDED_MAX_SIZE', 'body'],
-  ['ERR_HTTP2_STREAM_ERROR', 'framing'],
-  ['ERR_HTTP2_SESSION_ERROR', 'framing'],
-  ['ERR_HTTP2_ERROR', 'framing'],
+/** Bytes that are no HTTP/2, whatever the phase. */
+const MALFORMED: ReadonlySet<string> = new Set([
+  'ERR_HTTP2_STREAM_ERROR',
+  'ERR_HTTP2_SESSION_ERROR',
+  'ERR_HTTP2_ERROR',
 ]);
 
 const LOST: ReadonlySet<string> = new Set([
@@ -74,12 +71,8 @@ const LOST: ReadonlySet<string> = new Set([
 export function toFailure(error: unknown, hasHead: boolean): unknown {
   if (error instanceof GatewayError || !(error instanceof Error)) return error;
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
-  const reason = error.name === 'HTTPParserError' ? 'framing' : MALFORMED.get(code);
-  if (reason !== undefined) return toMalformed(reason, error);
-  if (code === 'UND_ERR_SOCKET' && error.message.startsWith('bad ')) return toMalformed('head', error);
-  if (code === 'UND_ERR_DESTROYED' || code === 'UND_ERR_CLOSED') return toUnreachable('closing', error);
-  if (code === 'UND_ERR_SOCKET' || LOST.has(code))
-    return hasHead ? toMalformed('cut', error) : toUnreachable('reset', error);
+  if (MALFORMED.has(code)) return toMalformed('framing', error);
+  if (LOST.has(code)) return hasHead ? toMalformed('cut', error) : toUnreachable('reset', error);
   // TLS alerts in the middle of a connection, such as that of a server which wants a certificate (TLS 1.3).
   return code.startsWith('ERR_SSL_') ? toUnreachable('tls', error) : error;
 }

@@ -20,34 +20,74 @@ const DROPPED: ReadonlySet<string> = new Set([
   'trailer',
 ]);
 
+/** The head of an answer of HTTP/1.1, and what it says of its connection. */
+export interface Http1Head extends AnswerHead {
+  /** The connection takes no further request. */
+  readonly isLast: boolean;
+  /** How long the server keeps it for the next one; Infinity where it does not say. */
+  readonly keepAliveMs: number;
+}
+
+const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?$/;
+const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+/** These bytes stand around values, and in no text that trim() would leave otherwise. */
+const OUTER_SPACE = /^[\t ]+|[\t ]+$/g;
+
 /**
- * The head of an answer of HTTP/1.1; the parser has refused what is no header, and lengths that are given twice.
- * @param raw names and values by turns, Latin-1
+ * The head of an answer of HTTP/1.1, held to its form: a folded header has no name, and a lone CR or LF is in no value.
+ * @param text Latin-1, without the empty line at its end
  */
-export function readHttp1Head(status: number, raw: readonly Buffer[]): AnswerHead | Reason {
+export function readHttp1Head(text: string): Http1Head | Reason {
+  const lines = text.split('\r\n');
+  if (lines.length - 1 > UPSTREAM_LIMITS.headersMax) return 'head';
+  const line = STATUS_LINE.exec(lines[0]);
+  if (line === null) return 'head';
+  const status = Number(line[2]);
+  if (status === 101) return 'head';
   if (isRedirect(status)) return 'redirect';
-  if (raw.length > 2 * UPSTREAM_LIMITS.headersMax) return 'head';
   const headers: (readonly [string, string])[] = [];
-  let length = -1;
-  let isChunked = false;
-  for (let at = 0; at < raw.length; at += 2) {
-    const name = raw[at].toString('latin1').toLowerCase();
+  let [length, isChunked, isLast, keepAliveMs] = [-1, false, line[1] === '0', Number.POSITIVE_INFINITY];
+  for (let at = 1; at < lines.length; at++) {
+    const colon = lines[at].indexOf(':');
+    const name = lines[at].slice(0, colon).toLowerCase();
+    const value = lines[at].slice(colon + 1).replace(OUTER_SPACE, '');
+    if (colon < 0 || !NAME.test(name) || !VALUE.test(value)) return 'head';
     if (name === 'content-length') {
-      length = toLength(raw[at + 1].toString('latin1'));
+      if (length >= 0) return 'framing';
+      length = toLength(value);
       if (length < 0) return 'framing';
     } else if (name === 'transfer-encoding') {
-      if (isChunked || raw[at + 1].toString('latin1').toLowerCase() !== 'chunked') return 'framing';
+      if (isChunked || value.toLowerCase() !== 'chunked') return 'framing';
       isChunked = true;
+    } else if (name === 'connection') {
+      isLast ||= /(?:^|,)[\t ]*close[\t ]*(?:,|$)/i.test(value);
+    } else if (name === 'keep-alive') {
+      keepAliveMs = toKeepAliveMs(value);
     } else if (!DROPPED.has(name)) {
-      const value = raw[at + 1].toString('latin1');
       if (name === 'content-encoding' && value.toLowerCase() !== 'identity') return 'coding';
       headers.push([name, value]);
     }
   }
-  const isBodiless = status === 204 || status === 304;
-  if (isBodiless) return isChunked || length > 0 ? 'framing' : { status, headers, length: 0 };
+  const end = toEnd(status, length, isChunked);
+  return end === null ? 'framing' : { status, headers, length: end, isLast, keepAliveMs };
+}
+
+/** Answers before the answer: they have no body. */
+export function isInformational({ status }: AnswerHead): boolean {
+  return status < 200;
+}
+
+/** Bytes of the body, -1 for chunks; null where it cannot be told, or in two ways. */
+function toEnd(status: number, length: number, isChunked: boolean): number | null {
+  if (status < 200 || status === 204 || status === 304) return isChunked || length > 0 ? null : 0;
   // Both, or an answer that ends with the connection: nobody could tell it from one that was cut off.
-  return isChunked === length >= 0 ? 'framing' : { status, headers, length };
+  return isChunked === length >= 0 ? null : length;
+}
+
+function toKeepAliveMs(value: string): number {
+  const seconds = /(?:^|[ ,])timeout=([0-9]{1,6})/i.exec(value)?.[1];
+  return seconds === undefined ? Number.POSITIVE_INFINITY : Number(seconds) * 1000;
 }
 
 type Http2Fields = Readonly<Record<string, string | readonly string[] | number | undefined>>;

@@ -10,7 +10,7 @@ import type { OpenedUpstream, UpstreamOptions } from './types.ts';
  */
 export function openHttpUpstream(options: UpstreamOptions): Promise<OpenedUpstream> {
   // No answer is decompressed here: the server is told not to begin with it.
-  const headers = ['accept-encoding', 'identity', ...(options.headers ?? []).flat()];
+  const headers = [['accept-encoding', 'identity'] as const, ...(options.headers ?? [])];
   return openLine(options, {
     connect: (shared) => new Http1Connections(shared, headers),
     exchange: (line, request, done, failed) => new Http1Exchange(line, request, done, failed),

@@ -1,103 +1,105 @@
-/** A line of HTTP/1.1 over a pool of undici: no stream of Node or the web stands between the socket and the answer. */
-import { createRequire } from 'node:module';
+/** A line of HTTP/1.1: no stream of Node or the web stands between the socket and the answer. */
 import type { Socket } from 'node:net';
-import type { Client, Dispatcher } from 'undici';
-import { UPSTREAM_LIMITS } from '../../core/limits/upstream.ts';
 import type { HeaderList, UpstreamAnswer, UpstreamRequest } from '../../gateway/ports.ts';
 import { connectUpstream } from './connect.ts';
 import { Exchange } from './exchange.ts';
-import { isRefused, toMalformed } from './failures.ts';
-import { readHttp1Head } from './head.ts';
+import { isRefused } from './failures.ts';
+import type { Http1Head } from './head.ts';
+import { type Carried, Lane } from './lane.ts';
 import type { Connections, Line, Shared } from './line.ts';
 
-/** The client alone takes a quarter of the time and memory that the whole package does; the version is pinned. */
-const loadClient = (): typeof Client =>
-  createRequire(import.meta.url)('undici/lib/dispatcher/client.js') as typeof Client;
+/** A server that closes a connection may do so while a request is on its way to it. */
+const KEEP_ALIVE_MARGIN_MS = 1000;
 
-/** One connection at a time. */
-interface Lane {
-  readonly client: Client;
-  /** The newest connection; null before the first. */
-  socket: Socket | null;
-}
-
-/**
- * Connections of HTTP/1.1: one for each seat that is taken, the one that was used last first.
- *
- * Not undici's own pool: that opens a second connection for a request which follows at once, and a new one for nothing
- * whenever a request is aborted.
- */
+/** Connections of HTTP/1.1: one for each seat that is taken, the one that was used last first. */
 export class Http1Connections implements Connections {
+  /** Of each head, between its path and its own headers, and after these. */
+  readonly begin: string;
+  readonly end: string;
   readonly basePath: string;
-  /** Sent with each request; names and values by turns. */
-  readonly headers: readonly string[];
   readonly #shared: Shared;
-  readonly #Client = loadClient();
-  readonly #lanes: Lane[] = [];
+  readonly #lanes = new Set<Lane>();
+  /** The one that was used last is the last. */
   readonly #free: Lane[] = [];
+  #isClosing = false;
+  #whenEmpty: (() => void) | null = null;
+  readonly #round = (): void => {
+    this.#endIdle();
+  };
 
-  constructor(shared: Shared, headers: readonly string[]) {
+  constructor(shared: Shared, headers: HeaderList) {
     this.#shared = shared;
     this.basePath = shared.origin.basePath;
-    this.headers = headers;
+    this.begin = ` HTTP/1.1\r\nhost: ${shared.origin.authority}\r\nconnection: keep-alive\r\n`;
+    this.end = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+    shared.core.rounds.add(this.#round);
   }
 
   take(): Lane {
-    return this.#free.pop() ?? this.#open();
+    const { nowMs } = this.#shared.core;
+    for (let lane = this.#free.pop(); lane !== undefined; lane = this.#free.pop()) {
+      if (lane.isFree && nowMs < lane.freeUntilMs) return lane;
+      lane.end();
+    }
+    return this.#open();
   }
 
   give(lane: Lane): void {
+    const { core, limits } = this.#shared;
+    lane.release();
+    const keepMs = Math.min(limits.keepAliveTimeoutMs, lane.keepAliveMs - KEEP_ALIVE_MARGIN_MS);
+    if (this.#isClosing || !lane.isFree || keepMs <= 0) {
+      lane.end();
+      return;
+    }
+    lane.freeUntilMs = core.nowMs + keepMs;
     this.#free.push(lane);
   }
 
   async close(isAtOnce: boolean): Promise<void> {
-    await Promise.all(this.#lanes.map(({ client }) => (isAtOnce ? client.destroy() : client.close())));
+    this.#isClosing = true;
+    this.#shared.core.rounds.delete(this.#round);
+    for (const lane of isAtOnce ? this.#lanes : this.#free) lane.end();
+    if (this.#lanes.size === 0) return;
+    await new Promise<void>((done) => {
+      this.#whenEmpty = done;
+    });
   }
 
   #open(): Lane {
-    const { origin, limits } = this.#shared;
-    const client = new this.#Client(origin.text, {
-      pipelining: 1,
-      keepAliveTimeout: limits.keepAliveTimeoutMs,
-      keepAliveMaxTimeout: limits.keepAliveTimeoutMs,
-      maxHeaderSize: limits.headerBytesMax,
-      // Patience is watched over by the core, for all requests at once.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      connect: (_given, callback) => {
-        this.#connect(lane).then(
-          (socket) => {
-            callback(null, socket);
-          },
-          (error: unknown) => {
-            callback(error as Error, null);
-          },
-        );
+    const lane = new Lane({
+      connect: async (readInto) => {
+        const socket = await connectUpstream({ ...this.#shared, protocol: 'http/1.1', readInto });
+        this.#shared.core.countConnection(socket);
+        return socket;
+      },
+      onEnd: (ended) => {
+        this.#drop(ended);
       },
     });
-    const lane: Lane = { client, socket: null };
-    this.#lanes.push(lane);
+    this.#lanes.add(lane);
     return lane;
   }
 
-  async #connect(lane: Lane): Promise<Socket> {
-    const socket = await connectUpstream({ ...this.#shared, protocol: 'http/1.1' });
-    this.#shared.core.countConnection(socket);
-    lane.socket = socket;
-    return socket;
+  #drop(lane: Lane): void {
+    this.#lanes.delete(lane);
+    const at = this.#free.indexOf(lane);
+    if (at >= 0) this.#free.splice(at, 1);
+    if (this.#lanes.size === 0) this.#whenEmpty?.();
+  }
+
+  #endIdle(): void {
+    const { nowMs } = this.#shared.core;
+    for (const lane of [...this.#free]) if (nowMs >= lane.freeUntilMs) lane.end();
   }
 }
 
-/** Thrown at undici for requests that are over before their turn: it drops them, and keeps the connection. */
-const OVER = new Error('over');
-
-export class Http1Exchange extends Exchange implements Dispatcher.DispatchHandler {
+export class Http1Exchange extends Exchange implements Carried {
+  isPaused = false;
   readonly #line: Line<Http1Connections>;
   #connections: Http1Connections | null = null;
   #lane: Lane | null = null;
   #hasBegun = false;
-  #resume: (() => void) | null = null;
-  #informational = 0;
 
   constructor(
     line: Line<Http1Connections>,
@@ -113,24 +115,18 @@ export class Http1Exchange extends Exchange implements Dispatcher.DispatchHandle
     return undefined;
   }
 
+  protected override get isRequestSent(): boolean {
+    return this.#lane!.isWritten;
+  }
+
+  protected override get isLent(): boolean {
+    return true;
+  }
+
   protected override start(): void {
-    const connections = this.#line.current;
-    const { basePath, headers } = connections;
-    const { method, path, body } = this.request;
-    this.#lane = connections.take();
-    this.#connections = connections;
-    this.#lane.client.dispatch(
-      {
-        method,
-        path: basePath === '' ? path : basePath + path,
-        headers: toFlat(this.request.headers, headers),
-        body: body.length === 0 ? null : body,
-        // Nothing is sent twice, and nothing behind another request of the same connection.
-        idempotent: false,
-        blocking: false,
-      },
-      this,
-    );
+    this.#connections = this.#line.current;
+    this.#lane = this.#connections.take();
+    this.#lane.carry(this);
   }
 
   protected override leave(): void {
@@ -140,59 +136,75 @@ export class Http1Exchange extends Exchange implements Dispatcher.DispatchHandle
   }
 
   protected override cancel(): void {
-    // Not by undici's own way to abort: it would connect anew, to find that there is nothing to be sent.
-    if (this.#hasBegun) this.#lane!.socket!.destroy(OVER);
+    if (this.#hasBegun) this.#lane!.end();
   }
 
   protected override resume(): void {
-    this.#resume?.();
+    this.isPaused = false;
+    this.#lane?.resume();
   }
 
-  onConnect(): void {
-    if (this.isOver) throw OVER;
+  refuse(error: unknown): void {
+    if (isRefused(error)) this.tryAgain(error);
+    else this.fail(error);
+  }
+
+  write(socket: Socket): void {
+    const { body } = this.request;
+    const head = toHead(this.request, this.#connections!);
+    if (head === null) {
+      this.fail(new Error('internal error: a request with characters that no head has'));
+      return;
+    }
     this.#hasBegun = true;
     this.hasBegun();
-  }
-
-  onHeaders(status: number, raw: Buffer[], resume: () => void): boolean {
-    if (this.isOver) return false;
-    if (status < 200) {
-      this.#informational++;
-      if (this.#informational > UPSTREAM_LIMITS.informationalMax) this.fail(toMalformed('head'));
-      return true;
+    if (body.length <= TEXT_BYTES_MAX) {
+      socket.write(head + toLatin1(body), 'latin1');
+      return;
     }
-    this.#resume = resume;
-    const head = readHttp1Head(status, raw);
-    if (typeof head === 'string') this.fail(toMalformed(head));
-    else this.takeHead(head);
-    return true;
+    socket.cork();
+    socket.write(head, 'latin1');
+    socket.write(body);
+    socket.uncork();
   }
 
-  onData(chunk: Buffer): boolean {
-    return this.takeData(chunk);
+  override takeHead(head: Http1Head): void {
+    super.takeHead(head);
   }
 
-  onComplete(): void {
-    this.takeEnd();
+  override takeData(piece: Uint8Array): boolean {
+    const goesOn = super.takeData(piece);
+    this.isPaused = !goesOn && !this.isOver;
+    return goesOn;
   }
 
-  /** The client counts on nothing being asked of it while it tells: who waits for the connection is served right after. */
-  onError(error: Error): void {
-    queueMicrotask(() => {
-      this.#onFailure(error);
-    });
-  }
-
-  #onFailure(error: Error): void {
-    if (this.isOver) return;
-    if (!this.#hasBegun && isRefused(error)) this.tryAgain(error);
-    else this.fail(error);
+  override takeEnd(): void {
+    super.takeEnd();
   }
 }
 
-function toFlat(list: HeaderList, own: readonly string[]): string[] {
-  const flat: string[] = [];
-  for (const [name, value] of list) flat.push(name, value);
-  for (const text of own) flat.push(text);
-  return flat;
+/** One text of head and body is one write, and takes a microsecond less than two buffers; longer ones are not worth the copy. */
+const TEXT_BYTES_MAX = 4096;
+
+/** Each byte as a character, which Node writes as that byte. */
+function toLatin1(body: Uint8Array): string {
+  return Buffer.from(body.buffer, body.byteOffset, body.length).toString('latin1');
+}
+
+const NO_TARGET = /[^\x21-\x7e]/;
+const NO_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
+
+/** null for what would be read as something else: whoever made the request had to see to that. */
+function toHead(
+  { method, path, headers, body }: UpstreamRequest,
+  { begin, end, basePath }: Http1Connections,
+): string | null {
+  if (NO_TARGET.test(path)) return null;
+  let text = `${method} ${basePath}${path}${begin}`;
+  for (const [name, value] of headers) {
+    if (NO_VALUE.test(value)) return null;
+    text += `${name}: ${value}\r\n`;
+  }
+  const length = body.length > 0 || method !== 'GET' ? `content-length: ${body.length}\r\n` : '';
+  return `${text}${end}${length}\r\n`;
 }

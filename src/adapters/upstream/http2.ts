@@ -138,6 +138,14 @@ export class Http2Exchange extends Exchange {
     return () => this.#trailers;
   }
 
+  protected override get isRequestSent(): boolean {
+    return this.#stream!.writableFinished;
+  }
+
+  protected override get isLent(): boolean {
+    return false;
+  }
+
   protected override start(): void {
     const connections = this.#line.current;
     const taken = connections.take();

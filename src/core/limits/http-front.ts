@@ -11,6 +11,9 @@ export const HTTP_FRONT_LIMITS = {
   strangersPart: 0.25,
   /** Once half of `bodiesBytesMax` is in use, no caller has more than this part of it. */
   callersPart: 0.25,
+  /** Memory of bodies from this size on is used again; so much of it is kept while it is needed. */
+  pooledBodyBytesMin: 64 * 1024,
+  bodyPoolBytesMax: 32 * 1024 * 1024,
   connectionsMax: GATEWAY_LIMITS.connectionsMax,
   streamsMax: GATEWAY_LIMITS.streamsMax,
   /** HTTP/1.1: requests of one connection that wait for their answers; usual clients send the next one after the answer. */

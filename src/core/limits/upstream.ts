@@ -24,6 +24,8 @@ export const UPSTREAM_LIMITS = {
   /** Of an answer's head, names and values; of its trailers again as much. */
   headerBytesMax: 16 * 1024,
   headersMax: 64,
+  /** Of a line that tells the size of a chunk, with its extensions. */
+  chunkLineCharsMax: 256,
   /** Answers of 102 and 103 before the real one. */
   informationalMax: 8,
   /** Of a collected answer; each seat can hold one. */

@@ -87,6 +87,7 @@ function toPrepared(options: ProxiedOptions, asked: Asked, { signature, plan }: 
       const headers = toTracedHeaders(plan.request.headers, trace ?? null);
       const answer = await options.upstream.send({ ...plan.request, headers, signal: request.signal });
       if (!isCollected(answer)) return toStreamed(proxy, { plan, answer, rules });
+      if (answer.isRequestSent === true) request.freeBody?.();
       return proxy.toAnswer(plan, answer, isHashed ? { ...rules, inBand } : rules);
     },
   };
