@@ -1,12 +1,12 @@
 /** Clients that others wrote, Triton's over HTTP and gRPC and OpenAI's, ask servers behind the built gateway. */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { stringify } from 'yaml';
-import { bin, createWorkplace, type Workplace } from '../e2e/command.ts';
+import { createWorkplace, type Workplace } from '../e2e/command.ts';
+import { type Serving, startServing } from '../e2e/serving.ts';
 import {
   type InferenceServer,
   openGrpcServer,
@@ -29,7 +29,7 @@ interface Told {
 
 describeWhere(hasProgram(PYTHON, ['-c', MODULES]), 'clients of others', 'tritonclient and openai (PyPI)', () => {
   let place: Workplace;
-  let gateway: ChildProcess;
+  let gateway: Serving;
   let told: Told;
   let text: string;
   const servers: InferenceServer[] = [];
@@ -40,32 +40,22 @@ describeWhere(hasProgram(PYTHON, ['-c', MODULES]), 'clients of others', 'tritonc
     place.run(['apikey', 'create', '--name', 'a', '--model', '*', '--burst', '1000', '-o', 'a.json']);
     const { apiKey } = JSON.parse(readFileSync(join(place.folder, 'a.json'), 'utf8')) as { readonly apiKey: string };
     const net = [{ name: 'net', versions: ['1', '2'], signature: 'server' }];
-    const [oip, grpc, openai] = servers.map(({ url }, at) => ({ name: `s${at}`, url }));
+    const [oip, grpc, openai] = servers.map(({ url }, at) => ({ name: `s${at}`, url, readiness: { timeoutMs: 60_000 } }));
     const upstreams = [
       { ...oip, protocol: 'oip', models: net },
       { ...grpc, protocol: 'oip-grpc', models: net },
       { ...openai, protocol: 'openai', models: [{ name: 'llm' }], openai: { maxTokens: 100 } },
     ];
     writeFileSync(join(place.folder, 'gateway.yaml'), stringify({ upstreams }));
-    gateway = spawn(process.execPath, [bin, 'serve', 'gateway.yaml', '--port', '0', '--plaintext'], {
-      cwd: place.folder,
-      env: { ...process.env, MODELWARD_HOME: place.home, MODELWARD_MEMORY_WARNING: '0' },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    let said = '';
-    gateway.stderr!.on('data', (chunk: Buffer) => (said += chunk.toString()));
-    let port: string | undefined;
-    while (port === undefined) {
-      await once(gateway.stderr!, 'data');
-      port = /gateway at http:\/\/127\.0\.0\.1:(\d+)/.exec(said)?.[1];
-    }
+    const args = ['gateway.yaml', '--port', '0', '--plaintext'];
+    gateway = await startServing({ folder: place.folder, home: place.home, args });
     const script = join(import.meta.dirname, 'gateway_clients.py');
-    ({ stdout: text } = await promisify(execFile)(PYTHON, [script, port, apiKey], { maxBuffer: 1 << 24 }));
+    ({ stdout: text } = await promisify(execFile)(PYTHON, [script, String(gateway.port), apiKey], { maxBuffer: 1 << 24 }));
     told = JSON.parse(text) as Told;
   });
 
   afterAll(async () => {
-    gateway.kill('SIGKILL');
+    gateway.child.kill('SIGKILL');
     await Promise.all(servers.map((server) => server.close()));
     place.remove();
   });
