@@ -58,6 +58,10 @@ const TYPES = {
     digests: digests('license'),
     detail: z.strictObject({ action: code, name, seq: count.min(1), device: name }),
   },
+  'license-use': {
+    digests: digests(),
+    detail: z.strictObject({ action: code, outcome: code, name: name.optional(), seq: count.min(1).optional() }),
+  },
   enrolment: { digests: digests('enrolment', 'endorsement'), detail: z.strictObject({ device: name }) },
   'key-release': {
     digests: digests('policy', 'evidence'),
@@ -113,7 +117,7 @@ export type EntryType = keyof typeof TYPES;
 /** All entry types, in the order of the specification. */
 export const ENTRY_TYPES = Object.keys(TYPES) as readonly EntryType[];
 
-const KEY_USE: ReadonlySet<EntryType> = new Set<EntryType>(['key-use-intent', 'key-use-outcome']);
+const KEY_USE: ReadonlySet<EntryType> = new Set<EntryType>(['key-use-intent', 'key-use-outcome', 'license-use']);
 
 interface InputOf<T extends EntryType> {
   readonly type: T;

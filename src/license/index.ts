@@ -19,6 +19,7 @@ export {
 export { toFloor } from './chip-clock.ts';
 export { isAtLeast, type LicenseClaims, licenseName, type OfflineRules, parseShape } from './claims.ts';
 export { toIso } from './clock.ts';
+export { deriveDeviceSecret, type RememberingKey, rememberOwnAgreement } from './device-secret.ts';
 export {
   encodeEnrolment,
   type Enrolment,

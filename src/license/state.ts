@@ -6,9 +6,10 @@ import { z } from 'zod';
 import { findHexBytes, isEqualConstantTime, toHex, utf8, zeroize } from '../core/bytes.ts';
 import { toCanonicalJson, toCanonicalJsonBytes } from '../core/canonical-json.ts';
 import { LicenseError } from '../core/errors.ts';
-import { hkdfSha256, hmacSha256 } from '../core/hash.ts';
+import { hmacSha256 } from '../core/hash.ts';
 import { LICENSE_LIMITS } from '../core/limits/license.ts';
 import { parseShape } from './claims.ts';
+import { deriveDeviceSecret } from './device-secret.ts';
 import { toThumbprint } from './jwk.ts';
 import type { AgreementKey, MonotonicCounter } from './ports.ts';
 
@@ -46,6 +47,8 @@ const stateShape = z.strictObject({
   highWaterSec: second,
   /** What the clock of the chip said when `highWaterSec` was the time; null where there is none. */
   chip: z.strictObject({ clockMs: second, resets: second, restarts: second, isSafe: z.boolean() }).nullable(),
+  /** Entries that the ledger of the device had when this was written; absent before there was one. */
+  ledger: second.optional(),
   /** The record was lost: licences count as activated only after an answer of the vendor. */
   isReset: z.boolean(),
   /** By name, `@` and issuer. */
@@ -64,19 +67,9 @@ export function newState(key: AgreementKey, counter: MonotonicCounter, isReset: 
   return { v: 1, jkt, counter: 0, counterId: counter.id, highWaterSec: 0, chip: null, isReset, licenses: {} };
 }
 
-/** 32 bytes that need the private key: the agreement of the key with itself. The caller wipes them. */
-async function deriveStateKey(key: AgreementKey): Promise<Uint8Array> {
-  const secret = await key.agree(key.publicKey);
-  try {
-    return hkdfSha256(secret, utf8(toThumbprint(key.publicKey)), 'modelward/license/v1/state', 32);
-  } finally {
-    zeroize(secret);
-  }
-}
-
 /** Canonical JSON and a line feed. */
 export async function encodeState(state: DeviceState, key: AgreementKey): Promise<Uint8Array> {
-  const macKey = await deriveStateKey(key);
+  const macKey = await deriveDeviceSecret(key, 'state');
   try {
     const mac = toHex(hmacSha256(macKey, toCanonicalJsonBytes(state)));
     return utf8(`${toCanonicalJson({ state, mac })}\n`);
@@ -88,7 +81,7 @@ export async function encodeState(state: DeviceState, key: AgreementKey): Promis
 /** @throws LicenseError LICENSE_STATE_MALFORMED | LICENSE_STATE_TAMPERED */
 export async function decodeState(bytes: Uint8Array, key: AgreementKey): Promise<DeviceState> {
   const { state: value, mac } = parseShape(fileShape, parseText(bytes), 'LICENSE_STATE_MALFORMED');
-  const macKey = await deriveStateKey(key);
+  const macKey = await deriveDeviceSecret(key, 'state');
   try {
     const state = parseShape(stateShape, value, 'LICENSE_STATE_MALFORMED');
     const expected = hmacSha256(macKey, toCanonicalJsonBytes(state));

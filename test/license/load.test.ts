@@ -40,5 +40,7 @@ test('loadLicensed', async () => {
   expect(licensed.judgement.standing).toBe('VALID');
   await Promise.all([licensed.release(), plain.release()]);
   expect(readdirSync(kit.folder).filter((name) => name.endsWith('.onnx'))).toEqual([]);
-  expect(readdirSync(join(kit.device.deviceFolder)).sort()).toEqual(['counter', 'licenses', 'lock', 'state.json']);
-}, 30_000);
+  expect(readdirSync(join(kit.device.deviceFolder)).sort()).toEqual([
+    ...['counter', 'ledger', 'licenses', 'lock', 'state.json'],
+  ]);
+});

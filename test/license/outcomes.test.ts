@@ -35,10 +35,12 @@ import {
   changeStanding,
   checkLicense,
   makeRequest,
+  toDeviceLedgerFolder,
   withLicensedKey,
   writeStatusList,
 } from '../../src/workflows/license/index.ts';
 import { toCertifiedCases } from './certified-cases.ts';
+import { readRefusals, withoutLedger } from './device-ledger.ts';
 import { fillRecord } from './full-record.ts';
 import { DAY, type Kit, makeAgreementKey, makeKit, type Overrides, T0, type TestDevice } from './kit.ts';
 import { openTestDatabase } from './register.ts';
@@ -230,6 +232,15 @@ const CASES: Readonly<Record<keyof typeof licenseErrors, Case>> = {
     const { file } = await activated();
     const lock = { acquire: () => Promise.reject(new LedgerError('LEDGER_LOCKED')) };
     return open(file, {}, { ...kit.device, lock });
+  },
+  LICENSE_LEDGER_FAILED: async () => {
+    const { file } = await activated();
+    return open(file, {}, withoutLedger(kit.device));
+  },
+  LICENSE_LEDGER_ROLLED_BACK: async () => {
+    const { file } = await activated();
+    rmSync(toDeviceLedgerFolder(kit.device), { recursive: true });
+    return open(file);
   },
   LICENSE_STATE_MALFORMED: async () => {
     const { file } = await activated();
@@ -461,9 +472,24 @@ async function proven(change: object, key = kit.device.key): Promise<string> {
   >[2]);
 }
 
+/** Refused where there is no ledger of a device: no key of his to sign it, or at the vendor's, whose ledger has it. */
+const ELSEWHERE: ReadonlySet<string> = new Set([
+  ...['LICENSE_DEVICE_KEY_MISSING', 'LICENSE_DEVICE_KEY_EXISTS', 'LICENSE_DEVICE_KEY_INVALID'],
+  ...['LICENSE_STATE_BUSY', 'LICENSE_LEDGER_FAILED', 'LICENSE_SERVER_UNAVAILABLE', 'LICENSE_SERVER_INSECURE'],
+  ...['LICENSE_EK_MISSING', 'LICENSE_EK_UNTRUSTED', 'LICENSE_EK_EXPIRED', 'LICENSE_EK_REVOKED', 'LICENSE_EK_MISMATCH'],
+  ...['LICENSE_DEVICE_KEY_WEAK', 'LICENSE_ENROLMENT_MALFORMED', 'LICENSE_NAME_TAKEN', 'LICENSE_UNKNOWN'],
+  ...['LICENSE_REQUEST_MALFORMED', 'LICENSE_REQUEST_STALE', 'LICENSE_REQUEST_REPLAYED', 'LICENSE_REQUESTS_TOO_MANY'],
+  ...['LICENSE_PROOF_INVALID', 'LICENSE_STORE_FAILED', 'LICENSE_REGISTER_MOVED', 'LICENSE_REGISTER_NOT_EMPTY'],
+  'LICENSE_LOG_TAKEN',
+]);
+
 describe('every refusal has its code', () => {
   test.each(Object.entries(CASES))('%s', async (code, run) => {
     await expect(run()).rejects.toMatchObject({ code });
+    const causes = readRefusals(kit.folder).map(({ cause }) => cause);
+    expect(causes.includes(code as keyof typeof licenseErrors), 'in the ledger of the device').toBe(
+      !ELSEWHERE.has(code),
+    );
   });
 
   test('there are at least 40 of them', () => {

@@ -200,6 +200,18 @@ export const licenseErrors = defineErrors({
     http: 503,
     fix: 'Try again when it is done. The folder of the device must be writable, and must not be shared between machines.',
   },
+  LICENSE_LEDGER_FAILED: {
+    message: 'The ledger of this device could not record this, so no key was handed out.',
+    exit: EXIT.environment,
+    http: 503,
+    fix: 'The field "reason" tells why: make room, or make the folder of the device writable. "modelward ledger fsck --device" checks the ledger.',
+  },
+  LICENSE_LEDGER_ROLLED_BACK: {
+    message: 'Entries of the ledger of this device are gone.',
+    exit: EXIT.noKey,
+    http: 403,
+    fix: 'Put the folder "ledger" of the device back as it was. If it is lost, begin a new record: "modelward license request --reset".',
+  },
   LICENSE_STATE_MALFORMED: {
     message: 'The record of activated licences is malformed.',
     exit: EXIT.noKey,

@@ -21,6 +21,8 @@ export const LICENSE_LIMITS = {
   /** Licences that one device keeps a record of. */
   stateLicensesMax: 256,
   stateBytesMax: 512 * 1024,
+  /** Of the ledger of a device, the entries that are looked through for the newest use: one bundle, which is read at once. */
+  ledgerLookBackEntries: 256,
   /** Clocks of devices without time service are off by minutes. */
   skewSecDefault: 5 * 60,
   skewSecMax: 24 * 3600,

@@ -10,9 +10,11 @@ import {
   type DeviceState,
   encodeState,
   newState,
+  rememberOwnAgreement,
   toFloor,
 } from '../../license/index.ts';
 import { writeBytes } from '../write-bytes.ts';
+import { type DeviceEntry, type DeviceLedger, openDeviceLedger } from './ledger.ts';
 import type { Device, DeviceServices } from './services.ts';
 
 /** The time is written down when it went on by so much: every write wears the counter of a TPM. */
@@ -24,34 +26,38 @@ export interface Moment {
   readonly recordSec: number;
   /** By the clock of the chip it is this late at least; 0 without one. */
   readonly floorSec: number;
+  /** Of the newest use in the ledger that is not in the record yet, seconds; 0 without one. */
+  readonly ledgerSec: number;
 }
 
 export interface DeviceWork<T> {
   readonly state: DeviceState;
   readonly result: T;
+  /** Recorded before the record is written and the result handed out. */
+  readonly entry?: DeviceEntry;
 }
 
 /**
- * Opens the device and its record, and keeps the state that `work` returns. The state that it gets has seen the time that
- * the chip vouches for; with the state that is kept stands what the clock of the chip says now. Others of this device wait
- * meanwhile, here and in other processes: of two that write at once one would lose what the other noted.
+ * Opens the device, its ledger and its record, adds the entry and keeps the state that `work` returns. The state that it gets
+ * has seen the time that the chip vouches for, and that of the ledger; with the state that is kept stands what the clock of
+ * the chip says now. Others of this device wait meanwhile, here and in other processes: of two that write at once one would
+ * lose what the other noted.
  * @param options.isReset begins a new record when the old one is lost or not to be trusted
  * @throws LicenseError LICENSE_DEVICE_KEY_MISSING | LICENSE_DEVICE_KEY_INVALID | LICENSE_STATE_BUSY | LICENSE_STATE_MISSING |
- *   LICENSE_STATE_MALFORMED | LICENSE_STATE_TAMPERED | LICENSE_STATE_ROLLED_BACK | LICENSE_CLOCK_UNTRUSTED; what `work` throws
+ *   LICENSE_STATE_MALFORMED | LICENSE_STATE_TAMPERED | LICENSE_STATE_ROLLED_BACK | LICENSE_CLOCK_UNTRUSTED |
+ *   LICENSE_LEDGER_FAILED | LICENSE_LEDGER_ROLLED_BACK; what `work` throws
  */
-export async function withDevice<T>(
-  services: DeviceServices,
-  work: (device: Device, state: DeviceState, moment: Moment) => Promise<DeviceWork<T>>,
-  options: { readonly isReset?: boolean } = {},
-): Promise<T> {
-  const device = await services.openDevice();
+export async function withDevice<T>(services: DeviceServices, work: Work<T>, options: WorkOptions = {}): Promise<T> {
+  const opened = await services.openDevice();
+  const remembering = rememberOwnAgreement(opened.key);
   let held: HeldLock | undefined;
   try {
     held = await lockRecord(services);
-    return await workOn(services, device, work, options);
+    return await withLedger(services, { ...opened, key: remembering.key }, work, options);
   } finally {
     held?.release();
-    await device.close();
+    remembering.forget();
+    await opened.close();
   }
 }
 
@@ -63,23 +69,52 @@ async function lockRecord({ lock, deviceFolder: folder }: DeviceServices): Promi
   }
 }
 
-async function workOn<T>(
+type Work<T> = (device: Device, state: DeviceState, moment: Moment) => Promise<DeviceWork<T>>;
+
+interface WorkOptions {
+  readonly isReset?: boolean;
+}
+
+async function withLedger<T>(
   services: DeviceServices,
   device: Device,
-  work: (device: Device, state: DeviceState, moment: Moment) => Promise<DeviceWork<T>>,
-  options: { readonly isReset?: boolean },
+  work: Work<T>,
+  options: WorkOptions,
 ): Promise<T> {
-  const before =
-    options.isReset === true ? newState(device.key, device.counter, true) : await readState(services, device);
+  const ledger = await openDeviceLedger(services, device);
+  try {
+    return await workOn(services, { device, ledger }, work, options);
+  } finally {
+    ledger.close();
+  }
+}
+
+async function workOn<T>(
+  services: DeviceServices,
+  { device, ledger }: { readonly device: Device; readonly ledger: DeviceLedger },
+  work: Work<T>,
+  { isReset = false }: WorkOptions,
+): Promise<T> {
+  const before = isReset ? newState(device.key, device.counter, true) : await readState(services, device);
+  assertWhole(ledger, before);
   const chip = await readChip(device);
   const recordSec = before.highWaterSec;
   const floorSec = chip === null || before.chip === null ? 0 : toFloor(recordSec, before.chip, chip);
-  const seen = floorSec > recordSec ? { ...before, highWaterSec: floorSec } : before;
-  const { state, result } = await work(device, seen, { recordSec, floorSec });
-  if (options.isReset === true || isWorthWriting(before, state)) {
-    await writeState(services, device, { ...state, chip });
+  const ledgerSec = isReset ? 0 : ledger.findNewestUseSec(before.ledger ?? 0);
+  const seenSec = Math.max(recordSec, floorSec, ledgerSec);
+  const seen = seenSec > recordSec ? { ...before, highWaterSec: seenSec } : before;
+  const { state, result, entry } = await work(device, seen, { recordSec, floorSec, ledgerSec });
+  if (entry !== undefined) ledger.append(entry);
+  if (isReset || isWorthWriting(before, state)) {
+    await writeState(services, device, { ...state, chip, ledger: ledger.size() });
   }
   return result;
+}
+
+/** The record knows how long the ledger was: one that is shorter was put back, or begun anew. */
+function assertWhole(ledger: DeviceLedger, { ledger: known = 0 }: DeviceState): void {
+  const entries = ledger.size();
+  if (entries < known) throw new LicenseError('LICENSE_LEDGER_ROLLED_BACK', { fields: { entries, known } });
 }
 
 async function readChip({ clock }: Device): Promise<ChipTime | null> {
@@ -110,10 +145,16 @@ async function writeState(services: DeviceServices, { key, counter }: Device, st
   await counter.increment();
 }
 
-/** Writes the first record of a device whose key was just made: from then on a missing one was taken away. */
-export async function writeFirstState(services: DeviceServices, device: Device): Promise<void> {
-  const first = newState(device.key, device.counter, false);
-  await writeState(services, device, { ...first, chip: await readChip(device) });
+/** Writes the first record of a device whose key was just made: from then on a missing one was taken away, and so was a ledger. */
+export async function writeFirstState(services: DeviceServices, device: Device, entry: DeviceEntry): Promise<void> {
+  const ledger = await openDeviceLedger(services, device);
+  try {
+    ledger.append(entry);
+    const first = newState(device.key, device.counter, false);
+    await writeState(services, device, { ...first, chip: await readChip(device), ledger: ledger.size() });
+  } finally {
+    ledger.close();
+  }
 }
 
 function isWorthWriting(before: DeviceState, after: DeviceState): boolean {

@@ -1,7 +1,8 @@
 /** `license enrol`: what a device sends to the vendor, once; and its answer when he asks for a proof. */
 import { join } from 'node:path';
-import { zeroize } from '../../core/bytes.ts';
+import { toHex, utf8, zeroize } from '../../core/bytes.ts';
 import { LicenseError } from '../../core/errors.ts';
+import { sha256 } from '../../core/hash.ts';
 import {
   encodeCertifiedFile,
   encodeEnrolment,
@@ -17,6 +18,7 @@ import {
 } from '../../license/index.ts';
 import { writeBytes } from '../write-bytes.ts';
 import { writeFirstState } from './device.ts';
+import { countRefusals } from './ledger.ts';
 import type { Device, DeviceServices } from './services.ts';
 
 export interface EnrolResult {
@@ -40,11 +42,15 @@ export async function enrolDevice(
   device: Device,
   { isNew }: { readonly isNew: boolean },
 ): Promise<EnrolResult> {
-  if (isNew) await writeFirstState(services, device);
   const { publicKey: jwk, assurance } = device.key;
   const fpr = maskParts(await device.machine.read(), services.random);
   const tpm = await findEndorsement(device);
   const enrolment = encodeEnrolment({ v: 1, kind: 'modelward-license-enrolment', jwk, assurance, fpr, ...tpm });
+  if (isNew) {
+    const digests = { enrolment: toHex(sha256(enrolment)) };
+    const detail = { action: 'enrol', outcome: assurance };
+    await writeFirstState(services, device, { subject: toThumbprint(jwk), digests, detail });
+  }
   writeBytes(services.storage, { path: toEnrolmentPath(services), mode: 0o600, bytes: enrolment });
   const isProvable = tpm.tpm !== undefined;
   return { enrolment, jkt: toThumbprint(jwk), assurance, parts: Object.keys(fpr.parts), isProvable };
@@ -71,16 +77,18 @@ export async function respondToChallenge(
   device: Device,
   { text, keys }: { readonly text: string; readonly keys: readonly VendorKey[] },
 ): Promise<string> {
-  const path = toEnrolmentPath(services);
-  if (device.prover === undefined || !services.storage.exists(path)) throw new LicenseError('LICENSE_EK_MISSING');
-  const enrolment = parseEnrolment(services.storage.read(path));
-  const challenge = verifyChallenge(text, keys, enrolment);
-  const secret = await device.prover.activate(challenge.credential);
-  try {
-    return signResponse(challenge, enrolment, secret);
-  } finally {
-    zeroize(secret);
-  }
+  return countRefusals(services, utf8(text), async () => {
+    const path = toEnrolmentPath(services);
+    if (device.prover === undefined || !services.storage.exists(path)) throw new LicenseError('LICENSE_EK_MISSING');
+    const enrolment = parseEnrolment(services.storage.read(path));
+    const challenge = verifyChallenge(text, keys, enrolment);
+    const secret = await device.prover.activate(challenge.credential);
+    try {
+      return signResponse(challenge, enrolment, secret);
+    } finally {
+      zeroize(secret);
+    }
+  });
 }
 
 /**

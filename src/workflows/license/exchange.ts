@@ -2,6 +2,7 @@
 import { utf8 } from '../../core/bytes.ts';
 import { type ErrorCode, ERRORS, LicenseError } from '../../core/errors.ts';
 import {
+  type DeviceState,
   drawNonce,
   encodeLicenseFile,
   type LicenseAction,
@@ -15,9 +16,10 @@ import {
   verifyAnswer,
   verifyLicense,
 } from '../../license/index.ts';
-import { withDevice } from './device.ts';
-import type { DeviceServices } from './services.ts';
-import { keepFile, toNowSec, type Trust } from './use.ts';
+import { type DeviceWork, withDevice } from './device.ts';
+import { countRefusals } from './ledger.ts';
+import type { Device, DeviceServices } from './services.ts';
+import { keepFile, toNowSec, toUseEntry, type Trust } from './use.ts';
 
 export interface RequestOptions {
   /** The licence file's bytes. */
@@ -37,23 +39,37 @@ export interface RequestOptions {
  * @throws LicenseError LICENSE_DEVICE_MISMATCH, those of the licence and of the device's record
  */
 export async function makeRequest(services: DeviceServices, trust: Trust, options: RequestOptions): Promise<string> {
-  const { claims } = verifyLicense(parseLicenseFile(options.file).license, trust);
-  const work = async (
-    device: Parameters<Parameters<typeof withDevice>[1]>[0],
-    state: Parameters<typeof notePending>[0],
-  ) => {
-    if (claims.cnf.jkt !== toThumbprint(device.key.publicKey)) throw new LicenseError('LICENSE_DEVICE_MISMATCH');
-    const nowSec = toNowSec(services);
-    const nonce = drawNonce(services.random);
-    const isTimed = device.clock !== undefined;
-    const request = {
-      ...{ aud: claims.iss, act: options.action, lic: claims.jti, iat: nowSec, jti: nonce, file: options.isFile },
-      ...(options.from === undefined ? {} : { from: options.from }),
-    };
-    const result = await signRequest(device.key, claims.agr, request);
-    return { state: notePending(state, claims, { nonce, nowSec, act: options.action, isTimed }), result };
+  return countRefusals(services, options.file, async (tellName) => {
+    const license = verifyLicense(parseLicenseFile(options.file).license, trust);
+    tellName(license.claims.jti);
+    const isReset = options.isReset ?? false;
+    return withDevice(services, (device, state) => signAsked(services, license, options, { device, state }), {
+      isReset,
+    });
+  });
+}
+
+async function signAsked(
+  services: DeviceServices,
+  license: VerifiedLicense,
+  { action, isFile, from, isReset = false }: RequestOptions,
+  { device, state }: { readonly device: Device; readonly state: DeviceState },
+): Promise<DeviceWork<string>> {
+  const { claims } = license;
+  if (claims.cnf.jkt !== toThumbprint(device.key.publicKey)) throw new LicenseError('LICENSE_DEVICE_MISMATCH');
+  const nowSec = toNowSec(services);
+  const nonce = drawNonce(services.random);
+  const isTimed = device.clock !== undefined;
+  const request = {
+    ...{ aud: claims.iss, act: action, lic: claims.jti, iat: nowSec, jti: nonce, file: isFile },
+    ...(from === undefined ? {} : { from }),
   };
-  return withDevice(services, work, { isReset: options.isReset ?? false });
+  const result = await signRequest(device.key, claims.agr, request);
+  const next = notePending(state, claims, { nonce, nowSec, act: action, isTimed });
+  // A request changes nothing here that would have to be told, but for a seat that is gone and a record that begins anew.
+  if (!isReset && action !== 'release') return { state: next, result };
+  const outcome = isReset ? 'RECORD_BEGUN' : 'SEAT_GIVEN_BACK';
+  return { state: next, result, entry: toUseEntry(license, `request-${action}`, outcome) };
 }
 
 export interface TakenAnswer {
@@ -76,20 +92,38 @@ export async function acceptAnswer(
   trust: Trust,
   { file, text }: { readonly file: Uint8Array; readonly text: string },
 ): Promise<TakenAnswer> {
-  const license = verifyLicense(parseLicenseFile(file).license, trust);
-  const { answer, newFile } = await withDevice(services, (device, state) => {
-    const jkt = toThumbprint(device.key.publicKey);
-    const answer = verifyAnswer(text, { keys: trust.keys, jkt, license: license.claims.jti });
-    const renewed = answer.license === undefined ? null : readRenewed(trust, license, answer.license);
-    const next = takeAnswer(state, (renewed ?? license).claims, answer);
-    const newFile = toRenewedFile(renewed, answer);
-    // Before the record, which then refuses the older licence: whoever is killed in between takes the answer again.
-    if (newFile !== null) keepFile(services, license.claims.seal.id, newFile);
-    return Promise.resolve({ state: next, result: { answer, newFile } });
+  return countRefusals(services, file, async (tellName) => {
+    const license = verifyLicense(parseLicenseFile(file).license, trust);
+    tellName(license.claims.jti);
+    const { answer, newFile } = await withDevice(services, (device, state) =>
+      Promise.resolve(take(services, trust, { license, text }, { device, state })),
+    );
+    if (answer.result !== 'OK') throw toRefusal(answer.result);
+    const leaseEndSec = answer.lease?.exp ?? null;
+    return { result: 'OK', standing: answer.standing === 'valid' ? 'valid' : 'suspended', leaseEndSec, file: newFile };
   });
-  if (answer.result !== 'OK') throw toRefusal(answer.result);
-  const leaseEndSec = answer.lease?.exp ?? null;
-  return { result: 'OK', standing: answer.standing === 'valid' ? 'valid' : 'suspended', leaseEndSec, file: newFile };
+}
+
+interface Taken {
+  readonly answer: LicenseAnswer;
+  readonly newFile: Uint8Array | null;
+}
+
+function take(
+  services: DeviceServices,
+  trust: Trust,
+  { license, text }: { readonly license: VerifiedLicense; readonly text: string },
+  { device, state }: { readonly device: Device; readonly state: DeviceState },
+): DeviceWork<Taken> {
+  const jkt = toThumbprint(device.key.publicKey);
+  const answer = verifyAnswer(text, { keys: trust.keys, jkt, license: license.claims.jti });
+  const renewed = answer.license === undefined ? null : readRenewed(trust, license, answer.license);
+  const next = takeAnswer(state, (renewed ?? license).claims, answer);
+  const newFile = toRenewedFile(renewed, answer);
+  // Before the record, which then refuses the older licence: whoever is killed in between takes the answer again.
+  if (newFile !== null) keepFile(services, license.claims.seal.id, newFile);
+  const entry = toUseEntry(renewed ?? license, `answer-${answer.act}`, answer.result);
+  return { state: next, result: { answer, newFile }, entry };
 }
 
 function toRenewedFile(renewed: VerifiedLicense | null, { result, key }: LicenseAnswer): Uint8Array | null {

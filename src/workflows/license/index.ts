@@ -11,6 +11,7 @@ export {
   type RenewOptions,
   withStore,
 } from './issue.ts';
+export { type DeviceLedgerKeeper, findLedgerKeeper, toDeviceLedgerFolder } from './ledger.ts';
 export { type LicensedSession, loadLicensed, openLicensed, type OpenLicensedResult } from './open.ts';
 export { askVendor, holdSeat, type Seat, type SeatOptions } from './seat.ts';
 export { createLicenseHandler, type LicenseServerOptions } from './serve.ts';

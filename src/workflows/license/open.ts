@@ -54,7 +54,7 @@ export async function loadLicensed(
   trust: Trust,
   options: CheckOptions & { readonly path: string },
 ): Promise<LicensedSession> {
-  return withLicensedKey(services, trust, options, async ({ dek, judgement }) => {
+  return withLicensedKey(services, trust, { ...options, action: 'load' }, async ({ dek, judgement }) => {
     const session = await services.openSealedRunner().load({ sealedPath: options.path, dek });
     const { runtime, inputs, outputs } = session;
     return {

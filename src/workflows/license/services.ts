@@ -23,14 +23,14 @@ export interface Device {
   close(): Promise<void>;
 }
 
-/** A device needs no owner, no ledger and no network. */
+/** A device needs no owner and no network; its ledger is below its folder, and signed with a key that its own one gives. */
 export interface DeviceServices {
   readonly storage: Storage;
   readonly clock: Clock;
   readonly random: Random;
-  /** Absolute path of the folder of record, counter and licences. */
+  /** Absolute path of the folder of record, ledger, counter and licences. */
   readonly deviceFolder: string;
-  /** Excludes others from the record while it is worked with. */
+  /** Excludes others from record and ledger while they are worked with. */
   readonly lock: LedgerLock;
   /** @throws LicenseError LICENSE_DEVICE_KEY_MISSING | LICENSE_DEVICE_KEY_INVALID */
   openDevice(): Promise<Device>;

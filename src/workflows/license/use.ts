@@ -1,7 +1,9 @@
 /** A licence on its device: activated, judged, and used to open the one sealed model that it is for. No network, no owner. */
 import { join } from 'node:path';
-import { zeroize } from '../../core/bytes.ts';
+import { findBase64Url } from '../../core/base64url.ts';
+import { toHex, utf8, zeroize } from '../../core/bytes.ts';
 import { LicenseError, WorkflowError } from '../../core/errors.ts';
+import { sha256 } from '../../core/hash.ts';
 import {
   activateFromFile,
   decryptKeyDocument,
@@ -26,6 +28,7 @@ import { openFileSource } from '../../source/index.ts';
 import type { ByteSource } from '../../source/ports.ts';
 import { makeParent, writeBytes } from '../write-bytes.ts';
 import { type Moment, withDevice } from './device.ts';
+import { countRefusals, type DeviceEntry } from './ledger.ts';
 import { toHeadDigest } from './seal-head.ts';
 import type { Device, DeviceServices } from './services.ts';
 
@@ -51,20 +54,38 @@ export async function activateLicense(
   trust: Trust,
   file: Uint8Array,
 ): Promise<ActivateResult> {
-  const parsed = parseLicenseFile(file);
-  const license = verifyLicense(parsed.license, trust);
-  return withDevice(services, async (device, before, moment) => {
-    const nowSec = toNowSec(services);
-    if (license.claims.cnf.jkt !== toThumbprint(device.key.publicKey))
-      throw new LicenseError('LICENSE_DEVICE_MISMATCH');
-    const state = activateFromFile(before, license.claims, nowSec);
-    const rules = { seal: null, statusList: null, needs: [], isUse: false };
-    const judgement = await judgeHere(services, { device, state, moment, license, ...rules });
-    // The key document is tried now, not on the day when the model is needed.
-    zeroize(await openKey(device, parsed, license));
-    keepFile(services, license.claims.seal.id, file);
-    return { state: { ...state, highWaterSec: judgement.nowSec }, result: toActivated(license, judgement) };
+  return countRefusals(services, file, async (tellName) => {
+    const parsed = parseLicenseFile(file);
+    const license = verifyLicense(parsed.license, trust);
+    tellName(license.claims.jti);
+    return withDevice(services, async (device, before, moment) => {
+      const nowSec = toNowSec(services);
+      if (license.claims.cnf.jkt !== toThumbprint(device.key.publicKey))
+        throw new LicenseError('LICENSE_DEVICE_MISMATCH');
+      const state = activateFromFile(before, license.claims, nowSec);
+      const rules = { seal: null, statusList: null, needs: [], isUse: false };
+      const judgement = await judgeHere(services, { device, state, moment, license, ...rules });
+      // The key document is tried now, not on the day when the model is needed.
+      zeroize(await openKey(device, parsed, license));
+      keepFile(services, license.claims.seal.id, file);
+      return {
+        state: { ...state, highWaterSec: judgement.nowSec },
+        result: toActivated(license, judgement),
+        entry: toUseEntry(license, 'activate', judgement.standing),
+      };
+    });
   });
+}
+
+/** What an entry has of a licence: its names, and digests of the signed text and of the sealed file's head. */
+export function toUseEntry({ claims, text }: VerifiedLicense, action: string, outcome: string): DeviceEntry {
+  const { jti: name, seq, seal } = claims;
+  const head = findBase64Url(seal.sha256);
+  return {
+    subject: seal.id,
+    digests: { license: toHex(sha256(utf8(text))), ...(head?.length === 32 ? { seal: toHex(head) } : {}) },
+    detail: { action, outcome, name, seq },
+  };
 }
 
 function toActivated({ claims }: VerifiedLicense, judgement: Judgement): ActivateResult {
@@ -104,13 +125,16 @@ export async function checkLicense(
   trust: Trust,
   options: CheckOptions,
 ): Promise<CheckResult> {
-  const license = verifyLicense(parseLicenseFile(options.file).license, trust);
-  return withDevice(services, async (device, state, moment) => {
-    const rules = readRules(trust, options);
-    const judgement = await judgeHere(services, { device, state, moment, license, seal: null, ...rules });
-    const { jti: name, seal, sub: licensee } = license.claims;
-    const result = { name, sealId: seal.id, licensee, judgement };
-    return { state: noteJudged(state, license, judgement, rules.statusList), result };
+  return countRefusals(services, options.file, async (tellName) => {
+    const license = verifyLicense(parseLicenseFile(options.file).license, trust);
+    tellName(license.claims.jti);
+    return withDevice(services, async (device, state, moment) => {
+      const rules = readRules(trust, options);
+      const judgement = await judgeHere(services, { device, state, moment, license, seal: null, ...rules });
+      const { jti: name, seal, sub: licensee } = license.claims;
+      const result = { name, sealId: seal.id, licensee, judgement };
+      return { state: noteJudged(state, license, judgement, rules.statusList), result };
+    });
   });
 }
 
@@ -125,6 +149,13 @@ function readRules(trust: Trust, { statusList, needs }: Omit<CheckOptions, 'file
   return { statusList: list, needs, isUse: true };
 }
 
+export interface UseOptions extends CheckOptions {
+  /** Absolute path of the sealed file. */
+  readonly path: string;
+  /** What the ledger is told that the key is for: plain files, without it, or a session that answers. */
+  readonly action?: 'open' | 'load';
+}
+
 export interface Licensed {
   readonly source: ByteSource;
   readonly header: SealHeader;
@@ -135,49 +166,59 @@ export interface Licensed {
 
 /**
  * Opens a sealed file by licence, for the length of `work`; the key is wiped afterwards.
- * @param options.path absolute path of the sealed file
  * @throws LicenseError with the outcome's code; WorkflowError NOT_SEALED; SealError SEAL_AUTH_FAILED; what `work` throws
  */
 export async function withLicensedKey<T>(
   services: DeviceServices,
   trust: Trust,
-  options: CheckOptions & { readonly path: string },
+  options: UseOptions,
   work: (licensed: Licensed) => Promise<T>,
 ): Promise<T> {
-  const source = openFileSource(options.path);
-  try {
-    if (!isSeal(source)) throw new WorkflowError('NOT_SEALED', { fields: { file: source.label } });
-    const seal = readSealHeader(source);
-    const { dek, judgement } = await releaseKey(services, trust, options, seal);
+  return countRefusals(services, options.file, async (tellName) => {
+    const source = openFileSource(options.path);
     try {
-      return await work({ source, header: seal.header, dek, judgement });
+      if (!isSeal(source)) throw new WorkflowError('NOT_SEALED', { fields: { file: source.label } });
+      const parsed = parseLicenseFile(options.file);
+      const license = verifyLicense(parsed.license, trust);
+      tellName(license.claims.jti);
+      const seal = readSealHeader(source);
+      const { dek, judgement } = await releaseKey(services, trust, options, { seal, parsed, license });
+      try {
+        return await work({ source, header: seal.header, dek, judgement });
+      } finally {
+        zeroize(dek);
+      }
     } finally {
-      zeroize(dek);
+      source.close();
     }
-  } finally {
-    source.close();
-  }
+  });
 }
 
-/** Every rule first, the key second; without the record of both the key is not handed out. */
+/** Every rule first, the key second; without the entry in the ledger, and the record, the key is not handed out. */
 async function releaseKey(
   services: DeviceServices,
   trust: Trust,
-  options: CheckOptions,
-  seal: SealInfo,
+  options: UseOptions,
+  {
+    seal,
+    parsed,
+    license,
+  }: { readonly seal: SealInfo; readonly parsed: LicenseFile; readonly license: VerifiedLicense },
 ): Promise<{ readonly dek: Uint8Array; readonly judgement: Judgement }> {
-  const parsed = parseLicenseFile(options.file);
-  const license = verifyLicense(parsed.license, trust);
   const rules = readRules(trust, options);
   let dek: Uint8Array | undefined;
   try {
     return await withDevice(services, async (device, state, moment) => {
       const judgement = await judgeHere(services, { device, state, moment, license, seal, ...rules });
       dek = await openKey(device, parsed, license);
-      return { state: noteJudged(state, license, judgement, rules.statusList), result: { dek, judgement } };
+      return {
+        state: noteJudged(state, license, judgement, rules.statusList),
+        result: { dek, judgement },
+        entry: toUseEntry(license, options.action ?? 'open', judgement.standing),
+      };
     });
   } catch (error) {
-    // The record could not be written: no key without it.
+    // It could not be recorded: no key without that.
     if (dek !== undefined) zeroize(dek);
     throw error;
   }
@@ -203,7 +244,7 @@ async function judgeHere(services: DeviceServices, here: Here): Promise<Judgemen
     nowSec: toNowSec(services),
     highWaterSec: moment.recordSec,
     floorSec: moment.floorSec,
-    seenSec: [],
+    seenSec: [moment.ledgerSec],
     device: { jkt: toThumbprint(device.key.publicKey), assurance: device.key.assurance },
     machine: await device.machine.read(),
     record: findActive(state, license.claims),
