@@ -1,7 +1,7 @@
 /** Many envelopes of one local key, made fast, and what holds of them after a rotation that was killed. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { homedir, setPriority } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
@@ -48,6 +48,8 @@ export async function runAndKill(
 ): Promise<boolean> {
   const env = { ...process.env, MODELWARD_HOME: home, NO_COLOR: '1' };
   const child: ChildProcess = spawn(process.execPath, [bin, ...args], { cwd: folder, env, stdio: 'ignore' });
+  // Who looks goes before: it must not be over between two looks of a loaded machine.
+  setPriority(child.pid!, 5);
   const ended = new Promise((resolve) => child.once('exit', resolve));
   while (child.exitCode === null && !isTime()) await sleep(pollMs);
   const isKilled = child.exitCode === null && child.kill('SIGKILL');

@@ -16,7 +16,7 @@ import { type Kit, makeKit, type TestDevice } from './kit.ts';
 
 const limits = {
   ...{ bodyBytesMax: 32_768, headerBytesMax: 8192, connectionsMax: 64 },
-  ...{ headersTimeoutMs: 5000, requestTimeoutMs: 5000, idleTimeoutMs: 100 },
+  ...{ headersTimeoutMs: 60_000, requestTimeoutMs: 60_000, idleTimeoutMs: 100 },
 };
 const { caPem, ...identity } = makeServerIdentity();
 const maker = makeAuthority();

@@ -9,7 +9,7 @@ import { type Kit, makeKit, type Overrides, type TestDevice } from './kit.ts';
 
 const limits = {
   ...{ bodyBytesMax: 32_768, headerBytesMax: 8192, connectionsMax: 64 },
-  ...{ headersTimeoutMs: 5000, requestTimeoutMs: 5000, idleTimeoutMs: 100 },
+  ...{ headersTimeoutMs: 60_000, requestTimeoutMs: 60_000, idleTimeoutMs: 100 },
 };
 const STATUS_URI = 'https://vendor.example/list';
 const { caPem, ...identity } = makeServerIdentity();

@@ -40,7 +40,11 @@ describeWhere(hasProgram(PYTHON, ['-c', MODULES]), 'clients of others', 'tritonc
     place.run(['apikey', 'create', '--name', 'a', '--model', '*', '--burst', '1000', '-o', 'a.json']);
     const { apiKey } = JSON.parse(readFileSync(join(place.folder, 'a.json'), 'utf8')) as { readonly apiKey: string };
     const net = [{ name: 'net', versions: ['1', '2'], signature: 'server' }];
-    const [oip, grpc, openai] = servers.map(({ url }, at) => ({ name: `s${at}`, url, readiness: { timeoutMs: 60_000 } }));
+    const [oip, grpc, openai] = servers.map(({ url }, at) => ({
+      name: `s${at}`,
+      url,
+      readiness: { timeoutMs: 60_000 },
+    }));
     const upstreams = [
       { ...oip, protocol: 'oip', models: net },
       { ...grpc, protocol: 'oip-grpc', models: net },
@@ -50,7 +54,9 @@ describeWhere(hasProgram(PYTHON, ['-c', MODULES]), 'clients of others', 'tritonc
     const args = ['gateway.yaml', '--port', '0', '--plaintext'];
     gateway = await startServing({ folder: place.folder, home: place.home, args });
     const script = join(import.meta.dirname, 'gateway_clients.py');
-    ({ stdout: text } = await promisify(execFile)(PYTHON, [script, String(gateway.port), apiKey], { maxBuffer: 1 << 24 }));
+    ({ stdout: text } = await promisify(execFile)(PYTHON, [script, String(gateway.port), apiKey], {
+      maxBuffer: 1 << 24,
+    }));
     told = JSON.parse(text) as Told;
   });
 

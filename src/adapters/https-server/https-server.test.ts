@@ -128,7 +128,7 @@ describe('the HTTPS server', () => {
   test(
     'who says nothing is put out, before the handshake and after it, and makes room',
     async () => {
-      const port = await open(answerOk, [], { connectionsMax: 8, headersTimeoutMs: 200 });
+      const port = await open(answerOk, [], { connectionsMax: 8, headersTimeoutMs: 2000 });
       const silent = connectTcp(port, '127.0.0.1');
       const shaken = connect({ host: '127.0.0.1', port, ca: Buffer.from(identity.caPem) });
       const closed = [whenClosed(silent), whenClosed(shaken)];
