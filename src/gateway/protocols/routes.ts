@@ -17,6 +17,8 @@ interface Row {
 export class RouteTable {
   readonly #protocol: ProtocolName;
   readonly #rows: readonly Row[];
+  /** Callers ask for the same again and again. */
+  #last: { readonly method: string; readonly path: string; readonly call: Call } | null = null;
 
   constructor(protocol: ProtocolName, routes: readonly Route[]) {
     this.#protocol = protocol;
@@ -25,6 +27,15 @@ export class RouteTable {
 
   /** @returns 'method' when only other methods ask for the path; null when nobody does */
   find(method: string, path: string): Call | 'method' | null {
+    const last = this.#last;
+    if (last !== null && last.path === path && last.method === method) return last.call;
+    const call = this.#look(method, path);
+    // Nothing of what is not there is kept.
+    if (call !== null && call !== 'method') this.#last = { method, path, call };
+    return call;
+  }
+
+  #look(method: string, path: string): Call | 'method' | null {
     const segments = path.split('/');
     let isOther = false;
     for (const row of this.#rows) {

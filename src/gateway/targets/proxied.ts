@@ -77,15 +77,17 @@ function toPrepared(options: ProxiedOptions, asked: Asked, { signature, plan }: 
   const { proxy } = options.protocol;
   const { call, request, principal, trace } = asked;
   const answering = { name: options.model, version: call.version ?? ANY_VERSION };
-  const rules: AnswerRules = {
-    ...{ call, model: answering, signature, policy: principal.output, items: plan.items, answerBytesMax },
-  };
+  const { items } = plan;
+  const rules: AnswerRules = { call, model: answering, signature, policy: principal.output, items, answerBytesMax };
   return {
-    ...{ version: answering.version, items: plan.items },
+    version: answering.version,
+    items,
     tensorHash: plan.tensors === undefined ? null : hashTensors(plan.tensors, { key: hashKey }),
     run: async (inBand) => {
+      // Written out: to copy an object and name a member of it anew takes V8 a microsecond.
+      const { method, path, body, isStreamed } = plan.request;
       const headers = toTracedHeaders(plan.request.headers, trace ?? null);
-      const answer = await options.upstream.send({ ...plan.request, headers, signal: request.signal });
+      const answer = await options.upstream.send({ method, path, headers, body, isStreamed, signal: request.signal });
       if (!isCollected(answer)) return toStreamed(proxy, { plan, answer, rules });
       if (answer.isRequestSent === true) request.freeBody?.();
       return proxy.toAnswer(plan, answer, isHashed ? { ...rules, inBand } : rules);
