@@ -1,10 +1,22 @@
 /** Whom budgets are for: a name that nobody has bounds nothing, and is most often a slip of the fingers. */
 import { findClosest } from '../../core/closest.ts';
 import { GatewayError } from '../../core/errors.ts';
-import type { GatewayConfig } from './config.ts';
+import type { IdentityConfig } from './identity.ts';
+import type { PlatformConfig } from './platform.ts';
+
+interface Budgeted {
+  readonly models: readonly Named[];
+  readonly upstreams: readonly { readonly models: readonly Named[] }[];
+  /** By name of the model. */
+  readonly budgets: object;
+}
+
+interface Named {
+  readonly name: string;
+}
 
 /** @throws GatewayError GATEWAY_CONFIG_MALFORMED for budgets of models that are not served */
-export function assertBudgets({ models, upstreams, budgets }: GatewayConfig): void {
+export function assertBudgets({ models, upstreams, budgets }: Budgeted): void {
   const served = [...models, ...upstreams.flatMap((upstream) => upstream.models)].map(({ name }) => name);
   const strangers = Object.keys(budgets).filter((name) => !served.includes(name));
   if (strangers.length === 0) return;
@@ -26,7 +38,11 @@ export interface UnseenTenant {
  * @param keyTenants of the API keys that hold
  */
 export function findUnseenTenants(
-  { tenants, identity, platform }: Pick<GatewayConfig, 'tenants' | 'identity' | 'platform'>,
+  {
+    tenants,
+    identity,
+    platform,
+  }: { readonly tenants: object; readonly identity: IdentityConfig; readonly platform?: PlatformConfig },
   keyTenants: Iterable<string>,
 ): readonly UnseenTenant[] {
   const ofTokens = identity.tokens.map(({ tenant }) => tenant);
