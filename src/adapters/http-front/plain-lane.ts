@@ -9,14 +9,20 @@ import { findPlainHead, type PlainHead } from './plain-head.ts';
 import { PlainExchange } from './plain-exchange.ts';
 
 const END_OF_HEAD = '\r\n\r\n';
+const KNOWN_MAX = 4;
+
+interface KnownHead {
+  /** With the empty line. */
+  readonly bytes: Buffer;
+  readonly head: PlainHead;
+}
 
 export class PlainLane {
   readonly #connection: Connection;
   readonly #socket: Socket;
   readonly #handOver: (connection: Connection) => void;
-  /** Of the request before, with the empty line: clients send the same one again and again. */
-  #headBytes: Buffer | null = null;
-  #head: PlainHead | null = null;
+  /** Of the requests before: clients send the same ones again and again, proxies those of several callers. */
+  readonly #known: KnownHead[] = [];
   #isAtWork = false;
   /** Something came before the answer was sent: it waits in the socket. */
   #hasMore = false;
@@ -78,17 +84,16 @@ export class PlainLane {
 
   /** Null for a piece that is not one plain request from its first byte to its last. */
   #readHead(chunk: Buffer): PlainHead | null {
-    const [known, head] = [this.#headBytes, this.#head];
-    if (known !== null && head !== null && chunk.length === known.length + head.bodyBytes) {
-      if (known.compare(chunk, 0, known.length) === 0) return head;
+    for (const { bytes, head } of this.#known) {
+      if (chunk.length === bytes.length + head.bodyBytes && bytes.compare(chunk, 0, bytes.length) === 0) return head;
     }
     const end = chunk.indexOf(END_OF_HEAD, 0, 'latin1');
     if (end < 0 || end > this.#connection.core.limits.headerBytesMax) return null;
     const found = findPlainHead(chunk.toString('latin1', 0, end));
     const bodyAt = end + END_OF_HEAD.length;
     if (found === null || chunk.length !== bodyAt + found.bodyBytes) return null;
-    this.#headBytes = Buffer.from(chunk.subarray(0, bodyAt));
-    this.#head = found;
+    if (this.#known.length >= KNOWN_MAX) this.#known.shift();
+    this.#known.push({ bytes: Buffer.from(chunk.subarray(0, bodyAt)), head: found });
     return found;
   }
 }
