@@ -1,10 +1,10 @@
 /** The gateway as a process: from a sealed model to answers that are checked, and an end in good order. */
 import type { ChildProcess } from 'node:child_process';
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { request } from 'node:https';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type Answer, type Ask, ask as askAt, keepAnswer } from '../deploy/kit.ts';
 import { createWorkplace, samples } from './command.ts';
 import { BODY, INFER, type Serving, startServing, until } from './serving.ts';
 
@@ -48,51 +48,19 @@ async function start(...args: readonly string[]): Promise<Serving> {
   return gateway;
 }
 
-interface Answer {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly body: Buffer;
-}
-
-interface Ask {
-  readonly method?: string;
-  readonly path?: string;
-  readonly body?: string | Buffer;
-  readonly headers?: Record<string, string>;
+type Asking = Partial<Omit<Ask, 'port' | 'ca'>> & {
   /** null: none. */
   readonly apiKey?: string | null;
-}
+};
 
-function ask({ port }: Serving, options: Ask = {}): Promise<Answer> {
-  const { method = 'POST', path = INFER, body = BODY, headers = {}, apiKey = key.apiKey } = options;
-  const credential = apiKey === null ? {} : { authorization: `Bearer ${apiKey}` };
-  const type = method === 'POST' ? { 'content-type': 'application/json' } : {};
-  return new Promise((done, fail) => {
-    const sent = request(
-      { host: '127.0.0.1', port, method, path, ca, agent: false, headers: { ...type, ...credential, ...headers } },
-      (response) => {
-        const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.on('error', fail);
-        response.on('end', () => {
-          done({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) });
-        });
-      },
-    );
-    sent.on('error', fail);
-    sent.end(method === 'POST' ? body : undefined);
-  });
+function ask({ port }: Serving, { apiKey = key.apiKey, headers, ...rest }: Asking = {}): Promise<Answer> {
+  const credential: Record<string, string> = apiKey === null ? {} : { authorization: `Bearer ${apiKey}` };
+  return askAt({ port, ca, ...rest, headers: { ...credential, ...headers } });
 }
 
 const toCode = ({ headers }: Answer): unknown => headers['x-modelward-code'];
 const toScores = ({ body }: Answer): number[] =>
   (JSON.parse(body.toString()) as { outputs: { data: number[] }[] }).outputs[0].data;
-
-/** Status line, headers and body, as `curl -i` writes them. */
-function keep(name: string, { status, headers, body }: Answer): void {
-  const lines = Object.entries(headers).map(([header, value]) => `${header}: ${String(value)}`);
-  writeFileSync(at(name), Buffer.concat([Buffer.from(`HTTP/1.1 ${status}\r\n${lines.join('\r\n')}\r\n\r\n`), body]));
-}
 
 describe('modelward serve', () => {
   test('answers for a sealed model as for the plain one; the answer is checked, proven, and in the log', async () => {
@@ -102,7 +70,7 @@ describe('modelward serve', () => {
     expect([one.status, other.status]).toEqual([200, 200]);
     expect(toScores(one)).toHaveLength(10);
     expect(toScores(other)).toEqual(toScores(one));
-    keep('answer.http', other);
+    keepAnswer(at('answer.http'), other);
     writeFileSync(at('body.json'), BODY);
     const checked = [
       'verify-response',

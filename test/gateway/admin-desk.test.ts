@@ -1,11 +1,8 @@
 /** The admin API over real tables: keys with their ledger, budgets, and the log a page at a time. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { API_KEY_AREA, type ApiKeyTables, openApiKeyStore } from '../../src/adapters/api-keys/index.ts';
 import { BUDGET_AREA, type BudgetTables, openBudgetStore } from '../../src/adapters/budgets/index.ts';
-import { type DatabaseAddress, openDatabase, parseDatabaseAddress } from '../../src/adapters/database/index.ts';
+import { type DatabaseAddress, openDatabase } from '../../src/adapters/database/index.ts';
 import { systemPause } from '../../src/adapters/system/index.ts';
 import type { Database, DatabaseArea } from '../../src/core/database.ts';
 import { createPartition, toDay as toLogDay, toPartition } from '../../src/gateway/log/tables.ts';
@@ -24,8 +21,8 @@ import {
 } from '../../src/gateway/index.ts';
 import type { BudgetStore } from '../../src/gateway/ports.ts';
 import { createAdminDesk } from '../../src/workflows/gateway/index.ts';
+import { describeEachDatabase } from '../databases.ts';
 import { chance, LIMITS, WHOLE_OUTPUT } from '../fakes/api-keys.ts';
-import { createPostgres, describeWithPostgres, type Postgres } from '../postgres.ts';
 
 const NOW_MS = Date.parse('2027-01-15T08:00:00Z');
 const DAY_MS = 86_400_000;
@@ -186,26 +183,4 @@ function runDeskSuite(getAddress: () => DatabaseAddress): void {
   });
 }
 
-describe('in SQLite', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'admin-desk-'));
-  afterAll(() => {
-    rmSync(folder, { recursive: true });
-  });
-  runDeskSuite(() => ({ kind: 'sqlite', path: join(folder, 'gateway.db') }));
-});
-
-describeWithPostgres('in PostgreSQL', () => {
-  let server: Postgres;
-  beforeAll(async () => {
-    server = await createPostgres();
-  });
-  afterAll(() => {
-    server.remove();
-  });
-  runDeskSuite(() =>
-    parseDatabaseAddress(server.url({ query: '?sslmode=disable' }), {
-      isPasswordAllowed: true,
-      toAbsolute: (path) => path,
-    }),
-  );
-});
+describeEachDatabase(runDeskSuite);

@@ -1,11 +1,8 @@
 /** API keys and budgets in real databases, and how soon a change holds in others that read them. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { API_KEY_AREA, type ApiKeyTables, openApiKeyStore } from '../../src/adapters/api-keys/index.ts';
 import { BUDGET_AREA, type BudgetTables, openBudgetStore } from '../../src/adapters/budgets/index.ts';
-import { type DatabaseAddress, openDatabase, parseDatabaseAddress } from '../../src/adapters/database/index.ts';
+import { type DatabaseAddress, openDatabase } from '../../src/adapters/database/index.ts';
 import { systemPause } from '../../src/adapters/system/index.ts';
 import type { Database, DatabaseArea } from '../../src/core/database.ts';
 import { createKeyHasher, KeyIndex, openKeyWatch, toApiKeyRecord } from '../../src/gateway/index.ts';
@@ -19,8 +16,8 @@ import {
   rotateApiKey,
   toStanding,
 } from '../../src/workflows/gateway/index.ts';
+import { describeEachDatabase } from '../databases.ts';
 import { chance, LIMITS, makeKey, WHOLE_OUTPUT } from '../fakes/api-keys.ts';
-import { createPostgres, describeWithPostgres, type Postgres } from '../postgres.ts';
 
 const hasher = createKeyHasher(null);
 
@@ -228,26 +225,4 @@ function runStoreSuite(getAddress: () => DatabaseAddress): void {
   });
 }
 
-describe('in a file', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'modelward-keys-'));
-  afterAll(() => {
-    rmSync(folder, { recursive: true });
-  });
-  runStoreSuite(() => ({ kind: 'sqlite', path: join(folder, 'keys.db') }));
-});
-
-describeWithPostgres('in PostgreSQL', () => {
-  let server: Postgres;
-  beforeAll(async () => {
-    server = await createPostgres();
-  });
-  afterAll(() => {
-    server.remove();
-  });
-  runStoreSuite(() =>
-    parseDatabaseAddress(server.url({ query: '?sslmode=disable' }), {
-      isPasswordAllowed: true,
-      toAbsolute: (path) => path,
-    }),
-  );
-});
+describeEachDatabase(runStoreSuite);

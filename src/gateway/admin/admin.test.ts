@@ -4,7 +4,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
 import { GatewayError, RuntimeError } from '../../core/errors.ts';
 import { ADMIN_LIMITS } from '../../core/limits/admin.ts';
-import { makeKey, makeRequest } from '../../../test/fakes/api-keys.ts';
+import { LIMITS, makeKey, makeRequest, WHOLE_OUTPUT } from '../../../test/fakes/api-keys.ts';
 import { ADMIN_SCOPES, createIdentifier, createKeyHasher, KeyIndex } from '../identity/index.ts';
 import { createAddressLimiter, MemoryRates } from '../limits/index.ts';
 import { createJournal } from '../logs/index.ts';
@@ -25,19 +25,10 @@ const ID = 'k_0123456789abcdef';
 const hasher = createKeyHasher(null);
 
 function makeView(changes: Partial<KeyView> = {}): KeyView {
-  const limits = {
-    perMinute: 120,
-    burst: 20,
-    daily: null,
-    lifetime: null,
-    concurrency: 16,
-    bodyBytesMax: null,
-    batchMax: null,
-  };
-  const output = { topK: null, decimals: null, isLabelOnly: false, hidden: [] };
   const created = '2027-01-15T08:00:00.000Z';
   return {
-    ...{ id: ID, name: 'a customer', tenant: 'acme', scopes: ['infer:digits'], limits, networks: [], output },
+    ...{ id: ID, name: 'a customer', tenant: 'acme', scopes: ['infer:digits'], networks: [] },
+    ...{ limits: LIMITS, output: WHOLE_OUTPUT },
     ...{ notBefore: null, expires: null, created, revoked: null, standing: 'active' },
     secrets: [{ last4: 'abcd', created, ends: null, lastUsed: null }],
     ...changes,
