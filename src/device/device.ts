@@ -35,7 +35,10 @@ export interface DeviceOptions {
   readonly vendorKeys: readonly string[];
   /** Product that licences must be for. */
   readonly audience?: string;
-  /** Folder of this device's key, record and licences; without it, that of the command `modelward`. */
+  /**
+   * Folder of this device's key, record, ledger and licences; without it, that of the command `modelward`. What cannot be written
+   * into the ledger there gives no key.
+   */
   readonly folder?: string;
   /** Name of this device instead of the parts of the machine, for containers. */
   readonly deviceId?: string;

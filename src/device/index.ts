@@ -16,4 +16,4 @@ export {
   openReportSource,
   openRunner,
 } from './compose.ts';
-export { type GuestOptions, loadInGuest } from './guest.ts';
+export { type GuestOptions, type GuestUse, loadInGuest } from './guest.ts';

@@ -19,7 +19,7 @@ import {
 } from '../ledger/index.ts';
 import { zeroizeOwner } from '../sign/index.ts';
 import { findOwner } from './owner.ts';
-import { openRecorder } from './recorder.ts';
+import { openRecorder, type Recorder } from './recorder.ts';
 import type { Services } from './services.ts';
 
 export interface LedgerSummary {
@@ -122,7 +122,12 @@ export interface LedgerCheck extends FsckReport {
  */
 export async function checkLedger(
   services: Services,
-  options: { readonly knownPaths?: readonly string[]; readonly witnesses?: AskedWitnesses | undefined } = {},
+  options: {
+    readonly knownPaths?: readonly string[];
+    readonly witnesses?: AskedWitnesses | undefined;
+    /** Who keeps the ledger; the owner of the home without it. Null: the key in the folder is believed. */
+    readonly keeper?: LedgerKeeper | null | undefined;
+  } = {},
 ): Promise<LedgerCheck> {
   const { storage, home, progress } = services;
   const knownCheckpoints = (options.knownPaths ?? []).map((path) => Buffer.from(storage.read(path)).toString('utf8'));
@@ -133,21 +138,36 @@ export async function checkLedger(
         : toPolicy(options.witnesses, key ?? openLedgerReader({ storage, folder: home.ledgerFolder }).key);
     return fsckLedger({ storage, folder: home.ledgerFolder, key, knownCheckpoints, witnesses, progress });
   };
-  const owner = findOwner(services);
-  if (owner === undefined) return { ...check(), unfinished: [] };
-  const recorder = openRecorder(services, owner);
+  const keeper = options.keeper === undefined ? findOwnKeeper(services) : options.keeper;
+  if (keeper === null) return { ...check(), unfinished: [] };
   try {
-    const first = check(recorder.key);
+    const first = check(keeper.key);
     if (first.findings.length === 0) return { ...first, unfinished: [] };
-    await recorder.recover();
-    const second = check(recorder.key);
+    await keeper.recover();
+    const second = check(keeper.key);
     return second.findings.length === 0 ? { ...second, unfinished: first.findings } : { ...first, unfinished: [] };
   } catch (error) {
     // A ledger that cannot be recovered is reported as it lies there.
-    if (error instanceof LedgerError) return { ...check(recorder.key), unfinished: [] };
+    if (error instanceof LedgerError) return { ...check(keeper.key), unfinished: [] };
     throw error;
   } finally {
-    recorder.close();
-    zeroizeOwner(owner);
+    keeper.close();
   }
+}
+
+/** Whose ledger it is: its key, and what completes a batch that a killed process left. */
+export type LedgerKeeper = Pick<Recorder, 'key' | 'recover' | 'close'>;
+
+function findOwnKeeper(services: Services): LedgerKeeper | null {
+  const owner = findOwner(services);
+  if (owner === undefined) return null;
+  const recorder = openRecorder(services, owner);
+  return {
+    key: recorder.key,
+    recover: () => recorder.recover(),
+    close: () => {
+      recorder.close();
+      zeroizeOwner(owner);
+    },
+  };
 }

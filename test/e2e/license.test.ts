@@ -1,8 +1,9 @@
 /** A vendor with a home and a device without one: the model goes over, and only that device opens it. */
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { copyFileSync, cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createWorkplace, samples, type Workplace } from './command.ts';
+import { bin, createWorkplace, samples, type Workplace } from './command.ts';
 
 let vendor: Workplace;
 let device: Workplace;
@@ -18,6 +19,13 @@ afterAll(() => {
 const carry = (from: Workplace, to: Workplace, name: string): void => {
   copyFileSync(join(from.folder, name), join(to.folder, name));
 };
+/** In a process of its own. The exit code. */
+function runApart(place: Workplace, words: readonly string[]): Promise<number | null> {
+  const env = { ...process.env, MODELWARD_HOME: place.home };
+  const child = spawn(process.execPath, [bin, ...words], { cwd: place.folder, env, stdio: 'ignore' });
+  return new Promise((resolve) => child.once('exit', resolve));
+}
+
 const TRUST = ['--vendor-key', 'vendor.txt'];
 
 describe('a licence, from the vendor to the device', () => {
@@ -47,7 +55,40 @@ describe('a licence, from the vendor to the device', () => {
     const refused = thief.run(words);
     expect(refused.status).toBe(5);
     expect(refused.stdout).toContain('LICENSE_DEVICE_MISMATCH');
+    const waiting = readFileSync(join(thief.home, 'device/ledger/refusals.json'), 'utf8');
+    expect(waiting).toContain('LICENSE_DEVICE_MISMATCH');
     thief.remove();
+  });
+
+  test('what it opened is in the ledger of the device, which is shown, checked and proven by itself', () => {
+    interface Shown {
+      readonly entries: readonly { readonly detail: object }[];
+    }
+    const { entries } = device.json<Shown>(['ledger', 'show', '--device']);
+    expect(entries.map(({ detail }) => detail)).toMatchObject([
+      { action: 'enrol', outcome: 'software' },
+      { action: 'activate', outcome: 'VALID', name: 'acme-1' },
+      { action: 'open', outcome: 'VALID', name: 'acme-1' },
+    ]);
+    expect(device.json(['ledger', 'fsck', '--device'])).toMatchObject({ size: 3, findings: [] });
+    writeFileSync(join(device.folder, 'open.proof'), device.run(['ledger', 'prove', '2', '--device']).stdout);
+    const ledgerKey = readFileSync(join(device.home, 'device/ledger/key'), 'utf8').trim();
+    carry(device, vendor, 'open.proof');
+    const proven = vendor.json(['ledger', 'verify', 'open.proof', '--ledger-key', ledgerKey]);
+    expect(proven).toMatchObject({ index: 2, entry: { type: 'license-use', detail: { action: 'open' } } });
+    const copy = join(vendor.folder, 'of-acme');
+    cpSync(join(device.home, 'device/ledger'), join(copy, 'ledger'), { recursive: true });
+    expect(vendor.run(['ledger', 'fsck', '--device', copy]).status).toBe(0);
+    const bundle = join(copy, 'ledger/tile/entries/000.p/3');
+    writeFileSync(bundle, readFileSync(bundle, 'latin1').replace('"VALID"', '"LATER"'), 'latin1');
+    expect(vendor.run(['ledger', 'fsck', '--device', copy]).status).toBe(1);
+  });
+
+  test('two processes that open at the same time both do, with an entry each', async () => {
+    const words = (out: string) => ['open', 'm.seal', '--license', 'license.json', ...TRUST, '--out', out, '--json'];
+    const ends = await Promise.all(['one', 'two'].map((out) => runApart(device, words(out))));
+    expect(ends).toEqual([0, 0]);
+    expect(device.json(['ledger', 'fsck', '--device'])).toMatchObject({ size: 5, findings: [] });
   });
 
   test('a request and its answer renew it, a status list ends it', () => {

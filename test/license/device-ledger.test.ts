@@ -53,7 +53,7 @@ async function exchange(file: Uint8Array, action: Parameters<typeof makeRequest>
   return acceptAnswer(kit.device, kit.trust, { file, text });
 }
 
-const actions = () => readEntries(kit.device).map(({ type, detail }) => `${type} ${String(detail.action)}`);
+const actions = () => readEntries(kit.device).map(({ type, detail }) => `${type} ${detail.action as string}`);
 
 const ROLLBACK = { code: 'LICENSE_CLOCK_ROLLBACK' };
 

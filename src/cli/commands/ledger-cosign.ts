@@ -8,6 +8,7 @@ import { addExamples } from '../command-spec.ts';
 import { openWitnessLink } from '../compose.ts';
 import { type CommandHost, onAction } from '../context.ts';
 import { toPairs } from '../ui/table.ts';
+import { addDeviceOption, type DeviceLedgerFlags, toLedgerServices } from './ledger-device.ts';
 import { toCountWithin } from './values.ts';
 
 export interface WitnessFlags {
@@ -52,16 +53,17 @@ export function addCosign(ledger: Command, host: CommandHost): void {
     .requiredOption('--witness <url>', 'address of the witness: https, or http at 127.0.0.1 or [::1]')
     .requiredOption('--witness-key <key>', 'its verifier key, as those who run it publish it')
     .option('--ca <file>', 'authorities to trust instead of those of the system, PEM');
+  addDeviceOption(command);
   addExamples(command, [
     {
       command: "modelward ledger cosign --witness https://witness.example:8445 --witness-key 'witness.example/w1+…+…'",
       summary: 'from a timer, each hour',
     },
   ]);
-  onAction<CosignFlags>(host, command, async (context, { witness, witnessKey, ca }) => {
+  onAction<CosignFlags & DeviceLedgerFlags>(host, command, async (context, { witness, witnessKey, ca, ...flags }) => {
     const caPem = ca === undefined ? undefined : context.services.storage.read(context.toAbsolute(ca));
     const link = await openWitnessLink({ url: witness, caPem });
-    const cosigned = await cosignLedger(context.services, { link, witnessKey });
+    const cosigned = await cosignLedger(await toLedgerServices(context, flags), { link, witnessKey });
     context.ui.result(cosigned, ({ style }) =>
       toPairs(
         [

@@ -6,6 +6,7 @@ import { checkLedger, checkProof, listEntries, proveEntry } from '../../workflow
 import { addExamples } from '../command-spec.ts';
 import { type CommandHost, onAction } from '../context.ts';
 import { toPairs, toTable } from '../ui/table.ts';
+import { addDeviceOption, type DeviceLedgerFlags, findKeeper, toLedgerServices } from './ledger-device.ts';
 import { addCosign, addWitnessOptions, toAskedWitnesses, toCosignedText, type WitnessFlags } from './ledger-cosign.ts';
 import { toNumber } from './values.ts';
 
@@ -23,9 +24,13 @@ function addShow(ledger: Command, host: CommandHost): void {
     .command('show')
     .summary('print the newest entries')
     .option('--last <count>', 'how many', toNumber, 20);
-  addExamples(command, [{ command: 'modelward ledger show --last 5', summary: 'what happened last' }]);
-  onAction<{ last: number }>(host, command, (context, { last }) => {
-    const summary = listEntries(context.services, Math.floor(last));
+  addDeviceOption(command);
+  addExamples(command, [
+    { command: 'modelward ledger show --last 5', summary: 'what happened last' },
+    { command: 'modelward ledger show --device', summary: 'what this device opened by licence, and was refused' },
+  ]);
+  onAction<DeviceLedgerFlags & { last: number }>(host, command, async (context, { last, ...flags }) => {
+    const summary = listEntries(await toLedgerServices(context, flags), Math.floor(last));
     context.ui.result(summary, ({ style, widthColumns }) =>
       toTable({
         columns: [
@@ -60,12 +65,13 @@ function addProve(ledger: Command, host: CommandHost): void {
       'Prints the entry with a proof (c2sp.org/tlog-proof) that it is in the ledger: with the ledger key anybody can check it offline. The checkpoint in it is the oldest that witnesses cosigned and that covers the entry; without one it is the newest.',
     )
     .argument('<entry>', 'number of the entry');
-  addWitnessOptions(command);
+  addWitnessOptions(addDeviceOption(command));
   addExamples(command, [
     { command: 'modelward ledger prove 3 > entry-3.tlog-proof', summary: 'an exhibit to hand out' },
   ]);
-  onAction<WitnessFlags>(host, command, (context, flags, words) => {
-    const proven = proveEntry(context.services, toNumber(words[0]), toAskedWitnesses(flags));
+  onAction<WitnessFlags & DeviceLedgerFlags>(host, command, async (context, flags, words) => {
+    const services = await toLedgerServices(context, flags);
+    const proven = proveEntry(services, toNumber(words[0]), toAskedWitnesses(flags));
     context.ui.result(proven, () => proven.proof);
     return EXIT.ok;
   });
@@ -123,9 +129,10 @@ function addCheckpoint(ledger: Command, host: CommandHost): void {
   const command = ledger
     .command('checkpoint')
     .summary('print the newest signed checkpoint, to publish or to have stamped');
+  addDeviceOption(command);
   addExamples(command, [{ command: 'modelward ledger checkpoint', summary: 'publish it where you cannot change it' }]);
-  onAction<object>(host, command, (context) => {
-    const { origin, size, checkpoint } = listEntries(context.services, 0);
+  onAction<DeviceLedgerFlags>(host, command, async (context, flags) => {
+    const { origin, size, checkpoint } = listEntries(await toLedgerServices(context, flags), 0);
     context.ui.result({ origin, size, checkpoint }, () => checkpoint);
     return EXIT.ok;
   });
@@ -139,14 +146,17 @@ function addFsck(ledger: Command, host: CommandHost): void {
       'Recomputes every hash, tile and signature. Exit 1 when anything was edited, deleted, reordered or inserted. A history that its owner rewrote whole shows only against a checkpoint that somebody kept: name it with --known.',
     )
     .option('--known <file...>', 'checkpoints that were published or kept: each must be a beginning of this ledger');
-  addWitnessOptions(command);
+  addWitnessOptions(addDeviceOption(command));
   addExamples(command, [
     { command: 'modelward ledger fsck', summary: 'check the record' },
     { command: 'modelward ledger fsck --known checkpoint-of-march.txt', summary: 'also against what was published' },
+    { command: 'modelward ledger fsck --device', summary: 'of this device, under its own key' },
   ]);
-  onAction<WitnessFlags & { known?: readonly string[] }>(host, command, async (context, { known = [], ...flags }) => {
+  type Flags = WitnessFlags & DeviceLedgerFlags & { readonly known?: readonly string[] };
+  onAction<Flags>(host, command, async (context, { known = [], ...flags }) => {
     const knownPaths = known.map((path) => context.toAbsolute(path));
-    const report = await checkLedger(context.services, { knownPaths, witnesses: toAskedWitnesses(flags) });
+    const asked = { knownPaths, witnesses: toAskedWitnesses(flags), keeper: await findKeeper(context, flags) };
+    const report = await checkLedger(await toLedgerServices(context, flags), asked);
     context.ui.result(report, ({ style }) => {
       const pairs: [string, string][] = [
         ['entries', String(report.size ?? 'unknown')],

@@ -15,14 +15,18 @@ export { askServer };
 export interface DeviceOptions {
   /** Name instead of the parts of the machine; null to read them. */
   readonly deviceId: string | null;
+  /** Absolute path of the device's folder, as a product gave it; in the home without it. */
+  readonly folder?: string | undefined;
 }
 
-export function toDeviceServices(services: Services, { deviceId }: DeviceOptions): EnrollingServices & Services {
-  const { storage, clock, random, home } = services;
+export function toDeviceServices(
+  services: Services,
+  { deviceId, folder = join(services.home.root, 'device') }: DeviceOptions,
+): EnrollingServices & Services {
+  const { storage, clock, random } = services;
   const onSecrets = (): void => {
     services.onSecrets();
   };
-  const folder = join(home.root, 'device');
   return { ...services, ...composeDevice({ storage, clock, random, pause, folder, deviceId, onSecrets }) };
 }
 
