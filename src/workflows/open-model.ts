@@ -59,6 +59,28 @@ export function openPlainModel(path: string, dataRoot?: string): Model {
   return openModelPath(path, { dataRoot });
 }
 
+export interface PlainModels {
+  /** @throws as `openPlainModel` */
+  readonly open: (path: string) => Model;
+  /** Closes all that were opened. */
+  readonly close: () => void;
+}
+
+/** Plain models that are worked with together; data that lies outside of them is in one folder. */
+export function gatherPlainModels(dataRoot?: string): PlainModels {
+  const opened: Model[] = [];
+  return {
+    open: (path) => {
+      const model = openPlainModel(path, dataRoot);
+      opened.push(model);
+      return model;
+    },
+    close: () => {
+      for (const model of opened) model.close();
+    },
+  };
+}
+
 /**
  * Opens a model for reading. For a sealed one the key is asked for through `recorder`, which is not called otherwise.
  * @throws FormatError | SourceError | SealError

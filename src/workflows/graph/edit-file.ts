@@ -9,7 +9,7 @@ import {
   type Transaction,
 } from '../../surgery/index.ts';
 import type { Model } from '../../model/types.ts';
-import { openPlainModel } from '../open-model.ts';
+import { gatherPlainModels } from '../open-model.ts';
 import { assertNoInput, makeParent, writeBytes } from '../write-bytes.ts';
 import { writeCopy, type WriteServices, type WrittenCopy } from '../write-copy.ts';
 
@@ -62,18 +62,13 @@ function withEdit(
   work: (model: Model, others: Others) => GraphEdit,
 ): EditFileResult {
   const { path, dataRoot, others = {} } = options;
-  const opened: Model[] = [];
-  const open = (file: string): Model => {
-    const model = openPlainModel(file, dataRoot);
-    opened.push(model);
-    return model;
-  };
+  const plain = gatherPlainModels(dataRoot);
   try {
-    const model = open(path);
-    const models = Object.fromEntries(Object.entries(others).map(([name, file]) => [name, open(file)]));
+    const model = plain.open(path);
+    const models = Object.fromEntries(Object.entries(others).map(([name, file]) => [name, plain.open(file)]));
     return writeEdit(services, options, work(model, { models }));
   } finally {
-    for (const model of opened) model.close();
+    plain.close();
   }
 }
 

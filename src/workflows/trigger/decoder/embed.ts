@@ -18,7 +18,7 @@ import {
 } from '../../../watermark/index.ts';
 import { recordAnnex } from '../../annexes.ts';
 import { readClaim } from '../../claims.ts';
-import { openPlainModel } from '../../open-model.ts';
+import { gatherPlainModels } from '../../open-model.ts';
 import type { Services } from '../../services.ts';
 import type { Session } from '../../session.ts';
 import { openDecoder } from '../../text/decoder.ts';
@@ -95,20 +95,15 @@ export async function embedDecoderTriggers(
   const { claim } = readClaim(services, claimPath);
   const seedBox = ownerSeedBox({ secrets: session.owner.secrets, random: services.random });
   const triggerSeed = openSubSeed(claim, seedBox, 'trigger');
-  const opened: Model[] = [];
-  const open = (file: string): Model => {
-    const model = openPlainModel(file, dataRoot);
-    opened.push(model);
-    return model;
-  };
+  const plain = gatherPlainModels(dataRoot);
   try {
-    const model = open(path);
-    const graph = graphPath === undefined ? null : open(graphPath);
+    const model = plain.open(path);
+    const graph = graphPath === undefined ? null : plain.open(graphPath);
     if (model.graph === null && graph === null) throw unfit(NO_GRAPH);
     return await embedInto({ services, session, options, claim, triggerSeed, model, graph });
   } finally {
     zeroize(triggerSeed);
-    for (const model of opened) model.close();
+    plain.close();
   }
 }
 
