@@ -210,7 +210,7 @@ describe('a connection that is lost', () => {
 
 test('a server that is away refuses those with a seat and those that wait for one', async () => {
   const gone = await server(() => undefined);
-  gone.close();
+  await gone.close();
   const upstream = await line(gone.url, { limits: { refusedPauseMs: 5, seatsMax: 2 } });
   const answers = await Promise.all(Array.from({ length: 9 }, () => failureOf(upstream.send(toUpstreamRequest()))));
   expect(answers).toEqual(Array(9).fill({ code: UNREACHABLE, fields: { reason: 'refused' } }));
