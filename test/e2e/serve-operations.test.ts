@@ -1,7 +1,7 @@
 /** The gateway as its operator has it: admin listener, numbers, journal, files and configuration that change, an end under load. */
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { Agent, createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ const readKey = (name: string): string => (JSON.parse(readFileSync(at(name), 'ut
 
 beforeAll(() => {
   const create = ['apikey', 'create', '--name', 'a'];
-  const rate = ['--per-minute', '60000', '--burst', '1000', '--concurrency', '100'];
+  const rate = ['--per-minute', '600000', '--burst', '100000', '--concurrency', '100'];
   expect(place.run([...create, '--model', 'digits', ...rate, '-o', 'a.json']).status).toBe(0);
   const scopes = ['admin', 'metrics:read', 'audit:read'].flatMap((scope) => ['--scope', scope]);
   expect(place.run([...create, ...scopes, '-o', 'admin.json']).status).toBe(0);
@@ -161,6 +161,16 @@ describe('the operator', () => {
     gateway.kill('SIGHUP');
     await until('taken up', () => gateway.lines().some(({ event }) => event === 'config-reloaded'));
     expect(unseen().slice(1)).toEqual([['nobody', undefined]]);
+  });
+
+  test('opens the file of its journal anew by SIGHUP, which rotates it', async () => {
+    const gateway = await start('journal: {file: journal.ndjson, lines: all}\n');
+    renameSync(at('journal.ndjson'), at('journal.1'));
+    gateway.kill('SIGHUP');
+    await until('opened anew', () => existsSync(at('journal.ndjson')));
+    expect((await infer(gateway)).status).toBe(200);
+    await until('told there', () => readFileSync(at('journal.ndjson'), 'utf8').includes('"event":"request"'));
+    expect(readFileSync(at('journal.1'), 'utf8')).not.toContain('"event":"request"');
   });
 
   test('changes the configuration by SIGHUP or the admin API: all of it, or nothing', async () => {

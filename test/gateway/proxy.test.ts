@@ -256,6 +256,7 @@ describe('a stream of events', () => {
     expect(body).toContain('GATEWAY_UPSTREAM_REFUSED');
     expect(all).not.toContain(CANARY);
     await told.quiet();
+    expect(told.rows.at(-1)).toMatchObject({ status: 200, code: 'GATEWAY_UPSTREAM_REFUSED' });
   });
 
   test('of another type than was asked for is refused, and its request ended', async () => {
@@ -300,7 +301,7 @@ describe('a stream of events', () => {
       expect(permits.count).toBe(1);
       sent.destroy();
       await quiet();
-      expect(rows.at(-1)).toMatchObject({ answerHash: null });
+      expect(rows.at(-1)).toMatchObject({ code: 'GATEWAY_STREAM_CUT', answerHash: null });
     }
   });
 });

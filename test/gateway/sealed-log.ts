@@ -70,7 +70,7 @@ export async function makeHomeLog(home: string, first = 0): Promise<HomeLog> {
   const spool = join(home, 'gateway', 'spool');
   mkdirSync(spool, { recursive: true });
   const folder = openSpoolFolder(join(spool, 'stream0'));
-  const log = createSpoolLog({ stream: 'stream0', folder, movedBytes: () => 0 });
+  const log = createSpoolLog({ stream: 'stream0', folder, movedTo: () => null });
   const writer = await openLogWriter({
     ...{ database, stream: 'stream0', folder, signer: key.signer, clock },
     onMoved: () => undefined,

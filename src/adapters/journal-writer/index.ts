@@ -5,6 +5,8 @@ import { JOURNAL_LIMITS } from '../../core/limits/metrics.ts';
 export interface JournalWriter {
   /** False when so much waits already that the line is not taken. Never throws. */
   readonly write: (line: string) => boolean;
+  /** Lines go to another descriptor from here on. `done` is called when the one before is written to no more. */
+  moveTo(fd: number, done: () => void): void;
   /** Takes no more; fulfilled when all was written, or after so long. */
   end(timeoutMs: number): Promise<void>;
 }
@@ -15,18 +17,26 @@ const FULL_MS = 20;
 /**
  * One write is under way at a time; lines that come meanwhile go in the next one together. A write that fails drops its lines:
  * there is nobody to tell.
- * @param fd 2 for standard error; its owner closes it
+ * @param firstFd 2 for standard error; its owner closes it
  */
 export function createJournalWriter(
-  fd: number,
+  firstFd: number,
   waitingBytesMax: number = JOURNAL_LIMITS.waitingBytesMax,
 ): JournalWriter {
   let waiting: string[] = [];
   let waitingBytes = 0;
   let [isAtWork, isEnded] = [false, false];
   let onIdle: (() => void) | null = null;
+  let fd = firstFd;
+  let onLeft: (() => void)[] = [];
 
+  const leave = (): void => {
+    const left = onLeft;
+    onLeft = [];
+    for (const done of left) done();
+  };
   const next = (): void => {
+    leave();
     isAtWork = waiting.length > 0;
     if (!isAtWork) {
       onIdle?.();
@@ -37,10 +47,11 @@ export function createJournalWriter(
     waitingBytes = 0;
     send(bytes);
   };
-  const send = (bytes: Buffer): void => {
-    write(fd, bytes, (error, written) => {
-      if (error === null && written < bytes.length) send(bytes.subarray(written));
-      else if (error?.code === 'EAGAIN') setTimeout(send, FULL_MS, bytes).unref();
+  // A line is not torn apart: what a descriptor has begun it ends.
+  const send = (bytes: Buffer, to = fd): void => {
+    write(to, bytes, (error, written) => {
+      if (error === null && written < bytes.length) send(bytes.subarray(written), to);
+      else if (error?.code === 'EAGAIN') setTimeout(send, FULL_MS, bytes, to).unref();
       else next();
     });
   };
@@ -52,6 +63,11 @@ export function createJournalWriter(
       waitingBytes += bytes;
       if (!isAtWork) next();
       return true;
+    },
+    moveTo: (other, done) => {
+      fd = other;
+      onLeft.push(done);
+      if (!isAtWork) leave();
     },
     end: (timeoutMs) => {
       isEnded = true;

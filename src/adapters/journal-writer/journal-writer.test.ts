@@ -22,6 +22,29 @@ test('lines arrive whole and in their order; none after the end', async () => {
   expect(readFileSync(path, 'utf8')).toBe(lines.join(''));
 });
 
+test('lines go to another descriptor once it is named, whole and in their order; then the first one is left', async () => {
+  const paths = ['rotated', 'fresh'].map((name) => join(folder, name));
+  const [first, second] = paths.map((path) => openSync(path, 'w'));
+  const writer = createJournalWriter(first);
+  const lines = Array.from({ length: 2000 }, (_, at) => `{"at":${at}}\n`);
+  let isLeft = false;
+  lines.forEach((line, at) => {
+    if (at === 1000) {
+      writer.moveTo(second, () => {
+        isLeft = true;
+        closeSync(first);
+      });
+    }
+    expect(writer.write(line)).toBe(true);
+  });
+  await writer.end(10_000);
+  closeSync(second);
+  expect(isLeft).toBe(true);
+  const [rotated, fresh] = paths.map((path) => readFileSync(path, 'utf8'));
+  expect(rotated + fresh).toBe(lines.join(''));
+  expect(fresh).toContain(lines[1000]);
+});
+
 test('a descriptor that is closed takes lines, and tells nobody', async () => {
   const fd = openSync(join(folder, 'closed'), 'w');
   closeSync(fd);

@@ -22,19 +22,25 @@ const LOCK_FOLDER = 'lock';
 const STAGED_AGE_MS = 60_000;
 const RELEASED = 'released\n';
 
+export interface LedgerLockOptions {
+  readonly heartbeatSilenceMs?: number;
+  /** A holder that is this process is gone: its thread has died, and left the lock. */
+  readonly isOwnGone?: boolean;
+}
+
 /**
  * A lock in `<ledger folder>/lock`. Every holder has a number higher than the last; files are made by link(), so a
  * number has one holder, and a lower number is removed only while a higher one exists.
  * @param heartbeatSilenceMs how long a holder that cannot be looked up (another machine or container) may stand still
  */
-export function createLedgerLock(options: { readonly heartbeatSilenceMs?: number } = {}): LedgerLock {
+export function createLedgerLock(options: LedgerLockOptions = {}): LedgerLock {
   return {
     acquire: async ({ folder, waitMs }) => {
       const place = join(folder, LOCK_FOLDER);
       const deadline = performance.now() + waitMs;
       const silence = createSilenceWatch(place, options.heartbeatSilenceMs ?? LEDGER_LIMITS.lockHeartbeatSilenceMs);
       for (;;) {
-        const held = attempt(() => findLock(place, silence));
+        const held = attempt(() => findLock(place, { isSilent: silence, isOwnGone: options.isOwnGone === true }));
         if (held !== undefined) return held;
         if (performance.now() >= deadline) throw attempt(() => toLocked(place));
         await sleep(LEDGER_LIMITS.lockPollMs);
@@ -43,11 +49,16 @@ export function createLedgerLock(options: { readonly heartbeatSilenceMs?: number
   };
 }
 
+interface Deadness {
+  readonly isSilent: (number: number) => boolean;
+  readonly isOwnGone: boolean;
+}
+
 /** Takes the next number if the newest holder released it or is dead; undefined when it is alive. */
-function findLock(place: string, isSilent: (number: number) => boolean): HeldLock | undefined {
+function findLock(place: string, deadness: Deadness): HeldLock | undefined {
   mkdirSync(place, { recursive: true, mode: 0o700 });
   const newest = Math.max(0, ...listNumbers(place));
-  if (newest > 0 && !isFree(place, newest, isSilent)) return undefined;
+  if (newest > 0 && !isFree(place, newest, deadness)) return undefined;
   const mine = newest + 1;
   if (!linkNumber(place, mine)) return undefined;
   // A slow waiter may have linked a number that was in use and removed since; then a higher one exists.
@@ -93,11 +104,11 @@ function hold(place: string, mine: number): HeldLock {
   };
 }
 
-function isFree(place: string, number: number, isSilent: (number: number) => boolean): boolean {
+function isFree(place: string, number: number, { isSilent, isOwnGone }: Deadness): boolean {
   const text = findText(join(place, String(number)));
   // Gone means that a higher number exists by now.
   if (text === undefined) return false;
-  if (text === RELEASED) return true;
+  if (text === RELEASED || (isOwnGone && text === toOwner())) return true;
   const owner: LockOwner | undefined = parseOwner(text);
   const liveness = owner === undefined ? 'unknown' : findLiveness(owner);
   return liveness === 'dead' || (liveness === 'unknown' && isSilent(number));

@@ -1,15 +1,16 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { pathToFileURL } from 'node:url';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { builtPath, describeWithBuilt } from '../../../test/built.ts';
 import { toHex } from '../../core/bytes.ts';
 import { sha256 } from '../../core/hash.ts';
 import { createSpoolLog, GATEWAY_LOG_AREA, type LogTables, verifyLog } from '../../gateway/index.ts';
 import type { LogRow } from '../../gateway/ports.ts';
 import { openDatabase } from '../database/index.ts';
-import { openSpoolFolder } from '../request-spool/index.ts';
+import { leaveStream, openSpoolFolder } from '../request-spool/index.ts';
 import { systemPause } from '../system/index.ts';
 import { startLogThread } from './index.ts';
 
@@ -17,6 +18,8 @@ const ENTRY = 'cli/log-writer/compose.js';
 const { privateKey: signingKey, publicKey } = generateKeyPairSync('ed25519');
 const spki = new Uint8Array(publicKey.export({ format: 'der', type: 'spki' }));
 const keys = new Map([[toHex(sha256(spki)), spki]]);
+
+const LONG = { timeout: 60_000, interval: 10 };
 
 let root: string;
 beforeEach(() => {
@@ -62,12 +65,12 @@ async function verify() {
 describeWithBuilt('the thread of the log', ENTRY, () => {
   test('moves rows while they come, takes over what a dead process left, and ends with all of them', async () => {
     mkdirSync(join(root, 'dead'));
-    const left = createSpoolLog({ stream: 'dead', folder: openSpoolFolder(join(root, 'dead')), movedBytes: () => 0 });
+    const left = createSpoolLog({ stream: 'dead', folder: openSpoolFolder(join(root, 'dead')), movedTo: () => null });
     for (let n = 0; n < 700; n++) left.append(toRow(n));
     const [told, checkpoints]: string[][] = [[], []];
     const thread = await startLogThread(toOptions('mine', told, checkpoints));
     const folder = openSpoolFolder(join(root, 'mine'));
-    const log = createSpoolLog({ stream: 'mine', folder, movedBytes: () => thread.movedBytes });
+    const log = createSpoolLog({ stream: 'mine', folder, movedTo: () => thread.movedTo });
     for (let n = 0; n < 900; n++) log.append(toRow(n));
     await thread.end(60_000);
     const { streams, faults } = await verify();
@@ -78,12 +81,12 @@ describeWithBuilt('the thread of the log', ENTRY, () => {
     ]);
     expect(checkpoints).toEqual(expect.arrayContaining(['dead 0', 'mine 0']));
     expect(readdirSync(root).filter((name) => !name.startsWith('log.db'))).toEqual([]);
-    expect(thread.movedBytes).toBeGreaterThan(900 * 100);
+    expect([log.count, log.waitingBytes, thread.setAside]).toEqual([900, 0, 0]);
   });
 
   test('leaves the folder of a process that lives alone', async () => {
     const [first, second] = [await startLogThread(toOptions('a', [])), await startLogThread(toOptions('b', []))];
-    const log = createSpoolLog({ stream: 'a', folder: openSpoolFolder(join(root, 'a')), movedBytes: () => 0 });
+    const log = createSpoolLog({ stream: 'a', folder: openSpoolFolder(join(root, 'a')), movedTo: () => null });
     await second.end(60_000);
     expect(existsSync(join(root, 'a'))).toBe(true);
     log.append(toRow(0));
@@ -96,18 +99,73 @@ describeWithBuilt('the thread of the log', ENTRY, () => {
 
   test('tells the newest checkpoint of a dead process, which may not have come into the ledger, and lets a new folder be', async () => {
     const first = await startLogThread(toOptions('a', []));
-    const log = createSpoolLog({ stream: 'a', folder: openSpoolFolder(join(root, 'a')), movedBytes: () => 0 });
+    const log = createSpoolLog({ stream: 'a', folder: openSpoolFolder(join(root, 'a')), movedTo: () => null });
     log.append(toRow(0));
     await first.end(60_000);
     // As after the checkpoint of its last row, and before its end.
-    mkdirSync(join(root, 'a'));
-    openSpoolFolder(join(root, 'a')).create('000000000000.spool').close();
+    leaveStream(root, 'a');
+    leaveStream(root, 'a');
     mkdirSync(join(root, 'young'));
     const checkpoints: string[] = [];
     const second = await startLogThread(toOptions('b', [], checkpoints));
     await second.end(60_000);
     expect(checkpoints).toEqual(expect.arrayContaining(['a 0', 'b 0']));
     expect(readdirSync(root).filter((name) => !name.startsWith('log.db'))).toEqual(['young']);
+  });
+
+  test('that dies is followed by another, which goes on where it was: no row is lost, none is refused', async () => {
+    const poison = join(root, 'poison');
+    const scriptPath = join(root, 'mortal.mjs');
+    const lines = [
+      `import { existsSync, rmSync } from 'node:fs';`,
+      `import ${JSON.stringify(pathToFileURL(builtPath(ENTRY)).href)};`,
+      `const die = () => { rmSync(${JSON.stringify(poison)}); throw new Error('killed'); };`,
+      `setInterval(() => existsSync(${JSON.stringify(poison)}) && die(), 5).unref();`,
+    ];
+    writeFileSync(scriptPath, lines.join('\n'));
+    const told: string[] = [];
+    const spoolRoot = join(root, 'spool');
+    mkdirSync(spoolRoot);
+    const thread = await startLogThread({ ...toOptions('mine', told), spoolRoot, scriptPath });
+    const folder = openSpoolFolder(join(spoolRoot, 'mine'));
+    const log = createSpoolLog({ stream: 'mine', folder, movedTo: () => thread.movedTo });
+    for (let death = 0; death < 3; death++) {
+      for (let n = 0; n < 100; n++) log.append(toRow(death * 200 + n));
+      writeFileSync(poison, '');
+      await vi.waitUntil(() => told.length > death, LONG);
+      for (let n = 100; n < 200; n++) log.append(toRow(death * 200 + n));
+      await vi.waitUntil(() => log.waitingBytes === 0, LONG);
+    }
+    await thread.end(60_000);
+    expect(new Set(told)).toEqual(new Set(['GATEWAY_LOG_FAILED']));
+    const { streams, faults } = await verify();
+    expect([faults, streams.map(({ rows, covered, isEnded }) => [rows, covered, isEnded])]).toEqual([
+      [],
+      [[600, 600, true]],
+    ]);
+    expect(readdirSync(spoolRoot)).toEqual([]);
+  });
+
+  test('puts aside what a dead process left and nobody can read, tells it once, and goes on with the rest', async () => {
+    for (const name of ['a', 'c']) {
+      mkdirSync(join(root, name));
+      const left = createSpoolLog({ stream: name, folder: openSpoolFolder(join(root, name)), movedTo: () => null });
+      left.append(toRow(0));
+    }
+    mkdirSync(join(root, 'b', '000000000000.spool'), { recursive: true });
+    const told: string[] = [];
+    const thread = await startLogThread(toOptions('mine', told));
+    await vi.waitUntil(() => thread.setAside === 1, LONG);
+    await thread.end(60_000);
+    expect(told.filter((code) => code === 'GATEWAY_LOG_UNREADABLE')).toHaveLength(1);
+    const { streams } = await verify();
+    expect(streams.map(({ stream, rows, covered }) => [stream, rows, covered])).toEqual([
+      ['a', 1, 1],
+      ['b', 0, 0],
+      ['c', 1, 1],
+      ['mine', 0, 0],
+    ]);
+    expect(readdirSync(root).filter((name) => !name.startsWith('log.db'))).toEqual(['b.unreadable']);
   });
 
   test('a database that cannot be opened is told before anything is served', async () => {

@@ -11,11 +11,21 @@ export interface LogThreadData {
   readonly passfile: string | null;
   /** Ed25519, private. */
   readonly signingKey: KeyObject;
+  /** True when a thread of this process had the stream before, and died: its locks are its successor's. */
+  readonly isAgain: boolean;
+}
+
+/** A place in the spool of the stream. */
+export interface MovedTo {
+  readonly segment: string;
+  readonly offsetBytes: number;
 }
 
 export type LogThreadNews =
   /** The stream's folder is there, and locked. */
   | { readonly kind: 'ready' }
-  | { readonly kind: 'moved'; readonly bytes: number }
+  | ({ readonly kind: 'moved' } & MovedTo)
+  /** What a process left that is gone could not be read, and was put aside. */
+  | { readonly kind: 'aside' }
   | { readonly kind: 'checkpoint'; readonly stream: string; readonly seq: number; readonly hash: string }
   | { readonly kind: 'trouble'; readonly code: string };

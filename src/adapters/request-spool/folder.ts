@@ -35,6 +35,17 @@ export function openSpoolFolder(path: string): SpoolFolder {
   };
 }
 
+/** As a process does that was killed behind its last row: the next one tells the stream's newest checkpoint again. */
+export function leaveStream(spoolRoot: string, stream: string): void {
+  try {
+    openSpoolFolder(join(spoolRoot, stream)).create(FIRST).close();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}
+
+const FIRST = '000000000000.spool';
+
 function createFile(path: string): SpoolFile {
   const fd = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   return {

@@ -1,2 +1,2 @@
 /** Rows of the log on their way to the database. */
-export { openSpoolFolder } from './folder.ts';
+export { leaveStream, openSpoolFolder } from './folder.ts';

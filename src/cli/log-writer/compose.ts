@@ -1,26 +1,30 @@
 /** Entry of the thread that moves the log of requests into its database; the host starts the built file. */
 import { createPublicKey, type KeyObject, sign } from 'node:crypto';
-import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DatabaseAddress, openDatabase } from '../../adapters/database/index.ts';
 import { createLedgerLock } from '../../adapters/ledger-lock/index.ts';
 import { type LogThreadServices, serveLogThread } from '../../adapters/log-thread/index.ts';
 import { openSpoolFolder } from '../../adapters/request-spool/index.ts';
-import { keepYoungSmall, systemClock, systemPause } from '../../adapters/system/index.ts';
+import { giveWay, keepYoungSmall, systemClock, systemPause } from '../../adapters/system/index.ts';
 import { toHex } from '../../core/bytes.ts';
 import type { Database } from '../../core/database.ts';
+import { DatabaseError } from '../../core/errors.ts';
 import { sha256 } from '../../core/hash.ts';
 // By file: this thread has its own copy of whatever it loads.
-import { runLogWriter } from '../../gateway/log/run.ts';
+import { runLogWriter, type RunLogWriterOptions } from '../../gateway/log/run.ts';
+import type { SpoolMark } from '../../gateway/log/spool.ts';
 import { GATEWAY_LOG_AREA, type LogTables } from '../../gateway/log/tables.ts';
 import { openLogWriter } from '../../gateway/log/writer.ts';
 import type { GatewaySigner } from '../../gateway/ports.ts';
+import type { LedgerLock } from '../../ledger/ports.ts';
 
 keepYoungSmall();
-const lock = createLedgerLock();
+giveWay();
 
 serveLogThread(async (services) => {
-  const { spoolRoot, stream, database: address, passfile, signingKey } = services.data;
+  const { spoolRoot, stream, database: address, passfile, signingKey, isAgain } = services.data;
+  const lock = createLedgerLock({ isOwnGone: isAgain });
   const folder = join(spoolRoot, stream);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const held = await lock.acquire({ folder, waitMs: 0 });
@@ -28,7 +32,7 @@ serveLogThread(async (services) => {
     address: address as DatabaseAddress,
     ...{ area: GATEWAY_LOG_AREA, pause: systemPause, passfile },
   });
-  const log = { services, database, signer: toSigner(signingKey) };
+  const log = { services, database, signer: toSigner(signingKey), lock, refused: new Set<string>() };
   services.tell({ kind: 'ready' });
   await Promise.all([run(log, stream, { ending: services.ending, isOrderly: true }), moveLeftovers(log)]);
   held.release();
@@ -40,12 +44,20 @@ interface Log {
   readonly services: LogThreadServices;
   readonly database: Database<LogTables>;
   readonly signer: GatewaySigner;
+  readonly lock: LedgerLock;
+  /** Names of what could neither be read nor put aside. */
+  readonly refused: Set<string>;
 }
 
 /** How often what others left is looked for: a process of this home may end without another one that begins. */
 const LOOK_MS = 60_000;
 /** A folder without rows is let be for so long: its process may be about to lock it. */
 const YOUNG_MS = 3_600_000;
+
+/** Behind the name of what could not be read. */
+const ASIDE = '.unreadable';
+/** Of what others left: the next look is soon. */
+const TRIES = 3;
 
 /** What processes left that are gone: whose lock can be had. Never rejects: what is left there stays for the next look. */
 async function moveLeftovers(log: Log): Promise<void> {
@@ -60,17 +72,35 @@ async function moveLeftovers(log: Log): Promise<void> {
 
 async function moveEach(log: Log): Promise<void> {
   const { spoolRoot, stream } = log.services.data;
-  for (const name of readdirSync(spoolRoot)) if (name !== stream) await moveLeftover(log, name);
+  const isLeft = (name: string): boolean => name !== stream && !name.endsWith(ASIDE) && !log.refused.has(name);
+  for (const name of readdirSync(spoolRoot).filter(isLeft)) await moveLeftover(log, name);
 }
 
 async function moveLeftover(log: Log, name: string): Promise<void> {
   const folder = join(log.services.data.spoolRoot, name);
   if (isYoung(folder)) return;
-  const held = await lock.acquire({ folder, waitMs: 0 }).catch(() => null);
+  const held = await log.lock.acquire({ folder, waitMs: 0 }).catch(() => null);
   if (held === null) return;
-  await run(log, name, { ending: AbortSignal.abort(), isOrderly: false });
-  held.release();
-  rmSync(folder, { recursive: true, force: true });
+  try {
+    await run(log, name, { ending: AbortSignal.abort(), isOrderly: false, triesMax: TRIES });
+    held.release();
+    rmSync(folder, { recursive: true, force: true });
+  } catch (error) {
+    held.release();
+    // The database's fault is tried again at the next look; one of the files would stay.
+    if (!(error instanceof DatabaseError)) putAside(log, name);
+  }
+}
+
+/** Rows stay as they are, for a person: under their old name they are moved from where their stream ended. */
+function putAside({ services: { data, tell }, refused }: Log, name: string): void {
+  try {
+    renameSync(join(data.spoolRoot, name), join(data.spoolRoot, `${name}${ASIDE}`));
+  } catch {
+    refused.add(name);
+  }
+  tell({ kind: 'trouble', code: 'GATEWAY_LOG_UNREADABLE' });
+  tell({ kind: 'aside' });
 }
 
 /** Its own process makes the folder before it locks it, and writes after that. Another process may take it away meanwhile. */
@@ -86,15 +116,16 @@ function isYoung(folder: string): boolean {
 function run(
   { services: { data, tell }, database, signer }: Log,
   stream: string,
-  { ending, isOrderly }: { readonly ending: AbortSignal; readonly isOrderly: boolean },
+  terms: Pick<RunLogWriterOptions, 'ending' | 'isOrderly' | 'triesMax'>,
 ): Promise<void> {
   const folder = openSpoolFolder(join(data.spoolRoot, stream));
-  const onMoved = (bytes: number): void => {
-    if (stream === data.stream) tell({ kind: 'moved', bytes });
+  const onMoved = (mark: SpoolMark): void => {
+    if (stream === data.stream) tell({ kind: 'moved', ...mark });
   };
   return runLogWriter({
     open: () => openLogWriter({ database, stream, folder, signer, clock: systemClock, onMoved }),
-    ...{ clock: systemClock, pause: systemPause, ending, isOrderly },
+    ...terms,
+    ...{ clock: systemClock, pause: systemPause },
     onCheckpoint: ({ seq, hash }) => {
       tell({ kind: 'checkpoint', stream, seq, hash });
     },

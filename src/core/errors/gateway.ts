@@ -243,6 +243,13 @@ export const gatewayErrors = defineErrors({
     http: 503,
     fix: 'Look for a full or read-only disk.',
   },
+  GATEWAY_LOG_UNREADABLE: {
+    message:
+      'Rows that a process left behind cannot be read; they were put aside under a name that ends in ".unreadable".',
+    exit: EXIT.environment,
+    http: 503,
+    fix: 'Look into gateway/spool of the home: give the files their rights back or restore them, and take the ending away.',
+  },
   GATEWAY_LOG_ROW_UNKNOWN: {
     message: 'The log has no such row, or not all of those that its checkpoint covers.',
     exit: EXIT.cannotTell,

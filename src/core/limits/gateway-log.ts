@@ -9,7 +9,7 @@ export const GATEWAY_LOG_LIMITS = {
   readBytes: 1024 * 1024,
   rowsPerWrite: 4096,
   /** How often the spool is looked at: rows come together meanwhile, since each transaction costs a sync and the pages that it touches. */
-  pollMs: 50,
+  pollMs: 200,
   /** Rows get a checkpoint at the latest after this. */
   checkpointMs: 1000,
   /** Rows of one checkpoint: 64 bytes each while it is made. */

@@ -6,7 +6,7 @@ export { type ProvenRow, proveRow, type RequestProof, verifyRequestProof } from 
 export { type LogQuery, queryLog } from './read.ts';
 export { type Dropped, retainDays } from './retain.ts';
 export { runLogWriter, type RunLogWriterOptions } from './run.ts';
-export { createSpoolLog, type SpoolLog, type SpoolLogOptions } from './spool.ts';
+export { createSpoolLog, type SpoolLog, type SpoolLogOptions, type SpoolMark } from './spool.ts';
 export { GATEWAY_LOG_AREA, type LogTables, type RequestRecord } from './tables.ts';
 export { type LogFault, type LogReport, type StreamReport, verifyLog, type VerifyLogOptions } from './verify.ts';
 export { type LogWriter, type LogWriterOptions, openLogWriter } from './writer.ts';

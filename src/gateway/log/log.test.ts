@@ -10,6 +10,7 @@ import { openSpoolFolder } from '../../adapters/request-spool/index.ts';
 import { systemPause } from '../../adapters/system/index.ts';
 import { toHex } from '../../core/bytes.ts';
 import type { Database } from '../../core/database.ts';
+import { DatabaseError } from '../../core/errors.ts';
 import { sha256 } from '../../core/hash.ts';
 import type { GatewaySigner, LogRow } from '../ports.ts';
 import {
@@ -22,6 +23,7 @@ import {
   queryLog,
   retainDays,
   runLogWriter,
+  type SpoolMark,
   verifyLog,
   verifyRequestProof,
 } from './index.ts';
@@ -81,11 +83,11 @@ async function openAll() {
   const database = await openDatabase<LogTables>(options);
   opened.push(database);
   const clock = { ms: NOON_MS, nowMs: () => clock.ms };
-  let moved = 0;
-  const openWriter = (stream: string): Promise<LogWriter> =>
-    openLogWriter({ database, stream, folder: spool, signer, clock, onMoved: (bytes) => (moved += bytes) });
+  let moved: SpoolMark | null = null;
+  const openWriter = (stream: string, by: Database<LogTables> = database): Promise<LogWriter> =>
+    openLogWriter({ database: by, stream, folder: spool, signer, clock, onMoved: (mark) => (moved = mark) });
   const openLog = (stream: string, change: object = {}) =>
-    createSpoolLog({ stream, folder: spool, movedBytes: () => moved, ...change });
+    createSpoolLog({ stream, folder: spool, movedTo: () => moved, ...change });
   const verify = (anchors: [string, string[]][] = []) => verifyLog({ database, keys, anchors: new Map(anchors) });
   return { folder, spool, database, clock, openWriter, openLog, verify };
 }
@@ -257,6 +259,38 @@ describe('the log', () => {
     }).toThrow(expect.objectContaining({ code: 'GATEWAY_LOG_FULL' }));
     await moveAll(await all.openWriter('s'));
     append();
+  });
+
+  test('a commit of which nobody heard leaves no bytes that seem to wait for ever', async () => {
+    const all = await openAll();
+    const log = all.openLog('s', { segmentBytes: 1000 });
+    for (let n = 0; n < 20; n++) log.append(toRow(n));
+    let isDeaf = false;
+    const write: typeof all.database.write = async (work) => {
+      const result = await all.database.write(work);
+      if (isDeaf) throw new DatabaseError('DATABASE_UNREACHABLE');
+      return result;
+    };
+    const first = await all.openWriter('s', { ...all.database, write });
+    isDeaf = true;
+    await expect(first.move()).rejects.toMatchObject({ code: 'DATABASE_UNREACHABLE' });
+    await moveAll(await all.openWriter('s'));
+    expect(log.waitingBytes).toBe(0);
+    log.append(toRow(20));
+    expect(log.waitingBytes).toBeGreaterThan(0);
+    expect((await all.verify()).streams[0]).toMatchObject({ rows: 20 });
+  });
+
+  test('what can never be moved is given up after so many tries, where that is asked for', async () => {
+    const all = await openAll();
+    const told: string[] = [];
+    const given = runLogWriter({
+      ...{ open: () => Promise.reject(new TypeError('no row')), clock: all.clock, pause: () => Promise.resolve() },
+      ...{ ending: AbortSignal.abort(), isOrderly: false, triesMax: 3, onCheckpoint: () => undefined },
+      onTrouble: (code) => told.push(code),
+    });
+    await expect(given).rejects.toThrow('no row');
+    expect(told).toHaveLength(2);
   });
 
   test('rows are found by key, tenant, time, hash, status and request, over days', async () => {

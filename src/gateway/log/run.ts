@@ -20,20 +20,29 @@ export interface RunLogWriterOptions {
   readonly onCheckpoint: (checkpoint: CheckpointName) => void;
   /** Told the code of what failed; it is tried again. */
   readonly onTrouble: (code: string) => void;
+  /** What has failed so often is let be; without it, it is tried for ever. */
+  readonly triesMax?: number;
 }
 
 const RETRY = { firstMs: 100, maxMs: 5000 } as const;
 
-/** Ends when `ending` is aborted and all is in the database; while that fails, it does not end. */
+/**
+ * Ends when `ending` is aborted and all is in the database; while that fails, it does not end.
+ * @throws what the last of `triesMax` tries in a row failed with
+ */
 export async function runLogWriter(options: RunLogWriterOptions): Promise<void> {
-  let waitMs: number = RETRY.firstMs;
+  const { triesMax = Infinity } = options;
+  let [waitMs, tries]: [number, number] = [RETRY.firstMs, 0];
   for (;;) {
     try {
       await serve(options, () => {
         waitMs = RETRY.firstMs;
+        tries = 0;
       });
       return;
     } catch (error) {
+      tries += 1;
+      if (tries >= triesMax) throw error;
       options.onTrouble(error instanceof ModelwardError ? error.code : 'UNKNOWN');
       await options.pause(waitMs);
       waitMs = Math.min(RETRY.maxMs, 2 * waitMs);

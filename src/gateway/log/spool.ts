@@ -7,11 +7,17 @@ import { encodeRow, ROW_BYTES_MAX } from './row.ts';
 
 const HEAD_BYTES = 8;
 
+/** A place in the spool of a stream. */
+export interface SpoolMark {
+  readonly segment: string;
+  readonly offsetBytes: number;
+}
+
 export interface SpoolLogOptions {
   readonly stream: string;
   readonly folder: SpoolFolder;
-  /** Bytes of the spool that the database has, as far as it is known. */
-  readonly movedBytes: () => number;
+  /** What the database has, as far as it is known; null before anything is. */
+  readonly movedTo: () => SpoolMark | null;
   readonly spoolBytesMax?: number;
   readonly segmentBytes?: number;
 }
@@ -27,20 +33,23 @@ export interface SpoolLog extends RequestLog {
 
 /** A row costs one write of the system, which outlives this process. */
 export function createSpoolLog(options: SpoolLogOptions): SpoolLog {
-  const { stream, folder, movedBytes } = options;
+  const { stream, folder } = options;
   const { spoolBytesMax = GATEWAY_LOG_LIMITS.spoolBytesMax, segmentBytes = GATEWAY_LOG_LIMITS.segmentBytes } = options;
   const record = Buffer.alloc(HEAD_BYTES + ROW_BYTES_MAX);
   let [count, writtenBytes, fileBytes] = [0, 0, 0];
   let file: SpoolFile | null = null;
   let isClosed = false;
+  const moved = createMovedCount(options.movedTo);
 
   const write = (bytes: Uint8Array): void => {
     try {
       if (file === null || fileBytes >= segmentBytes) {
         file?.close();
         file = null;
-        file = folder.create(toSegmentName(count));
+        const name = toSegmentName(count);
+        file = folder.create(name);
         fileBytes = 0;
+        moved.begin(name, writtenBytes);
       }
       file.append(bytes);
     } catch (cause) {
@@ -53,12 +62,12 @@ export function createSpoolLog(options: SpoolLogOptions): SpoolLog {
       return count;
     },
     get waitingBytes() {
-      return writtenBytes - movedBytes();
+      return writtenBytes - moved.read();
     },
     append: (row: LogRow): LogPlace => {
       if (isClosed) throw new GatewayError('GATEWAY_LOG_FAILED', { fields: { reason: 'closed' } });
       const end = encodeRow(row, record, HEAD_BYTES);
-      if (writtenBytes + end - movedBytes() > spoolBytesMax) throw new GatewayError('GATEWAY_LOG_FULL');
+      if (writtenBytes + end - moved.read() > spoolBytesMax) throw new GatewayError('GATEWAY_LOG_FULL');
       record.writeUInt32BE(end - HEAD_BYTES, 0);
       record.writeUInt32BE(crc32(record.subarray(HEAD_BYTES, end)), 4);
       write(record.subarray(0, end));
@@ -71,6 +80,26 @@ export function createSpoolLog(options: SpoolLogOptions): SpoolLog {
       isClosed = true;
       file?.close();
       file = null;
+    },
+  };
+}
+
+/**
+ * Bytes of the spool that the database has, by the place that its writer came to: sums of what was told would be wrong for good after
+ * a commit of which nobody heard.
+ */
+function createMovedCount(movedTo: () => SpoolMark | null) {
+  const segments: { readonly name: string; readonly startBytes: number }[] = [];
+  return {
+    begin: (name: string, startBytes: number): void => {
+      segments.push({ name, startBytes });
+    },
+    read: (): number => {
+      const mark = movedTo();
+      if (mark === null) return 0;
+      while (segments.length > 1 && segments[0].name < mark.segment) segments.shift();
+      const first = segments.at(0);
+      return first?.name === mark.segment ? first.startBytes + mark.offsetBytes : (first?.startBytes ?? 0);
     },
   };
 }

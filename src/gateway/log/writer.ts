@@ -11,7 +11,7 @@ import { type SignedCheckpoint, signCheckpoint, toCheckpointHash, toHashBytes } 
 import { createInsert, type RecordInsert } from './insert.ts';
 import { encodeRow, findHexRow, ROW_BYTES_MAX } from './row.ts';
 import { findLogRow, toRecord } from './rows.ts';
-import { findFirstIndex, readPiece, type SpoolPiece, toSegmentName } from './spool.ts';
+import { findFirstIndex, readPiece, type SpoolMark, type SpoolPiece, toSegmentName } from './spool.ts';
 import {
   createPartition,
   type LogTables,
@@ -27,8 +27,8 @@ export interface LogWriterOptions {
   readonly folder: SpoolFolder;
   readonly signer: GatewaySigner;
   readonly clock: Clock;
-  /** Told of bytes of the spool that the database has. */
-  readonly onMoved: (bytes: number) => void;
+  /** Told, at the start and then, up to where the database has the spool. */
+  readonly onMoved: (mark: SpoolMark) => void;
 }
 
 export interface LogWriter {
@@ -75,6 +75,7 @@ interface Writing extends LogWriterOptions {
 /** Goes on where an earlier writer of the stream was ended. @throws DatabaseError */
 export async function openLogWriter(options: LogWriterOptions): Promise<LogWriter> {
   const position = await readPosition(options);
+  options.onMoved(toMark(position));
   const writing = { ...options, insert: createInsert(options.database.isShared) };
   return {
     move: () => move(writing, position),
@@ -87,6 +88,10 @@ export async function openLogWriter(options: LogWriterOptions): Promise<LogWrite
       return hash === null ? null : { seq: checkpoints - 1, hash };
     },
   };
+}
+
+function toMark({ segment, offset: offsetBytes }: Position): SpoolMark {
+  return { segment, offsetBytes };
 }
 
 async function readPosition({ database, stream, clock }: LogWriterOptions): Promise<Position> {
@@ -211,7 +216,7 @@ async function writeRows(options: Writing, position: Position, piece: SpoolPiece
   for (const name of names) position.partitions.add(name);
   Object.assign(position, end);
   for (const leaf of leaves) position.range.append(leaf);
-  onMoved(piece.bytes);
+  onMoved(toMark(position));
 }
 
 /** Between two rows. */

@@ -199,7 +199,7 @@ test('parts of a gateway are read when somebody looks', () => {
     inFlight: () => 2,
     models: () => [{ name: 'digits', version: '1', isReady: true, load: 9 }],
     upstreams: () => [{ name: 'triton', isReady: false }],
-    ...{ spoolBytes: () => 4096, logRows: () => 12, readProcess: () => PROCESS },
+    ...{ spoolBytes: () => 4096, logRows: () => 12, logSetAside: () => 1, readProcess: () => PROCESS },
   });
   observeListeners(registry, () => [
     ['data', LISTENER],
@@ -213,6 +213,7 @@ test('parts of a gateway are read when somebody looks', () => {
     'modelward_upstream_ready{upstream="triton"} 0',
     'modelward_log_spool_bytes 4096',
     'modelward_log_rows_total 12',
+    'modelward_log_set_aside_total 1',
     'process_memory_usage_bytes 100000000',
     'process_cpu_time_seconds_total 1.5',
     'nodejs_eventloop_delay_p99_seconds 0.004',

@@ -21,6 +21,8 @@ export interface GatewayNumbers {
   /** Bytes of rows that wait for the database. */
   readonly spoolBytes: () => number;
   readonly logRows: () => number;
+  /** How often rows that a process left could not be read, and were put aside. */
+  readonly logSetAside?: () => number;
   readonly readProcess: ReadProcess;
 }
 
@@ -34,7 +36,7 @@ const MODEL = ['model', 'version'] as const;
 
 /** To be called once for each process that serves. */
 export function observeGateway(registry: MetricsRegistry, numbers: GatewayNumbers): void {
-  const { inFlight, models, upstreams, spoolBytes, logRows } = numbers;
+  const { inFlight, models, upstreams, spoolBytes, logRows, logSetAside = () => 0 } = numbers;
   const gauge = (name: string, help: string, unit: string, fold: Fold, labels: readonly string[]): FamilyTerms =>
     toTerms([name, help, unit, fold, 'gauge', labels]);
   const active = gauge('http.server.active_requests', 'Requests at work.', '{request}', 'sum', []);
@@ -57,6 +59,8 @@ export function observeGateway(registry: MetricsRegistry, numbers: GatewayNumber
   registry.observe(spool, spoolBytes);
   const rows = toTerms(['modelward.log.rows', 'Rows of the log.', '{row}', 'sum', 'counter', []]);
   registry.observe(rows, logRows);
+  const aside = 'Folders of rows that could not be read, and were put aside.';
+  registry.observe(toTerms(['modelward.log.set_aside', aside, '{folder}', 'sum', 'counter', []]), logSetAside);
   observeProcess(registry, numbers.readProcess);
 }
 

@@ -298,6 +298,35 @@ describe('a caller', () => {
     for (const [at, { onSent }] of answers.entries()) onSent?.(at === 0);
     expect(permits.count).toBe(0);
   });
+
+  test('who leaves before the first event of a stream has the row of its end, and one who stays has one alone', async () => {
+    async function* toBody(): AsyncGenerator<Uint8Array> {
+      yield await Promise.resolve(Buffer.from('data: 1\n\n'));
+    }
+    const target: Target = {
+      ...{ model: 'm', versions: () => ['1'], isAskedBy: () => true, isReady: () => true, findSignature: () => null },
+      prepare: () => ({
+        ...{ version: '1', items: 1, tensorHash: null },
+        run: () => Promise.resolve({ status: 200, headers: [], body: toBody() }),
+      }),
+    };
+    const { handle, permits } = open({ target });
+    const gone = await handle(toRequest());
+    gone.onSent?.(false);
+    gone.onSent?.(false);
+    expect(rows.map(({ status, code }) => [status, code])).toEqual([
+      [100, null],
+      [200, 'GATEWAY_STREAM_CUT'],
+    ]);
+    const stays = await handle(toRequest());
+    for await (const event of stays.body as AsyncIterable<Uint8Array>) expect(event.length).toBe(9);
+    stays.onSent?.(true);
+    expect(rows.slice(2).map(({ status, code }) => [status, code])).toEqual([
+      [100, null],
+      [200, null],
+    ]);
+    expect([permits.count, answered.length]).toEqual([0, 2]);
+  });
 });
 
 describe('a model', () => {

@@ -19,6 +19,8 @@ export interface LogAnchor {
    * @throws LedgerError
    */
   flush(): Promise<number>;
+  /** Streams whose newest checkpoint the ledger does not have yet. */
+  pending(): readonly string[];
 }
 
 export function createLogAnchor(recorder: Pick<Recorder, 'record' | 'actor'>): LogAnchor {
@@ -43,7 +45,25 @@ export function createLogAnchor(recorder: Pick<Recorder, 'record' | 'actor'>): L
     },
     // One after the other: a second call must not write what the first one is about to.
     flush: () => (writing = writing.catch(() => 0).then(write)),
+    pending: () => [...pending.keys()],
   };
+}
+
+/**
+ * The last flush of a process: streams whose checkpoint the ledger does not take are left to the next one.
+ * @param leave has the next process tell the newest checkpoints of these again
+ * @throws LedgerError
+ */
+export async function endLogAnchor(
+  anchor: Pick<LogAnchor, 'flush' | 'pending'>,
+  leave: (streams: readonly string[]) => Promise<void>,
+): Promise<void> {
+  try {
+    await anchor.flush();
+  } catch (error) {
+    await leave(anchor.pending());
+    throw error;
+  }
 }
 
 /** What the ledger has of gateways. */

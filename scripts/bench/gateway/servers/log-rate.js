@@ -25,7 +25,7 @@ const thread = await startLogThread({
 const log = createSpoolLog({
   stream,
   folder: openSpoolFolder(join(spoolRoot, stream)),
-  movedBytes: () => thread.movedBytes,
+  movedTo: () => thread.movedTo,
 });
 const row = {
   ...{ requestId: '0197c000-0000-7000-8000-000000000001', principalId: 'key:k_0123456789abcdef', tenant: 'default' },

@@ -9,7 +9,7 @@ import { createUuidV7Maker } from '../../../core/uuid.ts';
 import { createSpoolLog, type GatewayConfig, type ModelConfig } from '../../../gateway/index.ts';
 import type { LoadedSession } from '../../../model/runtime.ts';
 import type { GatewayGreeter, GatewayHandler, RequestLog } from '../../../gateway/ports.ts';
-import type { GatewayFront } from '../../../workflows/gateway/serve/index.ts';
+import type { GatewayFront, HostOperations } from '../../../workflows/gateway/serve/index.ts';
 import type { GatewayKey } from '../../../workflows/gateway/signing-key.ts';
 import type { CheckpointNews } from '../../../workflows/gateway/anchors.ts';
 import type { Home } from '../../../workflows/home.ts';
@@ -51,7 +51,7 @@ export function toPlainOpener({ file, dataRoot, threads }: ModelConfig): () => P
 
 export interface OpenedLog {
   readonly log: RequestLog;
-  readonly numbers: () => { readonly rows: number; readonly spoolBytes: number };
+  readonly numbers: HostOperations['logNumbers'];
   /** Moves what is there into the database, and ends the thread. */
   end(): Promise<void>;
 }
@@ -71,7 +71,7 @@ export async function openLog(options: OpenLogOptions): Promise<OpenedLog> {
     import('../../../adapters/log-thread/index.ts'),
     import('../../../adapters/request-spool/index.ts'),
   ]);
-  const spoolRoot = join(home.root, 'gateway', 'spool');
+  const spoolRoot = toSpoolRoot(home);
   mkdirSync(spoolRoot, { recursive: true, mode: 0o700 });
   const stream = makeStream();
   const thread = await startLogThread({
@@ -79,15 +79,25 @@ export async function openLog(options: OpenLogOptions): Promise<OpenedLog> {
     ...{ signingKey: key.privateKey, onCheckpoint, onTrouble },
   });
   const folder = openSpoolFolder(join(spoolRoot, stream));
-  const log = createSpoolLog({ stream, folder, movedBytes: () => thread.movedBytes });
+  const log = createSpoolLog({ stream, folder, movedTo: () => thread.movedTo });
   return {
     log,
-    numbers: () => ({ rows: log.count, spoolBytes: log.waitingBytes }),
+    numbers: () => ({ rows: log.count, spoolBytes: log.waitingBytes, setAside: thread.setAside }),
     end: async () => {
       log.close();
       await thread.end(LOG_END_TIMEOUT_MS);
     },
   };
+}
+
+function toSpoolRoot({ root }: Home): string {
+  return join(root, 'gateway', 'spool');
+}
+
+/** Has the next process tell the newest checkpoints of these streams again. */
+export async function leaveStreams(home: Home, streams: readonly string[]): Promise<void> {
+  const { leaveStream } = await import('../../../adapters/request-spool/index.ts');
+  for (const stream of streams) leaveStream(toSpoolRoot(home), stream);
 }
 
 /** 130 random bits in Crockford's base 32, lower case. */

@@ -2,12 +2,13 @@
 import { EXIT, type ExitCode } from '../../../core/errors.ts';
 import { GATEWAY_LOG_LIMITS } from '../../../core/limits/gateway-log.ts';
 import type { GatewayConfig } from '../../../gateway/index.ts';
-import { createLogAnchor } from '../../../workflows/gateway/anchors.ts';
+import { createLogAnchor, endLogAnchor } from '../../../workflows/gateway/anchors.ts';
 import { type RunningGateway, serveGateway } from '../../../workflows/gateway/serve/index.ts';
 import { TOOL_VERSION } from '../../compose.ts';
 import { prepareAttested } from './broker/attested.ts';
 import { ensureCallers } from './callers/first-key.ts';
 import { tellUnseenTenants } from './callers/tenants.ts';
+import { leaveStreams } from './compose.ts';
 import { openWorkers, type PrimaryOptions } from './cluster/primary.ts';
 import { type HostParts, openHost, toCode } from './host.ts';
 import { type OpenedWatch, openWatch } from './operations/open.ts';
@@ -65,6 +66,7 @@ async function serveWatched(serving: Serving, watch: OpenedWatch, reloads: Reloa
   }, GATEWAY_LOG_LIMITS.anchorMs);
   context.onStop(drain);
   reloads.begin(() => {
+    watch.reopen();
     // What came of it is in the journal.
     gateway.reload({ isSignatureFree: false }).catch(() => undefined);
   });
@@ -76,7 +78,7 @@ async function serveWatched(serving: Serving, watch: OpenedWatch, reloads: Reloa
     reloads.end();
     clearInterval(anchoring);
     const isWhole = await gateway.stop();
-    await anchor.flush();
+    await endLogAnchor(anchor, (streams) => leaveStreams(context.services.home, streams));
     return isWhole;
   };
   try {

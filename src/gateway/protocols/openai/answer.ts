@@ -1,5 +1,5 @@
 /** Answers of text models: of their members those that callers know, under the gateway's name of the model. */
-import { GatewayError } from '../../../core/errors.ts';
+import { type ErrorCode, GatewayError } from '../../../core/errors.ts';
 import { GATEWAY_LIMITS } from '../../../core/limits/gateway.ts';
 import { roundDecimals } from '../../output/round.ts';
 import type { AnswerRules } from '../ports.ts';
@@ -45,16 +45,16 @@ const DATA = 'data:';
 
 /**
  * Server-sent events, each with the gateway's name of the model; comments and fields of other kinds are left out. An event
- * that tells an error ends the stream with ours.
- * @param error body of the error that stands for the server's
+ * that tells an error ends the stream with ours, and then its code is what the generator returns.
+ * @param error what stands for the server's
  * @throws GatewayError GATEWAY_UPSTREAM_MALFORMED while it is read, then the answer has to be cut off
  * @see https://html.spec.whatwg.org/multipage/server-sent-events.html
  */
 export async function* toOpenAiEvents(
   body: AsyncIterable<Uint8Array>,
   rules: AnswerRules,
-  error: string,
-): AsyncGenerator<Uint8Array> {
+  error: { readonly code: ErrorCode; readonly body: string },
+): AsyncGenerator<Uint8Array, ErrorCode | undefined> {
   let rest: Uint8Array = new Uint8Array();
   for await (const chunk of body) {
     const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
@@ -64,8 +64,8 @@ export async function* toOpenAiEvents(
       const event = toEvent(bytes.subarray(at, end), rules);
       at = end + 1;
       if (event === 'error') {
-        yield Buffer.concat([...out, Buffer.from(`data: ${error}\n\n`)]);
-        return;
+        yield Buffer.concat([...out, Buffer.from(`data: ${error.body}\n\n`)]);
+        return error.code;
       }
       if (event !== null) out.push(event);
     }
@@ -75,6 +75,7 @@ export async function* toOpenAiEvents(
     if (out.length > 0) yield Buffer.concat(out);
   }
   if (rest.length > 0) fail('event');
+  return undefined;
 }
 
 /** One line as it goes on with the empty line behind it; null for lines that do not. */

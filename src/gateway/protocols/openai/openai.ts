@@ -17,6 +17,8 @@ import { checkMedia } from './media.ts';
 import { type Members, readMembers, rebuild } from './members.ts';
 import { checkNames, checkPolicy, checkTokens, countAnswers, readFlag, readModel } from './request.ts';
 
+/** For whatever went wrong behind in the middle of a stream. */
+const REFUSED = 'GATEWAY_UPSTREAM_REFUSED';
 const LIST: Route = { method: 'GET', path: '/v1/models', kind: 'model-list', route: '' };
 
 export const OPENAI_ROUTES: readonly Route[] = [
@@ -82,7 +84,8 @@ export function createOpenAi(options: OpenAiOptions = {}): Protocol {
       },
       readReady: ({ status }) => status === 200,
       readSignature: null,
-      toEvents: (body, rules) => toOpenAiEvents(body, rules, toErrorText(toToldError('GATEWAY_UPSTREAM_REFUSED'))),
+      toEvents: (body, rules) =>
+        toOpenAiEvents(body, rules, { code: REFUSED, body: toErrorText(toToldError(REFUSED)) }),
     },
     encodeInfo,
     encodeError: (code, fields) => {

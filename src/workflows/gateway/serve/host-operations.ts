@@ -20,14 +20,22 @@ export interface GatewayFront {
   close(): Promise<void>;
 }
 
+export interface LogNumbers {
+  /** Of this process. */
+  readonly rows: number;
+  /** Of rows that wait for the database. */
+  readonly spoolBytes: number;
+  /** How often rows that another process left could not be read. */
+  readonly setAside: number;
+}
+
 export interface HostOperations {
   readonly journal: Journal;
   readonly registry: MetricsRegistry;
   /** Of all processes. */
   readonly readMetrics: () => Promise<Metrics>;
   readonly readProcess: ReadProcess;
-  /** Rows of this process, and bytes of them that wait for the database. */
-  readonly logNumbers: () => { readonly rows: number; readonly spoolBytes: number };
+  readonly logNumbers: () => LogNumbers;
   /** Key of the hashes of inputs; null for plain SHA-256. Its owner wipes it when the gateway has ended. */
   readonly hashKey: Uint8Array | null;
   readonly tracing: Tracing | null;

@@ -106,6 +106,7 @@ function observe({ host, version, gateway }: Opening, admin: GatewayFront | null
     models: () => (gateway.isElsewhere ? [] : gateway.models.table.list()),
     spoolBytes: () => logNumbers().spoolBytes,
     logRows: () => logNumbers().rows,
+    logSetAside: () => logNumbers().setAside,
   });
   observeListeners(registry, () => {
     const data = gateway.front();

@@ -107,7 +107,7 @@ function toOperationsHost(
     },
     operations: {
       ...watch.operations,
-      ...{ readMetrics, readConfig, drain, logNumbers: () => ({ rows: 0, spoolBytes: 0 }) },
+      ...{ readMetrics, readConfig, drain, logNumbers: () => ({ rows: 0, spoolBytes: 0, setAside: 0 }) },
       openLogDatabase: () => openLogTables(stores.log),
       openAdminFront: (handler) => openAdminFront({ config, watch }, handler),
     },

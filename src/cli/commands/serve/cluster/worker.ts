@@ -56,6 +56,10 @@ async function openWorker({ context, task, seat, options }: Opening): Promise<Op
     return {
       gateway: {
         ...gateway,
+        prepare: (ask) => {
+          watch.reopen();
+          return gateway.prepare(ask);
+        },
         stop: async () => {
           const isWhole = await gateway.stop();
           await watch.close();

@@ -18,6 +18,8 @@ const END_TIMEOUT_MS = 1000;
 export interface LineSink {
   /** False when there is no room for it. */
   readonly write: (line: string) => boolean;
+  /** The file is opened anew by its name: who rotates it has given the old one another. @throws SourceError WRITE_FAILED */
+  reopen(): void;
   close(): Promise<void>;
 }
 
@@ -26,10 +28,18 @@ export interface LineSink {
  * @throws SourceError WRITE_FAILED when the file cannot be written to
  */
 export function openLines(file: string | undefined): LineSink {
-  const fd = file === undefined ? STANDARD_ERROR : openEnd(file);
+  let fd = file === undefined ? STANDARD_ERROR : openEnd(file);
   const writer = createJournalWriter(fd);
   return {
     write: writer.write,
+    reopen: () => {
+      if (file === undefined) return;
+      const before = fd;
+      fd = openEnd(file);
+      writer.moveTo(fd, () => {
+        closeSync(before);
+      });
+    },
     close: async () => {
       await writer.end(END_TIMEOUT_MS);
       if (file !== undefined) closeSync(fd);

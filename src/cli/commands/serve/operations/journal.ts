@@ -14,6 +14,8 @@ export interface OpenedJournal {
   readonly journal: Journal;
   /** What people read beside it: nothing where the journal has standard error for itself. */
   readonly ui: Pick<Ui, 'note' | 'warn'>;
+  /** Where lines go to a file, that is opened anew by its name; what fails is told, and the file before is kept. */
+  readonly reopen: () => void;
   readonly close: () => Promise<void>;
 }
 
@@ -25,7 +27,7 @@ interface Telling {
 /** @throws SourceError WRITE_FAILED when the file cannot be written to */
 export function openJournal(config: JournalConfig | undefined, { ui, clock }: Telling): OpenedJournal {
   const words = createJournal({ clock, write: (line) => say(ui, line) });
-  if (config === undefined) return { journal: words, ui, close: () => end(words) };
+  if (config === undefined) return { journal: words, ui, reopen: ignore, close: () => end(words) };
   const { file, level } = config;
   const lines = openLines(file);
   const own = createJournal({ clock, level, write: lines.write });
@@ -33,8 +35,16 @@ export function openJournal(config: JournalConfig | undefined, { ui, clock }: Te
     await end(own);
     await lines.close();
   };
-  if (file === undefined) return { journal: own, ui: { note: ignore, warn: ignore }, close };
-  return { journal: tellBoth(own, words), ui, close };
+  if (file === undefined) return { journal: own, ui: { note: ignore, warn: ignore }, reopen: ignore, close };
+  const journal = tellBoth(own, words);
+  const reopen = (): void => {
+    try {
+      lines.reopen();
+    } catch (error) {
+      journal.fault(error, { part: 'journal' });
+    }
+  };
+  return { journal, ui, reopen, close };
 }
 
 const ignore = (): void => undefined;

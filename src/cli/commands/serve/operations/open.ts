@@ -34,6 +34,8 @@ export interface OpenedWatch {
     HostOperations,
     'openLogDatabase' | 'openAdminFront' | 'logNumbers' | 'readConfig' | 'drain'
   >;
+  /** Opens the file of the journal anew: it may have been given another name. */
+  readonly reopen: () => void;
   /** Wipes the key of hashes, and writes what the journal still has. */
   close(): Promise<void>;
 }
@@ -60,7 +62,7 @@ export async function openWatch({ context, session, config }: Opening): Promise<
   const registry = new MetricsRegistry(clock.nowMs());
   const process = openProcessReader();
   return {
-    ...{ journal, ui: told.ui, meter: toMeter(config, registry, journal) },
+    ...{ journal, ui: told.ui, reopen: told.reopen, meter: toMeter(config, registry, journal) },
     onTrouble: (code, part) => {
       journal.tell('trouble', { code, part });
     },
