@@ -104,6 +104,7 @@ export const SMALL = {
   gateway: 'gateway',
   defaults: 'gateway defaults',
   tls: 'gateway tls',
+  signed: 'gateway signed',
   token: 'gateway token',
   portkey: 'portkey',
 } as const;
@@ -132,6 +133,7 @@ export function measureSmall(bench: GatewayBench): Promise<Small> {
         plain(await start(startScript('bare-undici.js', CORE.tested, [`http://127.0.0.1:${PORTS.upstream}`]))),
         plain(await start(startReady(place, SMALL.gateway, toConfig()))),
         plain(await start(startReady(place, SMALL.defaults, toConfig({ integrity: {} })))),
+        plain(await start(startReady(place, SMALL.signed, toConfig({ integrity: { tensors: false, sign: true } })))),
         compete(tls, toAsk(place, toUrl(tls, 'https'), bearers)),
         compete(token, toAsk(place, toUrl(token), tokens)),
         compete(portkey, toPortkeyAsk(place, portkey)),
