@@ -3,6 +3,7 @@ import { copyFileSync, readdirSync, readFileSync, rmSync, statSync, writeFileSyn
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { toHex } from '../../src/core/bytes.ts';
+import { LedgerError } from '../../src/core/errors.ts';
 import { sha256 } from '../../src/core/hash.ts';
 import { fsckLedger } from '../../src/ledger/index.ts';
 import { parseLicenseFile } from '../../src/license/index.ts';
@@ -214,6 +215,17 @@ describe('a ledger that cannot be written', () => {
     expect(readFileSync(join(kit.device.deviceFolder, 'state.json'))).toEqual(before);
     expect(await openSize(file)).toBe(32);
     expect(actions()).toEqual(['license-use activate', 'license-use open']);
+  });
+
+  test('on a disk that does not even take a lock gives no key either, and is told from one that others hold', async () => {
+    const { file } = await activated();
+    const withLock = (code: 'LEDGER_LOCK_FAILED' | 'LEDGER_LOCKED') => {
+      const lock = { acquire: () => Promise.reject(new LedgerError(code)) };
+      return open(file, () => expect.unreachable('a key'), { ...kit.device, lock });
+    };
+    const failed = { code: 'LICENSE_LEDGER_FAILED', fields: { reason: 'LEDGER_LOCK_FAILED' } };
+    await expect(withLock('LEDGER_LOCK_FAILED')).rejects.toMatchObject(failed);
+    await expect(withLock('LEDGER_LOCKED')).rejects.toMatchObject({ code: 'LICENSE_STATE_BUSY' });
   });
 
   test('a refusal that cannot be counted is told with its code', async () => {

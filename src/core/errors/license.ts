@@ -198,7 +198,7 @@ export const licenseErrors = defineErrors({
     message: 'Another process works with the record of activated licences.',
     exit: EXIT.environment,
     http: 503,
-    fix: 'Try again when it is done. The folder of the device must be writable, and must not be shared between machines.',
+    fix: 'Try again when it is done. The folder of the device must not be shared between machines.',
   },
   LICENSE_LEDGER_FAILED: {
     message: 'The ledger of this device could not record this, so no key was handed out.',

@@ -1,6 +1,6 @@
 /** A device at work: its key and its record, opened for one piece of work and written back when that changed something. */
 import { join } from 'node:path';
-import { LicenseError } from '../../core/errors.ts';
+import { LedgerError, LicenseError } from '../../core/errors.ts';
 import { LEDGER_LIMITS } from '../../core/limits/ledger.ts';
 import type { HeldLock } from '../../ledger/ports.ts';
 import {
@@ -65,7 +65,10 @@ async function lockRecord({ lock, deviceFolder: folder }: DeviceServices): Promi
   try {
     return await lock.acquire({ folder, waitMs: LEDGER_LIMITS.lockWaitMs });
   } catch (cause) {
-    throw new LicenseError('LICENSE_STATE_BUSY', { cause });
+    const reason = cause instanceof LedgerError ? cause.code : 'UNKNOWN';
+    if (reason === 'LEDGER_LOCKED') throw new LicenseError('LICENSE_STATE_BUSY', { cause });
+    // Nobody has it: the disk is full, or read-only.
+    throw new LicenseError('LICENSE_LEDGER_FAILED', { fields: { reason }, cause });
   }
 }
 
