@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type BenchResult, toMarkdown, writeResults } from '../report.ts';
 import { createPlace } from './place.ts';
-import { soak } from './soak.ts';
+import { SOAK_ROW, soak } from './soak.ts';
 import type { GatewayBench, GatewayRow } from './types.ts';
 
 async function loadRows(): Promise<GatewayRow[]> {
@@ -41,6 +41,21 @@ function toBench(folder: string, repetitions: number, seconds: number): GatewayB
   };
 }
 
+async function runRows(bench: GatewayBench, only: readonly string[] | undefined): Promise<BenchResult[]> {
+  const all = await loadRows();
+  const rows = all.filter((row) => only === undefined || only.includes(row.id));
+  if (rows.length === 0) throw new Error(`no such row; known: ${all.map((row) => row.id).join(', ')}`);
+  const results: BenchResult[] = [];
+  for (const row of rows) {
+    console.error(`running ${row.id}`);
+    const result = await runRow(row, bench);
+    console.error(`  ${result.figure}  [bar: ${result.bar}; met: ${result.met ?? 'not run'}]`);
+    results.push(result);
+  }
+  if (only === undefined) results.push({ ...SOAK_ROW, figure: 'not run', met: null, samples: null });
+  return results;
+}
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -55,20 +70,10 @@ async function main(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'modelward-gateway-'));
   try {
     const bench = toBench(folder, Number(values.repetitions), Number(values.seconds));
-    if (values.soak !== undefined) {
-      await soak(bench.place, Number(values.soak));
-      return;
-    }
-    const all = await loadRows();
-    const rows = all.filter((row) => values.only === undefined || values.only.includes(row.id));
-    if (rows.length === 0) throw new Error(`no such row; known: ${all.map((row) => row.id).join(', ')}`);
-    const results: BenchResult[] = [];
-    for (const row of rows) {
-      console.error(`running ${row.id}`);
-      const result = await runRow(row, bench);
-      console.error(`  ${result.figure}  [bar: ${result.bar}; met: ${result.met ?? 'not run'}]`);
-      results.push(result);
-    }
+    const results =
+      values.soak === undefined
+        ? await runRows(bench, values.only)
+        : [{ ...SOAK_ROW, ...(await soak(bench.place, Number(values.soak))), samples: null }];
     if (values.write) writeResults(results);
     console.log(values.json ? JSON.stringify(results) : toMarkdown(results));
   } finally {

@@ -77,7 +77,7 @@ function toStanding(runs: readonly Standing[]): Standing {
 }
 
 /** Beyond this the throughput of a machine that others use says nothing; CPU times do. */
-const BUSY_MAX = 0.15;
+export const BUSY_MAX = 0.15;
 
 export interface Ratio {
   /** By requests a second, or by CPU time where the machine was busy. */
