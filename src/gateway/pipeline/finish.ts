@@ -83,11 +83,7 @@ interface Passing {
   readonly begin: () => void;
 }
 
-async function* pass(
-  parts: GatewayParts,
-  work: Work,
-  { status, body, begin }: Passing,
-): AsyncGenerator<Uint8Array> {
+async function* pass(parts: GatewayParts, work: Work, { status, body, begin }: Passing): AsyncGenerator<Uint8Array> {
   begin();
   const digest = createHash('sha256');
   const events: AsyncIterator<Uint8Array, unknown> = body[Symbol.asyncIterator]();
@@ -167,7 +163,7 @@ function release(parts: GatewayParts, work: Work, ended: Ended): void {
     principalId: work.principal?.id ?? null,
     durationUs: parts.nowUs() - work.startedUs,
     items: work.prepared?.items ?? 0,
-    inputBytes: work.request.body.length,
+    inputBytes: work.inputBytes,
   };
   parts.meter.onAnswer(answered);
   if (work.trace?.isSampled === true) parts.tracing?.spans.add(toSpan(parts, work, work.trace, answered));

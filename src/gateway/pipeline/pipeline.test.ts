@@ -1,6 +1,7 @@
 /** The steps of a request with real parts around a model that doubles: what is charged, given back, logged and let go. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import { GatewayError } from '../../core/errors.ts';
+import { hmacSha256 } from '../../core/hash.ts';
 import { createAddressLimiter, createPermits, MemoryRates, createLimiter } from '../limits/index.ts';
 import type {
   GatewayAnswer,
@@ -55,6 +56,7 @@ interface Change {
   readonly isHealthOpen?: boolean;
   readonly target?: Target;
   readonly protocol?: Protocol;
+  readonly hashKey?: Uint8Array;
 }
 
 function open({ run = double, identity, limiter, append, isHealthOpen = false, ...change }: Change = {}) {
@@ -80,7 +82,7 @@ function open({ run = double, identity, limiter, append, isHealthOpen = false, .
       },
     },
     meter: { onAnswer: (one) => answered.push(one) },
-    settings: { name: 'g', version: '0', isHealthOpen, batchMax: 64, hashKey: null },
+    settings: { name: 'g', version: '0', isHealthOpen, batchMax: 64, hashKey: change.hashKey ?? null },
     makeRequestId: () => 'r',
     nowMs: () => 0,
     nowUs: clock,
@@ -326,6 +328,42 @@ describe('a caller', () => {
       [200, null],
     ]);
     expect([permits.count, answered.length]).toEqual([0, 2]);
+  });
+});
+
+describe('the row of the end of a stream', () => {
+  test.each([
+    'before its first event',
+    'after it',
+  ])('names what came in also where the front has let go of the body, of a caller who left %s', async (when) => {
+    async function* toBody(): AsyncGenerator<Uint8Array> {
+      yield await Promise.resolve(Buffer.from('data: 1\n\n'));
+    }
+    const target: Target = {
+      ...{ model: 'm', versions: () => ['1'], isAskedBy: () => true, isReady: () => true, findSignature: () => null },
+      prepare: () => ({
+        ...{ version: '1', items: 1, tensorHash: null },
+        run: () => Promise.resolve({ status: 200, headers: [], body: toBody() }),
+      }),
+    };
+    const { handle } = open({ target, hashKey: Buffer.alloc(32, 7) });
+    const request = { ...toRequest() };
+    const { body, onSent } = await handle(request);
+    const events = (body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
+    if (when === 'after it') await events.next();
+    request.body = new Uint8Array();
+    await events.return?.();
+    onSent?.(false);
+    const [begun, ended] = rows.map(({ inputHash, inputBytes }) => [
+      Buffer.from(inputHash).toString('hex'),
+      inputBytes,
+    ]);
+    expect(ended).toEqual(begun);
+    expect(begun).toEqual([
+      Buffer.from(hmacSha256(Buffer.alloc(32, 7), Buffer.from(BODY))).toString('hex'),
+      BODY.length,
+    ]);
+    expect(answered.at(-1)?.inputBytes).toBe(BODY.length);
   });
 });
 

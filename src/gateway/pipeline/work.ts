@@ -17,6 +17,8 @@ export class Work {
   readonly startedUs: number;
   readonly timeMs: number;
   readonly trace: Trace | null;
+  /** Of the body, which the front may have let go of when the row of a stream's end is written. */
+  readonly inputBytes: number;
   protocol: Protocol;
   call: Call | null = null;
   principal: Principal | null = null;
@@ -26,6 +28,8 @@ export class Work {
   verdict: LimitVerdict | null = null;
   /** SHA-256 of the body as it was sent, once it is somebody's who may ask. */
   inputSha256: Uint8Array | null = null;
+  /** How the body is named outside, once it was asked. */
+  inputHash: Uint8Array | null = null;
 
   constructor(parts: GatewayParts, request: GatewayRequest) {
     this.request = request;
@@ -33,6 +37,7 @@ export class Work {
     this.startedUs = parts.nowUs();
     this.timeMs = parts.nowMs();
     this.trace = parts.tracing === undefined ? null : parts.tracing.start(request.headers);
+    this.inputBytes = request.body.length;
     this.protocol = parts.protocols[0];
   }
 }
@@ -51,7 +56,7 @@ export interface Outcome {
 
 /** @throws GatewayError GATEWAY_LOG_FULL | GATEWAY_LOG_FAILED */
 export function appendRow(parts: GatewayParts, work: Work, outcome: Outcome): LogPlace {
-  const { request, principal, prepared } = work;
+  const { principal, prepared } = work;
   const row: LogRow = {
     timeMs: work.timeMs,
     requestId: work.requestId,
@@ -67,7 +72,7 @@ export function appendRow(parts: GatewayParts, work: Work, outcome: Outcome): Lo
     tensorHash: prepared?.tensorHash ?? null,
     answerHash: outcome.answerHash,
     items: prepared?.items ?? 1,
-    inputBytes: request.body.length,
+    inputBytes: work.inputBytes,
     answerBytes: outcome.answerBytes,
     durationUs: Math.max(0, Math.round(parts.nowUs() - work.startedUs)),
   };
@@ -75,10 +80,7 @@ export function appendRow(parts: GatewayParts, work: Work, outcome: Outcome): Lo
 }
 
 /** How the body is named outside: by its hash, or by that under the gateway's key. */
-export function toInputHash(
-  { settings: { hashKey } }: GatewayParts,
-  { request }: Work,
-  sha256: Uint8Array,
-): Uint8Array {
-  return hashKey === null ? sha256 : hmacSha256(hashKey, request.body);
+export function toInputHash({ settings: { hashKey } }: GatewayParts, work: Work, sha256: Uint8Array): Uint8Array {
+  work.inputHash ??= hashKey === null ? sha256 : hmacSha256(hashKey, work.request.body);
+  return work.inputHash;
 }
