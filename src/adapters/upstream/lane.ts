@@ -108,8 +108,8 @@ export class Lane {
   /** False where no more is to be read for now. */
   #read(bytes: Buffer): boolean {
     const carried = this.#carried;
-    if (carried === null) {
-      // Nobody asked.
+    if (carried === null || this.#socket === null) {
+      // Nobody asked: no request, or none that was sent.
       this.end();
       return false;
     }

@@ -19,6 +19,8 @@ interface Waiting {
   readonly failed: (error: unknown) => void;
 }
 
+/** What a piece takes beside its bytes: a server that sends single ones would have many thousands kept. */
+const PIECE_BYTES = 256;
 const END: Step = { done: true, value: undefined };
 
 /** For one reader. Pieces that came before a failure are given first. */
@@ -45,7 +47,7 @@ export class AnswerStream implements AsyncIterableIterator<Uint8Array, undefined
   next(): Promise<Step> {
     const value = this.#pieces.shift();
     if (value !== undefined) {
-      this.#bufferedBytes -= value.length;
+      this.#bufferedBytes -= value.length + PIECE_BYTES;
       this.#readOn();
       return Promise.resolve({ done: false, value });
     }
@@ -86,7 +88,7 @@ export class AnswerStream implements AsyncIterableIterator<Uint8Array, undefined
       waiting.done({ done: false, value: piece });
     } else {
       this.#pieces.push(piece);
-      this.#bufferedBytes += piece.length;
+      this.#bufferedBytes += piece.length + PIECE_BYTES;
     }
     this.#source.expectReader();
     this.#isPaused = this.#bufferedBytes >= this.#limits.streamBufferBytes;

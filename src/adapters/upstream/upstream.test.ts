@@ -1,4 +1,6 @@
 /** The line of HTTP/1.1 against a server that misbehaves in every way that is named. */
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import {
   failureOf,
@@ -10,8 +12,11 @@ import {
   useLines,
 } from '../../../test/upstream/kit.ts';
 import { UPSTREAM_LIMITS } from '../../core/limits/upstream.ts';
+import { Lane } from './lane.ts';
+import { AnswerStream } from './stream.ts';
 
 const { line, server, behind, ends } = useLines();
+const noop = (): void => undefined;
 const MALFORMED = 'GATEWAY_UPSTREAM_MALFORMED';
 const UNREACHABLE = 'GATEWAY_UPSTREAM_UNREACHABLE';
 const TIMEOUT = 'GATEWAY_UPSTREAM_TIMEOUT';
@@ -142,6 +147,36 @@ describe('is refused, and the connection ended', () => {
     expect(['right 2', 'refused']).toContain(second);
     expect(server.requests.length).toBeLessThanOrEqual(2);
   });
+});
+
+test('bytes that came before anything was sent are no answer', async () => {
+  const { port } = await server(noop);
+  const told: string[] = [];
+  const over = new Promise<void>((done) => {
+    const lane = new Lane({
+      connect: async ({ take }) => {
+        const socket = connect(port, '127.0.0.1');
+        await once(socket, 'connect');
+        take(Buffer.from(toHttp('poison')));
+        return socket;
+      },
+      onEnd: noop,
+    });
+    lane.carry({
+      ...{ isOver: false, isPaused: false, takeHead: () => told.push('head'), takeData: () => told.push('data') },
+      ...{ write: () => told.push('write'), refuse: () => told.push('refuse') },
+      takeEnd: () => {
+        told.push('end');
+        done();
+      },
+      fail: () => {
+        told.push('fail');
+        done();
+      },
+    });
+  });
+  await over;
+  expect(told).toEqual(['fail']);
 });
 
 describe('a connection that is lost', () => {
@@ -403,6 +438,16 @@ describe('a stream', () => {
     expect(await failureOf(pieces.next())).toMatchObject({ code });
     await server.idle();
     expect(upstream.stats.requestsNow).toBe(0);
+  });
+
+  test('of single bytes is kept for its reader no further than what they take of memory', async () => {
+    const source = { expectData: noop, expectReader: noop, readOn: noop, fail: noop };
+    const stream = new AnswerStream(source, UPSTREAM_LIMITS);
+    let pieces = 1;
+    while (stream.push(Buffer.from('x'))) pieces++;
+    expect(pieces).toBeLessThan(1000);
+    for (; pieces > 0; pieces--) expect((await stream.next()).done).toBe(false);
+    expect(stream.push(Buffer.from('x'))).toBe(true);
   });
 
   test('that its reader gives up, or never reads, ends the request to the server', async () => {
