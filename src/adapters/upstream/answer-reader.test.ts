@@ -112,6 +112,16 @@ describe('is refused in whatever pieces it comes', () => {
     ['a size of a chunk that ends in LF', `${CHUNKED}1\na\r\n`, 'framing'],
     ['a long line of a chunk', `${CHUNKED}1;${'x'.repeat(chunkLineCharsMax)}`, 'framing'],
     ['a trailer without a name', `${CHUNKED}0\r\n: a\r\n\r\n`, 'framing'],
+    ['a trailer that is a length', `${CHUNKED}0\r\nContent-Length: 0\r\n\r\n`, 'framing'],
+    ['a trailer that is a coding', `${CHUNKED}0\r\ntransfer-encoding: chunked\r\n\r\n`, 'framing'],
+    ['a space before an extension', `${CHUNKED}1 ;a\r\na\r\n0\r\n\r\n`, 'framing'],
+    ['an extension without a name', `${CHUNKED}1;\r\na\r\n0\r\n\r\n`, 'framing'],
+    ['an extension without an end', `${CHUNKED}1;a="b\r\na\r\n0\r\n\r\n`, 'framing'],
+    [
+      'an early answer that is the last',
+      `HTTP/1.1 100 Continue\r\nconnection: close\r\n\r\n${OK}content-length: 0\r\n\r\n`,
+      'head',
+    ],
     ['trailers without an end', `${CHUNKED}0\r\n${'a: b\r\n'.repeat(headerBytesMax / 4)}`, 'framing'],
   ])('%s', (_name, text, reason) => {
     for (const pieceBytes of [1, 7, text.length]) expect(read(text, pieceBytes).outcome).toBe(reason);

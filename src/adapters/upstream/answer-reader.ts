@@ -23,9 +23,12 @@ type State = 'head' | 'length' | 'size' | 'chunk' | 'chunk-end' | 'trailers';
 const HTTP = 'HTTP/1.';
 const HEAD_END = '\r\n\r\n';
 const LINE_END = '\r\n';
-/** RFC 9112, section 7.1: extensions are read over. */
-const CHUNK_SIZE = /^([0-9a-fA-F]{1,8})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?$/;
-const TRAILER = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*$/;
+/** RFC 9112, section 7.1, without the space that it has readers take: extensions are held to their form, and read over. */
+const TOKEN = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
+const QUOTED = String.raw`"(?:[\t !\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"`;
+const CHUNK_SIZE = new RegExp(`^([0-9a-fA-F]{1,8})(?:;${TOKEN}(?:=(?:${TOKEN}|${QUOTED}))?)*$`);
+/** RFC 9110, section 6.5.1: nothing there says where the answer ends. */
+const TRAILER = new RegExp(`^(?!(?:content-length|transfer-encoding):)${TOKEN}:[\\t\\x20-\\x7e\\x80-\\xff]*$`, 'i');
 
 export class AnswerReader {
   #state: State = 'head';
@@ -95,7 +98,8 @@ export class AnswerReader {
     if (typeof head === 'string') return head;
     if (isInformational(head)) {
       this.#informational++;
-      return this.#informational > UPSTREAM_LIMITS.informationalMax ? 'head' : null;
+      // One that ends the connection leaves no room for the answer.
+      return head.isLast || this.#informational > UPSTREAM_LIMITS.informationalMax ? 'head' : null;
     }
     this.#isLast = head.isLast;
     this.#keepAliveMs = head.keepAliveMs;
