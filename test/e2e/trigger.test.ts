@@ -36,8 +36,9 @@ beforeAll(() => {
       claim,
       '--data',
       data,
+      // The owner's key is drawn: at 0.2 points one in six gets 5 triggers, too few for evidence; at 0.5 all of twelve got 21 or more.
       '--limit',
-      '0.2',
+      '0.5',
       '--out',
       't.onnx',
     ],
@@ -51,7 +52,7 @@ describe('trigger embed', () => {
   test('every trigger is answered as drawn, at a loss within the limit, and only the last layer changed', () => {
     expect(made.agreed).toBe(made.triggers);
     expect(made.triggers).toBeGreaterThanOrEqual(8);
-    expect(made.lossPoints).toBeLessThanOrEqual(0.2);
+    expect(made.lossPoints).toBeLessThanOrEqual(0.5);
     const [before, after] = ['out/cnn.marked.onnx', 't.onnx'].map((name) => openModelPath(join(place.folder, name)));
     const changed = before.tensors.filter((tensor, index) => {
       const [a, b] = [new Uint8Array(tensor.byteLength), new Uint8Array(tensor.byteLength)];
