@@ -4,6 +4,7 @@ import { PassThrough } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { openRaw, toRefusal, useFronts } from '../../../test/http-front/kit.ts';
+import { KnownHeads } from './known-heads.ts';
 import { findPlainHead } from './plain-head.ts';
 
 const open = useFronts();
@@ -82,6 +83,40 @@ describe('a head that is taken for plain', () => {
     ['a compressed body', 'POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Encoding: gzip'],
   ])('is none: %s', (_name, head) => {
     expect(findPlainHead(head)).toBeNull();
+  });
+});
+
+describe('heads that are kept', () => {
+  const toHead = (path: string, bytes: number): Buffer => {
+    const start = `POST /${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nX-Fill: `;
+    return Buffer.from(`${start.padEnd(bytes - 4, 'x')}\r\n\r\n`);
+  };
+  const keep = (known: KnownHeads, head: Buffer): void => {
+    known.keep(head, findPlainHead(head.toString('latin1', 0, head.length - 4))!);
+  };
+  const find = (known: KnownHeads, head: Buffer) => known.find(Buffer.concat([head, Buffer.from('abc')]))?.target;
+
+  test('are found again with a body of their length alone, and are no view of what came', () => {
+    const known = new KnownHeads();
+    const head = toHead('a', 200);
+    keep(known, head);
+    expect(find(known, Buffer.from(head))).toBe('/a');
+    expect(known.find(head)).toBeNull();
+    expect(find(known, toHead('b', 200))).toBeUndefined();
+    const copy = Buffer.from(head);
+    head.fill(0);
+    expect(find(known, copy)).toBe('/a');
+  });
+
+  test('take so much memory of a connection and no more, however long and many they are', () => {
+    const known = new KnownHeads();
+    for (const path of ['a', 'b', 'c']) keep(known, toHead(path, 3000));
+    expect(['a', 'b', 'c'].map((path) => find(known, toHead(path, 3000)))).toEqual([undefined, '/b', '/c']);
+    keep(known, toHead('long', 16_000));
+    expect(find(known, toHead('long', 16_000))).toBeUndefined();
+    for (let n = 0; n < 100; n++) keep(known, toHead(String(n), 100 * (n % 80) + 100));
+    expect(known.bytes).toBeGreaterThan(0);
+    expect(known.bytes).toBeLessThanOrEqual(8192);
   });
 });
 

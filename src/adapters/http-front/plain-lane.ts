@@ -5,24 +5,17 @@
  */
 import type { Socket } from 'node:net';
 import type { Connection } from './connection.ts';
+import { KnownHeads } from './known-heads.ts';
 import { findPlainHead, type PlainHead } from './plain-head.ts';
 import { PlainExchange } from './plain-exchange.ts';
 
 const END_OF_HEAD = '\r\n\r\n';
-const KNOWN_MAX = 4;
-
-interface KnownHead {
-  /** With the empty line. */
-  readonly bytes: Buffer;
-  readonly head: PlainHead;
-}
 
 export class PlainLane {
   readonly #connection: Connection;
   readonly #socket: Socket;
   readonly #handOver: (connection: Connection) => void;
-  /** Of the requests before: clients send the same ones again and again, proxies those of several callers. */
-  readonly #known: KnownHead[] = [];
+  readonly #known = new KnownHeads();
   #isAtWork = false;
   /** Something came before the answer was sent: it waits in the socket. */
   #hasMore = false;
@@ -84,16 +77,14 @@ export class PlainLane {
 
   /** Null for a piece that is not one plain request from its first byte to its last. */
   #readHead(chunk: Buffer): PlainHead | null {
-    for (const { bytes, head } of this.#known) {
-      if (chunk.length === bytes.length + head.bodyBytes && bytes.compare(chunk, 0, bytes.length) === 0) return head;
-    }
+    const known = this.#known.find(chunk);
+    if (known !== null) return known;
     const end = chunk.indexOf(END_OF_HEAD, 0, 'latin1');
     if (end < 0 || end > this.#connection.core.limits.headerBytesMax) return null;
     const found = findPlainHead(chunk.toString('latin1', 0, end));
     const bodyAt = end + END_OF_HEAD.length;
     if (found === null || chunk.length !== bodyAt + found.bodyBytes) return null;
-    if (this.#known.length >= KNOWN_MAX) this.#known.shift();
-    this.#known.push({ bytes: Buffer.from(chunk.subarray(0, bodyAt)), head: found });
+    this.#known.keep(chunk.subarray(0, bodyAt), found);
     return found;
   }
 }
