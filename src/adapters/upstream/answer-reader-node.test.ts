@@ -75,7 +75,7 @@ const joined = (...parts: fc.Arbitrary<string>[]): fc.Arbitrary<string> =>
 const end = often(fc.constant('\r\n'), fc.constantFrom('\n', '\r', '\r\n ', '\r\n\t', ' \r\n', '\0\r\n'));
 const text = fc.string({
   unit: often(
-    fc.constantFrom('a', 'B', '3', '-', ' ', '\t', '\xe4'),
+    fc.constantFrom('a', 'B', '3', '-', ' ', '\t', '\xe4', '\xa0'),
     fc.constantFrom('\r', '\n', '\0', ':', '\x7f', '\x0b'),
   ),
   maxLength: 5,
