@@ -185,6 +185,45 @@ describe('a connection of plain requests', () => {
     expect(text.match(/\/\d=\d\./g)).toEqual(['/1=1.', '/2=2.', '/3=3.']);
   });
 
+  test('and of others among them is read as it was sent, wherever its pieces end', async () => {
+    const { front, seen } = await open({
+      handler: async ({ path, body }) => {
+        if (path.endsWith('late')) await new Promise(setImmediate);
+        return { status: 200, headers: [], body: Buffer.from(`[${path} ${Buffer.from(body).toString()}]`) };
+      },
+    });
+    const path = fc.tuple(fc.nat(99), fc.constantFrom('', 'late')).map((parts) => `/${parts.join('')}`);
+    // Bodies that look like what follows them.
+    const body = fc.constantFrom('a', '\r\n', 'POST / HTTP/1.1\r\n\r\n', '0\r\n\r\n', 'x'.repeat(3000));
+    const wire = {
+      plain: ask,
+      odd: (to: string, text: string): string => ask(to, text, 'X: 1\r\nX: 2\r\n'),
+      chunks: (to: string, text: string): string =>
+        `POST ${to} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n${text.length.toString(16)}\r\n${text}\r\n0\r\n\r\n`,
+    };
+    const kind = fc.constantFrom('plain' as const, 'plain' as const, 'odd' as const, 'chunks' as const);
+    const requests = fc.array(fc.tuple(kind, path, body), { minLength: 1, maxLength: 6 });
+    const cuts = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 6 });
+    await fc.assert(
+      fc.asyncProperty(requests, cuts, async (sent, parts) => {
+        const bytes = sent.map(([form, to, text]) => wire[form](to, text)).join('');
+        const ends = [...parts.map((part) => Math.floor(part * bytes.length)), bytes.length].sort((a, b) => a - b);
+        const client = openRaw(front.port);
+        for (const [n, end] of ends.entries()) {
+          client.socket.write(bytes.slice(ends[n - 1] ?? 0, end));
+          await new Promise(setImmediate);
+        }
+        const want = sent.map(([, to, text]) => `[${to} ${text}]`);
+        const answers = new RegExp(`^(?:HTTP/1\\.1 200 OK[^]*?\\r\\n\\r\\n\\[[^]*?\\]){${sent.length}}$`);
+        const text = await client.until(answers);
+        client.socket.destroy();
+        expect(text.match(/\[\/[^\]]*\]/g)).toEqual(want);
+      }),
+      { numRuns: 150 },
+    );
+    expect(seen.length).toBeGreaterThan(150);
+  });
+
   test('a stream goes in chunks, a long body as it is, 204 without one, each with its connection kept', async () => {
     const long = Buffer.alloc(10_000, 'x');
     const { front } = await open({
