@@ -216,6 +216,23 @@ describeWhere(existsSync('/proc/self/task'), 'modelward serve with two workers',
     given.push(...answers.map(({ id }) => id));
   });
 
+  test('closes a connection that was on its way to a worker when that ended: nobody waits for ever', async () => {
+    await until('both', () => listWorkers(gateway).length === WORKERS);
+    const { apiKey } = keys.get('load')!;
+    expect((await ask(gateway, { apiKey })).status).toBe(200);
+    const [stopped] = listWorkers(gateway);
+    process.kill(stopped, 'SIGSTOP');
+    const asked = Array.from({ length: 4 }, () => ask(gateway, { apiKey }).catch(() => 'broken' as const));
+    let settled = 0;
+    for (const one of asked) void one.then(() => (settled += 1));
+    await until('those of the other', () => settled === 3);
+    process.kill(stopped, 'SIGKILL');
+    const outcomes = await Promise.all(asked);
+    expect(outcomes.filter((outcome) => outcome === 'broken')).toHaveLength(1);
+    given.push(...outcomes.flatMap((outcome) => (outcome === 'broken' ? [] : [outcome.id])));
+    await until('another one', () => listWorkers(gateway).some((pid) => pid !== stopped && isAlive(pid)));
+  });
+
   test('ends all of them by one signal, and the log has each answer of each, also of the one that was killed', async () => {
     await until('both', () => listWorkers(gateway).length === WORKERS);
     const pids = listWorkers(gateway);

@@ -32,7 +32,37 @@ export function createForker({ scriptPath }: ForkerOptions): () => ForkedWorker 
   };
 }
 
+/** A connection on its way to a worker: what node:cluster passes on, closed (fd -1) once the worker has it. */
+interface PassedHandle {
+  readonly fd?: number;
+  close(): void;
+}
+
+/**
+ * node:cluster keeps a connection open that was handed to a worker in the moment of its end: whoever asked would wait for ever.
+ * @returns what closes it
+ */
+function watchHandles({ process: child }: Worker): () => void {
+  const passed = new Set<PassedHandle>();
+  const send = child.send.bind(child) as (...args: readonly unknown[]) => boolean;
+  child.send = (...args: readonly unknown[]): boolean => {
+    const handle = args[1] as PassedHandle | undefined;
+    if (typeof handle?.close === 'function') {
+      for (const before of passed) if (isClosed(before)) passed.delete(before);
+      passed.add(handle);
+    }
+    return send(...args);
+  };
+  return () => {
+    for (const handle of passed) if (!isClosed(handle)) handle.close();
+    passed.clear();
+  };
+}
+
+const isClosed = ({ fd }: PassedHandle): boolean => fd === undefined || fd < 0;
+
 function toForked(worker: Worker): ForkedWorker {
+  const closeHandles = watchHandles(worker);
   const { line, deliver, end } = createLine({
     isOpen: () => worker.isConnected(),
     send: (message, done) => {
@@ -47,6 +77,7 @@ function toForked(worker: Worker): ForkedWorker {
     line,
     ended: new Promise((done) => {
       worker.on('exit', (code: number | null, signal: string | null) => {
+        closeHandles();
         end();
         done({ code, signal });
       });
