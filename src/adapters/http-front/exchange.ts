@@ -214,11 +214,12 @@ export abstract class Exchange implements GatewayRequest {
     this.core.counts.bodiesBytesNow -= this.#reserved;
     if (this.#callerId !== null) this.core.hold(this.#callerId, -this.#reserved);
     this.core.counts.requestsNow--;
+    // Before whoever makes the answer hears of it: what he does then is no failure of an answer.
+    this.#wake?.();
     if (!isWhole) {
       if (answer !== null) this.core.counts.answersCut++;
       this.#abort?.abort();
     }
-    this.#wake?.();
     this.connection.finish(this);
     answer?.onSent?.(isWhole);
     this.core.requestEnded();

@@ -251,6 +251,31 @@ describe('a connection of plain requests', () => {
     expect(front.stats.connections).toBe(1);
   });
 
+  test('a client who leaves a stream is no trouble, however soon its source hears of it', async () => {
+    const { front, troubles } = await open({
+      handler: ({ signal }) => {
+        const body = {
+          [Symbol.asyncIterator]: () => ({
+            next: () =>
+              new Promise<IteratorResult<Uint8Array>>((_done, fail) => {
+                signal.addEventListener('abort', () => {
+                  fail(new Error('gone'));
+                });
+              }),
+          }),
+        };
+        return Promise.resolve({ status: 200, headers: [], body });
+      },
+    });
+    const client = openRaw(front.port);
+    client.socket.write(ask('/stream', 'a'));
+    await client.until(/\r\n\r\n$/);
+    client.socket.destroy();
+    await expect.poll(() => front.stats.answersCut).toBe(1);
+    await new Promise(setImmediate);
+    expect(troubles).toEqual([]);
+  });
+
   test('a header that would be two lines is not sent: 500', async () => {
     for (const header of [
       ['x-a', 'b\r\nset-cookie: c'],

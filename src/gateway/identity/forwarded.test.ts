@@ -74,6 +74,20 @@ describe('a caller behind a trusted proxy', () => {
     expect(seen).toMatchObject({ ...request, peer: seen.peer });
     expect(seen.signal).toBe(request.signal);
   });
+
+  test('has the memory of his body given back like others', async () => {
+    const request = makeRequest({ 'x-forwarded-for': '203.0.113.9' }, { address: '10.0.0.1' });
+    let freed = 0;
+    const seen = await pass({
+      ...request,
+      freeBody: () => {
+        freed++;
+      },
+    });
+    seen.freeBody?.();
+    expect(freed).toBe(1);
+    (await pass(request)).freeBody?.();
+  });
 });
 
 test.each(['203.0.113.50', '127.0.0.1', 'fe80::1'])('of %s, who is no proxy, the header is not read', async (peer) => {

@@ -96,4 +96,8 @@ class ForwardedRequest implements GatewayRequest {
   get signal(): CancelSignal {
     return this.#request.signal;
   }
+
+  freeBody(): void {
+    this.#request.freeBody?.();
+  }
 }
