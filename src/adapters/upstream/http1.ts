@@ -19,12 +19,20 @@ export class Http1Connections implements Connections {
   readonly basePath: string;
   readonly #shared: Shared;
   readonly #lanes = new Set<Lane>();
-  /** The one that was used last is the last. */
+  /** The one that was used last is the last; those of this turn of the event loop are the first. */
   readonly #free: Lane[] = [];
+  readonly #settling: Lane[] = [];
   #isClosing = false;
   #whenEmpty: (() => void) | null = null;
   readonly #round = (): void => {
     this.#endIdle();
+  };
+  readonly #settle = (): void => {
+    for (const lane of this.#settling.splice(0)) {
+      const at = this.#free.indexOf(lane);
+      if (at >= 0) this.#free.push(...this.#free.splice(at, 1));
+      lane.settle();
+    }
   };
 
   constructor(shared: Shared, headers: HeaderList) {
@@ -53,7 +61,9 @@ export class Http1Connections implements Connections {
       return;
     }
     lane.freeUntilMs = core.nowMs + keepMs;
-    this.#free.push(lane);
+    this.#free.unshift(lane);
+    if (this.#settling.length === 0) setImmediate(this.#settle);
+    this.#settling.push(lane);
   }
 
   async close(isAtOnce: boolean): Promise<void> {

@@ -34,6 +34,8 @@ export class Lane {
   #carried: Carried | null = null;
   /** What comes next is not the answer to what would be sent next. */
   #isSpent = false;
+  /** An answer has just ended: what was read with it, and is handed over after it, was sent before the next request. */
+  #isSettling = false;
   #isOver = false;
   #error: unknown = null;
 
@@ -68,7 +70,7 @@ export class Lane {
 
   carry(carried: Carried): void {
     this.#carried = carried;
-    if (this.#socket !== null) carried.write(this.#socket);
+    if (this.#socket !== null && !this.#isSettling) carried.write(this.#socket);
   }
 
   /** The request is over. */
@@ -76,6 +78,14 @@ export class Lane {
     this.#carried = null;
     // What the server has not read of it would stand before the next one.
     if (this.#reader.isAtWork || (this.#socket !== null && !this.isWritten)) this.#isSpent = true;
+    this.#isSettling = this.#socket !== null;
+  }
+
+  /** All that was read until the request was over was handed over: the next one is sent. */
+  settle(): void {
+    if (!this.#isSettling) return;
+    this.#isSettling = false;
+    if (!this.#isOver) this.#carried?.write(this.#socket!);
   }
 
   resume(): void {
@@ -108,7 +118,7 @@ export class Lane {
   /** False where no more is to be read for now. */
   #read(bytes: Buffer): boolean {
     const carried = this.#carried;
-    if (carried === null || this.#socket === null) {
+    if (carried === null || this.#socket === null || this.#isSettling) {
       // Nobody asked: no request, or none that was sent.
       this.end();
       return false;

@@ -12,7 +12,8 @@ import {
   useLines,
 } from '../../../test/upstream/kit.ts';
 import { UPSTREAM_LIMITS } from '../../core/limits/upstream.ts';
-import { Lane } from './lane.ts';
+import type { ReadInto } from './connect.ts';
+import { type Carried, Lane } from './lane.ts';
 import { AnswerStream } from './stream.ts';
 
 const { line, server, behind, ends } = useLines();
@@ -149,34 +150,63 @@ describe('is refused, and the connection ended', () => {
   });
 });
 
-test('bytes that came before anything was sent are no answer', async () => {
-  const { port } = await server(noop);
-  const told: string[] = [];
-  const over = new Promise<void>((done) => {
-    const lane = new Lane({
-      connect: async ({ take }) => {
+describe('on a connection', () => {
+  /** One to a server that says nothing itself: what it "says" is handed over by `take`. */
+  const openLane = async (take: { now: ReadInto['take'] }, early = ''): Promise<Lane> => {
+    const { port } = await server(noop);
+    return new Lane({
+      connect: async (readInto) => {
         const socket = connect(port, '127.0.0.1');
         await once(socket, 'connect');
-        take(Buffer.from(toHttp('poison')));
+        take.now = readInto.take;
+        if (early !== '') readInto.take(Buffer.from(early));
         return socket;
       },
       onEnd: noop,
     });
-    lane.carry({
-      ...{ isOver: false, isPaused: false, takeHead: () => told.push('head'), takeData: () => told.push('data') },
-      ...{ write: () => told.push('write'), refuse: () => told.push('refuse') },
-      takeEnd: () => {
-        told.push('end');
-        done();
-      },
-      fail: () => {
-        told.push('fail');
-        done();
-      },
+  };
+  /** What a request is told, by its name, until it is over. */
+  const toCarried = (told: string[], name: string, onTold: (what: string) => void): Carried => {
+    const tell = (what: string) => (): void => {
+      told.push(`${name} ${what}`);
+      onTold(what);
+    };
+    return {
+      ...{ isOver: false, isPaused: false, write: tell('write'), takeHead: tell('head'), takeData: noop },
+      ...{ takeEnd: tell('end'), refuse: tell('refuse'), fail: tell('fail') },
+    };
+  };
+
+  test('bytes that came before anything was sent are no answer', async () => {
+    const told: string[] = [];
+    const lane = await openLane({ now: () => true }, toHttp('poison'));
+    await new Promise<unknown>((done) => {
+      lane.carry(toCarried(told, 'first', done));
     });
+    expect(told).toEqual(['first fail']);
   });
-  await over;
-  expect(told).toEqual(['fail']);
+
+  test('bytes that were read with an answer are not that of the next request', async () => {
+    const told: string[] = [];
+    const take: { now: ReadInto['take'] } = { now: () => true };
+    const lane = await openLane(take);
+    await new Promise<void>((done) => {
+      const second = toCarried(told, 'second', (what) => {
+        if (what === 'fail') done();
+      });
+      const onFirst = (what: string): void => {
+        if (what === 'write') {
+          take.now(Buffer.from(toHttp('right')));
+          take.now(Buffer.from(toHttp('poison')));
+        }
+        if (what !== 'end') return;
+        lane.release();
+        lane.carry(second);
+      };
+      lane.carry(toCarried(told, 'first', onFirst));
+    });
+    expect(told).toEqual(['first write', 'first head', 'first end', 'second fail']);
+  });
 });
 
 describe('a connection that is lost', () => {
