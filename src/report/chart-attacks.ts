@@ -2,6 +2,7 @@
 import type { RunRow } from './attack-record.ts';
 import { CLAIM_BITS, FLAG_BITS } from './chart-evidence.ts';
 import { type Html, html } from './html.ts';
+import { toFittingLabel } from './label-width.ts';
 
 /** More evidence than this is told by an arrow: the thresholds are what counts. */
 const BITS_MAX = 256;
@@ -10,7 +11,6 @@ const LEFT = 190;
 const RIGHT = 520;
 const ROW = 22;
 const TOP = 26;
-const LABEL_CHARS = 26;
 
 const toX = (bits: number): number =>
   Math.round((LEFT + (Math.min(Math.max(bits, 0), BITS_MAX) / BITS_MAX) * (RIGHT - LEFT)) * 100) / 100;
@@ -31,9 +31,8 @@ ${tick(0, '0')}${tick(FLAG_BITS, '64 · flag')}${tick(CLAIM_BITS, '128 · claim'
 function drawRow({ attack, strength, evidenceBits, accuracy }: RunRow, y: number): Html {
   const bar = evidenceBits >= CLAIM_BITS ? 'bar' : evidenceBits >= FLAG_BITS ? 'bar-muted' : 'bar-bad';
   const label = strength === '-' ? attack : `${attack} ${strength}`;
-  const shown = label.length > LABEL_CHARS ? `${label.slice(0, LABEL_CHARS - 1)}…` : label;
   const beyond = evidenceBits > BITS_MAX ? ' →' : '';
-  return html`<text class="label" x="${LEFT - 10}" y="${y + 12}" text-anchor="end">${shown}</text>
+  return html`<text class="label" x="${LEFT - 10}" y="${y + 12}" text-anchor="end">${toFittingLabel(label, LEFT - 10)}</text>
 <rect class="bar-back" x="${LEFT}" y="${y}" width="${RIGHT - LEFT}" height="15"/>
 <rect class="${bar}" x="${LEFT}" y="${y}" width="${Math.max(1, toX(evidenceBits) - LEFT)}" height="15"/>
 <text class="label" x="${RIGHT + 8}" y="${y + 12}">${Math.round(evidenceBits)}${beyond}</text>

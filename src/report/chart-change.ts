@@ -1,8 +1,8 @@
 /** Pictures of a comparison: change by layer and role as a heat map, differing bits by position. */
-import { toFitting } from '../core/columns.ts';
-import { toCountText, toSmallPercentText } from '../core/quantities.ts';
+import { toCountText } from '../core/quantities.ts';
 import type { LayerChange, TensorDiff, TensorRole } from '../tamper/index.ts';
 import { type Html, html } from './html.ts';
+import { toFittingMono } from './label-width.ts';
 
 const WIDTH = 680;
 const ROWS_MAX = 60;
@@ -16,17 +16,19 @@ const ROLES: readonly (readonly [TensorRole, string])[] = [
 ];
 /** Colours run over six decades of relative change. */
 const DECADES = 6;
+/** Room for the figure beside a cell, with the space around it. */
+const FIGURE_WIDTH = 60;
 
 /** A cell per layer and role; with many layers, each line is the largest of its neighbours. */
 export function drawHeatMap(layers: readonly LayerChange[]): Html {
   const lines = toLines(layers);
   const roles = ROLES.filter(([role]) => lines.some(({ moved }) => moved[role] !== undefined));
-  const left = 270;
+  const left = 262;
   const step = (WIDTH - left) / Math.max(1, roles.length);
   const rows = lines.map(({ name, moved }, index) => {
     const top = 22 + index * 20;
     const cells = roles.map(([role], column) => drawCell(moved[role], left + column * step, top, step));
-    return html`<text class="mono" x="0" y="${top + 12}">${toFitting(name, 38)}</text>${cells}`;
+    return html`<text class="mono" x="0" y="${top + 12}">${toFittingMono(name, 38)}</text>${cells}`;
   });
   const heads = roles.map(
     ([, title], column) => html`<text class="label" x="${left + column * step}" y="12">${title}</text>`,
@@ -41,11 +43,19 @@ ${rows}
 function drawCell(value: number | undefined, x: number, top: number, step: number): Html | null {
   if (value === undefined) return null;
   const strength = value === 0 ? 0 : Math.min(1, Math.max(0.08, 1 + Math.log10(value) / DECADES));
-  // The figure beside it has up to five characters.
-  const width = Math.min(34, 0.38 * step);
+  const width = Math.min(34, step - FIGURE_WIDTH);
   return html`<rect class="bar-back" x="${round(x)}" y="${top}" width="${round(width)}" height="15"/>
 <rect class="bar-bad" x="${round(x)}" y="${top}" width="${round(width)}" height="15" fill-opacity="${round(strength)}"/>
-<text class="label" x="${round(x + width + 4)}" y="${top + 12}">${value === 0 ? '0' : toSmallPercentText(value).replace(' ', '')}</text>`;
+<text class="label" x="${round(x + width + 4)}" y="${top + 12}">${toCellText(value)}</text>`;
+}
+
+/** A percentage of seven characters at most: a cell has no room for more. */
+function toCellText(value: number): string {
+  const percent = 100 * value;
+  if (percent === 0) return '0';
+  if (percent < 0.01 || percent >= 10_000) return `${percent.toExponential(0).replace('+', '').replace('-', '−')}%`;
+  if (percent >= 1) return `${percent.toFixed(percent >= 100 ? 0 : 1)}%`;
+  return `${Number(percent.toPrecision(2))}%`;
 }
 
 function toLines(layers: readonly LayerChange[]): readonly LayerChange[] {
@@ -95,7 +105,7 @@ const FIELDS: Readonly<Record<string, readonly [mantissa: number, exponent: numb
 
 /** One column per bit, the highest on the left, as numbers are written. */
 export function drawBits({ dtype, counts }: BitSums): Html {
-  const [left, top, bottom] = [64, 14, 132];
+  const [left, top, bottom] = [100, 14, 132];
   const step = (WIDTH - left) / counts.length;
   const most = Math.max(1, ...counts);
   const bars = counts.map((count, bit) => {

@@ -19,9 +19,10 @@ export function drawEvidence(evidenceBits: number): Html {
   const toX = (bits: number): number => round(LEFT + (Math.min(Math.max(bits, 0), bitsMax) / bitsMax) * (RIGHT - LEFT));
   const zone = (name: string, from: number, to: number): Html =>
     html`<rect class="${name}" x="${toX(from)}" y="${TRACK_TOP}" width="${round(toX(to) - toX(from))}" height="${TRACK_HEIGHT}"/>`;
+  // Each label begins where its zone does: side by side they have the most room.
   const tick = (bits: number, text: string): Html =>
     html`<line class="axis" x1="${toX(bits)}" y1="${TRACK_TOP}" x2="${toX(bits)}" y2="${TRACK_TOP + 22}"/>
-<text class="label" x="${toX(bits)}" y="${TRACK_TOP + 36}" text-anchor="${bits === 0 ? 'start' : 'middle'}">${text}</text>`;
+<text class="label" x="${toX(bits)}" y="${TRACK_TOP + 36}">${text}</text>`;
   const x = toX(evidenceBits);
   const anchor = x > RIGHT - 90 ? 'end' : x < LEFT + 90 ? 'start' : 'middle';
   return html`<svg class="chart" viewBox="0 0 ${WIDTH} 86" role="img" aria-label="${toLabel(evidenceBits)}">

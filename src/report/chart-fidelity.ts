@@ -1,7 +1,7 @@
 /** What marking cost: the accuracy lost with its interval against the limit, or how far unlabelled outputs moved. */
 import { toSmallPercentText } from '../core/quantities.ts';
-import { toFitting } from '../core/columns.ts';
 import { type Html, html } from './html.ts';
+import { toFittingLabel } from './label-width.ts';
 import { toAccuracyText, toSignedText } from './numbers.ts';
 import type { ReportFidelityOutput, ReportLoss } from './types.ts';
 
@@ -43,7 +43,8 @@ export function drawLoss(loss: ReportLoss): Html {
 ${isClose ? null : tick(-loss.limit, toSignedText(-loss.limit, digits), 'end')}${tick(0, '0 · no loss', 'end')}${tick(loss.limit, `${loss.limit.toFixed(digits)} · limit`, 'start')}
 <rect class="bar" x="${toX(loss.lower95)}" y="33" width="${round(Math.max(2, toX(loss.upper95) - toX(loss.lower95)))}" height="8"/>
 <circle class="dot" cx="${toX(loss.estimate)}" cy="37" r="7"/>
-<text class="value" x="${RIGHT + 10}" y="42">${toSignedText(loss.estimate, digits)} points</text>
+<text class="value" x="${RIGHT + 10}" y="41">${toSignedText(loss.estimate, digits)}</text>
+<text class="label" x="${RIGHT + 10}" y="57">points</text>
 <text class="label" x="${LEFT}" y="91">← marked model better</text>
 <text class="label" x="${RIGHT}" y="91" text-anchor="end">marked model worse →</text>
 </svg>`;
@@ -56,16 +57,16 @@ const OUTPUTS_DRAWN_MAX = 24;
 /** How far each output moved; `names` replaces the outputs' own names. */
 export function drawOutputs(outputs: readonly ReportFidelityOutput[], names: readonly string[]): Html {
   const drawn = outputs.slice(0, OUTPUTS_DRAWN_MAX);
+  const [left, right] = [LEFT + 90, WIDTH - 126];
   const largest = Math.max(RELATIVE_L2_WARNING * 1.25, ...drawn.map((output) => output.relativeL2 ?? 0));
-  const toWidth = (value: number): number => round((Math.max(0, value) / largest) * (RIGHT - LEFT - 90));
-  const left = LEFT + 90;
+  const toWidth = (value: number): number => round((Math.max(0, value) / largest) * (right - left));
   const height = drawn.length * 26 + 24;
   const rows = drawn.map((output, index) => {
     const top = 4 + index * 26;
-    return html`<text class="label" x="0" y="${top + 13}">${toFitting(names[index] ?? '', 28)}</text>
-<rect class="bar-back" x="${left}" y="${top}" width="${RIGHT - left}" height="16"/>
+    return html`<text class="label" x="0" y="${top + 13}">${toFittingLabel(names[index] ?? '', left - 8)}</text>
+<rect class="bar-back" x="${left}" y="${top}" width="${right - left}" height="16"/>
 <rect class="${isBad(output.relativeL2) ? 'bar-bad' : 'bar'}" x="${left}" y="${top}" width="${Math.max(1, toWidth(output.relativeL2 ?? 0))}" height="16"/>
-<text class="value" x="${RIGHT + 10}" y="${top + 13}">${toSmallPercentText(output.relativeL2)}</text>`;
+<text class="value" x="${right + 10}" y="${top + 13}">${toSmallPercentText(output.relativeL2)}</text>`;
   });
   const warnX = left + toWidth(RELATIVE_L2_WARNING);
   const label = `Relative change of outputs, warning above 5 percent: ${drawn

@@ -1,7 +1,7 @@
 /** Distortion per layer as a picture: named bars for small models, a profile for deep ones. */
-import { toFitting } from '../core/columns.ts';
 import { toCountText, toSmallPercentText } from '../core/quantities.ts';
 import { type Html, html } from './html.ts';
+import { toFittingMono } from './label-width.ts';
 import type { ReportLayer } from './types.ts';
 
 const WIDTH = 680;
@@ -16,20 +16,20 @@ export function drawLayers(layers: readonly ReportLayer[]): Html {
 
 function drawNamed(layers: readonly ReportLayer[]): Html {
   const left = 250;
-  const right = 520;
+  const right = 484;
   const largest = toLargest(layers);
   const rows = layers.map((layer, index) => {
     const top = 20 + index * 20;
     const width = Math.max(1, round((layer.relativeDistortion / largest) * (right - left)));
-    return html`<text class="mono" x="0" y="${top + 11}">${toFitting(layer.layer, 36)}</text>
+    return html`<text class="mono" x="0" y="${top + 11}">${toFittingMono(layer.layer, 36)}</text>
 <rect class="bar-back" x="${left}" y="${top}" width="${right - left}" height="13"/>
 <rect class="bar" x="${left}" y="${top}" width="${width}" height="13"/>
-<text class="value" x="${right + 62}" y="${top + 11}" text-anchor="end">${toSmallPercentText(layer.relativeDistortion)}</text>
+<text class="value" x="${right + 98}" y="${top + 11}" text-anchor="end">${toSmallPercentText(layer.relativeDistortion)}</text>
 <text class="label" x="${WIDTH}" y="${top + 11}" text-anchor="end">${toCountText(layer.weights)}</text>`;
   });
   return html`<svg class="chart" viewBox="0 0 ${WIDTH} ${24 + layers.length * 20}" role="img" aria-label="${toLabel(layers)}">
 <text class="label" x="0" y="11">layer</text>
-<text class="label" x="${right + 62}" y="11" text-anchor="end">change</text>
+<text class="label" x="${right + 98}" y="11" text-anchor="end">change</text>
 <text class="label" x="${WIDTH}" y="11" text-anchor="end">weights</text>
 ${rows}
 </svg>`;
@@ -37,7 +37,7 @@ ${rows}
 
 /** One thin column per layer; beyond what fits, each column is the largest of its neighbours. */
 function drawProfile(layers: readonly ReportLayer[]): Html {
-  const [top, bottom, left, right] = [12, 150, 48, WIDTH];
+  const [top, bottom, left, right] = [12, 150, 96, WIDTH];
   const largest = toLargest(layers);
   const values = toGroupMaxima(
     layers.map((layer) => layer.relativeDistortion),

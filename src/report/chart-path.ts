@@ -1,6 +1,6 @@
 /** The way of a signal through a graph as a picture: one box for each step, from the input down to the output. */
-import { toFitting } from '../core/columns.ts';
 import { type Html, html } from './html.ts';
+import { toFittingMono } from './label-width.ts';
 
 export interface ChartStep {
   readonly role: 'input' | 'step' | 'trigger' | 'merge' | 'output' | 'gap';
@@ -46,7 +46,7 @@ function drawStep(step: ChartStep, index: number, hasNext: boolean): Html {
   const top = index * ROW + 2;
   const middle = top + 18;
   const x = LEFT + (WIDTH - LEFT) / 2;
-  const title = op === '' ? '' : `${op}  `;
+  const title = op === '' ? '' : `${toFittingMono(op, 16)}  `;
   const inside = scope === '' ? '' : `  in ${scope}`;
   const edge = hasNext
     ? html`<line class="edge" x1="${x}" y1="${top + BOX}" x2="${x}" y2="${top + ROW}"/>
@@ -55,5 +55,5 @@ function drawStep(step: ChartStep, index: number, hasNext: boolean): Html {
   if (role === 'gap') return html`<text class="label" x="${x + 8}" y="${middle}">… ${name}</text>${edge}`;
   return html`<text class="label" x="0" y="${middle}">${ROLE_TITLES[role]}</text>
 <rect class="${ROLE_CLASSES[role]}" x="${LEFT}" y="${top}" width="${WIDTH - LEFT - 1}" height="${BOX}" rx="4"/>
-<text class="mono" x="${LEFT + 10}" y="${middle}"><tspan class="value">${title}</tspan>${toFitting(name, 44)}<tspan class="label">${toFitting(inside, 34)}</tspan></text>${edge}`;
+<text class="mono" x="${LEFT + 10}" y="${middle}"><tspan class="value">${title}</tspan>${toFittingMono(name, 40)}<tspan class="label">${toFittingMono(inside, 22)}</tspan></text>${edge}`;
 }

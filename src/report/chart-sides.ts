@@ -1,7 +1,7 @@
 /** Two graphs side by side: matched nodes on one line, insertions on the right alone, deletions on the left alone. */
-import { toFitting } from '../core/columns.ts';
 import type { GraphRow } from '../tamper/index.ts';
 import { type Html, html } from './html.ts';
+import { toFittingMono } from './label-width.ts';
 
 const WIDTH = 680;
 const BOX = 306;
@@ -45,5 +45,5 @@ function drawNode(node: GraphRow['before'], x: number, top: number, isChanged: b
   if (node === null) return null;
   return html`<rect class="bar-back" x="${x}" y="${top}" width="${BOX}" height="20" rx="3"/>
 <rect class="${isChanged ? 'bar-bad' : 'bar-muted'}" x="${x}" y="${top}" width="4" height="20"/>
-<text class="mono" x="${x + 12}" y="${top + 14}">${toFitting(`${node.op}  ${node.name}`, 42)}</text>`;
+<text class="mono" x="${x + 12}" y="${top + 14}">${toFittingMono(`${node.op}  ${node.name}`, 42)}</text>`;
 }

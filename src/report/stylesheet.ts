@@ -16,7 +16,7 @@ export const STYLESHEET = `
 @media (prefers-color-scheme: dark) { :root { ${DARK} } }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; }
-body { margin: 0; background: var(--paper); color: var(--ink);
+body { margin: 0; overflow-wrap: break-word; background: var(--paper); color: var(--ink);
   font: 16px/1.6 -apple-system, BlinkMacSystemFont, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", Helvetica, Arial, sans-serif;
   font-variant-numeric: lining-nums tabular-nums; }
 main, header, footer { max-width: 744px; margin: 0 auto; padding: 0 32px; }
@@ -33,10 +33,10 @@ header { padding-top: 56px; }
 .meta div { min-width: 0; }
 dt { color: var(--muted); font-size: 13px; }
 dd { margin: 0; overflow-wrap: anywhere; }
-.facts { display: grid; grid-template-columns: repeat(4, 1fr); margin: 0 0 24px; border: 1px solid var(--line); border-radius: 6px; }
+.facts { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); margin: 0 0 24px; border: 1px solid var(--line); border-radius: 6px; }
 .facts > div { padding: 14px 16px; border-left: 1px solid var(--line); }
 .facts > div:first-child { border-left: 0; }
-.facts .figure { font-size: 21px; line-height: 1.3; font-weight: 600; margin: 2px 0; }
+.facts .figure { font-size: 20px; line-height: 1.3; font-weight: 600; margin: 2px 0; }
 .facts .note { color: var(--muted); font-size: 13px; line-height: 1.4; }
 .attention { margin: 0 0 24px; padding: 16px 20px 4px; background: var(--warn-paper); border: 1px solid var(--warn-line); border-radius: 6px; }
 .attention h2 { margin: 0 0 8px; padding: 0; border: 0; font-size: 17px; color: var(--warn-ink); }
@@ -49,8 +49,9 @@ td.word { white-space: nowrap; }
 td { vertical-align: top; border-bottom: 1px solid var(--line); padding: 8px 14px 8px 0; overflow-wrap: anywhere; }
 th:last-child, td:last-child { padding-right: 0; }
 tbody th { font-weight: 600; color: var(--ink); font-size: 14px; vertical-align: top; padding: 8px 14px 8px 0; }
+table.wide tbody th { overflow-wrap: anywhere; min-width: 124px; }
 .number-cell { text-align: right; white-space: nowrap; }
-table.files th:first-child { width: 112px; } table.files .number-cell { width: 76px; }
+table.files th:first-child { width: 124px; } table.files .number-cell { width: 76px; }
 small { font-size: 12.5px; color: var(--muted); }
 .digest, code, pre, .path { font-family: ui-monospace, "SF Mono", "Cascadia Mono", Menlo, Consolas, "Liberation Mono", "DejaVu Sans Mono", monospace; }
 .digest { font-size: 12px; overflow-wrap: anywhere; }
@@ -77,7 +78,7 @@ figcaption { color: var(--muted); font-size: 13px; line-height: 1.45; margin-top
 .chart .box { fill: var(--soft); stroke: var(--line); } .chart .box-bad { fill: var(--warn-paper); stroke: var(--bad); } .chart .box-end { fill: var(--paper); stroke: var(--accent); }
 .chart .edge { stroke: var(--muted); stroke-width: 1.5; }
 .chart .marker { fill: var(--ink); } .chart .marker-line { stroke: var(--ink); stroke-width: 2; }
-.pair { display: grid; grid-template-columns: 1fr 1fr; gap: 16px; }
+.pair { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 16px; }
 .picture { display: block; width: 100%; height: auto; border: 1px solid var(--line); }
 .picture .found { fill: none; stroke: #ffd400; stroke-width: 2; vector-effect: non-scaling-stroke; }
 .picture .mark { fill: none; stroke: #ff2fa0; stroke-width: 2; stroke-dasharray: 4 3; vector-effect: non-scaling-stroke; }
@@ -91,9 +92,10 @@ details { margin: 0 0 18px; font-size: 14px; } summary { cursor: pointer; color:
 footer { margin-top: 56px; padding-bottom: 56px; color: var(--muted); font-size: 13px; }
 footer p { border-top: 1px solid var(--line); padding-top: 14px; max-width: none; }
 @media (max-width: 640px) {
-  .pair { grid-template-columns: 1fr; }
+  .pair { grid-template-columns: minmax(0, 1fr); }
   main, header, footer { padding-left: 18px; padding-right: 18px; }
-  .facts { grid-template-columns: repeat(2, 1fr); }
+  .facts { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+  .facts .figure { font-size: 18px; }
   .facts > div:nth-child(3) { border-left: 0; } .facts > div:nth-child(n+3) { border-top: 1px solid var(--line); }
   table.wide, table.wide tbody, table.wide tr, table.wide td, table.wide tbody th { display: block; } table.wide thead { display: none; }
   table.wide tbody th { border: 0; padding-bottom: 0; } table.wide td { padding-top: 4px; }

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ProtectReport, type ReportAudience, toReportHtml } from '../../src/report/index.ts';
 import { describeWithProgram } from '../shared-data.ts';
 import { type Browser, type BrowserPage, startBrowser } from './chromium.ts';
+import { findOverlaps } from './fits.ts';
 import { sampleReport } from './sample-report.ts';
 
 /** Lowest contrast (WCAG 2.2, 1.4.3) of any visible text with the colour behind it, and that text. */
@@ -35,17 +36,6 @@ const LOWEST_CONTRAST = `(() => {
   }
   return lowest;
 })()`;
-
-/** Pairs of texts of one picture whose boxes meet, and texts outside their picture. */
-const OVERLAPS = `[...document.querySelectorAll('svg.chart')].flatMap((chart) => {
-  const frame = chart.getBoundingClientRect();
-  const boxes = [...chart.querySelectorAll('text')].map((one) => ({ text: one.textContent, box: one.getBoundingClientRect() }));
-  const meets = (a, b) => a.left < b.right && b.left < a.right && a.top + 2 < b.bottom && b.top + 2 < a.bottom;
-  return boxes.flatMap((one, index) => [
-    ...boxes.slice(index + 1).filter((other) => meets(one.box, other.box)).map((other) => one.text + ' / ' + other.text),
-    ...(one.box.left < frame.left - 1 || one.box.right > frame.right + 1 ? [one.text + ' leaves the picture'] : []),
-  ]);
-})`;
 
 describeWithProgram('report page in Chromium', 'chromium', ['--version'], () => {
   const folder = mkdtempSync(join(tmpdir(), 'report-page-'));
@@ -178,7 +168,7 @@ describeWithProgram('report page in Chromium', 'chromium', ['--version'], () => 
         evidence: { ...base.evidence, evidenceBits },
       });
       const { page } = await openReport(report, 'owner');
-      overlaps.push(await page.evaluate(OVERLAPS));
+      overlaps.push(await findOverlaps(page));
     }
     expect(overlaps).toEqual([[], [], [], [], []]);
   });
