@@ -147,8 +147,9 @@ test('of a model with a short queue, nine tenths of the peak are answered, and w
   const [full, twice] = last(await overload('model', { port: running.port, request }, 3));
   expect([...full.told.keys()]).toEqual(['200 ']);
   expect([...twice.told.keys()].sort()).toEqual(['200 ', '503 GATEWAY_OVERLOADED']);
-  // A queue before one instance, each of whose runs takes as long as at the peak; four times that for the noise of the machine.
-  expect(twice.p99Ms).toBeLessThan((4 * (QUEUE + 2) * 1000) / twice.goodput);
+  // A queue before one instance, each of whose runs takes as long as at the peak; much more for the noise of the machine, and
+  // still below what the last of a queue without an end would wait: the length of the span.
+  expect(twice.p99Ms).toBeLessThan(Math.min((16 * (QUEUE + 2) * 1000) / twice.goodput, 0.75 * SPAN_MS));
   running.child.kill('SIGTERM');
   expect(await running.ended).toBe(0);
 });
