@@ -88,6 +88,22 @@ export async function startServer({ name, core, command, env, cwd, read }: Serve
   return { name, pid: child.pid!, port: told.port, told, startMs: performance.now() - startedMs, child, findEnd, stop };
 }
 
+/** Servers for the time of some work: whatever it started is stopped when it ends, however it ends. */
+export async function withServers<T>(
+  work: (start: (server: Promise<Server>) => Promise<Server>, started: readonly Server[]) => Promise<T>,
+): Promise<T> {
+  const started: Server[] = [];
+  try {
+    return await work(async (starting) => {
+      const server = await starting;
+      started.push(server);
+      return server;
+    }, started);
+  } finally {
+    await Promise.all(started.map((server) => server.stop()));
+  }
+}
+
 /** The last line that is a JSON object with a port. */
 export function readPortLine(text: string): (Record<string, unknown> & { readonly port: number }) | null {
   for (const line of text.split('\n')) {

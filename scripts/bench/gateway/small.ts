@@ -14,7 +14,7 @@ import {
   toUpstream,
   untilAnswered,
 } from './place.ts';
-import { CORE, type Server } from './processes.ts';
+import { CORE, type Server, withServers } from './processes.ts';
 import { type Contestant, runRounds, type Standing } from './rounds.ts';
 import type { GatewayBench } from './types.ts';
 
@@ -110,14 +110,9 @@ export const SMALL = {
 } as const;
 
 export function measureSmall(bench: GatewayBench): Promise<Small> {
-  return bench.once('small', async () => {
-    const { place } = bench;
-    const started: Server[] = [];
-    const start = async (server: Promise<Server>): Promise<Server> => {
-      started.push(await server);
-      return started.at(-1)!;
-    };
-    try {
+  const { place } = bench;
+  return bench.once('small', () =>
+    withServers(async (start) => {
       const upstream = await start(startSmallUpstream(place));
       const issuer = await start(startIssuer(place));
       const bearers = toBearers(place.keys);
@@ -139,8 +134,6 @@ export function measureSmall(bench: GatewayBench): Promise<Small> {
         compete(portkey, toPortkeyAsk(place, portkey)),
       ];
       return await runRounds(bench, contestants, [upstream]);
-    } finally {
-      await Promise.all(started.map((server) => server.stop()));
-    }
-  });
+    }),
+  );
 }

@@ -3,7 +3,7 @@ import { randomFillSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import type { Ask } from '../load.ts';
 import { LISTEN, startNginx, startScript, toBearers, toUpstream } from '../place.ts';
-import { CORE, findObstacle, type Server } from '../processes.ts';
+import { CORE, findObstacle, type Server, withServers } from '../processes.ts';
 import { type Contestant, runRounds, type Standing, toRatio, toText } from '../rounds.ts';
 import { PORTS, SIGNATURE, startReady, startSmallUpstream, toLimitReq, toUrl } from '../small.ts';
 import type { GatewayBench, GatewayRow } from '../types.ts';
@@ -23,14 +23,9 @@ function writeBody(path: string): Ask['headers'] {
 const NGINX_PORTS = { streaming: PORTS.streaming, defaults: PORTS.nginx } as const;
 
 function measure(bench: GatewayBench): Promise<ReadonlyMap<string, Standing>> {
-  return bench.once('large', async () => {
-    const { place } = bench;
-    const started: Server[] = [];
-    const start = async (server: Promise<Server>): Promise<Server> => {
-      started.push(await server);
-      return started.at(-1)!;
-    };
-    try {
+  const { place } = bench;
+  return bench.once('large', () =>
+    withServers(async (start) => {
       const upstream = await start(startSmallUpstream(place));
       const bodyPath = place.at('image.bin');
       const headers = writeBody(bodyPath);
@@ -52,10 +47,8 @@ function measure(bench: GatewayBench): Promise<ReadonlyMap<string, Standing>> {
         compete(await start(startReady(place, 'gateway defaults', config))),
       ];
       return await runRounds(bench, contestants, [upstream]);
-    } finally {
-      await Promise.all(started.map((server) => server.stop()));
-    }
-  });
+    }),
+  );
 }
 
 export const rows: readonly GatewayRow[] = [

@@ -1,7 +1,7 @@
 /** Bars 4 and 5: what the gateway adds when requests come at their own time. Server, and server behind, share one core. */
 import { type Ask, type OpenLoop, runOpenLoop } from '../load.ts';
 import { toBearers } from '../place.ts';
-import { CORE, findObstacle, readBusyUs, readCpu, type Server } from '../processes.ts';
+import { CORE, findObstacle, readBusyUs, readCpu, type Server, withServers } from '../processes.ts';
 import { toMedian } from '../rounds.ts';
 import {
   PORTS,
@@ -73,14 +73,9 @@ function toStanding(turns: readonly Turn[]): Turn {
 }
 
 function measure(bench: GatewayBench): Promise<{ readonly fast: Round; readonly slow: Round }> {
-  return bench.once('latency', async () => {
-    const { place } = bench;
-    const started: Server[] = [];
-    const start = async (server: Promise<Server>): Promise<Server> => {
-      started.push(await server);
-      return started.at(-1)!;
-    };
-    try {
+  const { place } = bench;
+  return bench.once('latency', () =>
+    withServers(async (start, started) => {
       await start(startSmallUpstream(place, CORE.tested));
       const bearers = toBearers(place.keys);
       const ask = (server: Server): Ask => toAsk(place, toUrl(server), bearers);
@@ -91,10 +86,8 @@ function measure(bench: GatewayBench): Promise<{ readonly fast: Round; readonly 
       const fast = await takeTurns(new Map(Object.entries({ direct, nginx, gateway })), 1000, started);
       const slow = await takeTurns(new Map(Object.entries({ direct, gateway, portkey })), 200, started);
       return { fast, slow };
-    } finally {
-      await Promise.all(started.map((server) => server.stop()));
-    }
-  });
+    }),
+  );
 }
 
 const toText = ({ latencies, busy }: Round): string => {
