@@ -21,7 +21,7 @@ import {
   withLicensedKey,
 } from '../../src/workflows/license/index.ts';
 import { readEntries, readRefusals, withoutLedger } from './device-ledger.ts';
-import { DAY, type Kit, makeKit, type Overrides, T0, type TestDevice } from './kit.ts';
+import { DAY, issueActivated, type Kit, makeKit, type Overrides, T0, type TestDevice } from './kit.ts';
 
 let kit: Kit;
 beforeEach(() => {
@@ -31,11 +31,7 @@ afterEach(() => {
   kit.remove();
 });
 
-async function activated(overrides: Overrides = {}) {
-  const made = await kit.issue(overrides);
-  await activateLicense(kit.device, kit.trust, made.file);
-  return made;
-}
+const activated = (overrides?: Overrides) => issueActivated(kit, overrides);
 
 function open<T>(
   file: Uint8Array,

@@ -11,7 +11,7 @@ import {
   withLicensedKey,
 } from '../../src/workflows/license/index.ts';
 import { fillRecord } from './full-record.ts';
-import { type Kit, makeKit, type Overrides, type TestDevice } from './kit.ts';
+import { issueActivated, type Kit, makeKit, type Overrides, type TestDevice } from './kit.ts';
 
 let kit: Kit;
 beforeEach(() => {
@@ -21,11 +21,7 @@ afterEach(() => {
   kit.remove();
 });
 
-async function activated(overrides: Overrides = {}) {
-  const made = await kit.issue(overrides);
-  await activateLicense(kit.device, kit.trust, made.file);
-  return made;
-}
+const activated = (overrides?: Overrides) => issueActivated(kit, overrides);
 
 const open = (file: Uint8Array) =>
   withLicensedKey(kit.device, kit.trust, { path: kit.sealPath, file, statusList: null, needs: [] }, ({ dek }) =>

@@ -24,7 +24,7 @@ import { toBase64Url } from '../../src/core/base64url.ts';
 import { sha256 } from '../../src/core/hash.ts';
 import { createOwner } from '../../src/sign/index.ts';
 import { nodeStorage } from '../../src/source/node-storage.ts';
-import { openVendor, type DeviceServices, type Trust } from '../../src/workflows/license/index.ts';
+import { activateLicense, openVendor, type DeviceServices, type Trust } from '../../src/workflows/license/index.ts';
 import { openTestStore } from './register.ts';
 import { countingSource, makeTestSeal, seededRandom, type TestSeal } from '../fakes/seal-kit.ts';
 
@@ -180,4 +180,11 @@ export function makeKit(options: Pick<NonNullable<Parameters<typeof makeTestSeal
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Issues a licence, and puts it into the device. */
+export async function issueActivated(kit: Kit, overrides: Overrides = {}) {
+  const made = await kit.issue(overrides);
+  await activateLicense(kit.device, kit.trust, made.file);
+  return made;
 }
