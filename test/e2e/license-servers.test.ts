@@ -39,7 +39,7 @@ function start(place: Workplace, args: readonly string[]): ChildProcess {
 /** Starts `license serve` on a free port; the address of the server. */
 async function serve(place: Workplace): Promise<{ readonly url: string; readonly child: ChildProcess }> {
   writeFileSync(join(place.folder, 'tls.pem'), certificatePem);
-  writeFileSync(join(place.folder, 'tls.key'), privateKeyPem);
+  writeFileSync(join(place.folder, 'tls.key'), privateKeyPem, { mode: 0o600 });
   const tls = ['--tls-cert', 'tls.pem', '--tls-key', 'tls.key', '--port', '0', '--status-uri', STATUS_URI];
   const child = start(place, ['license', 'serve', ...tls]);
   const url = await new Promise<string>((resolve, reject) => {

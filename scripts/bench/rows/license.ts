@@ -17,7 +17,7 @@ const SERVER_PER_CPU_SECOND_MIN = 200;
 function writeTls(folder: string): void {
   const { certificatePem, privateKeyPem, caPem } = makeServerIdentity();
   writeFileSync(join(folder, 'server.pem'), certificatePem);
-  writeFileSync(join(folder, 'server.key'), privateKeyPem);
+  writeFileSync(join(folder, 'server.key'), privateKeyPem, { mode: 0o600 });
   writeFileSync(join(folder, 'ca.pem'), caPem);
 }
 

@@ -6,6 +6,7 @@ import { openHomeBroker } from '../../../workflows/broker/index.ts';
 import { addExamples } from '../../command-spec.ts';
 import { openServer } from '../../compose.ts';
 import { type CliContext, type CommandHost, onAction, withSession } from '../../context.ts';
+import { readTlsKey } from '../tls-key.ts';
 import { toCountWithin } from '../values.ts';
 
 interface ServeFlags {
@@ -25,7 +26,7 @@ export function defineBrokerServe(command: Command, host: CommandHost): void {
     )
     .requiredOption('--policy <file>', 'broker policy (docs/spec/key-broker.md)')
     .requiredOption('--tls-cert <file>', 'certificate of the server and those above it, PEM')
-    .requiredOption('--tls-key <file>', 'its private key, PEM, not encrypted')
+    .requiredOption('--tls-key <file>', 'its private key, PEM, not encrypted, readable by its owner alone')
     .option('--host <address>', 'address to listen at', '127.0.0.1')
     .option('--port <number>', 'port to listen at; 0 for a free one', toCountWithin(0, 65_535), 8443)
     .option('--key <uri>', 'key that unwraps the data keys (default: the one in the home)')
@@ -63,7 +64,7 @@ async function serve(
     const server = await openServer({
       ...{ host: flags.host, port: flags.port, limits: BROKER_LIMITS, handler: broker.handler },
       certificatePem: services.storage.read(context.toAbsolute(flags.tlsCert)),
-      privateKeyPem: services.storage.read(context.toAbsolute(flags.tlsKey)),
+      privateKeyPem: readTlsKey(context, flags.tlsKey),
       onTrouble: () => {
         onTrouble('UNKNOWN');
       },

@@ -13,6 +13,7 @@ import {
 import { addExamples } from '../../command-spec.ts';
 import { openServer } from '../../compose.ts';
 import { type CliContext, type CommandHost, onAction, withSession } from '../../context.ts';
+import { readTlsKey } from '../tls-key.ts';
 import { toCountWithin } from '../values.ts';
 import { addMakerOptions, findMakers, type MakerFlags } from './certify.ts';
 import { askServer } from './compose.ts';
@@ -43,7 +44,7 @@ export function defineServe(command: Command, host: CommandHost): void {
       'Answers requests of devices over TLS 1.3: activate, check, renew, lease, takeover, release, and the status list. Each answer is signed, carries the number of its request, and is in the ledger before it is sent. The keys of models are not needed, and not there. SIGTERM or Ctrl-C ends it.',
     )
     .requiredOption('--tls-cert <file>', 'certificate of the server and those above it, PEM')
-    .requiredOption('--tls-key <file>', 'its private key, PEM, not encrypted')
+    .requiredOption('--tls-key <file>', 'its private key, PEM, not encrypted, readable by its owner alone')
     .option('--host <address>', 'address to listen at', '127.0.0.1')
     .option('--port <number>', 'port to listen at; 0 for a free one', toCountWithin(0, 65_535), 8444)
     .option('--status-uri <uri>', 'serve the status list, whose address in the licences is this');
@@ -62,7 +63,6 @@ async function serve(context: CliContext, flags: ServeFlags): Promise<typeof EXI
   const { ui } = context;
   const services = openVendorServices(context, flags);
   services.onSecrets();
-  const read = (path: string): Uint8Array => services.storage.read(context.toAbsolute(path));
   const makers = findMakers(context, flags);
   const onTrouble = (code: string): void => {
     ui.warn(`a request failed: ${code}`);
@@ -73,8 +73,8 @@ async function serve(context: CliContext, flags: ServeFlags): Promise<typeof EXI
       const server = await openServer({
         ...{ host: flags.host, port: flags.port, limits: LIMITS },
         handler: createLicenseHandler({ ...answering, statusUri: flags.statusUri ?? null, makers, onTrouble }),
-        certificatePem: read(flags.tlsCert),
-        privateKeyPem: read(flags.tlsKey),
+        certificatePem: services.storage.read(context.toAbsolute(flags.tlsCert)),
+        privateKeyPem: readTlsKey(context, flags.tlsKey),
         onTrouble: () => {
           onTrouble('UNKNOWN');
         },

@@ -29,7 +29,7 @@ export function defineServe(command: Command, host: CommandHost): void {
     .option('--host <address>', 'address to listen at (default: 127.0.0.1)')
     .option('--port <number>', 'port to listen at; 0 for a free one (default: 8443)', toCountWithin(0, 65_535))
     .option('--tls-cert <file>', 'certificate of the server and those above it, PEM')
-    .option('--tls-key <file>', 'its private key, PEM, not encrypted')
+    .option('--tls-key <file>', 'its private key, PEM, not encrypted, readable by its owner alone')
     .option('--plaintext', 'no TLS: on loopback, behind a proxy of this machine')
     .option(
       '--protocol <name>',

@@ -7,6 +7,7 @@ import { openHomeWitness, type ServedWitness } from '../../../workflows/index.ts
 import { addExamples } from '../../command-spec.ts';
 import { openLoopbackServer, openServer } from '../../compose.ts';
 import { type CliContext, type CommandHost, onAction } from '../../context.ts';
+import { readTlsKey } from '../tls-key.ts';
 import { toCountWithin } from '../values.ts';
 
 interface ServeFlags {
@@ -25,7 +26,7 @@ export function defineWitnessServe(command: Command, host: CommandHost): void {
       'Answers POST /add-checkpoint over TLS 1.3: 200 with the cosignature, 404 for a ledger that it was not told of, 403 for a wrong signature, 409 with the size that it knows, 422 for a proof that does not hold. What is cosigned is on disk before the cosignature is sent. Two processes cannot serve one witness. SIGTERM or Ctrl-C ends it.',
     )
     .option('--tls-cert <file>', 'certificate of the server and those above it, PEM')
-    .option('--tls-key <file>', 'its private key, PEM, not encrypted')
+    .option('--tls-key <file>', 'its private key, PEM, not encrypted, readable by its owner alone')
     .option('--http', 'without TLS, at a loopback address: for a proxy with TLS on this machine')
     .option('--host <address>', 'address to listen at', '127.0.0.1')
     .option('--port <number>', 'port to listen at; 0 for a free one', toCountWithin(0, 65_535), 8445);
@@ -84,6 +85,6 @@ async function listen(
   return openServer({
     ...options,
     certificatePem: context.services.storage.read(context.toAbsolute(tlsCert)),
-    privateKeyPem: context.services.storage.read(context.toAbsolute(tlsKey)),
+    privateKeyPem: readTlsKey(context, tlsKey),
   });
 }
