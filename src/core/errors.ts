@@ -13,6 +13,8 @@ import { integrityErrors } from './errors/integrity.ts';
 import { labErrors } from './errors/lab.ts';
 import { ledgerErrors } from './errors/ledger.ts';
 import { licenseErrors } from './errors/license.ts';
+import { licenseDeviceErrors } from './errors/license-device.ts';
+import { licenseExchangeErrors } from './errors/license-exchange.ts';
 import { omsErrors } from './errors/oms.ts';
 import { queueErrors } from './errors/queue.ts';
 import { remoteErrors } from './errors/remote.ts';
@@ -45,6 +47,8 @@ export const ERRORS = {
   ...ledgerErrors,
   ...attestErrors,
   ...licenseErrors,
+  ...licenseDeviceErrors,
+  ...licenseExchangeErrors,
   ...brokerErrors,
   ...gatewayErrors,
   ...clusterErrors,

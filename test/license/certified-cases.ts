@@ -1,4 +1,4 @@
-/** The refusals of TPM keys, one minimal case each: part of the closed list of outcomes.test.ts. */
+/** The refusals of TPM keys: a minimal case of each, for outcomes.test.ts. */
 import { encodeEnrolment, parseEnrolment } from '../../src/license/index.ts';
 import {
   activateLicense,

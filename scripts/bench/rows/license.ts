@@ -63,7 +63,10 @@ const outcomes = testsRow({
   title:
     'every outcome of a licence; forged, alg=none, swapped algorithm, other audience, replayed answer, copied licence, clock set back with and without its record, expired grace, revoked, k-1 of n parts; and attacks on the server',
   bar: '>= 40 outcomes, each with a code of its own; every attack refused with its code',
-  files: () => ['outcomes', 'attacks', 'certified', 'chip-clock'].map((name) => `test/license/${name}.test.ts`),
+  files: () =>
+    ['outcomes', 'standing', 'conversation', 'attacks', 'certified', 'chip-clock'].map(
+      (name) => `test/license/${name}.test.ts`,
+    ),
 });
 
 export const rows: readonly BenchRow[] = [
