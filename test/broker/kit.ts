@@ -1,8 +1,6 @@
 /** A broker for tests: evidence really signed by an authority of our own, a ledger that remembers, a clock that is told. */
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { verifyEvidence } from '../../src/attest/index.ts';
-import { toBase64, utf8 } from '../../src/core/bytes.ts';
-import type { HttpHandler, HttpRequest, HttpResponse } from '../../src/core/http-handler.ts';
 import {
   type BrokerDecision,
   createBroker,
@@ -14,6 +12,8 @@ import {
   readTeeKey,
   type TeeJwk,
 } from '../../src/broker/index.ts';
+import { toBase64, utf8 } from '../../src/core/bytes.ts';
+import type { HttpHandler, HttpRequest, HttpResponse } from '../../src/core/http-handler.ts';
 import { createDcapLab } from '../fakes/attest/dcap.ts';
 import { createSnpLab, NOW_MS, type ReportOptions, TCB } from '../fakes/attest/snp.ts';
 import { testRandom } from '../fakes/ledger-kit.ts';
@@ -185,4 +185,11 @@ function toExchange({ status, headers, body }: HttpResponse): Exchange {
     body: value,
     code: (typeof value.type === 'string' ? value.type : '').replace('urn:modelward:error:', ''),
   };
+}
+
+/** A guest that the broker has attested. */
+export async function attested(broker: TestBroker): Promise<{ cookie: string; token: string }> {
+  const { cookie, nonce } = await broker.auth();
+  const { body } = await broker.attest(cookie, nonce, makeGuest());
+  return { cookie, token: String(body.token) };
 }

@@ -58,9 +58,17 @@ const verdicts = testsRow({
     '13 pieces of real evidence, each at its own time; negatives by name; a bit flipped in every signed byte; 10,000 damaged quotes and 36 made ones judged by @phala/dcap-qvl, too; nonces',
   bar: 'all authentic, policy refuses where it should; every negative its code; the same verdict as the other one, differences explained, never the milder one',
   files: () => [
-    ...['vectors', 'nonces', 'snp/verify', 'dcap/verify', 'nitro/verify', 'tpm/verify', 'policy/validate'].map(
-      (name) => `src/attest/${name}.test.ts`,
-    ),
+    ...[
+      'vectors',
+      'nonces',
+      'snp/verify',
+      'dcap/verify',
+      'nitro/verify',
+      'tpm/verify',
+      'policy/snp',
+      'policy/dcap',
+      'policy/validate',
+    ].map((name) => `src/attest/${name}.test.ts`),
     'test/oracle/attest.dcap.test.ts',
   ],
   env: { SLOW: '1' },
