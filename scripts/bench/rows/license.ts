@@ -76,7 +76,7 @@ export const rows: readonly BenchRow[] = [
   {
     id: 'license',
     title:
-      'a licence on a device whose key is a file: signature and claims alone; and everything up to the key of the model',
+      "a licence on a device whose key is a file: signature and claims alone; and everything up to the key of the model, with the use made durable in the device's ledger before the key is handed out",
     bar: `<= ${VERIFY_MS_MAX} ms to verify, <= ${OPEN_MS_MAX} ms to the key, of CPU`,
     diskBytes: 100_000,
     prepare: (folder) =>
