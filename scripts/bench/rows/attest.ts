@@ -63,6 +63,7 @@ const verdicts = testsRow({
       'nonces',
       'snp/verify',
       'dcap/verify',
+      'dcap/refused',
       'nitro/verify',
       'tpm/verify',
       'policy/snp',
