@@ -42,6 +42,20 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
 }
 
 /** Big-endian u32 of a safe integer in [0, 2^32). */
+/** The memory of blocks that have it to themselves: it can be handed to another thread, which a part of other memory cannot. */
+export function findOwnMemory(blocks: Iterable<Uint8Array>): ArrayBuffer[] {
+  const own = new Set<ArrayBuffer>();
+  for (const { buffer, byteLength } of blocks) {
+    if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) own.add(buffer);
+  }
+  return [...own];
+}
+
+/** The bytes of a block in memory of their own: those of a view are copied, so that they take nothing along that lies beside them. */
+export function toOwnMemory(block: Uint8Array): Uint8Array {
+  return block.byteLength === block.buffer.byteLength ? block : new Uint8Array(block);
+}
+
 export function u32be(value: number): Uint8Array {
   const out = new Uint8Array(4);
   new DataView(out.buffer).setUint32(0, value);

@@ -13,7 +13,7 @@ let pool: WorkerPool;
 let reader: BodyReader;
 beforeAll(() => {
   pool = openWorkerPool({ scriptPath: join(import.meta.dirname, '../../dist/cli/decode-worker/compose.js'), count: 1 });
-  reader = createBodyReader({ run: (job) => pool.run(job) });
+  reader = createBodyReader({ run: (job, owned) => pool.run(job, owned) });
 });
 afterAll(() => pool.close());
 
@@ -96,8 +96,9 @@ test('no credential goes along, and a view takes none of the memory beside it', 
   const seen: unknown[] = [];
   const spy = createBodyReader({
     run: (job) => {
-      seen.push(job.task.request.headers);
-      expect(job.task.request.body.buffer.byteLength).toBe(1);
+      const { request } = job.task as DecodeTask;
+      seen.push(request.headers);
+      expect(request.body.buffer.byteLength).toBe(1);
       return Promise.resolve(runReadJob(job));
     },
   });

@@ -10,14 +10,16 @@ export interface WorkerPoolOptions {
 export interface WorkerPool {
   /**
    * Runs a job in the next free worker.
+   * @param owned memory of the job that is handed over instead of copied, once a worker takes it
    * @throws the error of a worker that ended without an answer
    */
-  run(job: unknown): Promise<unknown>;
+  run(job: unknown, owned?: readonly ArrayBuffer[]): Promise<unknown>;
   close(): Promise<void>;
 }
 
 interface Waiting {
   readonly job: unknown;
+  readonly owned: readonly ArrayBuffer[];
   readonly resolve: (answer: unknown) => void;
   readonly reject: (error: Error) => void;
 }
@@ -34,7 +36,7 @@ export function openWorkerPool({ scriptPath, count }: WorkerPoolOptions): Worker
       if (worker === undefined) return;
       const item = waiting.shift()!;
       busy.set(worker, item);
-      worker.postMessage(item.job);
+      worker.postMessage(item.job, [...item.owned]);
     }
   };
   const start = (): Worker => {
@@ -63,9 +65,9 @@ export function openWorkerPool({ scriptPath, count }: WorkerPoolOptions): Worker
     next();
   };
   return {
-    run: (job) =>
+    run: (job, owned = []) =>
       new Promise((resolve, reject) => {
-        waiting.push({ job, resolve, reject });
+        waiting.push({ job, owned, resolve, reject });
         next();
       }),
     close: async () => {

@@ -1,7 +1,8 @@
-/** Entry of the threads that read large bodies for the gateway; the host starts the built file. */
-import { keepYoungSmall } from '../../adapters/system/index.ts';
+/** Entry of the threads that read large bodies and write large answers for the gateway; the host starts the built file. */
+import { giveWay, keepYoungSmall } from '../../adapters/system/index.ts';
 import { serveJobs } from '../../adapters/worker-pool/index.ts';
-import { type ReadJob, runReadJob } from '../../gateway/targets/body-reader.ts';
+import { findOutcomeMemory, type ReadJob, runReadJob } from '../../gateway/targets/body-reader.ts';
 
 keepYoungSmall();
-serveJobs((job) => runReadJob(job as ReadJob));
+giveWay();
+serveJobs((job) => runReadJob(job as ReadJob), findOutcomeMemory);

@@ -19,6 +19,8 @@ export const GATEWAY_LIMITS = {
   loopJsonBytesMax: 64 * 1024,
   /** JSON whose values are gone over and not read: this much takes about a millisecond. */
   loopSkimBytesMax: 256 * 1024,
+  /** Outputs of more bytes are written as text by another thread: as FP32 this much takes about half a millisecond. */
+  loopOutputBytesMax: 8 * 1024,
   /** Bodies that other threads read at a time, or that wait for one; further ones are refused. */
   readsMax: 64,
   /** Members of the outermost object of a body. */

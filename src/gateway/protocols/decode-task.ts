@@ -25,7 +25,7 @@ export type DecodeOutcome =
   | { readonly isDecoded: false; readonly code: ErrorCode; readonly fields: ErrorFields };
 
 /** How a body is read depends on none of the routes and names of a protocol. */
-function openCodec(protocol: ProtocolName, parameters: readonly string[]): EmbeddedCodec | null {
+function findCodec(protocol: ProtocolName, parameters: readonly string[]): EmbeddedCodec | null {
   switch (protocol) {
     case 'oip':
       return createOip({ parameters }).embedded;
@@ -44,6 +44,13 @@ function openCodec(protocol: ProtocolName, parameters: readonly string[]): Embed
   }
 }
 
+/** @throws TypeError for a protocol by which no model that is held here is asked */
+export function openCodec(protocol: ProtocolName, parameters: readonly string[]): EmbeddedCodec {
+  const codec = findCodec(protocol, parameters);
+  if (codec === null) throw new TypeError(`${protocol} holds no models`);
+  return codec;
+}
+
 const HEADERS = [
   ...['content-type', 'content-encoding', 'accept', 'inference-header-content-length'],
   ...['x-amzn-sagemaker-custom-attributes', 'x-amzn-sagemaker-inference-id'],
@@ -57,7 +64,6 @@ export function pickTaskHeaders(headers: RequestBytes['headers']): RequestBytes[
 /** Pure; what a caller can get wrong is an outcome, not an exception. */
 export function runDecodeTask({ protocol, parameters, request, signature, caps }: DecodeTask): DecodeOutcome {
   const codec = openCodec(protocol, parameters);
-  if (codec === null) throw new TypeError(`${protocol} holds no models`);
   try {
     return { isDecoded: true, request: codec.decode(request, signature, caps) };
   } catch (error) {

@@ -1,18 +1,50 @@
-/** Large bodies are read by other threads, so that reading one holds nobody else up. */
+/** Large bodies are read, and large answers written, by other threads, so that neither holds anybody else up. */
+import { findOwnMemory, toOwnMemory } from '../../core/bytes.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { GATEWAY_LIMITS } from '../../core/limits/gateway.ts';
+import { applyPolicy } from '../output/policy.ts';
+import type { ModelSignature, NamedTensor, OutputPolicy } from '../ports.ts';
 import { type DecodeOutcome, type DecodeTask, pickTaskHeaders, runDecodeTask } from '../protocols/decode-task.ts';
+import { type EncodeOutcome, type EncodeTask, runEncodeTask, type WholeAnswer } from '../protocols/encode-task.ts';
 import { type PlanOutcome, type PlanTask, runPlanTask } from '../protocols/plan-task.ts';
 import type { DecodedRequest, RequestBytes, UpstreamPlan } from '../protocols/ports.ts';
+
+/** What a caller may see of outputs. */
+export interface ViewTask {
+  readonly outputs: readonly NamedTensor[];
+  readonly policy: OutputPolicy;
+  readonly signature: ModelSignature;
+}
 
 /** What a thread is asked: of plain values. */
 export type ReadJob =
   | { readonly kind: 'decode'; readonly task: DecodeTask }
-  | { readonly kind: 'plan'; readonly task: PlanTask };
+  | { readonly kind: 'plan'; readonly task: PlanTask }
+  | { readonly kind: 'view'; readonly task: ViewTask }
+  | { readonly kind: 'encode'; readonly task: EncodeTask };
+
+type ReadOutcome = DecodeOutcome | PlanOutcome | EncodeOutcome | { readonly seen: readonly NamedTensor[] };
 
 /** Runs in the thread. */
-export function runReadJob(job: ReadJob): DecodeOutcome | PlanOutcome {
-  return job.kind === 'decode' ? runDecodeTask(job.task) : runPlanTask(job.task);
+export function runReadJob(job: ReadJob): ReadOutcome {
+  switch (job.kind) {
+    case 'decode':
+      return runDecodeTask(job.task);
+    case 'plan':
+      return runPlanTask(job.task);
+    case 'view':
+      return { seen: applyPolicy(job.task.outputs, job.task.policy, job.task.signature) };
+    case 'encode':
+      return runEncodeTask(job.task);
+  }
+}
+
+/** What of an outcome is handed over instead of copied: its thread is done with it. */
+export function findOutcomeMemory(outcome: ReadOutcome): ArrayBuffer[] {
+  if ('seen' in outcome) return findOwnMemory(toBlocks(outcome.seen));
+  if ('request' in outcome) return findOwnMemory(toBlocks(outcome.request.inputs));
+  if ('plan' in outcome) return findOwnMemory([outcome.plan.request.body, ...toBlocks(outcome.plan.tensors ?? [])]);
+  return 'answer' in outcome ? findOwnMemory([outcome.answer.body]) : [];
 }
 
 export interface BodyReader {
@@ -20,43 +52,67 @@ export interface BodyReader {
   decode(task: DecodeTask): Promise<DecodedRequest>;
   /** @throws as {@link decode} */
   plan(task: PlanTask): Promise<UpstreamPlan>;
+  /** As `applyPolicy` gives it. Takes the memory of the outputs. */
+  view(task: ViewTask): Promise<readonly NamedTensor[]>;
+  /** Takes the memory of the outputs. @throws GatewayError what writing throws */
+  encode(task: EncodeTask): Promise<WholeAnswer>;
 }
 
 export interface BodyReaderOptions {
-  /** Gives a job to a thread. @throws when the thread ended without an answer */
-  readonly run: (job: ReadJob) => Promise<unknown>;
+  /** Gives a job to a thread, and the memory in it that is its own. @throws when the thread ended without an answer */
+  readonly run: (job: ReadJob, owned: readonly ArrayBuffer[]) => Promise<unknown>;
 }
 
 export function createBodyReader({ run }: BodyReaderOptions): BodyReader {
   let underWay = 0;
-  const ask = async (job: ReadJob): Promise<unknown> => {
+  const read = async (job: ReadJob, { body }: RequestBytes): Promise<unknown> => {
     if (underWay >= GATEWAY_LIMITS.readsMax) throw new GatewayError('GATEWAY_OVERLOADED');
     underWay++;
     try {
-      return await run(job);
+      return await run(job, findOwnMemory([body]));
     } finally {
       underWay--;
     }
   };
+  // Answers are not refused: their requests have their places among those at work.
+  const give = (job: ReadJob, outputs: readonly NamedTensor[]): Promise<unknown> =>
+    run(job, findOwnMemory(toBlocks(outputs)));
   return {
     decode: async (task) => {
-      const request = toOwn(task.request);
-      const outcome = (await ask({ kind: 'decode', task: { ...task, request } })) as DecodeOutcome;
+      const request = toOwnRequest(task.request);
+      const outcome = (await read({ kind: 'decode', task: { ...task, request } }, request)) as DecodeOutcome;
       if (outcome.isDecoded) return outcome.request;
       throw new GatewayError(outcome.code, { fields: outcome.fields });
     },
     plan: async (task) => {
-      const request = toOwn(task.request);
-      const outcome = (await ask({ kind: 'plan', task: { ...task, request } })) as PlanOutcome;
+      const request = toOwnRequest(task.request);
+      const outcome = (await read({ kind: 'plan', task: { ...task, request } }, request)) as PlanOutcome;
       if (!outcome.isPlanned) throw new GatewayError(outcome.code, { fields: outcome.fields });
       const { plan, isBodySame } = outcome;
       return isBodySame ? { ...plan, request: { ...plan.request, body: task.request.body } } : plan;
     },
+    view: async (task) => {
+      const outputs = toOwnOutputs(task.outputs);
+      const { seen } = (await give({ kind: 'view', task: { ...task, outputs } }, outputs)) as {
+        readonly seen: readonly NamedTensor[];
+      };
+      return seen;
+    },
+    encode: async (task) => {
+      const outputs = toOwnOutputs(task.outputs);
+      const outcome = (await give({ kind: 'encode', task: { ...task, outputs } }, outputs)) as EncodeOutcome;
+      if (outcome.isEncoded) return outcome.answer;
+      throw new GatewayError(outcome.code, { fields: outcome.fields });
+    },
   };
 }
 
-/** A view would take all of its memory along: it is copied. */
-function toOwn({ headers, body }: RequestBytes): RequestBytes {
-  const isView = body.byteLength !== body.buffer.byteLength;
-  return { headers: pickTaskHeaders(headers), body: isView ? new Uint8Array(body) : body };
+const toBlocks = (tensors: readonly NamedTensor[]): Uint8Array[] => tensors.map(({ data }) => data);
+
+const toOwnOutputs = (outputs: readonly NamedTensor[]): readonly NamedTensor[] =>
+  outputs.map((output) => ({ ...output, data: toOwnMemory(output.data) }));
+
+/** A copy of the body, which is handed over: its own memory is still needed here. */
+function toOwnRequest({ headers, body }: RequestBytes): RequestBytes {
+  return { headers: pickTaskHeaders(headers), body: new Uint8Array(body) };
 }

@@ -1,10 +1,11 @@
 /** Calls for a model that the gateway holds itself. */
-import { applyPolicy, checkOutputs, isRestricting, toVisible } from '../output/index.ts';
-import type { GatewayAnswer, OutputPolicy, ServedModel } from '../ports.ts';
+import { checkOutputs, toVisible } from '../output/index.ts';
+import type { ServedModel } from '../ports.ts';
 import type { DecodedRequest, EmbeddedCodec } from '../protocols/ports.ts';
 import { hashTensors } from '../tensors/hash.ts';
 import type { BodyReader } from './body-reader.ts';
-import type { Asked, InBand, Prepared, Target } from './ports.ts';
+import { toEmbeddedAnswer } from './embedded-answer.ts';
+import type { Asked, Prepared, Target } from './ports.ts';
 
 export interface EmbeddedOptions {
   readonly model: string;
@@ -13,7 +14,7 @@ export interface EmbeddedOptions {
   readonly answerBytesMax: number;
   /** Key of the hashes of what came in; null for plain SHA-256. */
   readonly hashKey: Uint8Array | null;
-  /** Reads large bodies elsewhere; without it they are read here. */
+  /** Reads large bodies and writes large answers elsewhere; without it both are done here. */
   readonly reader?: BodyReader;
 }
 
@@ -59,9 +60,10 @@ interface Read {
   readonly decoded: DecodedRequest;
 }
 
-function toPrepared({ answerBytesMax, hashKey }: EmbeddedOptions, { asked, served, codec, decoded }: Read): Prepared {
-  const { request, principal } = asked;
-  const { inputs, items, hasNegativeZero } = decoded;
+function toPrepared(options: EmbeddedOptions, { asked, served, codec, decoded }: Read): Prepared {
+  const { answerBytesMax, hashKey, reader } = options;
+  const { request, principal, protocol } = asked;
+  const { inputs, items, hasNegativeZero, form } = decoded;
   // Before the run: it may take the memory of the inputs with it.
   const tensorHash = hashTensors(inputs, { key: hashKey, hasNegativeZero });
   return {
@@ -69,27 +71,13 @@ function toPrepared({ answerBytesMax, hashKey }: EmbeddedOptions, { asked, serve
     run: async (inBand) => {
       const outputs = await served.run(inputs, request.signal);
       checkOutputs(outputs, served.signature, items, answerBytesMax);
-      const seen = applyPolicy(outputs, principal.output, served.signature);
-      return encode({ codec, decoded, served, policy: principal.output }, seen, inBand);
+      const policy = principal.output;
+      const answering = { protocol: protocol.name, codec, form, served, policy, inBand, reader };
+      const making = toEmbeddedAnswer(answering, outputs);
+      const answer = making instanceof Promise ? await making : making;
+      // Threads and processes that ran the model had copies of it.
+      request.freeBody?.();
+      return answer;
     },
   };
-}
-
-interface Encoding {
-  readonly codec: EmbeddedCodec;
-  readonly decoded: DecodedRequest;
-  readonly served: ServedModel;
-  readonly policy: OutputPolicy;
-}
-
-function encode(
-  { codec, decoded: { form }, served, policy }: Encoding,
-  outputs: Parameters<EmbeddedCodec['encode']>[2],
-  inBand: InBand,
-): GatewayAnswer {
-  const wanted = form.outputs;
-  const answered = wanted === null ? outputs : outputs.filter(({ name }) => wanted.some((one) => one.name === name));
-  const parameters = form.layout === 'oip' || form.layout === 'grpc' ? inBand(hashTensors(answered)) : undefined;
-  const decimals = isRestricting(policy) ? policy.decimals : null;
-  return codec.encode(form, served, outputs, { decimals, ...(parameters !== undefined && { parameters }) });
 }

@@ -27,7 +27,8 @@ export function createUpstreamHost(): OpenedUpstreamHost {
     const { openWorkerPool } = await import('../../../../adapters/worker-pool/index.ts');
     return openWorkerPool({ scriptPath: DECODE_WORKER, count: READERS });
   };
-  const run = async (job: ReadJob): Promise<unknown> => (await (pool ??= openPool())).run(job);
+  const run = async (job: ReadJob, owned: readonly ArrayBuffer[]): Promise<unknown> =>
+    (await (pool ??= openPool())).run(job, owned);
   return {
     ...{ openLine, openWatch, reader: createBodyReader({ run }) },
     close: async () => {
