@@ -17,7 +17,7 @@ import { findPromises, findRegistryHosts } from './docs/words.ts';
 const PROGRAM = 'modelward';
 
 /** The documents that are made from code. */
-export async function toGeneratedDocs(root: string): Promise<GeneratedDoc[]> {
+async function toGeneratedDocs(root: string): Promise<GeneratedDoc[]> {
   const specs = await loadCommandSpecs(root);
   return [
     toErrorsDoc(await loadErrorAreas(root)),

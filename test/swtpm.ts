@@ -98,7 +98,7 @@ export function writeNv(tpm: TestTpm, index: string, bytes: Uint8Array): void {
 }
 
 /** The P-256 endorsement key of a TPM, as tpm2-tools make it. */
-export function readEccEndorsementKey(tpm: TestTpm): KeyObject {
+function readEccEndorsementKey(tpm: TestTpm): KeyObject {
   tpm.tool('tpm2_createek', '-Q', '-c', 'ek.ctx', '-G', 'ecc', '-u', 'ek-ecc.pem', '-f', 'pem');
   tpm.tool('tpm2_flushcontext', '-t');
   return createPublicKey(readFileSync(join(tpm.folder, 'ek-ecc.pem')));

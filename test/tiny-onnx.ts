@@ -21,7 +21,7 @@ const bytes = (field: number, value: Uint8Array): Part => join(varint((field << 
 const text = (field: number, value: string): Part => bytes(field, utf8(value));
 
 /** TensorProto.DataType */
-export const ONNX_TYPE = {
+const ONNX_TYPE = {
   f32: 1, u8: 2, i8: 3, u16: 4, i16: 5, i32: 6, i64: 7, bool: 9, f16: 10, f64: 11, u32: 12, u64: 13, bf16: 16,
 } as const; // biome-ignore format: a table
 export type TinyType = keyof typeof ONNX_TYPE;

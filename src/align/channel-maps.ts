@@ -60,7 +60,7 @@ export interface AxisMapper {
  * Positions on one axis in both models.
  * @param isTheirsInterleaved how the suspect orders channels and places; as the original when nothing says otherwise
  */
-export function createAxisMapper(
+function createAxisMapper(
   axis: ChannelAxis,
   maps: ChannelMaps,
   isTheirsInterleaved: boolean = axis.isInterleaved === true,

@@ -16,7 +16,7 @@ export function isReadByParts({ ours, theirs }: LayerPair): boolean {
 }
 
 /** Matrices whose rows are whole bytes, and whole blocks. */
-export function canReadParts({ tensor, shape, groups }: LayerShape): boolean {
+function canReadParts({ tensor, shape, groups }: LayerShape): boolean {
   if (shape.length !== 2 || groups !== 1) return false;
   const { dtype } = tensor;
   const elements = isBlockDType(dtype) ? toBlockSize(dtype).elements : 1;

@@ -124,7 +124,7 @@ function centre(values: Float32Array): void {
   for (let i = 0; i < values.length; i++) values[i] -= mean;
 }
 
-export function toStrides(shape: readonly number[]): number[] {
+function toStrides(shape: readonly number[]): number[] {
   const strides = new Array<number>(shape.length).fill(1);
   for (let i = shape.length - 2; i >= 0; i--) strides[i] = strides[i + 1] * shape[i + 1];
   return strides;

@@ -79,7 +79,7 @@ export function findSmallInts(tensor: TensorRef | undefined): number[] | undefin
 }
 
 /** Dimensions after an ONNX Reshape, or undefined when they do not hold the same elements. */
-export function findReshaped(shape: readonly number[], target: readonly number[]): number[] | undefined {
+function findReshaped(shape: readonly number[], target: readonly number[]): number[] | undefined {
   const total = shape.reduce((a, b) => a * b, 1);
   const dims = target.map((dim, i) => (dim === 0 ? (shape[i] ?? 0) : dim));
   const known = dims.filter((dim) => dim !== -1).reduce((a, b) => a * b, 1);

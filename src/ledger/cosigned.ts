@@ -38,7 +38,7 @@ export function findCosignedOver(place: Place, index: number, policy?: WitnessPo
 }
 
 /** False when too few cosigned. @throws LedgerError LEDGER_NOTE_MALFORMED | LEDGER_COSIGNATURE_INVALID */
-export function isEnough(checkpoint: string, policy: WitnessPolicy): boolean {
+function isEnough(checkpoint: string, policy: WitnessPolicy): boolean {
   try {
     verifyCosignatures(checkpoint, policy);
     return true;

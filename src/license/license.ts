@@ -70,7 +70,7 @@ export function parseLicenseFile(bytes: Uint8Array): LicenseFile {
 }
 
 /** @throws LicenseError LICENSE_TOO_LARGE | LICENSE_MALFORMED */
-export function parseJson(bytes: Uint8Array, bytesMax: number = LICENSE_LIMITS.fileBytesMax): unknown {
+function parseJson(bytes: Uint8Array, bytesMax: number = LICENSE_LIMITS.fileBytesMax): unknown {
   if (bytes.length > bytesMax) throw new LicenseError('LICENSE_TOO_LARGE', { fields: { bytesMax } });
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));

@@ -38,7 +38,7 @@ const SILENCE =
   'copies that were distilled, trained on answers, re-initialised or retrained until little was left of them look the same as unrelated models';
 
 /** Evidence of file order; each original is one more try of the bound: log2 of their number is taken off. */
-export function toOrderBits({ evidenceBits }: OrderTest, originals: number): number {
+function toOrderBits({ evidenceBits }: OrderTest, originals: number): number {
   return evidenceBits - Math.log2(originals);
 }
 

@@ -7,7 +7,7 @@ import { toSubject } from './statement.ts';
 export const PROVENANCE_PREDICATE = 'https://slsa.dev/provenance/v1';
 
 /** Says which parameters there are (SLSA: a URI that names how to read them); docs/spec/model-signature.md has them. */
-export const BUILD_TYPE = 'urn:modelward:build-type:sign:v1';
+const BUILD_TYPE = 'urn:modelward:build-type:sign:v1';
 
 export interface ProvenanceOptions {
   readonly manifest: ModelManifest;

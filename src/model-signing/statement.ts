@@ -5,7 +5,7 @@ import { MODEL_SIGNING_LIMITS } from '../core/limits/model-signing.ts';
 import { encodeStatement, STATEMENT_TYPE, type Subject } from '../sign/index.ts';
 import { assertManifest, type HashType, type ModelManifest, toSubjectDigest } from './manifest.ts';
 
-export const SIGNATURE_PREDICATE = 'https://model_signing/signature/v1.0';
+const SIGNATURE_PREDICATE = 'https://model_signing/signature/v1.0';
 
 /** The subject of every statement about the model of a manifest. */
 export function toSubject({ modelName, resources }: ModelManifest): Subject {

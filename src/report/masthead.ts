@@ -39,7 +39,7 @@ function toCopyMeta({ recipient }: ProtectReport, audience: ReportAudience): Htm
 }
 
 /** The four figures, in the order of the page's sections. */
-export function toFacts(report: ProtectReport): Fact[] {
+function toFacts(report: ProtectReport): Fact[] {
   return [toMarkFact(report), toEvidenceFact(report), toFidelityFact(report), toTimeFact(report)];
 }
 

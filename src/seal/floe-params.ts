@@ -14,7 +14,7 @@ export interface FloeParams {
 
 /** Length word, GCM IV and GCM tag around every segment's ciphertext. */
 export const FLOE_SEGMENT_OVERHEAD_BYTES = 32;
-export const FLOE_TAG_BYTES = 32;
+const FLOE_TAG_BYTES = 32;
 /** A segment's cipher IV. */
 export const FLOE_SEGMENT_IV_BYTES = 12;
 export const FLOE_DEK_BYTES = 32;

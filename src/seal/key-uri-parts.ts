@@ -14,7 +14,7 @@ const SECRET_NAME =
  * Percent-decodes; only the named control-free text is taken.
  * @throws SealError KEY_URI_INVALID for a malformed escape or a control character
  */
-export function decodePart(text: string, at: { readonly scheme: string; readonly part: string }): string {
+function decodePart(text: string, at: { readonly scheme: string; readonly part: string }): string {
   const decoded = (() => {
     try {
       return decodeURIComponent(text);

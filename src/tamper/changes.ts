@@ -89,7 +89,7 @@ export function toBitSeverity(dtype: DType, bit: number): Severity {
 
 const SEVERITIES: readonly Severity[] = ['info', 'low', 'medium', 'high'];
 
-export function toWorst(changes: Iterable<Severity>): Severity | null {
+function toWorst(changes: Iterable<Severity>): Severity | null {
   let worst = -1;
   for (const severity of changes) worst = Math.max(worst, SEVERITIES.indexOf(severity));
   return worst < 0 ? null : SEVERITIES[worst];

@@ -34,7 +34,7 @@ export interface LeafDifference {
 }
 
 /** First and last row that the elements [first, last] lie in; null for scalars. */
-export function toRows(tensor: LocatedTensor, first: number, last: number): readonly [number, number] | null {
+function toRows(tensor: LocatedTensor, first: number, last: number): readonly [number, number] | null {
   const perRow = tensor.shape.slice(1).reduce((product, dim) => product * dim, 1);
   if (tensor.shape.length === 0 || perRow === 0) return null;
   return [Math.floor(first / perRow), Math.floor(last / perRow)];

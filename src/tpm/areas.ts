@@ -53,7 +53,7 @@ export const STORAGE_ROOT_TEMPLATE = eccArea({
 });
 
 /** PolicySecret(endorsement): who may use the EK (TCG EK Credential Profile, B.3.4, policy A). */
-export const EK_POLICY = Buffer.from('837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa', 'hex');
+const EK_POLICY = Buffer.from('837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa', 'hex');
 
 /** Endorsement key, template L-1: RSA 2048 (TCG EK Credential Profile, B.3.3); the one that nearly all TPMs have a certificate of. */
 export const RSA_ENDORSEMENT_TEMPLATE = concatBytes(

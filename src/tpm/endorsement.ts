@@ -10,7 +10,7 @@ import { createPrimary, flush, type TpmKey } from './objects.ts';
 import { sized } from './wire.ts';
 
 /** P-256 first: a TPM makes it in a moment, and an RSA key in seconds. */
-export const EK_KINDS = ['p256', 'rsa2048'] as const;
+const EK_KINDS = ['p256', 'rsa2048'] as const;
 export type EkKind = (typeof EK_KINDS)[number];
 
 const TEMPLATE = { p256: ENDORSEMENT_TEMPLATE, rsa2048: RSA_ENDORSEMENT_TEMPLATE } as const;

@@ -76,7 +76,7 @@ export function toSessionKey(
   return salt.length === 0 ? salt : kdfa(salt, 'ATH', { u: nonces.tpm, v: nonces.own, lengthBytes: 32 });
 }
 
-export function toAttributes({ isDecrypt, isEncrypt, isAudit }: Authorization): number {
+function toAttributes({ isDecrypt, isEncrypt, isAudit }: Authorization): number {
   const protections = (isDecrypt === true ? SESSION.decrypt : 0) | (isEncrypt === true ? SESSION.encrypt : 0);
   return SESSION.continue | protections | (isAudit === true ? SESSION.audit : 0);
 }

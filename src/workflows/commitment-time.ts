@@ -5,7 +5,7 @@ import { type VerifiedTimestamp, verifyTimestamp } from '../sign/index.ts';
 import type { Storage } from '../source/ports.ts';
 import type { Claim } from '../watermark/index.ts';
 
-export const TIME_BY_OWNER = 'time attested only by the owner';
+const TIME_BY_OWNER = 'time attested only by the owner';
 
 /** A token over the commitment whose signature holds. */
 export interface CommitmentTimestamp {

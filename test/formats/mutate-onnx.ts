@@ -74,7 +74,7 @@ const fn = (name: string, callee: string): P.Part =>
   P.len(25, P.str(1, name), P.str(10, 'd'), P.str(4, 'x'), P.len(7, P.str(4, callee), P.str(7, 'd')));
 
 /** A file in which every message and storage occurs. */
-export const ONNX_SEED: Uint8Array = P.model(
+const ONNX_SEED: Uint8Array = P.model(
   P.join(
     P.initializer(w('raw', P.raw(1, 2))),
     P.initializer(P.tensor('float', P.CODE.f32, [2], P.f32(4, 1), P.f32(4, 2))),

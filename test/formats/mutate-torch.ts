@@ -291,7 +291,7 @@ const LEGACY = K.join(K.proto(2), Uint8Array.of(0x8a, 0x0a), Buffer.from('6cfc9c
 const TAR = toTar('pickle', K.pickle(K.NONE));
 
 /** A tar archive of one file, as Python writes it. */
-export function toTar(name: string, content: Uint8Array): Uint8Array {
+function toTar(name: string, content: Uint8Array): Uint8Array {
   const header = Buffer.alloc(512);
   header.write(name);
   header.write(`${content.length.toString(8).padStart(11, '0')}\0`, 124);

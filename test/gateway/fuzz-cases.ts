@@ -59,7 +59,7 @@ const change = fc.record({
 });
 type Change = typeof change extends fc.Arbitrary<infer Value> ? Value : never;
 
-export function mutate(body: Buffer, changes: readonly Change[]): Buffer {
+function mutate(body: Buffer, changes: readonly Change[]): Buffer {
   return changes.reduce((bytes, { kind, at, length, nasty, bytes: extra }) => {
     const place = Math.floor(at * bytes.length);
     const [before, after] = [bytes.subarray(0, place), bytes.subarray(place)];

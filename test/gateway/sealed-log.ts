@@ -30,7 +30,7 @@ export const ANSWER_BODY = '{"outputs":[]}';
 export const REQUEST_PATH = '/v2/models/digits/infer';
 
 /** Row `n` of today; each has a request id of its own. */
-export function toRequestRow(n: number, nowMs: number): LogRow {
+function toRequestRow(n: number, nowMs: number): LogRow {
   return {
     ...{ timeMs: nowMs + n, requestId: `request-${n}`, principalId: 'key:k_A', tenant: n % 2 === 0 ? 'acme' : 'other' },
     ...{ model: 'digits', version: '1', status: 200, code: null, isInputKeyed: false },

@@ -25,7 +25,7 @@ export interface FrontSetting {
 }
 
 /** Answers with the body that came. */
-export function toEcho(request: GatewayRequest): GatewayAnswer {
+function toEcho(request: GatewayRequest): GatewayAnswer {
   return { status: 200, headers: [['content-type', 'application/octet-stream']], body: request.body };
 }
 

@@ -23,7 +23,7 @@ const sized = (bytes: Uint8Array): Uint8Array => concatBytes(Uint8Array.of(0, by
 const toPoint = ({ x, y }: { x: string; y: string }): Uint8Array => concatBytes(sized(part(x)), sized(part(y)));
 
 /** Public area of the device key of `key`, as a TPM would have it. */
-export function toDeviceArea(key: Pick<AgreementKey, 'publicKey'>): Uint8Array {
+function toDeviceArea(key: Pick<AgreementKey, 'publicKey'>): Uint8Array {
   return concatBytes(AGREEMENT_TEMPLATE.subarray(0, -4), toPoint(key.publicKey));
 }
 

@@ -34,7 +34,7 @@ export const DAY = 86_400;
 export type Overrides = Partial<Omit<LicenseClaims, 'iss'>>;
 export type Vendor = ReturnType<typeof openVendor>;
 
-export const PARTS: MachineParts = { 'machine-id': 'm1', 'disk-serial': 'd1', cpu: 'c1' };
+const PARTS: MachineParts = { 'machine-id': 'm1', 'disk-serial': 'd1', cpu: 'c1' };
 
 export interface TestDevice extends DeviceServices {
   readonly key: AgreementKey;

@@ -4,7 +4,7 @@ import type { ProtectReport, ReportLayer } from '../../src/report/index.ts';
 const HEX = '0123456789abcdef';
 
 /** 64 hex digits that differ per `seed`. */
-export function sampleDigest(seed: number): string {
+function sampleDigest(seed: number): string {
   return Array.from({ length: 64 }, (_, index) => HEX[(seed * 7 + index * (seed + 3) + (index >> 2)) % 16]).join('');
 }
 
@@ -17,7 +17,7 @@ function sampleLayer(index: number): ReportLayer {
   };
 }
 
-export const sampleCheckpoint = [
+const sampleCheckpoint = [
   'modelward.example/ledger/3f1c',
   '42',
   'jx2o0kQF1nlXc0Yc9D0D2T7g6zq0n1A0z8mCQx7f0cE=',

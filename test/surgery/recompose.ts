@@ -9,7 +9,7 @@ import { isClose, type RunnableCase } from './metamorphic.ts';
 const PREFIX = 'behind/';
 
 /** The first `count` nodes of the main graph and the others, each as a model of its own, and both merged again. */
-export function recompose(model: Model, count: number): Uint8Array {
+function recompose(model: Model, count: number): Uint8Array {
   const [front, back] = [
     [0, count],
     [count, Infinity],

@@ -58,7 +58,7 @@ export interface Plan {
 const pick = <T>(rng: Rng, values: readonly T[]): T => values[rng.below(values.length)];
 
 /** Sets whose name begins with "hard" train with Adam at 0.003, which moves every weight by about the same. */
-export function drawPlan({ set, name, number }: Draw): Plan {
+function drawPlan({ set, name, number }: Draw): Plan {
   const rng = createRng(`plan/${set}/${name}/${number}`);
   const isHard = set.startsWith('hard');
   const isAdam = isHard || name === 'transformer';

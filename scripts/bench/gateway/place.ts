@@ -132,7 +132,7 @@ export async function untilAnswered(url: string, headers: Record<string, string>
   }
 }
 
-export const PORTKEY = '1.15.2';
+const PORTKEY = '1.15.2';
 
 /** Installed on first use into a folder that git does not see. */
 export async function startPortkey(port: number): Promise<Server> {

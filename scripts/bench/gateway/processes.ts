@@ -11,7 +11,7 @@ export type Core = number | typeof CORE.both;
 /** Kernel ticks are 10 ms on Linux. */
 const TICK_US = 10_000;
 
-export function hasProgram(name: string): boolean {
+function hasProgram(name: string): boolean {
   return spawnSync('sh', ['-c', `command -v ${name}`]).status === 0;
 }
 

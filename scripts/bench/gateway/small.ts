@@ -18,7 +18,7 @@ import { CORE, type Server, withServers } from './processes.ts';
 import { type Contestant, runRounds, type Standing } from './rounds.ts';
 import type { GatewayBench } from './types.ts';
 
-export const PATH = `/v2/models/${MODEL}/infer`;
+const PATH = `/v2/models/${MODEL}/infer`;
 const BODY = '{"inputs":[{"name":"x","datatype":"FP32","shape":[1,2],"data":[1,2]}]}';
 const ANSWER = `{"model_name":"${MODEL}","model_version":"1","outputs":[{"name":"y","datatype":"FP32","shape":[1,2],"data":[0.25,0.75]}]}`;
 const CHAT = '{"model":"m","messages":[{"role":"user","content":"A question of some twenty letters?"}]}';

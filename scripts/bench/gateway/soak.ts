@@ -17,7 +17,7 @@ interface Step {
 }
 
 /** Least squares, MiB an hour. */
-export function toSlope(steps: readonly Step[]): number {
+function toSlope(steps: readonly Step[]): number {
   const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
   const [x, y] = [mean(steps.map(({ minute }) => minute)), mean(steps.map(({ rssMib }) => rssMib))];
   const over = steps.reduce((sum, step) => sum + (step.minute - x) * (step.rssMib - y), 0);

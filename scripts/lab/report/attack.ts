@@ -17,7 +17,7 @@ function find(results: Results, model: ModelName, planned: PlannedAttack): Figur
   return results.get(toRowId(model, ATTACKED_SEED, toMeasurement(planned)));
 }
 
-export function isMet(expects: Expectation, { evidenceBits }: Figures): boolean {
+function isMet(expects: Expectation, { evidenceBits }: Figures): boolean {
   if (expects === 'loss expected') return true;
   return Number(evidenceBits) >= (expects === 'at least 128 bits' ? 128 : 64);
 }

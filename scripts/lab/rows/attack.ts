@@ -41,7 +41,7 @@ const plan = (expects: Expectation, ...names: readonly string[]): PlannedAttack[
   });
 
 /** Without data or training. */
-export const FREE_ATTACKS: readonly PlannedAttack[] = [
+const FREE_ATTACKS: readonly PlannedAttack[] = [
   ...plan(CLAIM, 'prune-random 0.25', 'prune-rows 0.25', 'int8 channel', 'int6 tensor', 'int4 group'),
   ...plan(CLAIM, 'fp8 e4m3', 'fp8 e5m2', 'gguf q8_0', 'gguf q4_0', 'half fp16', 'half bf16', 'noise 0.3'),
   ...plan(
@@ -61,7 +61,7 @@ export const FREE_ATTACKS: readonly PlannedAttack[] = [
 const DEEP_ATTACKS: readonly PlannedAttack[] = plan(FLAG, 'reset 3');
 
 /** With the thief's images, at the training rate. */
-export const TRAINED_ATTACKS: readonly PlannedAttack[] = [
+const TRAINED_ATTACKS: readonly PlannedAttack[] = [
   ...plan(
     CLAIM,
     'ftal 5',

@@ -37,7 +37,7 @@ export interface Boss {
 export type BossClass = new (options: object) => Boss;
 
 /** The version that package.json pins: statements.ts reads and writes its tables. */
-export const BOSS_MAJOR = '10';
+const BOSS_MAJOR = '10';
 /** Version of the tables of pg-boss 10.4. */
 export const BOSS_SCHEMA_VERSION = 24;
 

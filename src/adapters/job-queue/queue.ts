@@ -31,7 +31,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const QUERY_TIMEOUT_MS = 60_000;
 
 /** @throws QueueError QUEUE_SCHEMA_NAME */
-export function assertSchemaName(schema: string): void {
+function assertSchemaName(schema: string): void {
   if (!/^(?!pg_)[a-z][a-z0-9_]{0,49}$/.test(schema)) throw new QueueError('QUEUE_SCHEMA_NAME');
 }
 

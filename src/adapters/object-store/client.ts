@@ -93,7 +93,7 @@ export function checkRange(
   return reply.body;
 }
 
-export function toChanged(file: string, host: string): SourceError {
+function toChanged(file: string, host: string): SourceError {
   return new SourceError('SOURCE_CHANGED', { fields: { file, host } });
 }
 

@@ -5,7 +5,7 @@ import { openTpmDevice } from './device.ts';
 import { openTpmSocket } from './socket.ts';
 
 /** Where Linux has the first TPM, behind its resource manager. */
-export const TPM_DEVICE = '/dev/tpmrm0';
+const TPM_DEVICE = '/dev/tpmrm0';
 
 /**
  * Opens a line.

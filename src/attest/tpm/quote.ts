@@ -10,7 +10,7 @@ const MAGIC = 0xff544347;
 const ATTEST_QUOTE = 0x8018;
 
 /** TPM_ALG_ID; SHA-1 is left out, neither PCRs nor signatures in it prove anything today. */
-export const HASHES: Readonly<Record<number, 'sha256' | 'sha384' | 'sha512' | undefined>> = {
+const HASHES: Readonly<Record<number, 'sha256' | 'sha384' | 'sha512' | undefined>> = {
   0x000b: 'sha256',
   0x000c: 'sha384',
   0x000d: 'sha512',

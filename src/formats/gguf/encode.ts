@@ -4,7 +4,7 @@ import { FORMAT_LIMITS } from '../../core/limits/formats.ts';
 import { GGUF_MAGIC } from './header.ts';
 import { STRING_TYPE } from './values.ts';
 
-export function u32le(value: number): Uint8Array {
+function u32le(value: number): Uint8Array {
   const out = new Uint8Array(4);
   new DataView(out.buffer).setUint32(0, value, true);
   return out;

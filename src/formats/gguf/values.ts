@@ -3,7 +3,7 @@ import { FORMAT_LIMITS } from '../../core/limits/formats.ts';
 import type { Cursor } from './cursor.ts';
 
 /** Value types by number, with the bytes of those that have a fixed size. */
-export const VALUE_TYPES = [
+const VALUE_TYPES = [
   { name: 'u8', bytes: 1 },
   { name: 'i8', bytes: 1 },
   { name: 'u16', bytes: 2 },

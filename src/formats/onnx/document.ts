@@ -53,7 +53,7 @@ export function readOnnxDocument(
   return { irVersion, opsets, graph: graphs[0], functions: functionRecords };
 }
 
-export function toUnsupported(context: OnnxContext, problem: string, offset: number): FormatError {
+function toUnsupported(context: OnnxContext, problem: string, offset: number): FormatError {
   return context.reader.fail('FORMAT_GRAPH_UNSUPPORTED', offset, { problem });
 }
 

@@ -50,11 +50,11 @@ export interface TypedField {
   readonly wire: typeof WIRE.varint | typeof WIRE.fixed32 | typeof WIRE.fixed64;
 }
 
-export const FLOAT_DATA: TypedField = { number: 4, wire: WIRE.fixed32 };
-export const INT32_DATA: TypedField = { number: 5, wire: WIRE.varint };
-export const INT64_DATA: TypedField = { number: 7, wire: WIRE.varint };
-export const DOUBLE_DATA: TypedField = { number: 10, wire: WIRE.fixed64 };
-export const UINT64_DATA: TypedField = { number: 11, wire: WIRE.varint };
+const FLOAT_DATA: TypedField = { number: 4, wire: WIRE.fixed32 };
+const INT32_DATA: TypedField = { number: 5, wire: WIRE.varint };
+const INT64_DATA: TypedField = { number: 7, wire: WIRE.varint };
+const DOUBLE_DATA: TypedField = { number: 10, wire: WIRE.fixed64 };
+const UINT64_DATA: TypedField = { number: 11, wire: WIRE.varint };
 export const STRING_DATA_NUMBER = 6;
 
 export const TYPED_FIELDS: readonly TypedField[] = [FLOAT_DATA, INT32_DATA, INT64_DATA, DOUBLE_DATA, UINT64_DATA];

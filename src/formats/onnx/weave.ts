@@ -168,7 +168,7 @@ export function toTextPlan(number: number, texts: readonly string[]): FieldPlan 
 }
 
 /** The bytes of a name as the reader gave it: U+DC80 to U+DCFF stand for single bytes that were not UTF-8. */
-export function toNameBytes(name: string): Uint8Array {
+function toNameBytes(name: string): Uint8Array {
   if (!/[\udc80-\udcff]/.test(name)) return utf8(name);
   return new Uint8Array(
     Buffer.concat(

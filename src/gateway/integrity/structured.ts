@@ -48,7 +48,7 @@ export function toItemText({ value, parameters }: Item): string {
   return `${toBareText(value)}${toParametersText(parameters)}`;
 }
 
-export function toParametersText(parameters: Parameters): string {
+function toParametersText(parameters: Parameters): string {
   let text = '';
   for (const [key, value] of parameters) text += value === true ? `;${key}` : `;${key}=${toBareText(value)}`;
   return text;

@@ -4,7 +4,7 @@
  */
 
 /** Seconds: from a small model in memory to a text of some minutes. Holds the bounds that the conventions advise. */
-export const DURATION_BOUNDS = [
+const DURATION_BOUNDS = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 120,
 ];
 

@@ -18,7 +18,7 @@ export function toPrometheusName({ name, unit, kind }: Pick<Family, 'name' | 'un
 }
 
 /** `http.response.status_code` is `http_response_status_code`. */
-export function toLabelName(name: string): string {
+function toLabelName(name: string): string {
   return name.replaceAll(/[^A-Za-z0-9_]/g, '_');
 }
 

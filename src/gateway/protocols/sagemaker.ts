@@ -12,7 +12,7 @@ import { toEmbedded, toProxy } from './simple/codec.ts';
 const PING: Route = { method: 'GET', path: '/ping', kind: 'server-ready', route: '' };
 const INVOKE: Route = { method: 'POST', path: '/invocations', kind: 'infer', route: '' };
 
-export const SAGEMAKER_ROUTES: readonly Route[] = [INVOKE, PING];
+const SAGEMAKER_ROUTES: readonly Route[] = [INVOKE, PING];
 
 /** Names the model where there are several; the value is looked up in the configuration and never goes on. */
 const TARGET_HEADER = 'x-amzn-sagemaker-target-model';

@@ -13,7 +13,7 @@ const PING: Route = { method: 'GET', path: '/ping', kind: 'server-ready', route:
 const PREDICT: Route = { method: 'POST', path: '/predictions/{model}', kind: 'infer', route: '' };
 const PREDICT_VERSION: Route = { method: 'POST', path: '/predictions/{model}/{version}', kind: 'infer', route: '' };
 
-export const TORCHSERVE_ROUTES: readonly Route[] = [PREDICT, PREDICT_VERSION, PING];
+const TORCHSERVE_ROUTES: readonly Route[] = [PREDICT, PREDICT_VERSION, PING];
 
 /** @example createTorchserve().routes */
 export function createTorchserve(): Protocol {

@@ -130,7 +130,7 @@ export class Draft {
 }
 
 /** The main graph or function body that holds `scope`. */
-export function toRoot(scope: Scope): Scope {
+function toRoot(scope: Scope): Scope {
   let root = scope;
   while (root.parent !== null) root = root.parent;
   return root;

@@ -64,7 +64,7 @@ export const nodeSchema: z.ZodType<NodeJson> = z.lazy(() =>
   }),
 );
 
-export const graphSchema: z.ZodType<GraphJson> = z.lazy(() =>
+const graphSchema: z.ZodType<GraphJson> = z.lazy(() =>
   z.strictObject({
     name: z.string(),
     inputs: z.array(valueSchema).optional(),

@@ -17,7 +17,7 @@ import { defineVerb } from './verb.ts';
 import { addNode, isUsed } from './wiring.ts';
 
 /** Nodes that stand for a weight are called this and the weight's name. */
-export const STRIPPED_PREFIX = 'stripped/';
+const STRIPPED_PREFIX = 'stripped/';
 
 /** Element types that ConstantOfShape makes, with the operator set from which on. */
 const OPSET_BY_DTYPE: ReadonlyMap<DType, number> = new Map([

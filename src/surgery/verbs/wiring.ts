@@ -20,7 +20,7 @@ function assertNotDefined(scope: Scope, name: string): void {
 }
 
 /** @throws SurgeryError SURGERY_OPSET_MISSING */
-export function assertOpset(draft: Draft, scope: Scope, record: NodeRecord): void {
+function assertOpset(draft: Draft, scope: Scope, record: NodeRecord): void {
   const { domain, op } = record;
   if (draft.opsetsOf(scope).some((opset) => opset.domain === domain)) return;
   throw new SurgeryError('SURGERY_OPSET_MISSING', { fields: { domain, op, scope: scope.path } });

@@ -30,7 +30,7 @@ export type Compared = Pick<TensorDiff, 'class' | 'reasons' | 'figures' | 'bitHi
 const NOTHING = { figures: null, bitHistogram: null, lines: [], listed: [], axes: [] } as const;
 
 /** True when both have the same logical bytes of the same type. @throws FormatError | SourceError */
-export function hasSameBytes(before: TensorRef, after: TensorRef, progress: Progress): boolean {
+function hasSameBytes(before: TensorRef, after: TensorRef, progress: Progress): boolean {
   if (before.dtype !== after.dtype || before.byteLength !== after.byteLength) return false;
   const size = Math.min(before.byteLength, 1024 * 1024);
   const [a, b] = [Buffer.alloc(size), Buffer.alloc(size)];

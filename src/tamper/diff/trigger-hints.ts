@@ -41,7 +41,7 @@ function isTrigger({ kind, gain, rival, shares }: Trigger): boolean {
 }
 
 /** Such as "A patch (2 wide at row 9, column 9, high) sends 92 % of the samples of other classes to class 6, 3 % in the original". */
-export function toWords({ kind, from, to, shares, place }: Trigger): string {
+function toWords({ kind, from, to, shares, place }: Trigger): string {
   const what = kind === 'pattern' ? 'A faint pattern' : `A patch (${place})`;
   const of = from === null ? 'the samples of other classes' : `the samples of class ${from}`;
   return `${what} sends ${toPercentText(shares[1], 0)} of ${of} to class ${to}, ${toPercentText(shares[0], 0)} in the original`;

@@ -206,7 +206,7 @@ function toSliced(from: Shape | null, { starts, ends, axes, steps }: Slicing): S
   return shape;
 }
 
-export function findInt(node: FlatNode, name: string, otherwise: number): number {
+function findInt(node: FlatNode, name: string, otherwise: number): number {
   const attribute = node.attributes.get(name);
   return attribute?.kind === 'int' ? Number(attribute.value) : otherwise;
 }

@@ -3,7 +3,7 @@ import { planDocString, readDocString } from '../../formats/index.ts';
 import { findPayloadInText, toPayloadText } from '../payload.ts';
 import type { LabelCarrier } from './carrier.ts';
 
-export const METADATA_KEY = 'modelward.label';
+const METADATA_KEY = 'modelward.label';
 
 export const metadataEntry: LabelCarrier = {
   write: (model, payload) => model.plan([{ kind: 'metadata', key: METADATA_KEY, value: toPayloadText(payload) }]),

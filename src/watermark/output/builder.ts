@@ -5,7 +5,7 @@ import { encodeFloats, type FloatDType } from '../../model/floats.ts';
 import type { AttributeJson, NodeView, TensorJson, Transaction, ValueJson } from '../../surgery/index.ts';
 
 /** Names of all nodes, values and constants of output marks begin so; then follow kind, id and a name of their own. */
-export const MARK_PREFIX = 'modelward/';
+const MARK_PREFIX = 'modelward/';
 
 export interface MarkId {
   readonly kind: string;

@@ -1,13 +1,13 @@
 /** A zero-terminated convolutional code, constraint length 7, rate 1/3 (docs/spec/recipient-code.md §6.2). */
 
 /** Generators 133, 145 and 175 (octal); the newest bit is the highest. */
-export const GENERATORS = [0o133, 0o145, 0o175] as const;
+const GENERATORS = [0o133, 0o145, 0o175] as const;
 const MEMORY = 6;
 const STATES = 2 ** MEMORY;
 
 /** Output bits per input bit, and zeros that bring the encoder back to its first state. */
-export const RATE = GENERATORS.length;
-export const TAIL_BITS = MEMORY;
+const RATE = GENERATORS.length;
+const TAIL_BITS = MEMORY;
 
 /** Outputs of each state and input bit as +1 (bit 1) or -1 (bit 0): [state, input, generator]. */
 const OUTPUTS = Int8Array.from({ length: STATES * 2 * RATE }, (_, i) => {

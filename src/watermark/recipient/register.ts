@@ -12,7 +12,7 @@ import { PAYLOAD_BITS } from './message.ts';
 const hex32 = z.string().regex(/^[0-9a-f]{64}$/);
 const count = z.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
 
-export const recipientBodySchema = z.strictObject({
+const recipientBodySchema = z.strictObject({
   v: z.literal(1),
   /** 1, 2, …: what orders, identifiers and tags are derived from. */
   number: z.number().int().min(1).max(0xffff_ffff),

@@ -39,7 +39,7 @@ export function listMarkableLayers(topology: Topology, excluded: ReadonlySet<str
   );
 }
 
-export function toCount(layer: Layer): number {
+function toCount(layer: Layer): number {
   return layer.storedShape.reduce((product, dim) => product * dim, 1);
 }
 
@@ -49,7 +49,7 @@ export function usesAllPositions(layers: readonly Layer[]): boolean {
 }
 
 /** 256 bits below a million weights, else 1,024. */
-export function toDefaultBits(total: number): MarkBits {
+function toDefaultBits(total: number): MarkBits {
   return total < 1_000_000 ? 256 : 1024;
 }
 

@@ -32,7 +32,7 @@ export interface LayerSums {
 }
 
 /** Normalised weights are clipped here, so that no outlier owns a block. */
-export const CLIP = 3;
+const CLIP = 3;
 
 /** Scales of all layers; null views give empty scales. */
 export function toScales(layout: Layout, views: readonly (LayerView | null)[]): LayerScale[] {

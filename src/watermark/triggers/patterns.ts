@@ -11,7 +11,7 @@ export interface PatternPlane {
   readonly isChannelsFirst: boolean;
 }
 
-export const PATTERN_KINDS = ['noise', 'blocks', 'smooth', 'stripes'] as const;
+const PATTERN_KINDS = ['noise', 'blocks', 'smooth', 'stripes'] as const;
 export type PatternKind = (typeof PATTERN_KINDS)[number];
 
 /** Channels that pictures have. */

@@ -174,7 +174,7 @@ async function keep(
 }
 
 /** SHA-256, hex, of the record as canonical JSON, without hashes of secrets and times of use. */
-export function toRecordDigest({ secrets, limits, output, ...rest }: ApiKeyRecord): string {
+function toRecordDigest({ secrets, limits, output, ...rest }: ApiKeyRecord): string {
   const shown = secrets.map(({ last4, createdMs, endsMs }) => ({ last4, createdMs, endsMs }));
   return toHex(sha256(toCanonicalJsonBytes({ ...rest, limits: { ...limits }, output: { ...output }, secrets: shown })));
 }

@@ -2,7 +2,7 @@
 import { attribute, CODE, f32, int, join, len, node, type Part, raw, str, tensor } from '../../formats/proto.ts';
 
 export const f32Bytes = (values: readonly number[]): number[] => [...new Uint8Array(Float32Array.from(values).buffer)];
-export const i64Bytes = (values: readonly number[]): number[] => [
+const i64Bytes = (values: readonly number[]): number[] => [
   ...new Uint8Array(BigInt64Array.from(values.map(BigInt)).buffer),
 ];
 

@@ -25,7 +25,7 @@ import {
 } from './x509.ts';
 
 export const NOW_MS = Date.parse('2025-07-01T00:00:00Z');
-export const FMSPC = '00906ed50000';
+const FMSPC = '00906ed50000';
 const SGX_OID = '1.2.840.113741.1.13.1';
 const hex = (text: string): Uint8Array => findHexBytes(text) ?? new Uint8Array();
 
@@ -246,7 +246,7 @@ export function toTcbLevel(options: {
   };
 }
 
-export function toTcbInfo(kind: Kind = 'tdx', changes: Readonly<Record<string, unknown>> = {}): object {
+function toTcbInfo(kind: Kind = 'tdx', changes: Readonly<Record<string, unknown>> = {}): object {
   const module = { mrsigner: '00'.repeat(48), attributes: '00'.repeat(8), attributesMask: 'FF'.repeat(8) };
   const isvLevel = (isvsvn: number, tcbStatus: string) => ({
     tcb: { isvsvn },
@@ -274,7 +274,7 @@ export function toTcbInfo(kind: Kind = 'tdx', changes: Readonly<Record<string, u
   };
 }
 
-export function toQeIdentity(kind: Kind = 'tdx', changes: Readonly<Record<string, unknown>> = {}): object {
+function toQeIdentity(kind: Kind = 'tdx', changes: Readonly<Record<string, unknown>> = {}): object {
   const level = (isvsvn: number, tcbStatus: string, advisoryIDs: readonly string[] = []) => ({
     ...{ tcb: { isvsvn }, tcbDate: '2024-03-13T00:00:00Z', tcbStatus, advisoryIDs },
   });

@@ -29,7 +29,7 @@ const OFFSETS: Readonly<Record<Product, Readonly<Record<string, number>>>> = {
   Turin: { fmc: 0, bootloader: 1, tee: 2, snp: 3, microcode: 7 },
 };
 
-export function toTcbBytes(product: Product, levels: Partial<typeof TCB> = {}): Uint8Array {
+function toTcbBytes(product: Product, levels: Partial<typeof TCB> = {}): Uint8Array {
   const bytes = new Uint8Array(8);
   for (const [name, at] of Object.entries(OFFSETS[product]))
     bytes[at] = { ...TCB, ...levels }[name as keyof typeof TCB];
@@ -146,7 +146,7 @@ export function createSnpLab(product: Product = 'Milan', makeKey: () => KeyPair 
   };
 }
 
-export function makeReport(product: Product, options: ReportOptions & { readonly signer: Issued }): Uint8Array {
+function makeReport(product: Product, options: ReportOptions & { readonly signer: Issued }): Uint8Array {
   const {
     version = 3,
     signingKey = 0,

@@ -49,7 +49,7 @@ export interface Issued {
 }
 
 const seq = (...parts: readonly Uint8Array[]) => encodeDer(TAG.sequence, ...parts);
-export const integer = (...bytes: readonly number[]) => encodeDer(TAG.integer, Uint8Array.from(bytes));
+const integer = (...bytes: readonly number[]) => encodeDer(TAG.integer, Uint8Array.from(bytes));
 export const octets = (bytes: Uint8Array) => encodeDer(TAG.octets, bytes);
 
 /** A positive INTEGER. */

@@ -69,6 +69,6 @@ function toText(report: InferFileReport, { style, widthColumns }: TextLook): str
 }
 
 /** "[1, n, ?]"; "?" when even the rank is unknown. */
-export function toShapeText(shape: readonly (number | string | null)[] | null): string {
+function toShapeText(shape: readonly (number | string | null)[] | null): string {
   return shape === null ? '?' : `[${shape.map((dim) => dim ?? '?').join(', ')}]`;
 }

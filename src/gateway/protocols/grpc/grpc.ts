@@ -37,7 +37,7 @@ const toRoute = (method: string, kind: CallKind): Route => ({
   route: '',
 });
 
-export const OIP_GRPC_ROUTES: readonly Route[] = [
+const OIP_GRPC_ROUTES: readonly Route[] = [
   toRoute('ModelInfer', 'infer'),
   toRoute('ModelReady', 'model-ready'),
   toRoute('ModelMetadata', 'model-metadata'),

@@ -21,7 +21,7 @@ import { findRoute, toOipPlan, toReadyPlan } from './proxy.ts';
 const MODEL = '/v2/models/{model}';
 const VERSION = '/v2/models/{model}/versions/{version}';
 
-export const OIP_ROUTES: readonly Route[] = [
+const OIP_ROUTES: readonly Route[] = [
   { method: 'POST', path: `${MODEL}/infer`, kind: 'infer', route: '' },
   { method: 'POST', path: `${VERSION}/infer`, kind: 'infer', route: '' },
   { method: 'GET', path: `${MODEL}/ready`, kind: 'model-ready', route: '' },
@@ -94,7 +94,7 @@ function toBody({ headers, body }: RequestBytes): OipBody {
 }
 
 /** Binary values cost next to nothing; it is the JSON that blocks. */
-export function isSlowJson({ headers, body }: RequestBytes): boolean {
+function isSlowJson({ headers, body }: RequestBytes): boolean {
   const header = headers[LENGTH_HEADER];
   return (header === undefined ? body.length : Number(header)) > GATEWAY_LIMITS.loopJsonBytesMax;
 }

@@ -21,7 +21,7 @@ import { checkNames, checkPolicy, checkTokens, countAnswers, readFlag, readModel
 const REFUSED = 'GATEWAY_UPSTREAM_REFUSED';
 const LIST: Route = { method: 'GET', path: '/v1/models', kind: 'model-list', route: '' };
 
-export const OPENAI_ROUTES: readonly Route[] = [
+const OPENAI_ROUTES: readonly Route[] = [
   { method: 'POST', path: '/v1/chat/completions', kind: 'infer', route: 'chat/completions' },
   { method: 'POST', path: '/v1/completions', kind: 'infer', route: 'completions' },
   { method: 'POST', path: '/v1/embeddings', kind: 'infer', route: 'embeddings' },

@@ -13,7 +13,7 @@ const SAMPLING =
  * Members of each route that go on; all others are refused, since servers have members of their own that load adapters,
  * run code, or tell scores of prompts.
  */
-export const MEMBERS: Readonly<Record<string, ReadonlySet<string>>> = {
+const MEMBERS: Readonly<Record<string, ReadonlySet<string>>> = {
   'chat/completions': toSet(
     `${SAMPLING} messages max_completion_tokens top_logprobs tools tool_choice parallel_tool_calls functions function_call response_format reasoning_effort`,
   ),

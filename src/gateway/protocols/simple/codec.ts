@@ -33,6 +33,6 @@ export function toProxy(rules: SimpleProxyRules, routes: SimpleRoutes): ProxyCod
   };
 }
 
-export function toReady({ path }: Route): UpstreamPlan {
+function toReady({ path }: Route): UpstreamPlan {
   return { request: { method: 'GET', path, headers: [], body: new Uint8Array(), isStreamed: false }, items: 1 };
 }

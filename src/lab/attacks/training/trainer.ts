@@ -135,7 +135,7 @@ function assertFinite(weights: Weights): Weights {
 }
 
 /** The trained values in the places that they were read from. */
-export function toWeightsPlan(model: Model, { placements }: ImportedNetwork, weights: Weights): RewritePlan {
+function toWeightsPlan(model: Model, { placements }: ImportedNetwork, weights: Weights): RewritePlan {
   const changed = new Map<string, Float32Array>();
   for (const [name, values] of weights) {
     const placement = placements.get(name);

@@ -8,14 +8,14 @@ export function findConcrete(shape: Shape | null): readonly number[] | null {
 }
 
 /** Elements from one place to the next along each axis, in row-major order. */
-export function toStrides(shape: readonly number[]): number[] {
+function toStrides(shape: readonly number[]): number[] {
   const strides = shape.map(() => 1);
   for (let axis = shape.length - 2; axis >= 0; axis--) strides[axis] = strides[axis + 1] * shape[axis + 1];
   return strides;
 }
 
 /** Calls `visit` with the coordinates of every element, in row-major order. */
-export function eachIndex(shape: readonly number[], visit: (at: readonly number[]) => void): void {
+function eachIndex(shape: readonly number[], visit: (at: readonly number[]) => void): void {
   if (shape.includes(0)) return;
   const at = shape.map(() => 0);
   for (;;) {

@@ -127,7 +127,7 @@ export class LowBits {
 }
 
 /** Standard normal z of Pearson's χ² against equal cells. */
-export function toChiSquareZ(counts: Float64Array, total: number): number {
+function toChiSquareZ(counts: Float64Array, total: number): number {
   const expected = total / counts.length;
   const chiSquare = counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
   const degrees = counts.length - 1;

@@ -131,6 +131,6 @@ function assertFitting({ uses }: Walk, places: DecoderPlaces, inputs: number): v
   }
 }
 
-export function unfit(reason: string): WatermarkError {
+function unfit(reason: string): WatermarkError {
   return new WatermarkError('WATERMARK_TRIGGER_UNFIT', { fields: { reason } });
 }

@@ -52,7 +52,7 @@ export async function askDecoder(decoder: Decoder, set: QuestionSet, progress: P
   return answers;
 }
 
-export function toPrompt(set: Pick<QuestionSet, 'question'>, index: number): Int32Array {
+function toPrompt(set: Pick<QuestionSet, 'question'>, index: number): Int32Array {
   const question = set.question(index);
   if (question.kind !== 'tokens') throw new TypeError('a decoder is asked token ids');
   return question.ids;
