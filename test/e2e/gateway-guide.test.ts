@@ -1,4 +1,4 @@
-/** The first section of the guide to the gateway, run as it stands there: from a sealed model to an answer that an outsider believes. */
+/** Sections of the guide to the gateway, run as they stand there: from a sealed model to an answer that an outsider believes; operations. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -10,8 +10,10 @@ import { bin, createWorkplace, root, samples } from './command.ts';
 import { type Serving, startServing, until } from './serving.ts';
 
 const guide = readFileSync(join(root, 'docs/gateway.md'), 'utf8');
-const section = /## From a sealed model to two customers\n[^]*?(?=\n## )/.exec(guide)![0];
-const blocks = Array.from(section.matchAll(/```\n([^]*?)```/g), ([, text]) => text.trimEnd().split('\n'));
+const readBlocks = (title: string): string[][] => {
+  const section = new RegExp(`\n## ${title}\n[^]*?(?=\n## )`).exec(guide)![0];
+  return Array.from(section.matchAll(/```(?:yaml)?\n([^]*?)```/g), ([, text]) => text.trimEnd().split('\n'));
+};
 
 describeWithProgram('the guide to the gateway', 'curl', ['--version'], () => {
   const place = createWorkplace();
@@ -33,7 +35,7 @@ describeWithProgram('the guide to the gateway', 'curl', ['--version'], () => {
   test('takes a sealed model to two customers; one is shown that his answer is whole, and outsiders that it was given', async () => {
     mkdirSync(at('models'));
     copyFileSync(join(samples, 'mlp.onnx'), at('models/net.onnx'));
-    const [prepare, ask, prove] = blocks;
+    const [prepare, ask, prove] = readBlocks('From a sealed model to two customers');
     const serve = prepare.pop()!.split(' ');
     expect(serve.slice(0, 2)).toEqual(['modelward', 'serve']);
     expect(runLines(prepare)).toMatchObject({ status: 0 });
@@ -55,6 +57,25 @@ describeWithProgram('the guide to the gateway', 'curl', ['--version'], () => {
     writeFileSync(at('answer.http'), readFileSync(at('answer.http'), 'latin1').replace(/\[(-?\d)/, '[9$1'), 'latin1');
     expect(runLines(prove.slice(2)).status).toBe(1);
   });
+
+  test('its operations: a key of the control plane, a configuration, and what is asked of the admin listener', async () => {
+    const [prepare, configuration, ask] = readBlocks('Operations');
+    expect(prepare.pop()).toBe('modelward serve gateway.yaml');
+    expect(runLines(prepare)).toMatchObject({ status: 0 });
+    const free = (line: string): string =>
+      line.replace('host: 0.0.0.0', 'host: 127.0.0.1, port: 0').replace('port: 8444', 'port: 0');
+    writeFileSync(at('gateway.yaml'), configuration.map(free).join('\n'));
+    await serving?.stop();
+    serving = await startServing({ folder: place.folder, home: place.home, args: ['gateway.yaml'] });
+    const admin = `:${serving.adminPort}`;
+    const asked = runLines(ask.map((line) => line.replace(':8444', admin).replace('curl ', 'curl -sSf ')));
+    expect(asked).toEqual({
+      status: 0,
+      text: expect.stringMatching(/^# HELP[^]*"name":"digits"[^]*"isReady":true[^]*\{"requests":\[/) as unknown,
+    });
+    expect(runLines([`curl -sSf http://127.0.0.1${admin}/readyz`])).toEqual({ status: 0, text: '{"status":"ready"}' });
+  });
+
   test('npm start ends in it: what it says to ask with is answered and verified', async () => {
     const port = await findFreePort();
     const tour = spawn(process.execPath, [bin, 'tour', '--port', String(port)], {

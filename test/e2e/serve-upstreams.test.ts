@@ -455,6 +455,22 @@ describe('in front of a server of text models', () => {
   });
 });
 
+test('in front of text models alone, readiness is told where its protocol is named, too, and to everybody where that is open', async () => {
+  const models = [{ name: 'llm', upstreamName: 'org/llm' }];
+  const upstreams = [{ name: 'openai', url: servers.openai.url, protocol: 'openai', models }];
+  writeFileSync(at('text.yaml'), stringify({ openHealth: true, protocols: ['oip', 'openai'], upstreams }));
+  writeFileSync(at('text-alone.yaml'), stringify({ openHealth: true, upstreams }));
+  const askReady = async ({ port }: Serving): Promise<number> =>
+    (await fetch(`http://127.0.0.1:${port}/v2/health/ready`)).status;
+  const [both, alone] = await Promise.all([start('text.yaml'), start('text-alone.yaml')]);
+  try {
+    await until('readiness', async () => (await askReady(both)) === 200);
+    expect(await askReady(alone)).toBe(404);
+  } finally {
+    await Promise.all([both.stop(), alone.stop()]);
+  }
+});
+
 test('a server that is silent ends in a code, and its request with it', async () => {
   const over = new Promise<void>((done) => {
     servers.silent.trouble = (_sent, response) => {

@@ -27,22 +27,22 @@ export const cliErrors = defineErrors({
     fix: 'Pass --passphrase-file FILE or --passphrase-fd N; arguments and environment variables are not read.',
   },
   CLI_SECRET_FILE_EXPOSED: {
-    message: 'The file with the passphrase can be read by other users.',
+    message: 'The file with the secret can be read by other users.',
     exit: EXIT.usage,
     http: 400,
-    fix: 'Run chmod 600 on the file, and change the passphrase if others could have read it.',
+    fix: 'Run chmod 600 on the file, and change the secret if others could have read it.',
   },
   CLI_SECRET_EMPTY: {
-    message: 'The passphrase is empty.',
+    message: 'The secret is empty.',
     exit: EXIT.usage,
     http: 400,
-    fix: 'Type one, or give it on standard input.',
+    fix: 'Put it into the file; a passphrase can be typed, or come on standard input.',
   },
   CLI_SECRET_TOO_LONG: {
-    message: 'The passphrase is longer than 1,024 bytes.',
+    message: 'The secret is longer than is taken.',
     exit: EXIT.usage,
     http: 400,
-    fix: 'Choose a shorter one.',
+    fix: 'Choose a shorter one; a passphrase may have 1,024 bytes.',
   },
   CLI_SECRET_MISMATCH: {
     message: 'The two passphrases differ.',
@@ -51,10 +51,10 @@ export const cliErrors = defineErrors({
     fix: 'Type it twice alike.',
   },
   CLI_SECRET_UNREADABLE: {
-    message: 'The passphrase could not be read.',
+    message: 'The secret could not be read.',
     exit: EXIT.environment,
     http: 500,
-    fix: 'Use a terminal, or give it on standard input.',
+    fix: 'Give a file that is there and that you may read; a passphrase can be typed, or come on standard input.',
   },
   CLI_INTERRUPTED: {
     message: 'Interrupted; files are as they were before, or complete.',
