@@ -102,8 +102,11 @@ export abstract class Exchange implements GatewayRequest {
     return null;
   }
 
-  /** A piece of the body. */
-  take(chunk: Buffer): void {
+  /**
+   * A piece of the body.
+   * @param isLent - it is there for the time of the call alone, unless it was read into the exchange's own room
+   */
+  take(chunk: Buffer, isLent = false): void {
     if (this.phase !== 'receiving') return;
     this.connection.bodyBytes += chunk.length;
     const length = this.#length + chunk.length;
@@ -118,10 +121,13 @@ export abstract class Exchange implements GatewayRequest {
     }
     if (this.#length === 0) {
       // A small piece of a large block would keep the block.
-      const isWhole = length === this.#announced && chunk.buffer.byteLength <= 2 * length + 4096;
+      const isKept = isLent
+        ? length < this.core.limits.pooledBodyBytesMin
+        : chunk.buffer.byteLength <= 2 * length + 4096;
+      const isWhole = length === this.#announced && isKept;
       if (!this.#reserve(isWhole ? length : this.#toRoom(length))) return;
       if (isWhole) {
-        this.body = chunk;
+        this.body = isLent ? Buffer.from(chunk) : chunk;
         this.#length = length;
         return;
       }
@@ -134,8 +140,15 @@ export abstract class Exchange implements GatewayRequest {
       this.body.set(body.subarray(0, this.#length));
       if (full !== null) this.core.bodies.give(full, this.#length);
     }
-    this.body.set(chunk, this.#length);
+    const isThere = chunk.buffer === this.body.buffer && chunk.byteOffset === this.body.byteOffset + this.#length;
+    if (!isThere) this.body.set(chunk, this.#length);
     this.#length = length;
+  }
+
+  /** Where what comes next of the body may be put; null where no memory is made for it yet. */
+  get room(): Uint8Array | null {
+    if (this.phase !== 'receiving' || this.#length === 0 || this.#length === this.body.length) return null;
+    return this.body.subarray(this.#length);
   }
 
   /** The body has ended: the handler is asked. */

@@ -5,6 +5,7 @@ import { Connection } from './connection.ts';
 import { FrontCore } from './core.ts';
 import { createHttp1 } from './http1.ts';
 import { createHttp2 } from './http2.ts';
+import type { Inlet } from './inlet.ts';
 import { createPlainListener, createTlsListener, listen, type Speakers } from './listener.ts';
 import { readTlsFiles, toTlsMaterial } from './tls-files.ts';
 import { type TlsWatch, watchTls } from './tls-watch.ts';
@@ -30,8 +31,8 @@ export async function openHttpFront(options: HttpFrontOptions): Promise<HttpFron
 function createSpeakers(core: FrontCore): Speakers {
   const [http1, http2] = [createHttp1(core), createHttp2(core)];
   return {
-    http1: (socket: Socket, peer: Peer) => {
-      http1(new Connection(core, socket, peer));
+    http1: (socket: Socket, peer: Peer, inlet: Inlet | null) => {
+      http1(new Connection(core, socket, peer), inlet);
     },
     http2: (socket: Socket, peer: Peer) => {
       http2(new Connection(core, socket, peer));

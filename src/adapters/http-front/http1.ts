@@ -7,13 +7,14 @@ import type { FrontCore } from './core.ts';
 import { Exchange, type RequestHead } from './exchange.ts';
 import { findHttp1Fault } from './framing.ts';
 import { toFlatHeaders } from './headers.ts';
+import type { Inlet } from './inlet.ts';
 import { PlainLane } from './plain-lane.ts';
 import { toRefusal } from './refusals.ts';
 import { writeBody } from './stream-body.ts';
 import type { FrontCode } from './types.ts';
 
 /** Takes over connections that speak HTTP/1.x. */
-export function createHttp1(core: FrontCore): (connection: Connection) => void {
+export function createHttp1(core: FrontCore): (connection: Connection, inlet: Inlet | null) => void {
   const connections = new WeakMap<Duplex, Connection>();
   const server = createServer({
     maxHeaderSize: core.limits.headerBytesMax,
@@ -44,8 +45,8 @@ export function createHttp1(core: FrontCore): (connection: Connection) => void {
     connections.set(connection.socket, connection);
     server.emit('connection', connection.socket);
   };
-  return (connection) => {
-    new PlainLane(connection, handOver);
+  return (connection, inlet) => {
+    new PlainLane(connection, inlet, handOver);
   };
 }
 

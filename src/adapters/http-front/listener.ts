@@ -6,45 +6,60 @@ import { GatewayError } from '../../core/errors.ts';
 import { createPeerShares } from '../../core/peer-shares.ts';
 import type { Peer } from '../../gateway/ports.ts';
 import type { FrontCore } from './core.ts';
+import { Inlet } from './inlet.ts';
 import { toPeer, toPeerCertificate } from './peer.ts';
 import type { TlsMaterial } from './tls-files.ts';
 import type { ClientCertificates } from './types.ts';
 
 export interface Speakers {
-  http1(socket: Socket, peer: Peer): void;
+  /** @param inlet - through which the socket is read; null for one that is a stream alone */
+  http1(socket: Socket, peer: Peer, inlet: Inlet | null): void;
   http2(socket: Socket, peer: Peer): void;
 }
 
 /** Plaintext: HTTP/1.x, or HTTP/2 by its preface (RFC 9113, section 3.3). */
 export function createPlainListener(core: FrontCore, speakers: Speakers): Server {
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-    socket.on('error', () => undefined);
-    const patience = setTimeout(() => socket.destroy(), core.limits.headersTimeoutMs).unref();
-    core.newcomers.add(socket);
-    const settle = (): void => {
-      clearTimeout(patience);
-      core.newcomers.delete(socket);
-    };
-    socket.once('close', settle);
-    socket.once('readable', () => {
-      settle();
-      const begin = socket.read() as Buffer | null;
-      if (begin === null) {
-        socket.destroy();
-        return;
-      }
-      socket.unshift(begin);
-      const peer = toPeer(socket.remoteAddress, null);
-      if (isPreface(begin)) {
-        // Half of a connection can end a request of HTTP/1; of HTTP/2 it is a client that has gone.
-        socket.allowHalfOpen = false;
-        speakers.http2(socket, peer);
-      } else {
-        speakers.http1(socket, peer);
-      }
-    });
+  const admit = createAdmission(core);
+  const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (accepted) => {
+    const inlet = new Inlet(accepted);
+    if (admit(inlet.socket)) greet(core, speakers, inlet);
   });
-  return withShares(core, server);
+  return withMost(core, server);
+}
+
+/** Waits for the first piece of what comes. */
+function greet(core: FrontCore, speakers: Speakers, inlet: Inlet): void {
+  const { socket } = inlet;
+  socket.on('error', () => undefined);
+  const end = (): void => {
+    socket.destroy();
+  };
+  const patience = setTimeout(end, core.limits.headersTimeoutMs).unref();
+  core.newcomers.add(socket);
+  const settle = (): void => {
+    clearTimeout(patience);
+    core.newcomers.delete(socket);
+  };
+  socket.once('close', settle);
+  // Nobody is told of the end of a stream that does not flow.
+  socket.once('end', end).resume();
+  const take = (begin: Buffer): boolean => {
+    settle();
+    socket.off('end', end);
+    inlet.reader = null;
+    const peer = toPeer(socket.remoteAddress, null);
+    if (isPreface(begin)) {
+      // Half of a connection can end a request of HTTP/1; of HTTP/2 it is a client that has gone.
+      socket.allowHalfOpen = false;
+      speakers.http2(socket, peer);
+      // Read in the session's first turn, which comes before that of a stream that flows.
+      socket.unshift(Buffer.from(begin));
+      return true;
+    }
+    speakers.http1(socket, peer, inlet);
+    return inlet.take(begin);
+  };
+  inlet.reader = { take, room: null };
 }
 
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n');
@@ -89,32 +104,38 @@ export function createTlsListener({ core, speakers, material, clientCertificates
     }
     const peer = toPeer(socket.remoteAddress, certificate === undefined ? null : toPeerCertificate(certificate));
     if (socket.alpnProtocol === 'h2') speakers.http2(socket, peer);
-    else speakers.http1(socket, peer);
+    else speakers.http1(socket, peer, null);
   });
-  return withShares(core, server);
+  // Before the listener of TLS, which is there already, has begun its handshake: it has only been told of the socket.
+  server.prependListener('connection', createAdmission(core));
+  return withMost(core, server);
 }
 
-function withShares<S extends Server>(core: FrontCore, server: S): S {
-  const shares = createPeerShares(core.limits.connectionsMax);
+function withMost<S extends Server>(core: FrontCore, server: S): S {
   server.maxConnections = core.limits.connectionsMax;
   server.on('drop', () => {
     core.counts.connectionsRefused++;
   });
-  // Before the listener of TLS, which is there already, has begun its handshake: it has only been told of the socket.
-  server.prependListener('connection', (socket: Socket) => {
-    const leave = shares.enter(socket.remoteAddress ?? '');
-    if (leave !== null) {
-      core.sockets.add(socket);
-      socket.once('close', () => {
-        core.sockets.delete(socket);
-        leave();
-      });
-      return;
-    }
-    core.counts.connectionsRefused++;
-    socket.destroy();
-  });
   return server;
+}
+
+/** Lets a connection in while its peer has a share left; true when it is let in. */
+function createAdmission(core: FrontCore): (socket: Socket) => boolean {
+  const shares = createPeerShares(core.limits.connectionsMax);
+  return (socket) => {
+    const leave = shares.enter(socket.remoteAddress ?? '');
+    if (leave === null) {
+      core.counts.connectionsRefused++;
+      socket.destroy();
+      return false;
+    }
+    core.sockets.add(socket);
+    socket.once('close', () => {
+      core.sockets.delete(socket);
+      leave();
+    });
+    return true;
+  };
 }
 
 /** @throws GatewayError SERVER_LISTEN_FAILED */

@@ -1,4 +1,4 @@
-/** One plain request of HTTP/1.1, which was read whole, and its answer, written to the socket in one piece where it is short. */
+/** One plain request of HTTP/1.1, and its answer, written to the socket in one piece where it is short. */
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { GatewayAnswer, HeaderList } from '../../gateway/ports.ts';
@@ -15,11 +15,17 @@ const TEXT_BYTES_MAX = 4096;
 export class PlainExchange extends Exchange {
   readonly #socket: Socket;
   readonly #onEnded: () => void;
+  /** Bytes of the body that have not come. */
+  left: number;
   #hasBegun = false;
 
-  /** @param onEnded told when the answer is the system's, or there is nobody to take it */
-  constructor(connection: Connection, head: RequestHead, onEnded: () => void) {
+  /**
+   * @param left - bytes of the body that have not come
+   * @param onEnded - told when the answer is the system's, or there is nobody to take it
+   */
+  constructor(connection: Connection, head: RequestHead, left: number, onEnded: () => void) {
     super(connection, head);
+    this.left = left;
     this.#socket = connection.socket;
     this.#onEnded = onEnded;
   }
@@ -44,6 +50,11 @@ export class PlainExchange extends Exchange {
   }
 
   protected override sendRefusal(code: FrontCode): void {
+    if (this.left > 0) {
+      this.connection.refuseByHand(code, this);
+      this.end(false);
+      return;
+    }
     this.core.refuse(code);
     const { status, headers, body } = toRefusal(code);
     this.#sendWhole(status, headers, body);

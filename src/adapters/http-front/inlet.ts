@@ -1,0 +1,53 @@
+/**
+ * What comes on an accepted connection is read into one block that all connections share, or straight to where it is wanted. Node
+ * would make 64 KiB for each read: memory outside of the heap, for which V8 collects the whole heap again and again.
+ */
+import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net';
+
+/** Who reads a connection. */
+export interface Reader {
+  /**
+   * Takes what came.
+   * @param bytes - there for the time of the call alone, unless they stand in its own room
+   * @returns false where no more is to be read until the socket is resumed
+   */
+  take(bytes: Buffer): boolean;
+  /** Where what comes next is to stand, one byte or more; null for the shared block. Asked for after each read. */
+  readonly room: Uint8Array | null;
+}
+
+/** One read of the system at most; one connection is read at a time, and what came is handed over before the next is. */
+const shared = Buffer.allocUnsafeSlow(64 * 1024);
+
+/** As Node's server makes sockets of what it accepts; the types leave the handle out. */
+interface HandleOpts extends SocketConstructorOpts {
+  readonly handle: object | null;
+  readonly onread: OnReadOpts;
+}
+
+export class Inlet {
+  /** null: what comes waits in the socket, which is then a stream as any other. */
+  reader: Reader | null = null;
+  readonly socket: Socket;
+
+  /** @param accepted - of a server with `pauseOnConnect`; only its end is left of it, which is that of the new socket */
+  constructor(accepted: Socket) {
+    const holder = accepted as unknown as { _handle: object | null };
+    const options: HandleOpts = {
+      handle: holder._handle,
+      allowHalfOpen: accepted.allowHalfOpen,
+      onread: {
+        buffer: () => this.reader?.room ?? shared,
+        callback: (length, block) => this.take((block as Buffer).subarray(0, length)),
+      },
+    };
+    holder._handle = null;
+    this.socket = new Socket(options);
+    this.socket.once('close', () => accepted.destroy());
+  }
+
+  /** What came: to whoever reads. */
+  take(bytes: Buffer): boolean {
+    return this.reader === null ? this.socket.push(Buffer.from(bytes)) : this.reader.take(bytes);
+  }
+}
