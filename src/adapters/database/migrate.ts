@@ -1,7 +1,10 @@
 /** Brings the tables of an area to the newest version, inside the turn of a writer: of two that start, one does it. */
-import { type Kysely, sql } from 'kysely';
+import type { Kysely } from 'kysely';
 import type { Database, DatabaseArea } from '../../core/database.ts';
 import { DatabaseError } from '../../core/errors.ts';
+import { kysely } from './kysely.ts';
+
+const { sql } = kysely;
 
 interface VersionTable {
   modelward_version: { area: string; version: number };

@@ -3,15 +3,18 @@ import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient, sql } from 'kysely';
+import type { Kysely, PostgresPool, PostgresPoolClient } from 'kysely';
 import type { CustomTypesConfig, Pool, PoolClient } from 'pg';
 import type { Database, DatabaseArea } from '../../core/database.ts';
 import { DatabaseError } from '../../core/errors.ts';
 import { DATABASE_LIMITS } from '../../core/limits/database.ts';
 import { type PostgresAddress, readTls, toServerName } from '../../postgres/index.ts';
 import { toPostgresError } from './failures.ts';
+import { kysely } from './kysely.ts';
 import { isCurrent, migrate } from './migrate.ts';
 import { readPassword } from './passfile.ts';
+
+const { sql } = kysely;
 
 /** All tables of this product, whatever the database is used for besides. */
 const SCHEMA = 'modelward';
@@ -35,7 +38,7 @@ export async function openPostgres<Tables>(options: OpenPostgresOptions): Promis
   const { server, area } = options;
   const label = toServerName(server);
   const pool = await createPool(options);
-  const root = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: toSteadyPool(pool, label) }) });
+  const root = new kysely.Kysely<Tables>({ dialect: new kysely.PostgresDialect({ pool: toSteadyPool(pool, label) }) });
   const inside = <T>(begin: string, work: (db: Kysely<Tables>) => Promise<T>): Promise<T> =>
     root.connection().execute(async (connection) => {
       try {

@@ -1,12 +1,13 @@
 /** An embedded database in one file, behind the database port: write-ahead log, every commit synced. */
 import { accessSync, closeSync, constants, openSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
-import { Kysely, SqliteDialect, type SqliteStatement } from 'kysely';
+import type { Kysely, SqliteStatement } from 'kysely';
 import type { Database, DatabaseArea } from '../../core/database.ts';
 import { DatabaseError } from '../../core/errors.ts';
 import { DATABASE_LIMITS } from '../../core/limits/database.ts';
 import type { Pause } from '../../core/ports.ts';
 import { toSqliteError } from './failures.ts';
+import { kysely } from './kysely.ts';
 import { isCurrent, migrate } from './migrate.ts';
 import type { OpenSqlite, SqliteFile } from './sqlite-driver.ts';
 
@@ -25,7 +26,7 @@ export interface OpenSqliteOptions {
 export async function openSqlite<Tables>(options: OpenSqliteOptions): Promise<Database<Tables>> {
   const { path, area, pause } = options;
   const file = await openFile(options);
-  const root = new Kysely<Tables>({ dialect: new SqliteDialect({ database: file }) });
+  const root = new kysely.Kysely<Tables>({ dialect: new kysely.SqliteDialect({ database: file }) });
   // Kysely gives its one connection to one caller at a time.
   const inside = <T>(begin: string, work: (db: Kysely<Tables>) => Promise<T>): Promise<T> =>
     root.connection().execute(async (connection) => {

@@ -4,7 +4,7 @@ import { GatewayError } from '../../core/errors.ts';
 import type { LogThreadData, LogThreadNews, MovedTo } from './messages.ts';
 
 /** Rows are short-lived, and come in batches: the 48 MiB that V8 takes by itself would be most of the thread. */
-const YOUNG_MIB = 4;
+const YOUNG_MIB = 3;
 /** Rows stay in the spool meanwhile. */
 const RESTART = { firstMs: 100, maxMs: 10_000, steadyMs: 60_000 } as const;
 

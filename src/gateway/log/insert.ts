@@ -1,5 +1,5 @@
 /** Puts rows into the table of a day, by few texts of statements. */
-import { CompiledQuery, type Kysely } from 'kysely';
+import type { CompiledQuery, Kysely } from 'kysely';
 import type { LogTables, PartitionName, RequestRecord } from './tables.ts';
 
 /** Rows of one statement: few texts serve batches of any size, and the database reads each of them once. */
@@ -26,11 +26,17 @@ export function createInsert(isFar: boolean): RecordInsert {
       for (let from = 0; from < records.length; ) {
         const rows = toStatementRows(records.length - from, isFar);
         const part = records.slice(from, from + rows);
-        await db.executeQuery(CompiledQuery.raw(toText(texts, db, { name, records: part }), toValues(part)));
+        await db.executeQuery(toQuery(toText(texts, db, { name, records: part }), toValues(part)));
         from += rows;
       }
     },
   };
+}
+
+/** As Kysely makes one of a text; written out, so that nothing of it is loaded for this alone. */
+function toQuery(sql: string, parameters: readonly unknown[]): CompiledQuery {
+  const query = { kind: 'RawNode', sqlFragments: [sql], parameters: [] } as const;
+  return { sql, parameters, query, queryId: { queryId: 'insert' } };
 }
 
 function toStatementRows(left: number, isFar: boolean): number {

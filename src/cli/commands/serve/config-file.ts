@@ -8,6 +8,7 @@ import {
   toAbsoluteUpstreams,
 } from '../../../gateway/index.ts';
 import type { CliContext } from '../../context.ts';
+import { parseConfigText } from './config-text.ts';
 import { toAbsoluteIdentity } from './identity/paths.ts';
 import { toAbsoluteDatabase, toAbsoluteStore } from './stores/paths.ts';
 import type { ReleasedFlags } from '../broker/released.ts';
@@ -52,11 +53,9 @@ export async function readConfig(
 async function readFile({ services }: CliContext, path: string): Promise<Record<string, unknown>> {
   const bytes = services.storage.read(path);
   if (bytes.length > FILE_BYTES_MAX) throw toMalformed('the file is larger than 1 MiB');
-  const { parse } = await import('yaml');
   let value: unknown;
   try {
-    // JSON is YAML. An alias that is repeated grows without end: few are enough for any configuration.
-    value = parse(Buffer.from(bytes).toString('utf8'), { maxAliasCount: 32 });
+    value = await parseConfigText(Buffer.from(bytes).toString('utf8'));
   } catch {
     throw toMalformed('neither YAML nor JSON');
   }
