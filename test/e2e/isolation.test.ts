@@ -62,6 +62,7 @@ const ROWS: readonly Row[] = [
     preload: IN_GRACE,
     says: 'IN_GRACE',
   },
+  { name: 'tls init', words: ['tls', 'init', 'models.example.com', '--client', 'acme'], says: 'tls/ca.pem' },
   { name: 'evidence of a TPM', words: ['attest', 'verify', 'tpm.json'], says: '"nonceHex"' },
 ];
 

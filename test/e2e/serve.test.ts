@@ -172,7 +172,25 @@ describe('modelward serve', () => {
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(3);
     expect(refused.map(toCode)).toEqual(['GATEWAY_RATE_LIMITED', 'GATEWAY_RATE_LIMITED']);
     expect(Number(refused[0].headers['retry-after'])).toBeGreaterThan(0);
+    for (const { headers } of answers) {
+      expect(headers).toMatchObject({ 'ratelimit-policy': '"key";q=1;w=60', 'x-ratelimit-limit': '1' });
+      expect(headers.ratelimit).toMatch(/^"key";r=[0-2];t=\d+$/);
+    }
   });
+
+  test.runIf(process.platform === 'linux')(
+    'telemetry of the runtime is switched off by the gateway alone, before any thread or process of a model starts',
+    async () => {
+      // A thread refuses to load the runtime where its parent has not switched it off (RUNTIME_TELEMETRY_ON).
+      const plain = await start('--model', 'digits=models/net.onnx');
+      expect(readFileSync(`/proc/${plain.child.pid}/environ`, 'utf8')).not.toContain('ORT_DISABLE_TELEMETRY');
+      expect((await ask(plain)).status).toBe(200);
+      const { child } = await start('--model', 'digits=models/net.seal');
+      const below = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim().split(' ');
+      expect(below).toHaveLength(1);
+      expect(readFileSync(`/proc/${below[0]}/environ`, 'utf8')).toContain('ORT_DISABLE_TELEMETRY=1');
+    },
+  );
 
   test('a key that is revoked while it serves is refused soon', async () => {
     expect(place.run(['apikey', 'create', '--name', 'd', '--model', 'digits', '-o', 'd.json']).status).toBe(0);

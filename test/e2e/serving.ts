@@ -37,7 +37,11 @@ export async function startServing(options: ServeAt): Promise<Serving> {
   const [command, ...before] = program;
   const child = spawn(command, [...before, bin, 'serve', ...args], {
     cwd: folder,
-    env: { ...process.env, MODELWARD_HOME: home, NO_COLOR: '1', MODELWARD_MEMORY_WARNING: '0', ...env },
+    // As a user's environment is: nothing but the gateway itself switches telemetry of the runtime off.
+    env: {
+      ...{ ...process.env, ORT_DISABLE_TELEMETRY: undefined },
+      ...{ MODELWARD_HOME: home, NO_COLOR: '1', MODELWARD_MEMORY_WARNING: '0', ...env },
+    },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let text = '';
