@@ -158,9 +158,11 @@ export function readRss({ pid }: Pick<Server, 'pid'>): { readonly nowMib: number
   return { nowMib: sum('VmRSS'), peakMib: sum('VmHWM') };
 }
 
-/** Busy time of all cores so far, microseconds: what is not the measured processes' is other people's. */
-export function readBusyUs(): number {
-  const fields = readFileSync('/proc/stat', 'utf8').split('\n')[0].split(/\s+/).slice(1).map(Number);
+/** Busy time of all cores so far, or of one, microseconds: what is not the measured processes' is other people's. */
+export function readBusyUs(core?: number): number {
+  const lines = readFileSync('/proc/stat', 'utf8').split('\n');
+  const line = lines.find((one) => one.startsWith(`cpu${core ?? ''} `))!;
+  const fields = line.split(/\s+/).slice(1).map(Number);
   const [user, nice, system, , , irq, softirq] = fields;
   return (user + nice + system + irq + softirq) * TICK_US;
 }

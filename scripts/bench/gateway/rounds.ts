@@ -1,6 +1,6 @@
 /** Servers in turn: so many repetitions of each, of which medians count, and how busy others kept the machine meanwhile. */
 import { type Ask, type ClosedLoop, runWrk } from './load.ts';
-import { type CpuUs, readBusyUs, readCpu, readRss, type Server } from './processes.ts';
+import { CORE, type CpuUs, readBusyUs, readCpu, readRss, type Server } from './processes.ts';
 import type { GatewayBench } from './types.ts';
 
 export interface Contestant {
@@ -16,6 +16,8 @@ export interface Standing extends ClosedLoop {
   readonly peakRssMib: number;
   /** Cores that other processes of the machine used meanwhile: above 0.15 only CPU times say something. */
   readonly busy: number;
+  /** The share of the tested core that others took: as much is missing from its throughput. */
+  readonly taken: number;
 }
 
 const WARM_SECONDS = 4;
@@ -49,16 +51,18 @@ async function measure(
 ): Promise<Standing> {
   const ours = [server, ...behind];
   const sum = (): number => ours.reduce((total, one) => total + readCpu(one).all, 0);
-  const [busyUs, oursUs, cpu, startMs] = [readBusyUs(), sum(), readCpu(server), performance.now()];
+  const [busyUs, testedUs, oursUs] = [readBusyUs(), readBusyUs(CORE.tested), sum()];
+  const [cpu, startMs] = [readCpu(server), performance.now()];
   const loop = await runWrk(ask, { folder, seconds, connections });
   const after = readCpu(server);
   const wallUs = (performance.now() - startMs) * 1000;
   const others = (readBusyUs() - busyUs - (sum() - oursUs) - loop.loadUs) / wallUs;
+  const taken = (readBusyUs(CORE.tested) - testedUs - (after.all - cpu.all)) / wallUs;
   const cpuUs = {
     main: (after.main - cpu.main) / loop.requests,
     all: (after.all - cpu.all) / loop.requests,
   };
-  return { ...loop, cpuUs, peakRssMib: readRss(server).peakMib, busy: Math.max(0, others) };
+  return { ...loop, cpuUs, peakRssMib: readRss(server).peakMib, busy: Math.max(0, others), taken: Math.max(0, taken) };
 }
 
 function toStanding(runs: readonly Standing[]): Standing {
@@ -73,11 +77,14 @@ function toStanding(runs: readonly Standing[]): Standing {
     cpuUs: { main: median(({ cpuUs }) => cpuUs.main), all: median(({ cpuUs }) => cpuUs.all) },
     peakRssMib: Math.max(...runs.map(({ peakRssMib }) => peakRssMib)),
     busy: median(({ busy }) => busy),
+    taken: median(({ taken }) => taken),
   };
 }
 
 /** Beyond this the throughput of a machine that others use says nothing; CPU times do. */
 export const BUSY_MAX = 0.15;
+/** The same of the tested core alone: what others take of it is missing from the throughput, however quiet the rest is. */
+const TAKEN_MAX = 0.05;
 
 export interface Ratio {
   /** By requests a second, or by CPU time where the machine was busy. */
@@ -89,9 +96,10 @@ export interface Ratio {
 export function toRatio(ours: Standing, yardstick: Standing): Ratio {
   const byRate = ours.rps / yardstick.rps;
   const byCpu = yardstick.cpuUs.all / ours.cpuUs.all;
-  const busy = Math.max(ours.busy, yardstick.busy);
-  const isQuiet = busy <= BUSY_MAX;
-  const note = isQuiet ? '' : `, machine busy (${busy.toFixed(1)} cores by others): judged by CPU`;
+  const [busy, taken] = [Math.max(ours.busy, yardstick.busy), Math.max(ours.taken, yardstick.taken)];
+  const isQuiet = busy <= BUSY_MAX && taken <= TAKEN_MAX;
+  const by = `${busy.toFixed(1)} cores by others, of the tested one ${taken.toFixed(2)}`;
+  const note = isQuiet ? '' : `, machine busy (${by}): judged by CPU`;
   return {
     value: isQuiet ? byRate : byCpu,
     text: `${byRate.toFixed(2)} x by throughput, ${byCpu.toFixed(2)} x by CPU${note}`,
