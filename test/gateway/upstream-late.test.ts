@@ -20,10 +20,13 @@ const open = (server: Promise<InferenceServer>): Promise<InferenceServer> =>
     return opened;
   });
 
-async function start(
-  url: string,
-): Promise<{ readonly opened: OpenedUpstreams; readonly target: Target; readonly told: string[] }> {
-  const told: string[] = [];
+async function start(url: string): Promise<{
+  readonly opened: OpenedUpstreams;
+  readonly target: Target;
+  readonly told: string[];
+  readonly changes: string[];
+}> {
+  const [told, changes]: string[][] = [[], []];
   const models = [{ name: 'net', signature: 'server' }];
   const readiness = { intervalMs: 100, timeoutMs: 60_000, failures: 1 };
   const config = readGatewayConfig({ upstreams: [{ name: 'triton', url, protocol: 'oip', models, readiness }] });
@@ -32,12 +35,13 @@ async function start(
     host,
     hashKey: null,
     onTrouble: (code, part) => told.push(`${part}: ${code}`),
+    onReadiness: (isReady, { upstream, model }) => changes.push(`${upstream} ${model}: ${isReady ? 'ready' : 'away'}`),
   });
   ends.push(
     () => host.close(),
     () => opened.close(),
   );
-  return { opened, target: opened.targets.get('net')!, told };
+  return { opened, target: opened.targets.get('net')!, told, changes };
 }
 
 async function until(isSo: () => boolean): Promise<void> {
@@ -73,18 +77,21 @@ const BODY = '{"inputs":[{"name":"x","datatype":"FP32","shape":[1,2],"data":[1,2
 describe('a server', () => {
   test('that is away is told; its model is not ready, and asked again until it is there', async () => {
     const port = await findFreePort();
-    const { opened, target, told } = await start(`http://127.0.0.1:${port}`);
+    const { opened, target, told, changes } = await start(`http://127.0.0.1:${port}`);
+    expect(changes).toEqual([]);
     expect(told).toEqual(['upstream triton: GATEWAY_UPSTREAM_UNREACHABLE']);
     expect([opened.list(), target.isReady(null)]).toEqual([[{ name: 'triton', isReady: false }], false]);
     expect([prepare(target, BODY), target.findSignature(null)]).toEqual(['GATEWAY_MODEL_UNAVAILABLE', null]);
     const server = await open(openOipServer(port));
     await until(() => target.isReady(null));
     expect(opened.list()).toEqual([{ name: 'triton', isReady: true }]);
+    expect(changes).toEqual(['triton net: ready']);
     expect(target.findSignature(null)?.inputs).toEqual([{ name: 'x', dtype: 'f32', shape: [null, 2] }]);
     expect(prepare(target, BODY)).toMatchObject({ items: 1 });
     expect(prepare(target, BODY.replace('FP32', 'FP64'))).toBe('GATEWAY_INPUT_DTYPE');
     await server.close();
     await until(() => !target.isReady(null));
+    expect(changes).toEqual(['triton net: ready', 'triton net: away']);
     expect(target.findSignature(null)).not.toBeNull();
   });
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createBodyReader, readGatewayConfig } from '../../../gateway/index.ts';
+import { createBodyReader, createJournal, readGatewayConfig } from '../../../gateway/index.ts';
 import { openUpstreamSet } from './upstream-set.ts';
 
 const TERMS = { isSignatureFree: false };
@@ -12,7 +12,7 @@ const toConfig = (port: number) =>
   });
 
 /** Lines and timers in memory. */
-function createHost() {
+function createHost(journal = createJournal({ write: () => true, clock: { nowMs: () => 0 } })) {
   const lines: { readonly url: string; inFlight: number; isClosed: boolean; isWatched: boolean }[] = [];
   const timers: { readonly ms: number; readonly work: () => void }[] = [];
   const host = {
@@ -36,7 +36,7 @@ function createHost() {
       },
       reader: createBodyReader({ run: () => Promise.resolve(null) }),
     },
-    operations: { hashKey: null },
+    operations: { hashKey: null, journal },
     onTrouble: () => undefined,
     after: (ms: number, work: () => void) => {
       const timer = { ms, work };
@@ -90,4 +90,25 @@ test('lines that are made while the gateway ends are closed; so are those that s
   await set.close();
   late.commit();
   expect([lines.map(({ isClosed }) => isClosed), timers]).toEqual([[true, true, true], []]);
+});
+
+test('that a server is ready, and that it is away, is told in the journal with its name, at changes alone', async () => {
+  const lines: string[] = [];
+  const clock = { nowMs: () => 0 };
+  const { host } = createHost(createJournal({ write: (line) => lines.push(line) > 0, clock }));
+  const watches: ((isReady: boolean) => void)[] = [];
+  const openWatch = (options: { readonly onChange: (isReady: boolean) => void }) => {
+    watches.push(options.onChange);
+    return host.upstreams.openWatch();
+  };
+  const set = await openUpstreamSet(toConfig(1), { ...host, upstreams: { ...host.upstreams, openWatch } });
+  expect(lines).toEqual([]);
+  for (const isReady of [true, false, true]) watches[0](isReady);
+  const time = '1970-01-01T00:00:00.000Z';
+  expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
+    { time, level: 'info', event: 'upstream-ready', upstream: 'llm' },
+    { time, level: 'warn', event: 'upstream-away', upstream: 'llm' },
+    { time, level: 'info', event: 'upstream-ready', upstream: 'llm' },
+  ]);
+  await set.close();
 });

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { GatewayConfig } from '../../../gateway/index.ts';
 import type { GatewayHost } from './host.ts';
 import { type Follower, UNCHANGED } from './reload.ts';
-import { type OpenedUpstreams, openUpstreams } from './upstreams.ts';
+import { type OpenedUpstreams, openUpstreams, type UpstreamTerms } from './upstreams.ts';
 
 export interface UpstreamSet extends Follower {
   readonly current: () => OpenedUpstreams;
@@ -15,7 +15,7 @@ const LOOK_MS = 1000;
 
 /** As much of the outside as lines need. */
 export type UpstreamSetHost = Pick<GatewayHost, 'upstreams' | 'onTrouble' | 'after'> & {
-  readonly operations: Pick<GatewayHost['operations'], 'hashKey'>;
+  readonly operations: Pick<GatewayHost['operations'], 'hashKey' | 'journal'>;
 };
 
 /** What lines are made of. */
@@ -26,8 +26,11 @@ function toTerms({ upstreams, limits: { answerBytesMax }, integrity }: GatewayCo
 /** @throws GatewayError UPSTREAM_…; CliError CLI_SECRET_… */
 export async function openUpstreamSet(config: GatewayConfig, host: UpstreamSetHost): Promise<UpstreamSet> {
   const { onTrouble, operations, after } = host;
+  const onReadiness: UpstreamTerms['onReadiness'] = (isReady, of) => {
+    operations.journal.tell(isReady ? 'upstream-ready' : 'upstream-away', { ...of });
+  };
   const open = (of: GatewayConfig): Promise<OpenedUpstreams> =>
-    openUpstreams(of, { host: host.upstreams, hashKey: operations.hashKey, onTrouble });
+    openUpstreams(of, { host: host.upstreams, hashKey: operations.hashKey, onTrouble, onReadiness });
   let [of, opened] = [config, await open(config)];
   let isClosed = false;
   /** Requests that were taken go on over them, and streams to their end, for which their lines have bounds. */

@@ -27,6 +27,8 @@ export interface WatchTerms {
   readonly protocol: Protocol;
   readonly openWatch: (options: WatchOptions) => Promise<Watch>;
   readonly tell: (code: string) => void;
+  /** Told when it comes and when it goes, and of which model where each is asked for. */
+  readonly onReadiness: (isReady: boolean, model: string | null) => void;
 }
 
 export interface WatchedModel {
@@ -44,14 +46,15 @@ export interface WatchedModel {
 export async function watchModels(terms: WatchTerms): Promise<readonly WatchedModel[]> {
   const { upstream } = terms;
   const isOfModel = upstream.readiness.path === undefined && upstream.protocol.startsWith('oip');
-  if (!isOfModel) return watchTogether(terms, upstream.models);
-  const watched = await Promise.all(upstream.models.map((model) => watchTogether(terms, [model])));
+  if (!isOfModel) return watchTogether(terms, upstream.models, null);
+  const watched = await Promise.all(upstream.models.map((model) => watchTogether(terms, [model], model.name)));
   return watched.flat();
 }
 
 async function watchTogether(
   terms: WatchTerms,
   models: readonly UpstreamModelConfig[],
+  askedFor: string | null,
 ): Promise<readonly WatchedModel[]> {
   const { upstream, line, protocol, tell } = terms;
   const { intervalMs, timeoutMs, failures } = upstream.readiness;
@@ -66,6 +69,7 @@ async function watchTogether(
     },
     onChange: (isReady) => {
       if (!isReady) tell('GATEWAY_UPSTREAM_UNREACHABLE');
+      terms.onReadiness(isReady, askedFor);
     },
   });
   if (await watch.look()) await Promise.all(lessons.map((lesson) => lesson.learn()));

@@ -49,6 +49,13 @@ export interface UpstreamTerms {
   readonly hashKey: Uint8Array | null;
   /** Told the code of what is wrong, and with which server. */
   readonly onTrouble: (code: string, part: string) => void;
+  /** Told when a server, or one model of it, is ready and when it is not any more. */
+  readonly onReadiness: (isReady: boolean, of: UpstreamPart) => void;
+}
+
+export interface UpstreamPart {
+  readonly upstream: string;
+  readonly model?: string;
 }
 
 interface Opened {
@@ -98,7 +105,11 @@ async function openUpstream(upstream: UpstreamConfig, config: GatewayConfig, ter
   };
   const line = await terms.host.openLine(upstream, { answerBytesMax, onTrouble });
   const protocol = createUpstreamProtocol(upstream);
-  const watched = await watchModels({ upstream, line, protocol, tell, openWatch: terms.host.openWatch });
+  const onReadiness = (isReady: boolean, model: string | null): void => {
+    terms.onReadiness(isReady, { upstream: name, ...(model !== null && { model }) });
+  };
+  const { openWatch } = terms.host;
+  const watched = await watchModels({ upstream, line, protocol, tell, onReadiness, openWatch });
   const { parameters, openai, path, readiness } = upstream;
   const settings = { protocol: upstream.protocol, parameters, openai, path, readiness };
   const slow = { reader: terms.host.reader, settings };
