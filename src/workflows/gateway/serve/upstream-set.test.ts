@@ -99,16 +99,17 @@ test('that a server is ready, and that it is away, is told in the journal with i
   const watches: ((isReady: boolean) => void)[] = [];
   const openWatch = (options: { readonly onChange: (isReady: boolean) => void }) => {
     watches.push(options.onChange);
+    options.onChange(true);
     return host.upstreams.openWatch();
   };
   const set = await openUpstreamSet(toConfig(1), { ...host, upstreams: { ...host.upstreams, openWatch } });
   expect(lines).toEqual([]);
-  for (const isReady of [true, false, true]) watches[0](isReady);
+  for (const isReady of [false, true, false]) watches[0](isReady);
   const time = '1970-01-01T00:00:00.000Z';
   expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
-    { time, level: 'info', event: 'upstream-ready', upstream: 'llm' },
     { time, level: 'warn', event: 'upstream-away', upstream: 'llm' },
     { time, level: 'info', event: 'upstream-ready', upstream: 'llm' },
+    { time, level: 'warn', event: 'upstream-away', upstream: 'llm' },
   ]);
   await set.close();
 });

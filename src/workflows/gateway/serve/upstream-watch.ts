@@ -27,7 +27,7 @@ export interface WatchTerms {
   readonly protocol: Protocol;
   readonly openWatch: (options: WatchOptions) => Promise<Watch>;
   readonly tell: (code: string) => void;
-  /** Told when it comes and when it goes, and of which model where each is asked for. */
+  /** Told when it comes and when it goes after the first look, and of which model where each is asked for. */
   readonly onReadiness: (isReady: boolean, model: string | null) => void;
 }
 
@@ -59,6 +59,7 @@ async function watchTogether(
   const { upstream, line, protocol, tell } = terms;
   const { intervalMs, timeoutMs, failures } = upstream.readiness;
   const lessons = models.map((model) => new Lesson(terms, model));
+  let isBegun = false;
   const watch = await terms.openWatch({
     ...{ upstream: line, intervalMs, timeoutMs, failuresMax: failures },
     request: toQuestion(terms, models[0]),
@@ -69,11 +70,12 @@ async function watchTogether(
     },
     onChange: (isReady) => {
       if (!isReady) tell('GATEWAY_UPSTREAM_UNREACHABLE');
-      terms.onReadiness(isReady, askedFor);
+      if (isBegun) terms.onReadiness(isReady, askedFor);
     },
   });
   if (await watch.look()) await Promise.all(lessons.map((lesson) => lesson.learn()));
   else tell('GATEWAY_UPSTREAM_UNREACHABLE');
+  isBegun = true;
   return models.map((model, at) => ({
     model,
     isReady: () => watch.isReady() && lessons[at].signature !== undefined,

@@ -28,6 +28,9 @@ describe('the journal of a command', () => {
     journal.refuse('config-refused', Object.assign(new Error('a secret'), { code: 'ENOENT' }));
     journal.tell('listening', { listener: 'admin', host: '::1', port: 8444, isTls: true });
     journal.tell('tenant-unseen', { tenant: 'acmee', nearest: 'acme' });
+    journal.tell('upstream-ready', { upstream: 'triton', model: 'net' });
+    journal.tell('upstream-ready', { upstream: 'llm' });
+    journal.tell('upstream-away', { upstream: 'llm' });
     for (const event of ['started', 'draining', 'ended', 'admin-refused'] as const) journal.tell(event, {});
     expect(said).toEqual([
       'warn API keys: DATABASE_BUSY',
@@ -36,6 +39,8 @@ describe('the journal of a command', () => {
       'warn config-refused: ENOENT',
       'note admin API at https://[::1]:8444',
       'warn the budget of tenant acmee bounds nobody: no key, token or certificate is of it; did you mean acme?',
+      'note upstream triton is ready for net',
+      'note upstream llm is ready',
     ]);
   });
 

@@ -75,8 +75,11 @@ function tellBoth(one: Journal, other: Journal): Journal {
   };
 }
 
-/** What the command itself tells at its beginning and end. */
-const SAID: ReadonlySet<JournalEvent> = new Set(['started', 'draining', 'ended', 'admin-done', 'admin-refused']);
+/** What the command itself tells at its beginning and end, and what is told as trouble, too. */
+const SAID: ReadonlySet<JournalEvent> = new Set([
+  ...(['started', 'draining', 'ended', 'admin-done', 'admin-refused'] as const),
+  'upstream-away',
+]);
 
 function say({ note, warn }: Pick<Ui, 'note' | 'warn'>, line: string): true {
   const { level, event, ...fields } = JSON.parse(line) as { level: string; event: JournalEvent } & JournalFields;
@@ -87,7 +90,7 @@ function say({ note, warn }: Pick<Ui, 'note' | 'warn'>, line: string): true {
 
 function toWords(event: JournalEvent, { part, code, ...fields }: JournalFields): string {
   if (event === 'trouble' || event === 'fault') return `${typeof part === 'string' ? part : event}: ${String(code)}`;
-  const { listener, host, port, isTls, members, model, version, count, tenant, nearest } = fields;
+  const { listener, host, port, isTls, members, model, version, count, tenant, nearest, upstream } = fields;
   switch (event) {
     case 'listening':
       return `${String(listener)} API at ${isTls === true ? 'https' : 'http'}://${toHost(host)}:${String(port)}`;
@@ -95,6 +98,8 @@ function toWords(event: JournalEvent, { part, code, ...fields }: JournalFields):
       return `configuration taken up: ${(members as readonly string[]).join(', ') || 'nothing has changed'}`;
     case 'model-reloaded':
       return `model ${String(model)} ${String(version)}: its file was loaded anew`;
+    case 'upstream-ready':
+      return `upstream ${String(upstream)} is ready${typeof model === 'string' ? ` for ${model}` : ''}`;
     case 'tenant-unseen':
       return `the budget of tenant ${String(tenant)} bounds nobody: no key, token or certificate is of it${toMeant(nearest)}`;
     case 'log-dropped':
