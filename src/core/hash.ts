@@ -11,7 +11,7 @@ export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
 /** SHA-256 of few bytes, 32 bytes: for chains and trees, of which each node is one. */
 export function sha256OfShort(bytes: Uint8Array): Uint8Array {
   // As text and back: Node takes longer to make a buffer of its own for each digest.
-  return new Uint8Array(Buffer.from(hash('sha256', bytes, 'hex'), 'hex'));
+  return new Uint8Array(Buffer.from(hash('sha256', bytes, 'binary'), 'latin1'));
 }
 
 /** HMAC-SHA-256, 32 bytes. */

@@ -366,6 +366,16 @@ describe('the sealer', () => {
     );
   });
 
+  test('tags of one key say when each request came, second by second and back', () => {
+    const sealer = createAnswerSealer({ signer: null, isAlwaysSigned: false });
+    const [request, answer] = [toSealed(toPrincipal()), { status: 200, bodySha256: sha256() }];
+    for (const seconds of [5, 5, 6, 5]) {
+      const place = { stream: 'a', index: seconds };
+      const headers = sealer.toHeaders({ ...request, timeMs: seconds * 1000 + 999 }, { ...answer, place });
+      expect(Object.fromEntries(headers)['signature-input']).toContain(`;created=${seconds};`);
+    }
+  });
+
   test('callers without a tag have digests alone where nothing is signed', () => {
     const sealer = createAnswerSealer({ signer: null, isAlwaysSigned: false });
     const request = toSealed(toPrincipal(null));

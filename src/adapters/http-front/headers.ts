@@ -2,7 +2,7 @@
 import type { HeaderList } from '../../gateway/ports.ts';
 
 /** About the connection, or about the form in which the body is sent; Node writes the date. */
-const FRONT_OWN: ReadonlySet<string> = new Set([
+export const FRONT_OWN: ReadonlySet<string> = new Set([
   'connection',
   'content-length',
   'date',

@@ -1,10 +1,9 @@
 /** One plain request of HTTP/1.1, and its answer, written to the socket in one piece where it is short. */
-import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { GatewayAnswer, HeaderList } from '../../gateway/ports.ts';
+import { toAnswerHead, toTrailers } from './answer-head.ts';
 import type { Connection } from './connection.ts';
 import { Exchange, type RequestHead } from './exchange.ts';
-import { toFlatHeaders } from './headers.ts';
 import { toRefusal } from './refusals.ts';
 import { writeBody } from './stream-body.ts';
 import type { FrontCode } from './types.ts';
@@ -112,8 +111,7 @@ export class PlainExchange extends Exchange {
         chunked.write(body);
       } else if (!(await writeBody(this, chunked, body))) return;
       this.expectTaken(0);
-      const fields = (trailers?.() ?? []).map(([name, value]) => toLine(name, value)).join('');
-      socket.write(`0\r\n${fields}\r\n`, 'latin1', this.#onSent);
+      socket.write(`0\r\n${toTrailers(trailers?.() ?? [])}\r\n`, 'latin1', this.#onSent);
       if (this.#isLast) socket.destroySoon();
     } catch (error) {
       // The status was sent: what is left is an answer without an end, which no client takes for whole.
@@ -122,53 +120,10 @@ export class PlainExchange extends Exchange {
     }
   }
 
-  #toHead(status: number, list: HeaderList, framing: string): string {
+  #toHead(status: number, headers: HeaderList, framing: string): string {
     this.#isLast = this.connection.isLast;
-    const flat = toFlatHeaders(list, this.core.isTls);
-    let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'unknown'}\r\n`;
-    let values = '';
-    for (let at = 0; at < flat.length; at += 2) {
-      assertName(flat[at]);
-      values += flat[at + 1];
-      head += `${flat[at]}: ${flat[at + 1]}\r\n`;
-    }
-    assertValues(values);
-    return `${head}${framing}date: ${toDate()}\r\nconnection: ${this.#isLast ? 'close' : 'keep-alive'}\r\n\r\n`;
+    return toAnswerHead(status, headers, { isTls: this.core.isTls, isLast: this.#isLast, framing });
   }
-}
-
-const NAME = /^[a-z0-9-]+$/;
-/** As of Node: tab, printable ASCII, and what is beyond ASCII in Latin-1. */
-const NO_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
-/** Names that were looked at; they are the gateway's own, and few. */
-const names = new Set<string>();
-
-/** @throws TypeError for what is no name: then the answer is not sent */
-function assertName(name: string): void {
-  if (names.has(name)) return;
-  if (!NAME.test(name)) throw new TypeError('internal error: no name of a header');
-  names.add(name);
-}
-
-/** All at once, which takes a quarter of the time. @throws TypeError for what would not stay one line: then the answer is not sent */
-function assertValues(values: string): void {
-  if (NO_VALUE.test(values)) throw new TypeError('internal error: no value of a header');
-}
-
-function toLine(name: string, value: string): string {
-  assertName(name);
-  assertValues(value);
-  return `${name}: ${value}\r\n`;
-}
-
-let date = { second: 0, text: '' };
-
-/** Written anew each second. */
-function toDate(): string {
-  const nowMs = Date.now();
-  const second = Math.floor(nowMs / 1000);
-  if (second !== date.second) date = { second, text: new Date(nowMs).toUTCString() };
-  return date.text;
 }
 
 /** Each byte as a character, which Node writes as that byte. */

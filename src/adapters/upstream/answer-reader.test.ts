@@ -51,6 +51,12 @@ describe('an answer', () => {
     }
   });
 
+  test('has its own head, whatever head came before it', () => {
+    const [a, b, broken] = ['x-a: 1', 'x-a: 2', 'x-a: \x01'].map((line) => `${OK}${line}\r\ncontent-length: 0\r\n\r\n`);
+    const seen = [a, a, b, broken, a, broken, b].map((text) => read(text).sink.heads.at(0)?.headers[0][1] ?? null);
+    expect(seen).toEqual(['1', '1', '2', null, '1', null, '2']);
+  });
+
   test('has its headers without the space around them, and those of the connection apart', () => {
     const { sink, reader } = read(
       `${OK}X-A:\t b c \r\nContent-Length: 0\r\nKeep-Alive: max=9, timeout=5\r\nConnection: te, Close\r\n\r\n`,

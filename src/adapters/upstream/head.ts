@@ -32,11 +32,21 @@ const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
+/** The one that was read last: answers of one server within a second often have the same. */
+let last: { readonly text: string; readonly head: Http1Head } | null = null;
+
+/** @param text Latin-1, without the empty line at its end */
+export function readHttp1Head(text: string): Http1Head | Reason {
+  if (last !== null && last.text === text) return last.head;
+  const head = parseHttp1Head(text);
+  if (typeof head !== 'string') last = { text, head };
+  return head;
+}
+
 /**
  * The head of an answer of HTTP/1.1, held to its form: a folded header has no name, and a lone CR or LF is in no value.
- * @param text Latin-1, without the empty line at its end
  */
-export function readHttp1Head(text: string): Http1Head | Reason {
+function parseHttp1Head(text: string): Http1Head | Reason {
   const lines = text.split('\r\n');
   if (lines.length - 1 > UPSTREAM_LIMITS.headersMax) return 'head';
   const line = STATUS_LINE.exec(lines[0]);

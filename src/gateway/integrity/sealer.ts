@@ -53,9 +53,10 @@ function toHeaders(options: AnswerSealerOptions, request: SealedRequest, answer:
   const created = toSeconds(request.timeMs);
   let [input, values] = ['', ''];
   if (tagKey !== null) {
-    const params = toParams(created, toTagKeyId(request.principal.id), TAG.alg);
+    const tagger = toTagger(tagKey);
+    const params = tagger.toParams(created, request.principal.id);
     input = `${TAG.label}=${params}`;
-    values = `${TAG.label}=:${toTagger(tagKey)(lines + params, 'base64')}:`;
+    values = `${TAG.label}=:${tagger.toTag(lines + params, 'base64')}:`;
   }
   if (signer !== null) {
     const params = toParams(created, signer.keyId, SIGNATURE.alg);
@@ -80,7 +81,7 @@ function toParameters(
   const signer = pickSigner(options, request);
   if (tagKey !== null) {
     const text = toInBandText(request, outputHash, { alg: TAG.alg, keyId: toTagKeyId(request.principal.id) });
-    const integrity = `${text} ${toTagger(tagKey)(text, 'base64url')}`;
+    const integrity = `${text} ${toTagger(tagKey).toTag(text, 'base64url')}`;
     return signer === null
       ? { integrity }
       : { integrity, integrity_signature: signInBand(signer, request, outputHash) };
@@ -103,12 +104,33 @@ function toInBandText(
 }
 
 /** Prepared once for each key; it goes when the key does. */
-const taggers = new WeakMap<Uint8Array, TextHmac>();
+const taggers = new WeakMap<Uint8Array, Tagger>();
 
-function toTagger(tagKey: Uint8Array): TextHmac {
+class Tagger {
+  readonly toTag: TextHmac;
+  #created = Number.NaN;
+  #principalId = '';
+  #params = '';
+
+  constructor(tagKey: Uint8Array) {
+    this.toTag = createTextHmac(tagKey);
+  }
+
+  /** The same within a second, where a caller has one key. */
+  toParams(created: number, principalId: string): string {
+    if (this.#created !== created || this.#principalId !== principalId) {
+      this.#params = toParams(created, toTagKeyId(principalId), TAG.alg);
+      this.#created = created;
+      this.#principalId = principalId;
+    }
+    return this.#params;
+  }
+}
+
+function toTagger(tagKey: Uint8Array): Tagger {
   let tagger = taggers.get(tagKey);
   if (tagger === undefined) {
-    tagger = createTextHmac(tagKey);
+    tagger = new Tagger(tagKey);
     taggers.set(tagKey, tagger);
   }
   return tagger;

@@ -9,16 +9,34 @@ import type { PrincipalLimits } from '../principal.ts';
 export function toLimitHeaders({ perMinute }: PrincipalLimits, verdict: LimitVerdict): HeaderList {
   const { remaining, retryAfterMs, isAdmitted } = verdict;
   const resetSec = Math.ceil(verdict.resetMs / 1000);
-  const headers: [string, string][] = [
-    ['ratelimit-policy', `"key";q=${perMinute};w=60`],
+  if (last.perMinute !== perMinute) last = toRateHeaders(perMinute);
+  const headers: (readonly [string, string])[] = [
+    last.policy,
     ['ratelimit', `"key";r=${remaining};t=${resetSec}`],
-    ['x-ratelimit-limit', String(perMinute)],
+    last.limit,
     ['x-ratelimit-remaining', String(remaining)],
     ['x-ratelimit-reset', String(resetSec)],
   ];
   if (!isAdmitted && retryAfterMs !== null) headers.push(['retry-after', toSeconds(retryAfterMs)]);
   return headers;
 }
+
+/** What is the same for all requests of one rate; most are of the rate of the one before. */
+interface RateHeaders {
+  readonly perMinute: number;
+  readonly policy: readonly [string, string];
+  readonly limit: readonly [string, string];
+}
+
+function toRateHeaders(perMinute: number): RateHeaders {
+  return {
+    perMinute,
+    policy: ['ratelimit-policy', `"key";q=${perMinute};w=60`],
+    limit: ['x-ratelimit-limit', String(perMinute)],
+  };
+}
+
+let last = toRateHeaders(0);
 
 /** At least one second: "0" asks to be asked again at once. */
 function toSeconds(ms: number): string {

@@ -148,6 +148,14 @@ test('headers tell the rate, and a refusal when to come again', () => {
     ['x-ratelimit-remaining', '7'],
     ['x-ratelimit-reset', '7'],
   ]);
+  // Of another rate in between.
+  for (const perMinute of [60, 60, 120]) {
+    const headers = Object.fromEntries(toLimitHeaders({ ...LIMITS, perMinute }, verdict));
+    expect(headers).toMatchObject({
+      'ratelimit-policy': `"key";q=${perMinute};w=60`,
+      'x-ratelimit-limit': String(perMinute),
+    });
+  }
   const refused = { ...verdict, isAdmitted: false, refusedBy: 'rate' as const };
   expect(toLimitHeaders(LIMITS, { ...refused, retryAfterMs: 1 }).at(-1)).toEqual(['retry-after', '1']);
   expect(toLimitHeaders(LIMITS, { ...refused, retryAfterMs: 86_400_000 }).at(-1)).toEqual(['retry-after', '86400']);

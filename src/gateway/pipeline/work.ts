@@ -42,9 +42,9 @@ export class Work {
   }
 }
 
-/** SHA-256, 32 bytes. */
+/** SHA-256, 32 bytes. By way of a text: for each buffer of its own Node would ask the system for memory, beside the heap. */
 export function toSha256(bytes: Uint8Array): Uint8Array {
-  return hash('sha256', bytes, 'buffer');
+  return Buffer.from(hash('sha256', bytes, 'binary'), 'latin1');
 }
 
 export interface Outcome {
