@@ -1,5 +1,6 @@
 /** A model in a worker thread: runs there never hold up the thread that answers. */
 import { Worker } from 'node:worker_threads';
+import { toOwnMemory } from '../../core/bytes.ts';
 import { type ErrorCode, ERRORS, ModelwardError, RuntimeError } from '../../core/errors.ts';
 import type { LoadedSession, RuntimeSession, RuntimeTensor } from '../../model/runtime.ts';
 import type { LoadRequest, Reply, RunRequest } from './messages.ts';
@@ -60,14 +61,21 @@ export function openWorkerSession({ scriptPath, ...request }: WorkerSessionOptio
           refuse(new RuntimeError('RUNTIME_ENDED'));
           return;
         }
-        const message: RunRequest = { id: nextId++, feeds };
+        const message: RunRequest = { id: nextId++, feeds: toApart(feeds) };
         pending.set(message.id, { resolve: done, reject: refuse });
-        worker.postMessage(message, findOwned(feeds));
+        worker.postMessage(message, findOwned(message.feeds));
       });
     const release = async (): Promise<void> => {
       await worker.terminate();
     };
   });
+}
+
+/** A view would take all memory that it is a part of along, copied: those are copied alone. */
+function toApart(feeds: ReadonlyMap<string, RuntimeTensor>): ReadonlyMap<string, RuntimeTensor> {
+  const apart = new Map<string, RuntimeTensor>();
+  for (const [name, { dtype, shape, data }] of feeds) apart.set(name, { dtype, shape, data: toOwnMemory(data) });
+  return apart;
 }
 
 /** Buffers that hold one tensor and nothing else: they are handed over, the others are copied. */

@@ -76,6 +76,27 @@ describe('a reader of JSON', () => {
     );
   });
 
+  test('reads names as JSON.parse does, whichever came before', () => {
+    const name = fc.oneof(
+      fc.string({ maxLength: 30 }),
+      fc.string({ unit: 'binary', maxLength: 12 }),
+      fc.constantFrom('data', 'date', ''),
+    );
+    fc.assert(
+      fc.property(fc.array(name, { minLength: 1, maxLength: 6 }), (names) => {
+        for (const one of [...names, ...names]) {
+          const text = JSON.stringify(one);
+          const reader = new JsonReader(Buffer.from(` ${text}`).subarray(1), {
+            depthMax: 1,
+            code: 'GATEWAY_INPUT_MALFORMED',
+          });
+          expect(reader.readName()).toBe(Buffer.from(JSON.parse(text) as string).toString());
+        }
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
   test('reads every spelling of a number as JSON.parse does, to the last bit', () => {
     const digits = (min: number): fc.Arbitrary<string> =>
       fc.array(fc.integer({ min: 0, max: 9 }), { minLength: min, maxLength: 22 }).map((list) => list.join(''));

@@ -3,6 +3,7 @@
  * length of a body costs memory, and nothing has two readings.
  */
 import { type ErrorCode, type ErrorFields, GatewayError } from '../../core/errors.ts';
+import { findName } from './names.ts';
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -69,7 +70,7 @@ export class JsonReader {
 
   /** @param bytes the text and nothing else; not copied */
   constructor(bytes: Uint8Array, options: ReaderOptions) {
-    this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#depthMax = options.depthMax;
     this.#code = options.code;
   }
@@ -121,7 +122,7 @@ export class JsonReader {
   /** The next name of the object, or null behind the last. */
   nextKey(): string | null {
     if (!this.#nextMember(CLOSE_OBJECT)) return null;
-    const key = this.readString();
+    const key = this.readName();
     this.#colon();
     return key;
   }
@@ -134,9 +135,18 @@ export class JsonReader {
   /** A string; unpaired surrogates and bytes that are no UTF-8 come as U+FFFD. */
   readString(): string {
     const start = this.at;
-    const isEscaped = this.#skipString();
-    if (!isEscaped) return this.bytes.toString('utf8', start + 1, this.at - 1);
-    // Rare, and already known to be well formed.
+    return this.#skipString() ? this.#unescape(start) : this.bytes.toString('utf8', start + 1, this.at - 1);
+  }
+
+  /** As {@link readString}, for texts of which there are few. */
+  readName(): string {
+    const start = this.at;
+    if (this.#skipString()) return this.#unescape(start);
+    return findName(this.bytes, start + 1, this.at - 1) ?? this.bytes.toString('utf8', start + 1, this.at - 1);
+  }
+
+  /** Rare, and already known to be well formed. */
+  #unescape(start: number): string {
     const text = JSON.parse(this.bytes.toString('utf8', start, this.at)) as string;
     return Buffer.from(text, 'utf8').toString('utf8');
   }

@@ -18,10 +18,9 @@ export interface OutputHead {
  */
 export function checkOutputHeads(heads: readonly OutputHead[], signature: ModelSignature | null, items: number): void {
   if (heads.length > GATEWAY_LIMITS.tensorsMax) fail('outputs', 'too many outputs');
-  const seen = new Set<string>();
-  for (const { name, dtype, shape } of heads) {
-    if (seen.has(name)) fail(name, 'given twice');
-    seen.add(name);
+  for (let at = 0; at < heads.length; at++) {
+    const { name, dtype, shape } = heads[at];
+    for (let earlier = 0; earlier < at; earlier++) if (heads[earlier].name === name) fail(name, 'given twice');
     if (shape.length > GATEWAY_LIMITS.rankMax) fail(name, 'too many axes');
     if (signature === null) continue;
     const declared = signature.outputs.find((output) => output.name === name);

@@ -57,18 +57,30 @@ export function splitOutputs(
   rows: readonly number[],
 ): readonly (readonly NamedTensor[])[] | null {
   const total = rows.reduce((sum, count) => sum + count, 0);
-  const split: NamedTensor[][] = rows.map(() => []);
-  for (const [name, { dtype, shape, data }] of outputs) {
-    if (shape[0] !== total) return null;
-    const rowBytes = data.length / total;
-    let at = 0;
-    for (let index = 0; index < rows.length; index++) {
-      const end = at + rows[index] * rowBytes;
-      split[index].push({ name, dtype, shape: [rows[index], ...shape.slice(1)], data: data.subarray(at, end) });
-      at = end;
-    }
-  }
-  return split;
+  const cutters = Array.from(outputs, ([name, tensor]) => createCutter(name, tensor, total));
+  if (cutters.some(({ isBatch }) => !isBatch)) return null;
+  let start = 0;
+  return rows.map((count) => {
+    const first = start;
+    start += count;
+    return cutters.map(({ cut }) => cut(first, count));
+  });
+}
+
+/** Requests of as many rows share the shape: memory for each of them costs more than the cut. */
+function createCutter(
+  name: string,
+  { dtype, shape, data: { buffer, byteOffset, length } }: RuntimeTensor,
+  total: number,
+) {
+  const rowBytes = length / total;
+  let own = shape;
+  const cut = (first: number, count: number): NamedTensor => {
+    if (own[0] !== count) own = [count, ...shape.slice(1)];
+    const data = new Uint8Array(buffer, byteOffset + first * rowBytes, count * rowBytes);
+    return { name, dtype, shape: own, data };
+  };
+  return { isBatch: shape[0] === total, cut };
 }
 
 /** The outputs of a run that served one request. */

@@ -44,7 +44,7 @@ function encode(answering: Answering, outputs: readonly NamedTensor[]): GatewayA
     wanted === null ? outputs : outputs.filter((output) => wanted.some((one) => one.name === output.name));
   const parameters = form.layout === 'oip' || form.layout === 'grpc' ? inBand(hashTensors(answered)) : undefined;
   const decimals = isRestricting(policy) ? policy.decimals : null;
-  const extras = { decimals, ...(parameters !== undefined && { parameters }) };
+  const extras = parameters === undefined ? { decimals } : { decimals, parameters };
   if (reader === undefined || !isSlowAnswer(form, answered))
     return codec.encode(form, { name, version }, answered, extras);
   return reader.encode({ protocol, form, model: { name, version }, outputs: answered, extras });

@@ -67,7 +67,9 @@ function toPrepared(options: EmbeddedOptions, { asked, served, codec, decoded }:
   // Before the run: it may take the memory of the inputs with it.
   const tensorHash = hashTensors(inputs, { key: hashKey, hasNegativeZero });
   return {
-    ...{ version: served.version, items, tensorHash },
+    version: served.version,
+    items,
+    tensorHash,
     run: async (inBand) => {
       const outputs = await served.run(inputs, request.signal);
       checkOutputs(outputs, served.signature, items, answerBytesMax);

@@ -106,6 +106,24 @@ const INT_RANGES = {
 /** Digits, and a sign, that a 64-bit integer can have; longer ones are not read. */
 const INT64_CHARS_MAX = 20;
 
+/** Small tensors lie side by side: a block of memory for each of them costs more to collect than to fill. */
+const BLOCK_BYTES = 8192;
+const SMALL_BYTES_MAX = 1024;
+let block = new ArrayBuffer(BLOCK_BYTES);
+let blockAt = 0;
+
+/** Zeros, of which nobody else has a view. */
+function takeMemory(bytes: number): Uint8Array {
+  if (bytes > SMALL_BYTES_MAX) return new Uint8Array(bytes);
+  if (blockAt + bytes > BLOCK_BYTES) {
+    block = new ArrayBuffer(BLOCK_BYTES);
+    blockAt = 0;
+  }
+  const start = blockAt;
+  blockAt += Math.ceil(bytes / 8) * 8;
+  return new Uint8Array(block, start, bytes);
+}
+
 /** Takes values of one type one by one. */
 export class Sink {
   readonly count: number;
@@ -123,8 +141,9 @@ export class Sink {
     this.count = count;
     this.#dtype = dtype;
     this.#at = at;
-    this.#data = new Uint8Array(count * toDatatype(dtype).bytes);
-    this.#view = new DataView(this.#data.buffer);
+    const bytes = count * toDatatype(dtype).bytes;
+    this.#data = takeMemory(bytes);
+    this.#view = new DataView(this.#data.buffer, this.#data.byteOffset, bytes);
     this.#halves = dtype === 'f16' || dtype === 'bf16' ? new Float64Array(count) : null;
   }
 

@@ -8,6 +8,9 @@ import { lookAtValues, withoutNegativeZeros } from './finite.ts';
 const DOMAIN = utf8('mw/tensors/v1\0');
 /** Up to so many bytes are put together and hashed in one call, which is cheaper than several updates. */
 const ONE_SHOT_BYTES = 16 * 1024;
+/** Where they are put together: used again, since every block of memory costs more to collect than to hash. */
+const TOGETHER = Buffer.alloc(ONE_SHOT_BYTES);
+TOGETHER.set(DOMAIN);
 
 export interface TensorHashOptions {
   /** 32 bytes or more: HMAC-SHA-256 instead of SHA-256, for inputs that could be guessed. */
@@ -24,51 +27,81 @@ export interface TensorHashOptions {
  */
 export function hashTensors(tensors: readonly NamedTensor[], options: TensorHashOptions = {}): Uint8Array {
   const ordered = tensors.length < 2 ? tensors : [...tensors].sort(compareNames);
-  const parts: Uint8Array[] = [DOMAIN, toCount(ordered.length)];
+  const { key, hasNegativeZero } = options;
+  if (key !== undefined && key !== null) return update(createHmac('sha256', key), ordered, hasNegativeZero);
   let bytes = DOMAIN.length + 4;
+  for (const tensor of ordered) bytes += toHeadBytesMax(tensor) + tensor.data.length;
+  if (bytes > ONE_SHOT_BYTES) return update(createHash('sha256'), ordered, hasNegativeZero);
+  let at = writeU32(TOGETHER, ordered.length, DOMAIN.length);
   for (const tensor of ordered) {
-    const head = toHead(tensor);
-    const data = options.hasNegativeZero === false ? tensor.data : toPositiveZeros(tensor);
-    parts.push(head, data);
-    bytes += head.length + data.length;
+    at = writeHead(TOGETHER, tensor, at);
+    TOGETHER.set(toHashed(tensor, hasNegativeZero), at);
+    at += tensor.data.length;
   }
-  const { key } = options;
-  if (key !== undefined && key !== null) return update(createHmac('sha256', key), parts);
-  if (bytes > ONE_SHOT_BYTES) return update(createHash('sha256'), parts);
-  return hash('sha256', Buffer.concat(parts, bytes), 'buffer');
+  return hash('sha256', TOGETHER.subarray(0, at), 'buffer');
 }
 
-function update(digest: { update(part: Uint8Array): unknown; digest(): Uint8Array }, parts: Uint8Array[]): Uint8Array {
-  for (const part of parts) digest.update(part);
+interface Digest {
+  update(part: Uint8Array): unknown;
+  digest(): Uint8Array;
+}
+
+function update(digest: Digest, ordered: readonly NamedTensor[], hasNegativeZero: boolean | undefined): Uint8Array {
+  digest.update(DOMAIN);
+  const count = Buffer.alloc(4);
+  writeU32(count, ordered.length, 0);
+  digest.update(count);
+  for (const tensor of ordered) {
+    const head = Buffer.alloc(toHeadBytesMax(tensor));
+    digest.update(head.subarray(0, writeHead(head, tensor, 0)));
+    digest.update(toHashed(tensor, hasNegativeZero));
+  }
   return digest.digest();
 }
 
-function toCount(count: number): Uint8Array {
-  const out = new Uint8Array(4);
-  out[3] = count;
-  out[2] = count >>> 8;
-  out[1] = count >>> 16;
-  out[0] = count >>> 24;
-  return out;
+/** A character takes three bytes of UTF-8 at most. */
+function toHeadBytesMax({ name, dtype, shape }: NamedTensor): number {
+  return 4 + 3 * name.length + 4 + dtype.length + 4 + 8 * shape.length + 8;
 }
 
-/** Length-prefixed name and type, shape, and length of the data; numbers are big-endian. */
-function toHead({ name, dtype, shape, data }: NamedTensor): Uint8Array {
-  const nameBytes = Buffer.byteLength(name);
-  const head = Buffer.allocUnsafe(4 + nameBytes + 4 + dtype.length + 4 + 8 * shape.length + 8);
-  let at = head.writeUInt32BE(nameBytes, 0);
-  at += head.write(name, at);
-  at = head.writeUInt32BE(dtype.length, at);
-  at += head.write(dtype, at, 'latin1');
-  at = head.writeUInt32BE(shape.length, at);
-  for (const dim of shape) at = writeU64(head, dim, at);
-  writeU64(head, data.length, at);
-  return head;
+/** Length-prefixed name and type, shape, and length of the data; numbers are big-endian. @returns where it ends */
+function writeHead(into: Buffer, { name, dtype, shape, data }: NamedTensor, start: number): number {
+  let at = writeText(into, name, start);
+  at = writeText(into, dtype, at);
+  at = writeU32(into, shape.length, at);
+  for (let axis = 0; axis < shape.length; axis++) at = writeU64(into, shape[axis], at);
+  return writeU64(into, data.length, at);
+}
+
+function writeText(into: Buffer, text: string, at: number): number {
+  const start = at + 4;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code >= 0x80) {
+      const bytes = into.write(text, start);
+      writeU32(into, bytes, at);
+      return start + bytes;
+    }
+    into[start + i] = code;
+  }
+  writeU32(into, text.length, at);
+  return start + text.length;
 }
 
 function writeU64(into: Buffer, value: number, at: number): number {
-  into.writeUInt32BE(Math.floor(value / 2 ** 32), at);
-  return into.writeUInt32BE(value % 2 ** 32, at + 4);
+  return writeU32(into, value % 2 ** 32, writeU32(into, Math.floor(value / 2 ** 32), at));
+}
+
+function writeU32(into: Buffer, value: number, at: number): number {
+  into[at] = value >>> 24;
+  into[at + 1] = value >>> 16;
+  into[at + 2] = value >>> 8;
+  into[at + 3] = value;
+  return at + 4;
+}
+
+function toHashed(tensor: NamedTensor, hasNegativeZero: boolean | undefined): Uint8Array {
+  return hasNegativeZero === false ? tensor.data : toPositiveZeros(tensor);
 }
 
 function toPositiveZeros({ dtype, data }: NamedTensor): Uint8Array {

@@ -9,7 +9,7 @@ import { type TensorDType, toDatatype } from './datatypes.ts';
 import { readElements } from './elements.ts';
 import { hashTensors } from './hash.ts';
 import { checkBytes } from './signature.ts';
-import { toNestedText, toTokens } from './text.ts';
+import { toListText, toNestedText, toTokens } from './text.ts';
 
 const read = (text: string, dtype: TensorDType, shape: readonly number[]): Uint8Array => {
   const reader = new JsonReader(utf8(text), { depthMax: 16, code: 'GATEWAY_INPUT_MALFORMED' });
@@ -71,7 +71,8 @@ describe('values', () => {
   });
 
   test('of 64 bits are exact beyond 2^53', () => {
-    const view = new DataView(read('[9007199254740993, -9007199254740993]', 'i64', [2]).buffer);
+    const { buffer, byteOffset } = read('[9007199254740993, -9007199254740993]', 'i64', [2]);
+    const view = new DataView(buffer, byteOffset);
     expect([view.getBigInt64(0, true), view.getBigInt64(8, true)]).toEqual([9007199254740993n, -9007199254740993n]);
   });
 
@@ -114,11 +115,37 @@ describe('values', () => {
     expect(() => checkBytes(dtype, [2], data, 'x')).toThrow(code('GATEWAY_INPUT_SHAPE'));
   });
 
+  test('in a list are their tokens with commas between them, few and many', () => {
+    for (const count of [0, 1, 2, 256, 257]) {
+      const values = Float32Array.from({ length: count }, (_, at) => (at === 1 ? -0 : Math.sin(at) * 10 ** (at % 30)));
+      const tensor: NamedTensor = { name: 'y', dtype: 'f32', shape: [count], data: new Uint8Array(values.buffer) };
+      for (const decimals of [null, 3]) expect(toListText(tensor, decimals)).toBe(toTokens(tensor, decimals).join(','));
+    }
+  });
+
+  test('lie in memory that nobody else writes', () => {
+    const one = read('[1,2,3]', 'u8', [3]);
+    const others = Array.from({ length: 2000 }, (_, at) => read('[255,255,255,255,255]', 'u8', [5]).fill(at));
+    expect([...one]).toEqual([1, 2, 3]);
+    expect(others.every((other, at) => other.every((value) => value === at % 256))).toBe(true);
+  });
+
   test('that JSON has no number for are not written', () => {
     const tensor: NamedTensor = { name: 'y', dtype: 'f32', shape: [1], data: Buffer.from('0000c07f', 'hex') };
     expect(() => toTokens(tensor)).toThrow(code('GATEWAY_ANSWER_VALUE'));
   });
 });
+
+/** docs/spec/tensor-hash.md word by word, for tensors in order and without negative zeros. */
+function toPreimage(tensors: readonly NamedTensor[]): Buffer {
+  const u32 = (value: number): Buffer => Buffer.from(value.toString(16).padStart(8, '0'), 'hex');
+  const u64 = (value: number): Buffer => Buffer.from(value.toString(16).padStart(16, '0'), 'hex');
+  const text = (value: string): Buffer => Buffer.concat([u32(Buffer.from(value).length), Buffer.from(value)]);
+  const parts = tensors.flatMap(({ name, dtype, shape, data }) => [
+    ...[text(name), text(dtype), u32(shape.length), ...shape.map(u64), u64(data.length), Buffer.from(data)],
+  ]);
+  return Buffer.concat([Buffer.from('mw/tensors/v1\0'), u32(tensors.length), ...parts]);
+}
 
 describe('the hash of tensors', () => {
   const a: NamedTensor = {
@@ -189,6 +216,28 @@ describe('the hash of tensors', () => {
       expect(toHex(minus)).toBe(toHex(plus));
       expect(minusData[2 * bytes - 1]).toBe(0x80);
     }
+  });
+
+  test('is that of the specification for names of any alphabet, many axes, and both sides of what is hashed in one call', () => {
+    const sizes = fc.constantFrom(0, 1, 77, 16_200, 16_300, 16_384, 20_000);
+    const tensor = fc.tuple(fc.string({ unit: 'binary', maxLength: 20 }), sizes, fc.array(fc.nat(), { maxLength: 3 }));
+    const key = new Uint8Array(32).fill(2);
+    fc.assert(
+      fc.property(fc.array(tensor, { maxLength: 3 }), (drawn) => {
+        const tensors = drawn.map(([name, size, dims], at): NamedTensor => {
+          return {
+            name: `${at}${name}`,
+            dtype: 'u8',
+            shape: [2 ** 33 + 5, ...dims],
+            data: new Uint8Array(size).fill(at),
+          };
+        });
+        const whole = toPreimage(tensors);
+        expect(toHex(hashTensors(tensors))).toBe(createHash('sha256').update(whole).digest('hex'));
+        expect(toHex(hashTensors(tensors, { key }))).toBe(createHmac('sha256', key).update(whole).digest('hex'));
+      }),
+      { numRuns: 300 },
+    );
   });
 
   test('of large tensors is the same as of their parts put together', () => {

@@ -3,6 +3,9 @@ import { GatewayError } from '../../core/errors.ts';
 import { decodeFloats } from '../../model/floats.ts';
 import type { NamedTensor } from '../ports.ts';
 
+/** Of so few values the text is put together as it grows: an array of tokens costs more. */
+const FEW_BYTES = 1024;
+
 /**
  * Every value as a JSON token: integers exactly, floats in the shortest form that reads back as the same double (an FP32
  * is written as the double that it is).
@@ -58,6 +61,19 @@ export function toTokens(tensor: NamedTensor, decimals: number | null = null): s
     default:
       throw new GatewayError('GATEWAY_ANSWER_SHAPE', { fields: { at: tensor.name } });
   }
+}
+
+/** The tokens of {@link toTokens} with commas between them. @throws GatewayError as that does */
+export function toListText(tensor: NamedTensor, decimals: number | null): string {
+  const { data, dtype } = tensor;
+  if (dtype !== 'f32' || data.length > FEW_BYTES) return toTokens(tensor, decimals).join(',');
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  let text = '';
+  for (let at = 0; at < data.length; at += 4) {
+    const token = toToken(view.getFloat32(at, true), decimals, tensor);
+    text = at === 0 ? token : `${text},${token}`;
+  }
+  return text;
 }
 
 function toToken(value: number, decimals: number | null, tensor: NamedTensor): string {

@@ -10,7 +10,7 @@ import { readElements } from '../../tensors/elements.ts';
 import { hashTensors } from '../../tensors/hash.ts';
 import type { AnswerExtras, AnsweringModel, AnswerRules } from '../ports.ts';
 import { LENGTH_HEADER, type OipBody } from './body.ts';
-import { encodeOip, toHeadMembers } from './encode.ts';
+import { encodeOip, toHeadText } from './encode.ts';
 import { readShape, readText } from './request.ts';
 
 interface Span {
@@ -106,9 +106,8 @@ function rename(
   body: OipBody,
   { model, parameters }: { readonly model: AnsweringModel; readonly parameters: AnswerExtras['parameters'] },
 ): Uint8Array {
-  const head = toHeadMembers(model);
-  if (parameters !== undefined) head.push(`"parameters":${JSON.stringify(parameters)}`);
-  const parts: Uint8Array[] = [Buffer.from(`{${head.join(',')}`)];
+  const head = toHeadText(model, parameters);
+  const parts: Uint8Array[] = [Buffer.from(`{${head}`)];
   if (answer.id !== null) parts.push(Buffer.from(',"id":'), cut(body.json, answer.id));
   parts.push(Buffer.from(',"outputs":'), cut(body.json, answer.outputs), Buffer.from('}'));
   return Buffer.concat(parts);

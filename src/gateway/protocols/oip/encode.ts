@@ -1,8 +1,9 @@
 /** Answers of the Open Inference Protocol, in JSON and with the binary extension. */
 import { GatewayError } from '../../../core/errors.ts';
+import { quote } from '../../json/quote.ts';
 import type { GatewayAnswer, NamedTensor, TensorSignature } from '../../ports.ts';
 import { findDatatype } from '../../tensors/datatypes.ts';
-import { toTokens } from '../../tensors/text.ts';
+import { toListText } from '../../tensors/text.ts';
 import { toJsonAnswer } from '../errors.ts';
 import type { AnswerExtras, AnswerForm, AnsweringModel } from '../ports.ts';
 
@@ -13,17 +14,10 @@ export function encodeOip(
   outputs: readonly NamedTensor[],
   extras: AnswerExtras = {},
 ): GatewayAnswer {
-  const binary: Uint8Array[] = [];
-  const members = toHeadMembers(model);
-  if (form.id !== null) members.push(`"id":${JSON.stringify(form.id)}`);
-  if (extras.parameters !== undefined) members.push(`"parameters":${JSON.stringify(extras.parameters)}`);
-  const texts: string[] = [];
-  for (const { tensor, isBinary } of pickOutputs(form, outputs)) {
-    if (isBinary) binary.push(tensor.data);
-    texts.push(toOutput(tensor, isBinary, extras.decimals ?? null));
-  }
-  members.push(`"outputs":[${texts.join(',')}]`);
-  const text = `{${members.join(',')}}`;
+  const picked = pickOutputs(form, outputs);
+  const texts = picked.map(({ tensor, isBinary }) => toOutput(tensor, isBinary, extras.decimals ?? null));
+  const text = `{${toHeadText(model, extras.parameters, form.id)},"outputs":[${texts.join(',')}]}`;
+  const binary = picked.filter(({ isBinary }) => isBinary).map(({ tensor }) => tensor.data);
   if (binary.length === 0) return toJsonAnswer(200, text);
   const json = Buffer.from(text, 'utf8');
   return {
@@ -36,10 +30,18 @@ export function encodeOip(
   };
 }
 
-/** Name, and version where there is one. */
-export function toHeadMembers({ name, version }: AnsweringModel): string[] {
-  const member = `"model_name":${JSON.stringify(name)}`;
-  return version === '' ? [member] : [member, `"model_version":${JSON.stringify(version)}`];
+/** The members before the outputs: the name, and of the others those that there are. */
+export function toHeadText(
+  { name, version }: AnsweringModel,
+  parameters: AnswerExtras['parameters'],
+  id: string | null = null,
+): string {
+  let text = `"model_name":${quote(name)}`;
+  if (version !== '') text += `,"model_version":${quote(version)}`;
+  if (id !== null) text += `,"id":${quote(id)}`;
+  if (parameters === undefined) return text;
+  const members = Object.keys(parameters).map((member) => `${quote(member)}:${quote(parameters[member])}`);
+  return `${text},"parameters":{${members.join(',')}}`;
 }
 
 /** The outputs that were asked for, in that order; those that the policy took away are not there any more. */
@@ -55,9 +57,9 @@ export function pickOutputs(
 }
 
 function toOutput(tensor: NamedTensor, isBinary: boolean, decimals: number | null): string {
-  const head = `"name":${JSON.stringify(tensor.name)},"shape":[${tensor.shape.join(',')}],"datatype":"${toDatatypeName(tensor)}"`;
+  const head = `"name":${quote(tensor.name)},"shape":[${tensor.shape.join(',')}],"datatype":"${toDatatypeName(tensor)}"`;
   if (isBinary) return `{${head},"parameters":{"binary_data_size":${tensor.data.length}}}`;
-  return `{${head},"data":[${toTokens(tensor, decimals).join(',')}]}`;
+  return `{${head},"data":[${toListText(tensor, decimals)}]}`;
 }
 
 /** @throws GatewayError GATEWAY_ANSWER_SHAPE for types that the protocol does not have */

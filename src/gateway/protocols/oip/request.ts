@@ -88,13 +88,13 @@ function readInput(reader: JsonReader, rules: OipRules, at: string): InputDraft 
   for (let key = reader.nextKey(); key !== null; key = reader.nextKey()) {
     if (key === 'name') {
       if (draft.name !== null) twice(at);
-      draft.name = readText(reader, at);
+      draft.name = readText(reader, at, true);
     } else if (key === 'shape') {
       if (draft.shape !== null) twice(at);
       draft.shape = readShape(reader, at);
     } else if (key === 'datatype') {
       if (draft.datatype !== null) twice(at);
-      draft.datatype = readText(reader, at);
+      draft.datatype = readText(reader, at, true);
     } else if (key === 'parameters') {
       if (hasParameters) twice(at);
       hasParameters = true;
@@ -221,9 +221,10 @@ export function readShape(reader: JsonReader, at: string): readonly number[] {
   return shape;
 }
 
-export function readText(reader: JsonReader, at: string): string {
+/** @param isName one of few, such as the names of tensors */
+export function readText(reader: JsonReader, at: string, isName = false): string {
   if (reader.peek() !== 'string') refuse('GATEWAY_INPUT_MALFORMED', at, { problem: 'no text' });
-  const text = reader.readString();
+  const text = isName ? reader.readName() : reader.readString();
   if (text.length > GATEWAY_LIMITS.nameCharsMax) {
     refuse('GATEWAY_INPUT_MALFORMED', at, { problem: 'too long', max: GATEWAY_LIMITS.nameCharsMax });
   }
