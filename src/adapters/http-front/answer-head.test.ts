@@ -57,7 +57,7 @@ test.each(NO_VALUES)('A value that would not stay one line is in no head and no 
 });
 
 test.each(NO_NAMES)('What is no name is in no head and no trailer, the second time neither: %j', (name) => {
-  for (const _time of [1, 2]) {
+  for (let time = 1; time <= 2; time++) {
     expect(() => toAnswerHead(200, [[name, 'a']], TERMS)).toThrow(TypeError);
     expect(() => toTrailers([[name, 'a']])).toThrow(TypeError);
   }
