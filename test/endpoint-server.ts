@@ -1,9 +1,10 @@
 /** Servers on this machine that answer as model servers do, written from their documentation and not from our client. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, createServer as createRawServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RuntimeSession } from '../src/model/runtime.ts';
+import type { ServerIdentity } from './broker/tls.ts';
 
 export interface Asked {
   readonly method: string;
@@ -122,5 +123,44 @@ export function oipHandler(session: RuntimeSession, output: string): Handler {
       data,
     });
     return { model_name: 'm', outputs: [named('other', Array(rows).fill(0)), named(output, scores.flat())] };
+  };
+}
+
+/** A server that speaks bytes, for what Node's own would not send: `speak` is told when a request began. */
+export async function serveRaw(speak: (socket: Socket) => void): Promise<{ readonly url: string; close(): void }> {
+  const sockets = new Set<Socket>();
+  const server = createRawServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+    socket.once('data', () => {
+      speak(socket);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: () => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    },
+  };
+}
+
+/** A server over TLS that answers as it is told, without a look at what came. */
+export async function serveTls(
+  { certificatePem, privateKeyPem }: ServerIdentity,
+  answer: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<{ readonly url: string; close(): Promise<void> }> {
+  const server = createTlsServer({ cert: Buffer.from(certificatePem), key: Buffer.from(privateKeyPem) }, answer);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections();
+        server.close(() => {
+          resolve();
+        });
+      }),
   };
 }

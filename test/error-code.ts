@@ -11,3 +11,14 @@ export function codeOf(act: () => unknown): ErrorCode | 'no error' {
     throw error;
   }
 }
+
+/** The same of what is under way. */
+export async function codeOfAsync(work: Promise<unknown>): Promise<ErrorCode | 'no error'> {
+  try {
+    await work;
+    return 'no error';
+  } catch (error) {
+    if (error instanceof ModelwardError) return error.code;
+    throw error;
+  }
+}

@@ -1,6 +1,8 @@
 /** A real RFC 3161 authority made with `openssl ts`, with its own CA, in a temporary folder. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TimestampAuthority } from '../src/sign/index.ts';
@@ -141,4 +143,18 @@ export function createOpensslTsa(options: OpensslTsaOptions = {}): OpensslTsa {
       rmSync(folder, { recursive: true });
     },
   };
+}
+
+/** The authority over HTTP, on this machine. */
+export async function serveTsa(tsa: Pick<OpensslTsa, 'answer'>): Promise<{ readonly url: string; close(): void }> {
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      response.setHeader('content-type', 'application/timestamp-reply');
+      response.end(tsa.answer(Buffer.concat(chunks)));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, close: () => server.close() };
 }

@@ -1,13 +1,11 @@
-import { createServer, type Server } from 'node:http';
 import { spawn } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { BaselineResult, ProtectResult } from '../../src/workflows/index.ts';
 import type { SignModelResult, VerifySignatureReport } from '../../src/workflows/model-signing/index.ts';
 import { describeWithBuilt } from '../built.ts';
-import { createOpensslTsa, type OpensslTsa } from '../openssl-tsa.ts';
+import { createOpensslTsa, type OpensslTsa, serveTsa } from '../openssl-tsa.ts';
 import { hasProgram } from '../shared-data.ts';
 import { tinyExternal, tinyModel, tinyNode, tinyValue } from '../tiny-onnx.ts';
 import { CODE_SIGNING, makeCertificate, makeKey, toPrivatePem, toPublicPem } from '../x509/certificates.ts';
@@ -233,18 +231,10 @@ describeWithBuilt('sign and verify-signature', 'cli/main.js', () => {
 
   describe.runIf(hasProgram('openssl', ['version']))('with a time stamp authority', () => {
     let tsa: OpensslTsa;
-    let server: Server;
+    let server: Awaited<ReturnType<typeof serveTsa>>;
     beforeAll(async () => {
       tsa = createOpensslTsa();
-      server = createServer((request, response) => {
-        const chunks: Buffer[] = [];
-        request.on('data', (chunk: Buffer) => chunks.push(chunk));
-        request.on('end', () => {
-          response.setHeader('content-type', 'application/timestamp-reply');
-          response.end(tsa.answer(Buffer.concat(chunks)));
-        });
-      });
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      server = await serveTsa(tsa);
     });
     afterAll(() => {
       server.close();
@@ -252,8 +242,17 @@ describeWithBuilt('sign and verify-signature', 'cli/main.js', () => {
     });
 
     test('the timestamp decides when the certificate was used, for those who believe the authority', async () => {
-      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-      const args = ['sign', 'model', '--key', 'signing.pem', '--certificate', 'leaf.pem', '--tsa', url, '--quiet'];
+      const args = [
+        'sign',
+        'model',
+        '--key',
+        'signing.pem',
+        '--certificate',
+        'leaf.pem',
+        '--tsa',
+        server.url,
+        '--quiet',
+      ];
       const child = spawn(process.execPath, [bin, ...args], {
         cwd: place.folder,
         env: { ...process.env, MODELWARD_HOME: place.home },

@@ -1,13 +1,11 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { toCanonicalJsonBytes } from '../../src/core/canonical-json.ts';
 import { requestTimestamp } from '../../src/sign/index.ts';
 import type { ProtectResult } from '../../src/workflows/index.ts';
-import { createOpensslTsa, type OpensslTsa } from '../openssl-tsa.ts';
+import { createOpensslTsa, type OpensslTsa, serveTsa } from '../openssl-tsa.ts';
 import { describeWithProgram } from '../shared-data.ts';
 import { bin, createWorkplace, samples, type Workplace } from './command.ts';
 
@@ -31,22 +29,12 @@ function runAsync(place: Workplace, args: readonly string[]): Promise<{ status: 
 
 describeWithProgram('protect with a time stamp authority', 'openssl', ['version'], () => {
   let tsa: OpensslTsa;
-  let server: Server;
+  let server: Awaited<ReturnType<typeof serveTsa>>;
   let place: Workplace;
-  let url: string;
   beforeAll(async () => {
     place = createWorkplace();
     tsa = createOpensslTsa();
-    server = createServer((request, response) => {
-      const chunks: Buffer[] = [];
-      request.on('data', (chunk: Buffer) => chunks.push(chunk));
-      request.on('end', () => {
-        response.setHeader('content-type', 'application/timestamp-reply');
-        response.end(tsa.answer(Buffer.concat(chunks)));
-      });
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    server = await serveTsa(tsa);
   });
   afterAll(() => {
     server.close();
@@ -55,7 +43,7 @@ describeWithProgram('protect with a time stamp authority', 'openssl', ['version'
   });
 
   const protect = (...more: readonly string[]) => [
-    ...['protect', join(samples, 'mlp.onnx'), '--eval', join(samples, 'eval.npz'), '--tsa', url, ...more],
+    ...['protect', join(samples, 'mlp.onnx'), '--eval', join(samples, 'eval.npz'), '--tsa', server.url, ...more],
   ];
 
   test('the commitment is stamped, and openssl ts -verify accepts the token for the committed preimage', async () => {
@@ -131,7 +119,7 @@ describeWithProgram('protect with a time stamp authority', 'openssl', ['version'
   });
 
   test('an authority that cannot be reached ends the run, and nothing is left', async () => {
-    const args = protect('--out', 'unreached').map((word) => (word === url ? 'http://127.0.0.1:9/' : word));
+    const args = protect('--out', 'unreached').map((word) => (word === server.url ? 'http://127.0.0.1:9/' : word));
     const { status, stdout } = await runAsync(place, args);
     expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'SIGN_TIMESTAMP_REFUSED' } });
     expect(status).not.toBe(0);

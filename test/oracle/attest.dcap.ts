@@ -3,8 +3,8 @@ import dcapQvl from '@phala/dcap-qvl';
 import type { DcapCollateral } from '../../src/attest/dcap/collateral.ts';
 import { verifyDcap } from '../../src/attest/dcap/verify.ts';
 import type { Certificate } from '../../src/attest/x509/certificate.ts';
-import { toHex } from '../../src/core/bytes.ts';
 import { ModelwardError } from '../../src/core/errors.ts';
+import { toCollateralMembers } from '../fakes/attest/dcap.ts';
 
 export interface Judged {
   readonly isAccepted: boolean;
@@ -24,15 +24,8 @@ export function judgeByOracle({ quote, collateral, nowMs, root }: Subject): Judg
   const verifier =
     root === undefined ? dcapQvl.QuoteVerifier.newProd() : dcapQvl.QuoteVerifier.newWithRootCa(Buffer.from(root.der));
   const file = {
+    ...toCollateralMembers(collateral),
     pck_crl_issuer_chain: '',
-    root_ca_crl: toHex(collateral.rootCrl),
-    pck_crl: toHex(collateral.pckCrl),
-    tcb_info_issuer_chain: collateral.tcbInfo.chainPem,
-    tcb_info: collateral.tcbInfo.text,
-    tcb_info_signature: toHex(collateral.tcbInfo.signature),
-    qe_identity_issuer_chain: collateral.qeIdentity.chainPem,
-    qe_identity: collateral.qeIdentity.text,
-    qe_identity_signature: toHex(collateral.qeIdentity.signature),
   };
   try {
     const report = verifier.verify(Buffer.from(quote), file, Math.floor(nowMs / 1000));

@@ -1,32 +1,25 @@
 /** The way to vendors against a server on this machine that misbehaves in every way that is named. */
-import { createServer, type Server } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { makeServerIdentity } from '../../../test/broker/tls.ts';
+import { serveTls } from '../../../test/endpoint-server.ts';
 import { AttestError } from '../../core/errors.ts';
 import { ATTEST_LIMITS } from '../../core/limits/attest.ts';
 import { openCollateralLink } from './index.ts';
 
 const identity = makeServerIdentity();
 const REQUEST = { part: 'crl', address: 'https://kdsintf.amd.com/x', cachePath: '/vcek/v1/Milan/crl?a=1' } as const;
-let server: Server | undefined;
+let server: Awaited<ReturnType<typeof serveTls>> | undefined;
 afterEach(async () => {
-  const open = server;
+  await server?.close();
   server = undefined;
-  if (open === undefined) return;
-  open.closeAllConnections();
-  await new Promise((done) => open.close(done));
 });
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
 async function open(answer: Answer, { caPem = identity.caPem, path = '', timeoutMs = 60_000 } = {}) {
-  const tls = { cert: Buffer.from(identity.certificatePem), key: Buffer.from(identity.privateKeyPem) };
-  const made = createServer(tls, answer);
-  server = made;
-  await new Promise<void>((done) => made.listen(0, '127.0.0.1', done));
-  const from = `https://127.0.0.1:${(made.address() as AddressInfo).port}${path}`;
+  server = await serveTls(identity, answer);
+  const from = `${server.url}${path}`;
   return openCollateralLink({ from, caPem, timeoutMs });
 }
 

@@ -3,19 +3,14 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { REMOTE_LIMITS } from '../../core/limits/remote.ts';
 import type { Endpoint } from '../../watermark/ports.ts';
-import { type Handler, serve } from '../../../test/endpoint-server.ts';
+import { type Handler, serve, serveRaw } from '../../../test/endpoint-server.ts';
+import { codeOfAsync } from '../../../test/error-code.ts';
 import { hasProgram } from '../../../test/shared-data.ts';
 import { findRetryAfterMs, openEndpoint } from './endpoint.ts';
-
-const codeOfAsync = (work: Promise<unknown>): Promise<string> =>
-  work.then(
-    () => 'no error',
-    (error: unknown) => (error as { code: string }).code,
-  );
 
 const open: { close(): unknown }[] = [];
 afterEach(async () => {
@@ -36,24 +31,10 @@ async function against(handler: Handler): Promise<Endpoint> {
   return connect(`${server.url}/predict?key=canary`);
 }
 
-/** A server that speaks bytes, for what node's own server would not send. */
 async function rawAgainst(speak: (socket: Socket) => void): Promise<Endpoint> {
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on('error', () => undefined);
-    socket.once('data', () => {
-      speak(socket);
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  open.push({
-    close: () => {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-    },
-  });
-  return connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+  const server = await serveRaw(speak);
+  open.push(server);
+  return connect(`${server.url}/`);
 }
 
 const request = { body: Buffer.from('{"inputs":[1]}'), contentType: 'application/json', timeoutMs: 3000 };

@@ -4,7 +4,7 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { connect } from 'node:tls';
 import { afterEach, describe, expect, test } from 'vitest';
 import { makeServerIdentity } from '../../../test/broker/tls.ts';
-import { ModelwardError } from '../../core/errors.ts';
+import { codeOfAsync } from '../../../test/error-code.ts';
 import type { HttpHandler, HttpRequest } from '../../core/http-handler.ts';
 import { BROKER_LIMITS } from '../../core/limits/broker.ts';
 import { type HttpsServer, type HttpsServerLimits, openHttpsServer, openLoopbackServer } from './index.ts';
@@ -231,11 +231,7 @@ describe('the HTTPS server', () => {
       handler,
       onTrouble: () => undefined,
     };
-    const codeOf = (change: object) =>
-      openHttpsServer({ ...base, ...change }).then(
-        () => 'none',
-        (error: unknown) => (error as ModelwardError).code,
-      );
+    const codeOf = (change: object) => codeOfAsync(openHttpsServer({ ...base, ...change }));
     expect(await codeOf({ certificatePem: utf8('no PEM') })).toBe('SERVER_TLS_FILE');
     expect(await codeOf({ privateKeyPem: makeServerIdentity().privateKeyPem })).toBe('SERVER_TLS_FILE');
     expect(await codeOf({ port })).toBe('SERVER_LISTEN_FAILED');

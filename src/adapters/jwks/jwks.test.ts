@@ -1,20 +1,16 @@
 /** The way to issuers against a server on this machine that misbehaves in every way that is named. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { makeServerIdentity } from '../../../test/broker/tls.ts';
+import { serveTls } from '../../../test/endpoint-server.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { openJwksLink } from './index.ts';
 
 const identity = makeServerIdentity();
-let server: Server | undefined;
+let server: Awaited<ReturnType<typeof serveTls>> | undefined;
 afterEach(async () => {
-  const open = server;
+  await server?.close();
   server = undefined;
-  if (open === undefined) return;
-  open.closeAllConnections();
-  await new Promise((done) => open.close(done));
 });
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
@@ -22,11 +18,8 @@ type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 /** What becomes of one question to a server that answers so. */
 async function ask(answer: Answer, options: { readonly isTrusted?: boolean; readonly timeoutMs?: number } = {}) {
   const { isTrusted = true, timeoutMs = 60_000 } = options;
-  const tls = { cert: Buffer.from(identity.certificatePem), key: Buffer.from(identity.privateKeyPem) };
-  const made = createServer(tls, answer);
-  server = made;
-  await new Promise<void>((done) => made.listen(0, '127.0.0.1', done));
-  const url = `https://127.0.0.1:${(made.address() as AddressInfo).port}/keys`;
+  server = await serveTls(identity, answer);
+  const url = `${server.url}/keys`;
   const link = openJwksLink({ timeoutMs, ...(isTrusted ? { caPem: identity.caPem } : {}) });
   try {
     return { body: Buffer.from(await link.get(url)).toString() };

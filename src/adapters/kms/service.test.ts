@@ -1,8 +1,8 @@
 /** The HTTP client of key services against servers that misbehave: a code for each, in bounded time and memory. */
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { type Handler, serve } from '../../../test/endpoint-server.ts';
+import { type Handler, serve, serveRaw } from '../../../test/endpoint-server.ts';
 import { utf8 } from '../../core/bytes.ts';
 import { SEAL_LIMITS } from '../../core/limits/seal.ts';
 import { type KeyService, openKeyService, parseReply, type ServiceReply } from './service.ts';
@@ -24,24 +24,10 @@ async function against(handler: Handler): Promise<KeyService> {
   return connect(server.url);
 }
 
-/** A server that speaks bytes, for what node's own server would not send. */
 async function rawAgainst(speak: (socket: Socket) => void, timeoutMs?: number): Promise<KeyService> {
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on('error', () => undefined);
-    socket.once('data', () => {
-      speak(socket);
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  open.push({
-    close: () => {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-    },
-  });
-  return connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, timeoutMs);
+  const server = await serveRaw(speak);
+  open.push(server);
+  return connect(server.url, timeoutMs);
 }
 
 function post(service: KeyService, body = utf8('{"a":1}')): Promise<ServiceReply> {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { codeOf } from '../../../test/error-code.ts';
 import { findClosest, toEditDistance } from '../../core/closest.ts';
 import { createCleanups, installInterrupt, type SignalProcess } from './interrupt.ts';
 import { askSecret, readSecretFd, readSecretFile, type SecretTerminal } from './secret.ts';
@@ -148,13 +149,6 @@ describe('secrets', () => {
     expect(text(readSecretFile(write('b', 'pass\r\n')))).toBe('pass');
     expect(text(readSecretFile(write('c', 'pass\n\n')))).toBe('pass\n');
     expect(text(readSecretFd(openSync(write('d', 'x'.repeat(1024)), 'r')))).toHaveLength(1024);
-    const codeOf = (run: () => unknown): unknown => {
-      try {
-        return run();
-      } catch (error) {
-        return (error as { code: string }).code;
-      }
-    };
     expect(codeOf(() => readSecretFile(write('e', 'x'.repeat(1025))))).toBe('CLI_SECRET_TOO_LONG');
     expect(codeOf(() => readSecretFile(write('f', '\n')))).toBe('CLI_SECRET_EMPTY');
     expect(codeOf(() => readSecretFile(join(folder, 'absent')))).toBe('CLI_SECRET_UNREADABLE');

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { codeOfAsync } from '../../../test/error-code.ts';
 import { createDcapLab, type CollateralSpec, type DcapLab } from '../../../test/fakes/attest/dcap.ts';
 import { createSnpLab, NOW_MS, toKeyExtensions } from '../../../test/fakes/attest/snp.ts';
 import { issueCrl } from '../../../test/fakes/attest/x509.ts';
@@ -10,7 +11,6 @@ import { describeWithShared, sharedData } from '../../../test/shared-data.ts';
 import { type DcapCollateral, type TrustAnchors, verifyEvidence } from '../../attest/index.ts';
 import type { CollateralAnswer, CollateralLink, CollateralRequest } from '../../attest/ports.ts';
 import { toHex, utf8 } from '../../core/bytes.ts';
-import { ModelwardError } from '../../core/errors.ts';
 import { nodeStorage } from '../../source/node-storage.ts';
 import type { Services } from '../services.ts';
 import { fetchCollateral, openEvidence } from './index.ts';
@@ -70,12 +70,6 @@ const run = (link: CollateralLink, anchors?: TrustAnchors, force = false) =>
     ...{ path: at('evidence.bin'), out: at('collateral'), force, link },
     ...(anchors === undefined ? {} : { anchors }),
   });
-const codeOf = (promise: Promise<unknown>) =>
-  promise.then(
-    () => 'none',
-    (error: unknown) => (error instanceof ModelwardError ? error.code : String(error)),
-  );
-
 describe('of a quote', () => {
   const lab: DcapLab = createDcapLab();
   const anchors = { intel: lab.root };
@@ -110,7 +104,7 @@ describe('of a quote', () => {
       const tcb = answers.tcbInfo!;
       answers.tcbInfo = { ...tcb, headers: { 'sgx-tcb-info-issuer-chain': tcb.headers['tcb-info-issuer-chain'] } };
     });
-    expect(await codeOf(run(link, anchors))).toBe('none');
+    expect(await codeOfAsync(run(link, anchors))).toBe('no error');
   });
 
   const flip = (name: 'tcbInfo' | 'qeIdentity') => (answers: Answers) => {
@@ -159,18 +153,18 @@ describe('of a quote', () => {
     ['nothing', {}, (a) => void (a.tcbInfo = null), 'ATTEST_COLLATERAL_UNKNOWN'],
   ];
   test.each(hostile)('%s is not kept', async (_name, spec, change, code) => {
-    expect(await codeOf(run(answer(spec, change), anchors))).toBe(code);
+    expect(await codeOfAsync(run(answer(spec, change), anchors))).toBe(code);
     expect(readdirSync(work)).toEqual(['evidence.bin']);
   });
 
   test('under another root than the pinned one is not kept', async () => {
-    expect(await codeOf(run(answer()))).toBe('ATTEST_ROOT_UNTRUSTED');
+    expect(await codeOfAsync(run(answer()))).toBe('ATTEST_ROOT_UNTRUSTED');
     expect(readdirSync(work)).toEqual(['evidence.bin']);
   });
 
   test('that revokes the platform is kept all the same, and refuses the quote', async () => {
     const revoking = answer({ tcbInfo: { tcbLevels: [] } });
-    expect(await codeOf(run(revoking, anchors))).toBe('none');
+    expect(await codeOfAsync(run(revoking, anchors))).toBe('no error');
     const evidence = openEvidence(services, { path: at('evidence.bin'), collateralPaths: [at('collateral')] });
     expect(() => verifyEvidence(evidence, { nowMs, anchors })).toThrow(
       expect.objectContaining({ code: 'ATTEST_TCB_LEVEL_MISSING' }) as Error,
@@ -180,10 +174,12 @@ describe('of a quote', () => {
   test('replaces an earlier folder when asked, as a whole, and keeps it when the new one is bad', async () => {
     await run(answer(), anchors);
     const before = readFileSync(at('collateral/collateral.json'));
-    expect(await codeOf(run(answer(), anchors))).toBe('WRITE_EXISTS');
-    expect(await codeOf(run(answer({}, flip('tcbInfo')), anchors, true))).toBe('ATTEST_SIGNATURE_INVALID');
+    expect(await codeOfAsync(run(answer(), anchors))).toBe('WRITE_EXISTS');
+    expect(await codeOfAsync(run(answer({}, flip('tcbInfo')), anchors, true))).toBe('ATTEST_SIGNATURE_INVALID');
     expect(readFileSync(at('collateral/collateral.json')).equals(before)).toBe(true);
-    expect(await codeOf(run(answer({ tcbInfo: { tcbEvaluationDataNumber: 18 } }), anchors, true))).toBe('none');
+    expect(await codeOfAsync(run(answer({ tcbInfo: { tcbEvaluationDataNumber: 18 } }), anchors, true))).toBe(
+      'no error',
+    );
     expect(readFileSync(at('collateral/collateral.json')).equals(before)).toBe(false);
     expect(readdirSync(work).toSorted()).toEqual(['collateral', 'evidence.bin']);
   });
@@ -203,15 +199,15 @@ describe('of a quote', () => {
     });
     expect(readFileSync(at('collateral/collateral.json')).equals(before)).toBe(true);
     rmSync(at('collateral'), { recursive: true });
-    expect(await codeOf(run(answer(spec), anchors, true))).toBe('none');
+    expect(await codeOfAsync(run(answer(spec), anchors, true))).toBe('no error');
     // The younger one again.
-    expect(await codeOf(run(answer(), anchors, true))).toBe('none');
+    expect(await codeOfAsync(run(answer(), anchors, true))).toBe('no error');
   });
 
   test('a folder that cannot be read is replaced, one with other files is not, and nobody is asked then', async () => {
     mkdirSync(at('collateral'));
     writeFileSync(at('collateral/collateral.json'), '{"tcb_info": 1}');
-    expect(await codeOf(run(answer(), anchors, true))).toBe('none');
+    expect(await codeOfAsync(run(answer(), anchors, true))).toBe('no error');
     writeFileSync(at('collateral/thesis.tex'), 'x');
     const link = answer();
     await expect(run(link, anchors, true)).rejects.toMatchObject({
@@ -251,15 +247,15 @@ describe('of a report', () => {
   test('of version 2 is looked for among the products that it may be of', async () => {
     writeFileSync(at('evidence.bin'), lab.makeReport({ version: 2 }));
     const link = answer({ vcek: null });
-    expect(await codeOf(run(link, anchors))).toBe('ATTEST_COLLATERAL_UNKNOWN');
+    expect(await codeOfAsync(run(link, anchors))).toBe('ATTEST_COLLATERAL_UNKNOWN');
     expect(link.asked.map((address) => address.split('/')[5])).toEqual(['Milan', 'Genoa']);
   });
 
   test('an older list, still valid, replaces none that is younger', async () => {
     await run(answer(), anchors);
     const crl = toAnswer(issueCrl({ issuer: lab.ark, thisUpdate: '2025-05-20T00:00:00Z' }));
-    expect(await codeOf(run(answer({ crl }), anchors, true))).toBe('ATTEST_COLLATERAL_OLDER');
-    expect(await codeOf(run(answer(), anchors, true))).toBe('none');
+    expect(await codeOfAsync(run(answer({ crl }), anchors, true))).toBe('ATTEST_COLLATERAL_OLDER');
+    expect(await codeOfAsync(run(answer(), anchors, true))).toBe('no error');
   });
 
   const other = createSnpLab();
@@ -285,7 +281,7 @@ describe('of a report', () => {
     ['a page instead of a certificate', { vcek: toAnswer('<html>') }, 'ATTEST_COLLATERAL_MALFORMED'],
   ];
   test.each(hostile)('%s is not kept', async (_name, changes, code) => {
-    expect(await codeOf(run(answer(changes), anchors))).toBe(code);
+    expect(await codeOfAsync(run(answer(changes), anchors))).toBe(code);
     expect(readdirSync(work)).toEqual(['evidence.bin']);
   });
 });
@@ -294,7 +290,7 @@ describe('evidence that needs none', () => {
   test('is told so, and nobody is asked', async () => {
     writeFileSync(at('evidence.bin'), Buffer.concat([Buffer.of(0x84), Buffer.alloc(40)]));
     const link = makeLink({});
-    expect(await codeOf(run(link))).toBe('ATTEST_EVIDENCE_UNKNOWN');
+    expect(await codeOfAsync(run(link))).toBe('ATTEST_EVIDENCE_UNKNOWN');
     expect(link.asked).toEqual([]);
   });
 });
@@ -325,6 +321,6 @@ describeWithShared('real collateral', () => {
     const evidence = openEvidence(services, { path: at('evidence.bin'), collateralPaths: [at('collateral')] });
     expect(verifyEvidence(evidence, { nowMs })).toMatchObject({ kind, isRevocationChecked: true });
     nowMs = Date.parse('2026-11-21T00:00:00Z');
-    expect(await codeOf(run(makeLink(answers), undefined, true))).toMatch(/_EXPIRED$/);
+    expect(await codeOfAsync(run(makeLink(answers), undefined, true))).toMatch(/_EXPIRED$/);
   });
 });

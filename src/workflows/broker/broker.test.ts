@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { dcapLab, labVerifier, POLICY, RESOURCE, toSnpEvidence } from '../../../test/broker/kit.ts';
 import { makeServerIdentity } from '../../../test/broker/tls.ts';
+import { codeOfAsync } from '../../../test/error-code.ts';
 import { NOW_MS } from '../../../test/fakes/attest/snp.ts';
 import { openBrokerLink } from '../../adapters/broker-link/index.ts';
 import { type HttpsServer, openHttpsServer } from '../../adapters/https-server/index.ts';
@@ -13,7 +14,6 @@ import type { ReportSource } from '../../attest/ports.ts';
 import { type EvidenceVerifier, fetchKey } from '../../broker/index.ts';
 import { composeServices } from '../../cli/compose.ts';
 import { createCleanups } from '../../cli/ui/interrupt.ts';
-import { ModelwardError } from '../../core/errors.ts';
 import { BROKER_LIMITS } from '../../core/limits/broker.ts';
 import { silentProgress } from '../../core/ports.ts';
 import { openBufferSource } from '../../source/index.ts';
@@ -109,15 +109,6 @@ const tdxGuest: ReportSource = {
   },
 };
 
-const codeOf = (work: Promise<unknown>): Promise<string> =>
-  work.then(
-    () => 'no error',
-    (error: unknown) => {
-      if (error instanceof ModelwardError) return error.code;
-      throw error;
-    },
-  );
-
 describe('a broker on this machine', () => {
   test('a guest proves itself over TLS and opens the sealed model; the ledger has intent, use and release in order', async () => {
     const out = join(work, 'plain');
@@ -150,7 +141,7 @@ describe('a broker on this machine', () => {
     const at = { link: toLink(), source: tdxGuest, tee: 'tdx' as const, resource: RESOURCE };
     const out = join(work, 'plain');
     const opened = openReleased(services, { ...at, path: join(work, 'model.seal'), out, force: false });
-    expect(await codeOf(opened)).toMatch(/^SEAL_/);
+    expect(await codeOfAsync(opened)).toMatch(/^SEAL_/);
     expect(existsSync(out)).toBe(false);
   });
 
@@ -168,10 +159,10 @@ describe('a broker on this machine', () => {
   test('evidence that is not bound is counted in the ledger, and no key was asked for', async () => {
     const before = session.recorder.reader().head.size;
     const evidence = { tee: 'snp' as const, collect: () => toSnpEvidence(new Uint8Array(48)) };
-    expect(await codeOf(fetchKey({ link: toLink(), evidence, resource: RESOURCE }))).toBe('BROKER_REFUSED');
+    expect(await codeOfAsync(fetchKey({ link: toLink(), evidence, resource: RESOURCE }))).toBe('BROKER_REFUSED');
     nowMs += 60_000;
     // The minute is written when it is over, with the next entry.
-    expect(await codeOf(fetchSealKey({ link: toLink(), source: tdxGuest, tee: 'tdx', resource: OTHER }))).toBe(
+    expect(await codeOfAsync(fetchSealKey({ link: toLink(), source: tdxGuest, tee: 'tdx', resource: OTHER }))).toBe(
       'BROKER_REFUSED',
     );
     const entries = [...session.recorder.reader().entries(before)];
@@ -195,7 +186,7 @@ describe('a broker on this machine', () => {
     const other = await seal();
     const toPath = (id: string) => join(services.home.envelopesFolder, `${id}.keys.json`);
     writeFileSync(toPath(sealId), readFileSync(toPath(other)));
-    expect(await codeOf(fetchSealKey({ link: toLink(), source: tdxGuest, tee: 'tdx', resource: RESOURCE }))).toBe(
+    expect(await codeOfAsync(fetchSealKey({ link: toLink(), source: tdxGuest, tee: 'tdx', resource: RESOURCE }))).toBe(
       'BROKER_REFUSED',
     );
     expect(troubles).toEqual(['ENVELOPE_MISMATCH']);
@@ -218,7 +209,7 @@ describe('a broker on this machine', () => {
 describe('the way to a broker', () => {
   test('a certificate under another authority ends it before anything is sent', async () => {
     const link = toLink(makeServerIdentity().caPem);
-    expect(await codeOf(fetchSealKey({ link, source: tdxGuest, tee: 'tdx', resource: RESOURCE }))).toBe(
+    expect(await codeOfAsync(fetchSealKey({ link, source: tdxGuest, tee: 'tdx', resource: RESOURCE }))).toBe(
       'BROKER_UNREACHABLE',
     );
   });
@@ -235,7 +226,7 @@ describe('the way to a broker', () => {
   });
 
   test('a machine of another kind than was said sends nothing', async () => {
-    expect(await codeOf(fetchSealKey({ link: toLink(), source: tdxGuest, tee: 'snp', resource: RESOURCE }))).toBe(
+    expect(await codeOfAsync(fetchSealKey({ link: toLink(), source: tdxGuest, tee: 'snp', resource: RESOURCE }))).toBe(
       'ATTEST_EVIDENCE_UNKNOWN',
     );
   });
@@ -258,7 +249,7 @@ describe('the way to a broker', () => {
       url: `https://127.0.0.1:${(fake.address() as AddressInfo).port}`,
       caPem: identity.caPem,
     });
-    expect(await codeOf(fetchSealKey({ link, source: tdxGuest, tee: 'tdx', resource: RESOURCE }))).toBe(code);
+    expect(await codeOfAsync(fetchSealKey({ link, source: tdxGuest, tee: 'tdx', resource: RESOURCE }))).toBe(code);
     await new Promise((done) => fake.close(done));
   });
 });

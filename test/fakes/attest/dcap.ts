@@ -311,7 +311,14 @@ function makeCollateral(
 /** The form of a collateral file. */
 export function toCollateralFile(collateral: DcapCollateral, pckCa: Issued, root: Issued): object {
   return {
+    ...toCollateralMembers(collateral),
     pck_crl_issuer_chain: pckCa.pem + root.pem,
+  };
+}
+
+/** Those of its members that the collateral itself has. */
+export function toCollateralMembers(collateral: DcapCollateral) {
+  return {
     root_ca_crl: toHex(collateral.rootCrl),
     pck_crl: toHex(collateral.pckCrl),
     tcb_info_issuer_chain: collateral.tcbInfo.chainPem,

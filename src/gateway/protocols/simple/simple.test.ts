@@ -53,6 +53,26 @@ const raw = (type: string, body: string | Uint8Array, headers: Record<string, st
 const X_BYTES = new Uint8Array(new Float32Array([1, 2, 3, 4]).buffer);
 const textOf = (answer: GatewayAnswer): string => Buffer.from(answer.body as Uint8Array).toString();
 
+/** Two rows of a model with two inputs, in either order. */
+const ROWS_OF_TWO = {
+  instances: [
+    {
+      a: 5,
+      b: [
+        [1, 2, 3],
+        [4, 5, 6],
+      ],
+    },
+    {
+      b: [
+        [7, 8, 9],
+        [10, 11, 12],
+      ],
+      a: 6,
+    },
+  ],
+};
+
 describe('one tensor', () => {
   test.each([
     [
@@ -162,28 +182,10 @@ describe('several tensors', () => {
       a: [5, 6],
     },
   };
-  const rows = {
-    instances: [
-      {
-        a: 5,
-        b: [
-          [1, 2, 3],
-          [4, 5, 6],
-        ],
-      },
-      {
-        b: [
-          [7, 8, 9],
-          [10, 11, 12],
-        ],
-        a: 6,
-      },
-    ],
-  };
 
   test('by column and by row are the same, in the order of the signature', () => {
     const byColumn = plain.embedded!.decode(json(columns), TWO, CAPS).inputs;
-    expect(vertex.embedded!.decode(json(rows), TWO, CAPS).inputs).toEqual(byColumn);
+    expect(vertex.embedded!.decode(json(ROWS_OF_TWO), TWO, CAPS).inputs).toEqual(byColumn);
     expect(byColumn).toMatchObject([
       { name: 'a', shape: [2] },
       { name: 'b', shape: [2, 2, 3] },
@@ -195,11 +197,11 @@ describe('several tensors', () => {
 
   test.each([
     ['one missing', [{ a: 5 }], 'GATEWAY_INPUT_NAME'],
-    ['one missing later', [rows.instances[0], { a: 6 }], 'GATEWAY_INPUT_NAME'],
+    ['one missing later', [ROWS_OF_TWO.instances[0], { a: 6 }], 'GATEWAY_INPUT_NAME'],
     [
       'one of another shape later',
       [
-        rows.instances[0],
+        ROWS_OF_TWO.instances[0],
         {
           a: 6,
           b: [
@@ -210,7 +212,7 @@ describe('several tensors', () => {
       ],
       'GATEWAY_INPUT_SHAPE',
     ],
-    ['rows that are none', [rows.instances[0], 5], 'GATEWAY_INPUT_MALFORMED'],
+    ['rows that are none', [ROWS_OF_TWO.instances[0], 5], 'GATEWAY_INPUT_MALFORMED'],
     ['no names', [[1, 2]], 'GATEWAY_INPUT_NAME'],
   ])('with %s are refused', (_, instances, expected) => {
     expect(codeOf(() => vertex.embedded!.decode(json({ instances }), TWO, CAPS))).toBe(expected);
@@ -354,24 +356,7 @@ describe('what goes on and comes back', () => {
 });
 
 test('a mutated body is read or refused with a code of the gateway, thousands of times', () => {
-  const whole = json({
-    instances: [
-      {
-        a: 5,
-        b: [
-          [1, 2, 3],
-          [4, 5, 6],
-        ],
-      },
-      {
-        b: [
-          [7, 8, 9],
-          [10, 11, 12],
-        ],
-        a: 6,
-      },
-    ],
-  });
+  const whole = json(ROWS_OF_TWO);
   const codes = new Set<string>();
   fc.assert(
     fc.property(
