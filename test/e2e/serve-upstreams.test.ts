@@ -455,6 +455,18 @@ describe('in front of a server of text models', () => {
   });
 });
 
+test('without a file: a server that the command names is asked by the protocol that it names', async () => {
+  const named = await start('--upstream', `llm=${servers.openai.url}`, '--protocol', 'openai');
+  try {
+    const headers = { authorization: `Bearer ${keys.all}`, 'content-type': 'application/json' };
+    const told = await fetch(`http://127.0.0.1:${named.port}${CHAT}`, { method: 'POST', headers, body: toChat() });
+    expect([told.status, await told.text()]).toEqual([200, expect.stringContaining('"content":"good morning"')]);
+    expect(servers.openai.sent.filter(({ method }) => method === 'POST').at(-1)!.path).toBe(CHAT);
+  } finally {
+    await named.stop();
+  }
+});
+
 test('in front of text models alone, readiness is told where its protocol is named, too, and to everybody where that is open', async () => {
   const models = [{ name: 'llm', upstreamName: 'org/llm' }];
   const upstreams = [{ name: 'openai', url: servers.openai.url, protocol: 'openai', models }];
