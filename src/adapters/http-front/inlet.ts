@@ -29,6 +29,7 @@ export class Inlet {
   /** null: what comes waits in the socket, which is then a stream as any other. */
   reader: Reader | null = null;
   readonly socket: Socket;
+  #room: Uint8Array | null = null;
 
   /** @param accepted - of a server with `pauseOnConnect`; only its end is left of it, which is that of the new socket */
   constructor(accepted: Socket) {
@@ -37,13 +38,21 @@ export class Inlet {
       handle: holder._handle,
       allowHalfOpen: accepted.allowHalfOpen,
       onread: {
-        buffer: () => this.reader?.room ?? shared,
+        buffer: () => this.#findRoom() as Uint8Array,
         callback: (length, block) => this.take((block as Buffer).subarray(0, length)),
       },
     };
     holder._handle = null;
     this.socket = new Socket(options);
     this.socket.once('close', () => accepted.destroy());
+  }
+
+  /** null where it stays: to tell the system anew takes time. */
+  #findRoom(): Uint8Array | null {
+    const room = this.reader?.room ?? shared;
+    if (room === this.#room) return null;
+    this.#room = room;
+    return room;
   }
 
   /** What came: to whoever reads. */
