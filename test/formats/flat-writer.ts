@@ -14,7 +14,6 @@ export type FlatNode =
   | { readonly kind: 'data'; readonly bytes: Uint8Array; readonly alignBytes: number };
 
 export type FlatTable = Extract<FlatNode, { kind: 'table' }>;
-export type FlatTables = Extract<FlatNode, { kind: 'tables' }>;
 
 /** A number that holds the structure together. */
 export interface FlatSite {

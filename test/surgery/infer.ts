@@ -11,22 +11,12 @@ export interface KnownType {
   readonly shape: readonly (number | string | null)[] | null;
 }
 
-/** How often both know a dimension, and where they differ. */
-export interface Agreement {
-  readonly dims: number;
-  readonly agreed: number;
-  readonly types: number;
-  /** Values whose rank and every dimension we know, of those that the other knows wholly. */
-  readonly whole: number;
-  readonly wholeOther: number;
-  readonly differences: readonly string[];
-}
-
-/** Counts over many values. */
+/** How often both know a dimension over many values, and where they differ. */
 export class AgreementCount {
   dims = 0;
   agreed = 0;
   types = 0;
+  /** Values whose rank and every dimension we know, of those that the other knows wholly. */
   whole = 0;
   wholeOther = 0;
   readonly differences: string[] = [];

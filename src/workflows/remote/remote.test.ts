@@ -43,6 +43,7 @@ import {
   serve,
   type TestServer,
 } from '../../../test/endpoint-server.ts';
+import { codeOfAsync } from '../../../test/error-code.ts';
 import { readAnnex, recordAnnex } from '../annexes.ts';
 import { readClaim } from '../claims.ts';
 import { discloseSeed } from '../disclose.ts';
@@ -160,12 +161,6 @@ afterAll(async () => {
   rmSync(work, { recursive: true, force: true });
 });
 
-const codeOf = (work: Promise<unknown>): Promise<string> =>
-  work.then(
-    () => 'no error',
-    (error: unknown) => (error as { code: string }).code,
-  );
-
 describe('probes make', () => {
   test('chooses rare probes with four null models, and tells how strangers agree on them', () => {
     expect(made).toMatchObject({ choice: 'rare', count: 300, pool: 6000, classes: 10, family: 'uniform' });
@@ -281,9 +276,9 @@ describe('verify-remote', () => {
       return answer(asked, response, count);
     });
     const statePath = join(work, 'run.json');
-    expect(await codeOf(ask(server, { batch: 1, statePath }))).toBe('REMOTE_UNREACHABLE');
+    expect(await codeOfAsync(ask(server, { batch: 1, statePath }))).toBe('REMOTE_UNREACHABLE');
     expect(seen.size).toBe(99);
-    expect(await codeOf(ask(server, { batch: 1, statePath, questions: 200 }))).toBe('REMOTE_STATE_OF_ANOTHER_RUN');
+    expect(await codeOfAsync(ask(server, { batch: 1, statePath, questions: 200 }))).toBe('REMOTE_STATE_OF_ANOTHER_RUN');
     isUp = true;
     const asked = server.asked.length;
     const report = await ask(server, { batch: 1, statePath });
@@ -291,7 +286,7 @@ describe('verify-remote', () => {
     expect(server.asked.length - asked).toBe(300 - 99 - 2);
     expect(existsSync(statePath)).toBe(false);
     writeFileSync(statePath, '{"v":1}');
-    expect(await codeOf(ask(server, { statePath }))).toBe('REMOTE_STATE_MALFORMED');
+    expect(await codeOfAsync(ask(server, { statePath }))).toBe('REMOTE_STATE_MALFORMED');
   });
 
   test.each([401, 403, 404])('status %d ends the run at once', async (status) => {
@@ -299,21 +294,21 @@ describe('verify-remote', () => {
       response.writeHead(status).end();
       return undefined;
     });
-    expect(await codeOf(ask(server))).toBe('REMOTE_DENIED');
+    expect(await codeOfAsync(ask(server))).toBe('REMOTE_DENIED');
     expect(server.asked).toHaveLength(1);
   });
 
   test('stops after twenty answers that nobody can read, and keeps none of them', async () => {
     const html = await start(() => '<html>');
-    expect(await codeOf(ask(html, { batch: 1 }))).toBe('REMOTE_UNUSABLE');
+    expect(await codeOfAsync(ask(html, { batch: 1 }))).toBe('REMOTE_UNUSABLE');
     expect(html.asked).toHaveLength(20);
-    expect(await codeOf(ask(html, { batch: 1 }))).toBe('REMOTE_UNUSABLE');
+    expect(await codeOfAsync(ask(html, { batch: 1 }))).toBe('REMOTE_UNUSABLE');
     expect(html.asked).toHaveLength(40);
   });
 
   test('asks texts of nobody when the questions are tensors', async () => {
     const server = await start(() => ({}));
-    expect(await codeOf(ask(server, { format: 'openai-chat' }))).toBe('REMOTE_FORMAT_UNFIT');
+    expect(await codeOfAsync(ask(server, { format: 'openai-chat' }))).toBe('REMOTE_FORMAT_UNFIT');
     expect(server.asked).toHaveLength(0);
   });
 });
@@ -355,7 +350,7 @@ describe('a judge', () => {
     const body = { ...(annex.body as unknown as ProbeRecord), chance: 0.9 } as Json;
     await recordAnnex(services, session, { claim, type: 'probes', body, subject: 'second' });
     const server = await start(() => ({}));
-    expect(await codeOf(ask(server, { seedPath: disclose('probe') }))).toBe('REMOTE_ANNEXES_SEVERAL');
+    expect(await codeOfAsync(ask(server, { seedPath: disclose('probe') }))).toBe('REMOTE_ANNEXES_SEVERAL');
     expect(server.asked).toHaveLength(0);
   });
 
@@ -366,16 +361,16 @@ describe('a judge', () => {
     const verifierKey = toLedgerKey(session.owner);
     const given = { seedPath: disclose('probe'), annexPath: made.path, proof: { path, verifierKey } };
     expect((await ask(server, given)).recorded?.leafIndex).toBe(made.leafIndex);
-    expect(await codeOf(ask(server, { ...given, before: '2020-01-01' }))).toBe('REMOTE_ANNEX_TOO_LATE');
+    expect(await codeOfAsync(ask(server, { ...given, before: '2020-01-01' }))).toBe('REMOTE_ANNEX_TOO_LATE');
     writeFileSync(path, proveEntry(services, 0).proof);
-    expect(await codeOf(ask(server, given))).toBe('REMOTE_ANNEX_NOT_RECORDED');
+    expect(await codeOfAsync(ask(server, given))).toBe('REMOTE_ANNEX_NOT_RECORDED');
     const without = { seedPath: given.seedPath, annexPath: given.annexPath };
-    expect(await codeOf(ask(server, { ...without, before: '2099-01-01' }))).toBe('REMOTE_ANNEX_NOT_RECORDED');
+    expect(await codeOfAsync(ask(server, { ...without, before: '2099-01-01' }))).toBe('REMOTE_ANNEX_NOT_RECORDED');
   });
 
   test('needs the seed of the purpose', async () => {
     const server = await start(() => ({}));
-    expect(await codeOf(ask(server, { seedPath: disclose('own'), annexPath: made.path }))).toBe(
+    expect(await codeOfAsync(ask(server, { seedPath: disclose('own'), annexPath: made.path }))).toBe(
       'SEED_OF_ANOTHER_PURPOSE',
     );
   });
@@ -424,10 +419,10 @@ describe('annexes of the owner', () => {
     const listed = () => readdirSync(services.home.annexesFolder).length;
     const before = listed();
     const given = { modelPath: markedPath, claimPath, nullPaths: [], pool: 64, range: { low: 0, high: 1 } };
-    expect(await codeOf(makeProbes(services, session, { ...given, count: 64 }))).toBe('PROBES_TOO_FEW');
+    expect(await codeOfAsync(makeProbes(services, session, { ...given, count: 64 }))).toBe('PROBES_TOO_FEW');
     const { claim, body } = read();
     const record = { ...body, chosen: body.chosen?.slice(0, 64) ?? null };
-    expect(await codeOf(recordProbes(services, session, { claim, record, subject: 'few' }))).toBe(
+    expect(await codeOfAsync(recordProbes(services, session, { claim, record, subject: 'few' }))).toBe(
       'WATERMARK_ANNEX_MALFORMED',
     );
     expect(listed()).toBe(before);
@@ -457,7 +452,7 @@ describe('a malicious accuser', () => {
   };
   const refusal = async (annexPath: string, more: AskOptions = {}): Promise<string> => {
     const server = await start(() => ({}));
-    const code = await codeOf(ask(server, { annexPath, ...more }));
+    const code = await codeOfAsync(ask(server, { annexPath, ...more }));
     expect(server.asked).toHaveLength(0);
     return code;
   };
@@ -536,7 +531,7 @@ describe('a malicious accuser', () => {
     );
     const given = { modelPath: markedPath, claimPath, count: 200, pool: 2000, range };
     const refused = [untrained, [...nullPaths, untrained[0]]].map((paths) =>
-      codeOf(makeProbes(services, session, { ...given, nullPaths: paths })),
+      codeOfAsync(makeProbes(services, session, { ...given, nullPaths: paths })),
     );
     expect(await Promise.all(refused)).toEqual(['PROBES_NULL_OTHER_TASK', 'PROBES_NULL_OTHER_TASK']);
     expect(await refusal(made.path, { nullPaths: untrained })).toBe('PROBES_NULL_OTHER_TASK');
@@ -545,15 +540,15 @@ describe('a malicious accuser', () => {
   test('cannot let his own model stand for a stranger', async () => {
     const given = { modelPath: markedPath, claimPath, nullPaths: [markedPath], count: 200, pool: 200 };
     const range = { low: 0, high: 1 };
-    expect(await codeOf(makeProbes(services, session, { ...given, range }))).toBe('PROBES_NULL_OURS');
+    expect(await codeOfAsync(makeProbes(services, session, { ...given, range }))).toBe('PROBES_NULL_OURS');
     expect(
-      await codeOf(makeProbes(services, session, { ...given, nullPaths: [], modelPath: strangerPath, range })),
+      await codeOfAsync(makeProbes(services, session, { ...given, nullPaths: [], modelPath: strangerPath, range })),
     ).toBe('PROBES_MODEL_OTHER');
     const other = { ...spec, classes: 7, layers: [{ kind: 'flatten' }, SEVEN] } as const;
     const path = join(work, 'seven.onnx');
     writeFileSync(path, toOnnx(other, exportWeights(buildNetwork(other, 'seven'))));
     const nullPaths = [path];
-    expect(await codeOf(makeProbes(services, session, { ...given, nullPaths, range }))).toBe('PROBES_NULL_UNFIT');
+    expect(await codeOfAsync(makeProbes(services, session, { ...given, nullPaths, range }))).toBe('PROBES_NULL_UNFIT');
   });
 });
 

@@ -15,7 +15,7 @@ import type { CheckpointNews } from '../../../workflows/gateway/anchors.ts';
 import type { Home } from '../../../workflows/home.ts';
 import type { DatabaseAddress } from '../apikey/compose.ts';
 
-export { openBudgets, openKeyTable, toHomeKeyTable } from '../apikey/compose.ts';
+export { openKeyTable, toHomeKeyTable } from '../apikey/compose.ts';
 
 /** The built entries of the threads. */
 const INFERENCE_WORKER = fileURLToPath(new URL('../../inference-worker/compose.js', import.meta.url));
