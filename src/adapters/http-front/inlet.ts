@@ -38,7 +38,7 @@ export class Inlet {
       handle: holder._handle,
       allowHalfOpen: accepted.allowHalfOpen,
       onread: {
-        buffer: () => this.#findRoom() as Uint8Array,
+        buffer: () => this.#findRoom()!,
         callback: (length, block) => this.take((block as Buffer).subarray(0, length)),
       },
     };
