@@ -69,7 +69,7 @@ function writeHead(into: Buffer, { name, dtype, shape, data }: NamedTensor, star
   let at = writeText(into, name, start);
   at = writeText(into, dtype, at);
   at = writeU32(into, shape.length, at);
-  for (let axis = 0; axis < shape.length; axis++) at = writeU64(into, shape[axis], at);
+  for (const dim of shape) at = writeU64(into, dim, at);
   return writeU64(into, data.length, at);
 }
 

@@ -13,7 +13,7 @@ import type { GatewayBench, GatewayRow, GatewayVerdict } from '../types.ts';
 const TINY = [8, 32, 10];
 const HEAVY_WIDTH = 1024;
 const HEAVY_LAYERS = 8;
-/** Classes, not hidden values: large answers in JSON are put together on the thread that answers, whatever a run takes. */
+/** Of a classifier. As JSON the answers are large all the same: other threads write them. */
 const HEAVY_CLASSES = 10;
 /** Inferences that are at work at a time while health is asked for. */
 const HEAVY_CLIENTS = 2;
