@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { findBase64Bytes, findOwnMemory, toBase64, toOwnMemory } from './bytes.ts';
+import { findBase64Bytes, toBase64, toOwnMemory } from './bytes.ts';
 
 describe('base64', () => {
   it('comes back as it was, also above the size of the shared pool', () => {
@@ -29,12 +29,6 @@ describe('base64', () => {
 });
 
 describe('memory', () => {
-  it('of blocks that have it to themselves is found once, that of views is not', () => {
-    const [own, shared] = [new Uint8Array(8), new Uint8Array(8)];
-    expect(findOwnMemory([own, own, shared.subarray(4), Buffer.from('in the pool')])).toEqual([own.buffer]);
-    expect(findOwnMemory([own])[0]).toBe(own.buffer);
-  });
-
   it('of its own is that of the block, or a copy of a view', () => {
     const block = Uint8Array.of(1, 2, 3);
     expect(toOwnMemory(block)).toBe(block);

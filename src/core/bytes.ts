@@ -42,15 +42,6 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
 }
 
 /** Big-endian u32 of a safe integer in [0, 2^32). */
-/** The memory of blocks that have it to themselves: it can be handed to another thread, which a part of other memory cannot. */
-export function findOwnMemory(blocks: Iterable<Uint8Array>): ArrayBuffer[] {
-  const own = new Set<ArrayBuffer>();
-  for (const { buffer, byteLength } of blocks) {
-    if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) own.add(buffer);
-  }
-  return [...own];
-}
-
 /** The bytes of a block in memory of their own: those of a view are copied, so that they take nothing along that lies beside them. */
 export function toOwnMemory(block: Uint8Array): Uint8Array {
   return block.byteLength === block.buffer.byteLength ? block : new Uint8Array(block);

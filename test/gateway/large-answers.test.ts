@@ -33,9 +33,9 @@ let reader: BodyReader;
 beforeAll(() => {
   pool = openWorkerPool({ scriptPath: join(import.meta.dirname, '../../dist/cli/decode-worker/compose.js'), count: 1 });
   reader = createBodyReader({
-    run: (job, owned) => {
+    run: (job) => {
       asked.push(job.kind);
-      return pool.run(job, owned);
+      return pool.run(job);
     },
   });
 });

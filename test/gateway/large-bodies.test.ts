@@ -13,7 +13,7 @@ let pool: WorkerPool;
 let reader: BodyReader;
 beforeAll(() => {
   pool = openWorkerPool({ scriptPath: join(import.meta.dirname, '../../dist/cli/decode-worker/compose.js'), count: 1 });
-  reader = createBodyReader({ run: (job, owned) => pool.run(job, owned) });
+  reader = createBodyReader({ run: (job) => pool.run(job) });
 });
 afterAll(() => pool.close());
 

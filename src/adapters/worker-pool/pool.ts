@@ -10,16 +10,14 @@ export interface WorkerPoolOptions {
 export interface WorkerPool {
   /**
    * Runs a job in the next free worker.
-   * @param owned memory of the job that is handed over instead of copied, once a worker takes it
    * @throws the error of a worker that ended without an answer
    */
-  run(job: unknown, owned?: readonly ArrayBuffer[]): Promise<unknown>;
+  run(job: unknown): Promise<unknown>;
   close(): Promise<void>;
 }
 
 interface Waiting {
   readonly job: unknown;
-  readonly owned: readonly ArrayBuffer[];
   readonly resolve: (answer: unknown) => void;
   readonly reject: (error: Error) => void;
 }
@@ -36,7 +34,7 @@ export function openWorkerPool({ scriptPath, count }: WorkerPoolOptions): Worker
       if (worker === undefined) return;
       const item = waiting.shift()!;
       busy.set(worker, item);
-      worker.postMessage(item.job, [...item.owned]);
+      worker.postMessage(item.job);
     }
   };
   const start = (): Worker => {
@@ -65,9 +63,9 @@ export function openWorkerPool({ scriptPath, count }: WorkerPoolOptions): Worker
     next();
   };
   return {
-    run: (job, owned = []) =>
+    run: (job) =>
       new Promise((resolve, reject) => {
-        waiting.push({ job, owned, resolve, reject });
+        waiting.push({ job, resolve, reject });
         next();
       }),
     close: async () => {

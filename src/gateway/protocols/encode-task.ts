@@ -5,7 +5,7 @@ import type { GatewayAnswer, NamedTensor, ProtocolName } from '../ports.ts';
 import { openCodec } from './decode-task.ts';
 import type { AnswerExtras, AnswerForm, AnsweringModel } from './ports.ts';
 
-/** Structured-cloneable; the memory of the outputs can be handed over. */
+/** Structured-cloneable. */
 export interface EncodeTask {
   readonly protocol: ProtocolName;
   readonly form: AnswerForm;

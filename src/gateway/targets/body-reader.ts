@@ -1,5 +1,5 @@
 /** Large bodies are read, and large answers written, by other threads, so that neither holds anybody else up. */
-import { findOwnMemory, toOwnMemory } from '../../core/bytes.ts';
+import { toOwnMemory } from '../../core/bytes.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { GATEWAY_LIMITS } from '../../core/limits/gateway.ts';
 import { applyPolicy } from '../output/policy.ts';
@@ -39,80 +39,68 @@ export function runReadJob(job: ReadJob): ReadOutcome {
   }
 }
 
-/** What of an outcome is handed over instead of copied: its thread is done with it. */
-export function findOutcomeMemory(outcome: ReadOutcome): ArrayBuffer[] {
-  if ('seen' in outcome) return findOwnMemory(toBlocks(outcome.seen));
-  if ('request' in outcome) return findOwnMemory(toBlocks(outcome.request.inputs));
-  if ('plan' in outcome) return findOwnMemory([outcome.plan.request.body, ...toBlocks(outcome.plan.tensors ?? [])]);
-  return 'answer' in outcome ? findOwnMemory([outcome.answer.body]) : [];
-}
-
 export interface BodyReader {
   /** @throws GatewayError what reading throws; GATEWAY_OVERLOADED where too many wait */
   decode(task: DecodeTask): Promise<DecodedRequest>;
   /** @throws as {@link decode} */
   plan(task: PlanTask): Promise<UpstreamPlan>;
-  /** As `applyPolicy` gives it. Takes the memory of the outputs. */
+  /** As `applyPolicy` gives it. */
   view(task: ViewTask): Promise<readonly NamedTensor[]>;
-  /** Takes the memory of the outputs. @throws GatewayError what writing throws */
+  /** @throws GatewayError what writing throws */
   encode(task: EncodeTask): Promise<WholeAnswer>;
 }
 
 export interface BodyReaderOptions {
-  /** Gives a job to a thread, and the memory in it that is its own. @throws when the thread ended without an answer */
-  readonly run: (job: ReadJob, owned: readonly ArrayBuffer[]) => Promise<unknown>;
+  /** Gives a job to a thread. @throws when the thread ended without an answer */
+  readonly run: (job: ReadJob) => Promise<unknown>;
 }
 
 export function createBodyReader({ run }: BodyReaderOptions): BodyReader {
   let underWay = 0;
-  const read = async (job: ReadJob, { body }: RequestBytes): Promise<unknown> => {
+  const read = async (job: ReadJob): Promise<unknown> => {
     if (underWay >= GATEWAY_LIMITS.readsMax) throw new GatewayError('GATEWAY_OVERLOADED');
     underWay++;
     try {
-      return await run(job, findOwnMemory([body]));
+      return await run(job);
     } finally {
       underWay--;
     }
   };
   // Answers are not refused: their requests have their places among those at work.
-  const give = (job: ReadJob, outputs: readonly NamedTensor[]): Promise<unknown> =>
-    run(job, findOwnMemory(toBlocks(outputs)));
   return {
     decode: async (task) => {
       const request = toOwnRequest(task.request);
-      const outcome = (await read({ kind: 'decode', task: { ...task, request } }, request)) as DecodeOutcome;
+      const outcome = (await read({ kind: 'decode', task: { ...task, request } })) as DecodeOutcome;
       if (outcome.isDecoded) return outcome.request;
       throw new GatewayError(outcome.code, { fields: outcome.fields });
     },
     plan: async (task) => {
       const request = toOwnRequest(task.request);
-      const outcome = (await read({ kind: 'plan', task: { ...task, request } }, request)) as PlanOutcome;
+      const outcome = (await read({ kind: 'plan', task: { ...task, request } })) as PlanOutcome;
       if (!outcome.isPlanned) throw new GatewayError(outcome.code, { fields: outcome.fields });
       const { plan, isBodySame } = outcome;
       return isBodySame ? { ...plan, request: { ...plan.request, body: task.request.body } } : plan;
     },
     view: async (task) => {
       const outputs = toOwnOutputs(task.outputs);
-      const { seen } = (await give({ kind: 'view', task: { ...task, outputs } }, outputs)) as {
+      const { seen } = (await run({ kind: 'view', task: { ...task, outputs } })) as {
         readonly seen: readonly NamedTensor[];
       };
       return seen;
     },
     encode: async (task) => {
       const outputs = toOwnOutputs(task.outputs);
-      const outcome = (await give({ kind: 'encode', task: { ...task, outputs } }, outputs)) as EncodeOutcome;
+      const outcome = (await run({ kind: 'encode', task: { ...task, outputs } })) as EncodeOutcome;
       if (outcome.isEncoded) return outcome.answer;
       throw new GatewayError(outcome.code, { fields: outcome.fields });
     },
   };
 }
 
-const toBlocks = (tensors: readonly NamedTensor[]): Uint8Array[] => tensors.map(({ data }) => data);
-
 const toOwnOutputs = (outputs: readonly NamedTensor[]): readonly NamedTensor[] =>
   outputs.map((output) => ({ ...output, data: toOwnMemory(output.data) }));
 
-/** A copy of the body, which is handed over: its own memory is still needed here. */
+/** A view would take all of its memory along. */
 function toOwnRequest({ headers, body }: RequestBytes): RequestBytes {
-  return { headers: pickTaskHeaders(headers), body: new Uint8Array(body) };
+  return { headers: pickTaskHeaders(headers), body: toOwnMemory(body) };
 }

@@ -1,5 +1,5 @@
 /** What answers calls for a model. */
-export { type BodyReader, createBodyReader, findOutcomeMemory, type ReadJob, runReadJob } from './body-reader.ts';
+export { type BodyReader, createBodyReader, type ReadJob, runReadJob } from './body-reader.ts';
 export { createEmbeddedTarget, type EmbeddedOptions } from './embedded.ts';
 export { createJointTarget } from './joint.ts';
 export type { Target } from './ports.ts';

@@ -27,8 +27,7 @@ export function createUpstreamHost(): OpenedUpstreamHost {
     const { openWorkerPool } = await import('../../../../adapters/worker-pool/index.ts');
     return openWorkerPool({ scriptPath: DECODE_WORKER, count: READERS });
   };
-  const run = async (job: ReadJob, owned: readonly ArrayBuffer[]): Promise<unknown> =>
-    (await (pool ??= openPool())).run(job, owned);
+  const run = async (job: ReadJob): Promise<unknown> => (await (pool ??= openPool())).run(job);
   return {
     ...{ openLine, openWatch, reader: createBodyReader({ run }) },
     close: async () => {
