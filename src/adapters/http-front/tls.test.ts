@@ -1,4 +1,5 @@
 /** TLS 1.3 alone, before and after each change of files; client certificates and their revocation. */
+import { createHash, randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { connect as connectH2 } from 'node:http2';
@@ -8,12 +9,13 @@ import { join } from 'node:path';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { encodeDer, issue, type Issued, issueCrl, makeP256, seq, toPem } from '../../../test/fakes/attest/x509.ts';
-import { toRawClient, useFronts } from '../../../test/http-front/kit.ts';
+import { toRawClient, toRefusal, useFronts } from '../../../test/http-front/kit.ts';
 import { utf8 } from '../../core/bytes.ts';
 import type { HttpFrontTls } from './index.ts';
 import { parseAltNames } from './peer.ts';
 
 const open = useFronts();
+const toDigest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 const NOT_AFTER = '2049-01-01T00:00:00Z';
 let root: string;
 let folder: string;
@@ -143,6 +145,29 @@ describe('TLS', () => {
     expect(await get(front.port)).toBe('200');
     expect(seen.map(({ httpVersion }) => httpVersion)).toEqual(['2.0', '1.1']);
     expect(await handshake(front.port, { ALPNProtocols: ['spdy/3'] })).toMatch(/NO_APPLICATION_PROTOCOL/);
+  });
+
+  test('large bodies are the ones that were sent, in pieces and with what is behind them; half of one is refused', async () => {
+    write(makeServer(16));
+    const { front, seen } = await open({
+      tls: paths(),
+      handler: ({ body }) => Promise.resolve({ status: 200, headers: [], body: Buffer.from(`<${toDigest(body)}>`) }),
+    });
+    const client = toRawClient((await dial(front.port)).socket);
+    const bodies = [200_000, 70_000, 300_000, 5].map((length) => randomBytes(length));
+    const toHead = (length: number): string => `POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: ${length}\r\n\r\n`;
+    client.socket.write(toHead(bodies[0].length));
+    client.socket.write(bodies[0]);
+    await client.until(/>$/);
+    for (const body of bodies.slice(1)) client.socket.write(Buffer.concat([Buffer.from(toHead(body.length)), body]));
+    const text = await client.until(/(?:<\w+>[^]*){4}$/);
+    expect(text.match(/<\w+>/g)).toEqual(bodies.map((body) => `<${toDigest(body)}>`));
+    client.socket.destroy();
+    const half = toRawClient((await dial(front.port)).socket);
+    half.socket.end(`${toHead(100_000)}${'x'.repeat(50_000)}`);
+    expect(toRefusal(await half.closed())).toEqual({ status: 400, code: 'GATEWAY_FRAMING' });
+    expect(seen).toHaveLength(4);
+    await expect.poll(() => front.stats.bodiesBytesNow).toBe(0);
   });
 
   test('TLS 1.2 is refused before and after each change of certificates', async () => {
