@@ -80,8 +80,11 @@ export class FrontCore {
     this.handler = handler;
     this.greet = greet ?? null;
     this.onTrouble = onTrouble;
+    // Behind the next reads: what came while the loop was held up is no silence.
     this.#watch = setInterval(() => {
-      this.#lookAround();
+      setImmediate(() => {
+        this.#lookAround();
+      });
     }, toRoundMs(limits)).unref();
   }
 

@@ -56,6 +56,22 @@ describe('slow requests', () => {
     expect(await silent.closed()).toBe('');
     expect(await later.closed()).toMatch(/^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\n$/);
   });
+
+  test.each([
+    ['a plain request', 'POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}'],
+    ['another one', ASK],
+  ])('%s that came while everything was held up is answered, for however long its connection was quiet', async (_, ask) => {
+    const { front } = await open({ limits: { idleTimeoutMs: 400 } });
+    const client = openRaw(front.port);
+    client.socket.write(ask);
+    await client.until(/200 OK/);
+    // Node looks at timers next, and then at what can be read.
+    await new Promise(setImmediate);
+    client.socket.write(ask);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);
+    const both = /200 OK[^]*200 OK/;
+    expect(await client.until(both)).toMatch(both);
+  });
 });
 
 describe('slow answers', () => {
