@@ -221,7 +221,11 @@ describe('modelward serve', () => {
     const gateway = await start('--model', 'digits=models/net.onnx');
     const given: string[] = [];
     const load = Array.from({ length: 8 }, async () => {
-      for (;;) given.push(String((await ask(gateway, { apiKey })).headers['x-request-id']));
+      for (;;) {
+        const { status, headers } = await ask(gateway, { apiKey });
+        // Refusals on a machine that is short of time cost nothing, and have no rows.
+        if (status === 200) given.push(String(headers['x-request-id']));
+      }
     });
     await until('load', () => given.length > 50);
     gateway.child.kill('SIGKILL');

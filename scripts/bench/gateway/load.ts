@@ -107,8 +107,14 @@ export interface OpenLoop {
   readonly maxMs: number;
 }
 
+export interface OpenAsk extends Ask {
+  readonly method?: string;
+  /** Leaves the core to others between requests, which are up to a millisecond late then. */
+  readonly isPatient?: boolean;
+}
+
 /** Arrivals of a Poisson process; latency counts from when a request was meant to be sent, whatever held it up. */
-export async function runOpenLoop(ask: Ask & { readonly method?: string }, rate: number, seconds: number) {
+export async function runOpenLoop(ask: OpenAsk, rate: number, seconds: number) {
   const options = JSON.stringify({ ...ask, rate, seconds });
   const script = join(import.meta.dirname, 'servers/open-loop.js');
   const { out } = await runOnOthers([process.execPath, script, options], (seconds + 60) * 1000);

@@ -8,21 +8,26 @@ import type { GatewayVerdict } from './types.ts';
 
 const RATE = 500;
 const STEP_SECONDS = 60;
+const LOOK_MS = 2000;
 /** Memory of a process that has just begun grows in any case. */
 const SETTLED_PART = 0.25;
 
 interface Step {
   readonly minute: number;
+  /** Mean of the minute: what garbage takes goes up and down within it. */
   readonly rssMib: number;
 }
 
-/** Least squares, MiB an hour. */
-function toSlope(steps: readonly Step[]): number {
+/** Least squares, and the standard error of that, MiB an hour. */
+function toSlope(steps: readonly Step[]): { readonly slope: number; readonly error: number } {
+  if (steps.length < 3) return { slope: 0, error: Number.POSITIVE_INFINITY };
   const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
   const [x, y] = [mean(steps.map(({ minute }) => minute)), mean(steps.map(({ rssMib }) => rssMib))];
   const over = steps.reduce((sum, step) => sum + (step.minute - x) * (step.rssMib - y), 0);
   const under = steps.reduce((sum, { minute }) => sum + (minute - x) ** 2, 0);
-  return under === 0 ? 0 : (over / under) * 60;
+  const slope = over / under;
+  const rest = steps.reduce((sum, step) => sum + (step.rssMib - y - slope * (step.minute - x)) ** 2, 0);
+  return { slope: slope * 60, error: Math.sqrt(rest / (steps.length - 2) / under) * 60 };
 }
 
 /** A row of its own: an hour is too long for the others. */
@@ -39,7 +44,7 @@ export async function soak(
 ): Promise<Omit<GatewayVerdict, 'met'> & { met: boolean | null }> {
   const upstream = await startSmallUpstream(place);
   const gateway = await startReady(place, 'soak', toConfig({ integrity: {} }));
-  const ask = toAsk(place, toUrl(gateway), toBearers(place.keys));
+  const ask = { ...toAsk(place, toUrl(gateway), toBearers(place.keys)), isPatient: true };
   const steps: Step[] = [];
   let [failed, sent, worstMs] = [0, 0, 0];
   console.log(`${RATE} requests a second for ${minutes} minutes`);
@@ -47,10 +52,14 @@ export async function soak(
   try {
     for (let minute = 1; minute <= minutes; minute++) {
       const before = readCpu(gateway).all;
-      const loop = await runOpenLoop(ask, RATE, STEP_SECONDS);
+      const sizes: number[] = [];
+      const look = setInterval(() => sizes.push(readRss(gateway).nowMib), LOOK_MS);
+      const loop = await runOpenLoop(ask, RATE, STEP_SECONDS).finally(() => {
+        clearInterval(look);
+      });
       const end = gateway.findEnd();
       if (end !== null) throw new Error(end);
-      const rssMib = readRss(gateway).nowMib;
+      const rssMib = sizes.reduce((sum, size) => sum + size, 0) / sizes.length;
       const cpuUs = (readCpu(gateway).all - before) / loop.sent;
       steps.push({ minute, rssMib });
       failed += loop.failed;
@@ -62,10 +71,10 @@ export async function soak(
       );
     }
     const settled = steps.slice(Math.floor(steps.length * SETTLED_PART));
-    const slope = toSlope(settled);
+    const { slope, error: slopeError } = toSlope(settled);
     const isGood = failed === 0 && slope < 1;
     return {
-      figure: `RSS ${slope.toFixed(2)} MiB an hour over the last ${settled.length} minutes, peak ${Math.round(readRss(gateway).peakMib)} MiB; ${failed} of ${sent} failed; worst p99 of a minute ${worstMs.toFixed(1)} ms`,
+      figure: `RSS ${slope.toFixed(2)} (standard error ${slopeError.toFixed(2)}) MiB an hour over the last ${settled.length} minutes, peak ${Math.round(readRss(gateway).peakMib)} MiB; ${failed} of ${sent} failed; worst p99 of a minute ${worstMs.toFixed(1)} ms`,
       met: minutes < 60 ? null : isGood,
     };
   } finally {
