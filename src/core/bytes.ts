@@ -41,12 +41,12 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   return out;
 }
 
-/** Big-endian u32 of a safe integer in [0, 2^32). */
 /** The bytes of a block in memory of their own: those of a view are copied, so that they take nothing along that lies beside them. */
 export function toOwnMemory(block: Uint8Array): Uint8Array {
   return block.byteLength === block.buffer.byteLength ? block : new Uint8Array(block);
 }
 
+/** Big-endian u32 of a safe integer in [0, 2^32). */
 export function u32be(value: number): Uint8Array {
   const out = new Uint8Array(4);
   new DataView(out.buffer).setUint32(0, value);

@@ -42,4 +42,12 @@ describe('worker pool', () => {
     expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'rejected', 'fulfilled']);
     await pool.close();
   });
+
+  test('a pool that is closed fails what waits, and starts no worker for it', async () => {
+    const pool = openWorkerPool({ scriptPath, count: 1 });
+    const jobs = Promise.allSettled([1, 2, 3].map((job) => pool.run(job)));
+    await pool.close();
+    const later = await Promise.allSettled([pool.run(4)]);
+    expect([...(await jobs), ...later].map(({ status }) => status)).toEqual(Array(4).fill('rejected'));
+  });
 });

@@ -10,9 +10,10 @@ export interface WorkerPoolOptions {
 export interface WorkerPool {
   /**
    * Runs a job in the next free worker.
-   * @throws the error of a worker that ended without an answer
+   * @throws the error of a worker that ended without an answer; an internal error once the pool is closed
    */
   run(job: unknown): Promise<unknown>;
+  /** Ends the workers; what is at work or waits fails. */
   close(): Promise<void>;
 }
 
@@ -27,6 +28,7 @@ export function openWorkerPool({ scriptPath, count }: WorkerPoolOptions): Worker
   const idle: Worker[] = [];
   const busy = new Map<Worker, Waiting>();
   const waiting: Waiting[] = [];
+  let isClosed = false;
 
   const next = (): void => {
     while (waiting.length > 0) {
@@ -65,11 +67,22 @@ export function openWorkerPool({ scriptPath, count }: WorkerPoolOptions): Worker
   return {
     run: (job) =>
       new Promise((resolve, reject) => {
+        if (isClosed) {
+          reject(closed());
+          return;
+        }
         waiting.push({ job, resolve, reject });
         next();
       }),
     close: async () => {
+      isClosed = true;
+      // Else the next worker would start for them as soon as one ends, and keep the process.
+      for (const { reject } of waiting.splice(0)) reject(closed());
       await Promise.all([...idle, ...busy.keys()].map((worker) => worker.terminate()));
     },
   };
+}
+
+function closed(): Error {
+  return new Error('internal error: the pool of workers is closed');
 }
