@@ -141,12 +141,14 @@ function runTests(): void {
     });
 
     test('has one budget over both, and never more', async () => {
+      const before = given.length;
       const key = makeKey('budget', '--daily', '60', '--per-minute', '6000', '--burst', '200');
       await until('known', () => isKnown(key), 5000);
-      const before = given.length;
       const load = flood(key);
       await until('used up', () => load.count(429) > 20);
       await load.end();
+      // What one of them has left of its lease, when the other has nothing any more.
+      await until('used up by both', async () => (await ask(0, key)) === 429 && (await ask(1, key)) === 429);
       const { used } = place.json<{ used: { today: number } }>(['apikey', 'show', key.keyId, ...database]);
       expect(used.today).toBeLessThanOrEqual(60);
       expect(given.length - before).toBeGreaterThan(50);
