@@ -127,6 +127,10 @@ describe('architecture', () => {
     expect(findCircle(edges)).toEqual([]);
   });
 
+  test('no command loads the whole library: its door is for programs of others', () => {
+    expect(edges.filter(({ to }) => to === 'workflows/index.ts')).toEqual([]);
+  });
+
   test('the test itself fails on an import that goes up, sideways, round a door or in a circle', () => {
     expect(findViolations({ from: 'core/bytes.ts', to: 'model/types.ts' })).toHaveLength(1);
     expect(findViolations({ from: 'seal/seal.ts', to: 'ledger/index.ts' })).toHaveLength(1);

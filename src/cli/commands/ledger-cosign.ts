@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { EXIT } from '../../core/errors.ts';
 import { toPrintable } from '../../core/printable.ts';
 import type { AskedWitnesses } from '../../workflows/ledger.ts';
-import { cosignLedger } from '../../workflows/index.ts';
+import { cosignLedger } from '../../workflows/witness/cosign.ts';
 import { addExamples } from '../command-spec.ts';
 import { openWitnessLink } from '../compose.ts';
 import { type CommandHost, onAction } from '../context.ts';

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { EXIT } from '../../../core/errors.ts';
 import { toPrintable } from '../../../core/printable.ts';
-import { addWitnessedLog, createHomeWitness, showWitness } from '../../../workflows/index.ts';
+import { addWitnessedLog, createHomeWitness, showWitness } from '../../../workflows/witness/witness.ts';
 import { addExamples } from '../../command-spec.ts';
 import { type CommandHost, onAction } from '../../context.ts';
 import { toPairs, toTable } from '../../ui/table.ts';

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { CliError, EXIT } from '../../../core/errors.ts';
 import { LEDGER_LIMITS } from '../../../core/limits/ledger.ts';
 import { toPrintable } from '../../../core/printable.ts';
-import { openHomeWitness, type ServedWitness } from '../../../workflows/index.ts';
+import { openHomeWitness, type ServedWitness } from '../../../workflows/witness/witness.ts';
 import { addExamples } from '../../command-spec.ts';
 import { openLoopbackServer, openServer } from '../../compose.ts';
 import { type CliContext, type CommandHost, onAction } from '../../context.ts';
