@@ -158,11 +158,14 @@ export function readRss({ pid }: Pick<Server, 'pid'>): { readonly nowMib: number
   return { nowMib: sum('VmRSS'), peakMib: sum('VmHWM') };
 }
 
-/** Busy time of all cores so far, or of one, microseconds: what is not the measured processes' is other people's. */
+/**
+ * Busy time of all cores so far, or of one, microseconds: what is not the measured processes' is other people's. Without that of the
+ * kernel for packets, which belongs to no process, and here is that of the measured ones: a quarter of a core at 60,000 requests a second.
+ */
 export function readBusyUs(core?: number): number {
   const lines = readFileSync('/proc/stat', 'utf8').split('\n');
   const line = lines.find((one) => one.startsWith(`cpu${core ?? ''} `))!;
   const fields = line.split(/\s+/).slice(1).map(Number);
-  const [user, nice, system, , , irq, softirq] = fields;
-  return (user + nice + system + irq + softirq) * TICK_US;
+  const [user, nice, system] = fields;
+  return (user + nice + system) * TICK_US;
 }
