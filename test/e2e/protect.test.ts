@@ -144,7 +144,9 @@ describe('protect', () => {
 
   test('a claim that cannot be judged does not hide what another one says of a stranger', () => {
     const stranger = place.json<DetectReport>(['detect', mlp]);
-    expect(stranger).toMatchObject({ verdict: 'none', evidenceBits: 0 });
+    expect(stranger.verdict).toBe('none');
+    // Owner keys are drawn: by chance a stranger shows more than 16 bits once in 65,536 times.
+    expect(stranger.evidenceBits).toBeLessThan(16);
     expect(stranger.notes.join(' ')).toContain('1 of 2 claims could not be judged');
     const cnnClaim = readdirSync(join(place.home, 'claims')).find((name) => /^cnn.*claim\.json$/.test(name)) ?? '';
     const alone = place.run(['detect', mlp, '--claim', join(place.home, 'claims', cnnClaim)]);
