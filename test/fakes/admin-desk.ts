@@ -43,32 +43,63 @@ export function createDesk() {
     readMetrics: () => {
       const registry = new MetricsRegistry(0);
       const counts = { durationUs: 1, items: 1, inputBytes: 1, answerBytes: 1, route: '', requestId: 'r' };
-      createMeter(registry).onAnswer({ ...counts, protocol: 'oip', model: 'digits', principalId: ID, status: 200, code: null });
+      createMeter(registry).onAnswer({
+        ...counts,
+        protocol: 'oip',
+        model: 'digits',
+        principalId: ID,
+        status: 200,
+        code: null,
+      });
       return Promise.resolve(registry.read());
     },
     keys: {
-      list: ({ after, count }) => note(Promise.resolve(state.keys.filter(({ id }) => id > after).slice(0, count)), 'list', after, count),
+      list: ({ after, count }) =>
+        note(Promise.resolve(state.keys.filter(({ id }) => id > after).slice(0, count)), 'list', after, count),
       find: (id) => {
         const found = state.keys.find((key) => key.id === id);
         return found === undefined ? Promise.reject(new GatewayError('APIKEY_UNKNOWN')) : Promise.resolve(found);
       },
-      create: (terms, { id }) => note(Promise.resolve({ key: makeView(), apiKey: 'mwk_live_x', tagKey: 't' }), 'create', terms, id),
-      rotate: (id, overlapSec, actor) => note(Promise.resolve({ key: makeView(), apiKey: 'mwk_live_x', tagKey: 't' }), 'rotate', id, overlapSec, actor.id),
+      create: (terms, { id }) =>
+        note(Promise.resolve({ key: makeView(), apiKey: 'mwk_live_x', tagKey: 't' }), 'create', terms, id),
+      rotate: (id, overlapSec, actor) =>
+        note(
+          Promise.resolve({ key: makeView(), apiKey: 'mwk_live_x', tagKey: 't' }),
+          'rotate',
+          id,
+          overlapSec,
+          actor.id,
+        ),
       revoke: (id, actor) => note(Promise.resolve(makeView({ standing: 'revoked' })), 'revoke', id, actor.id),
     },
     models: () => [
-      { name: 'digits', version: '1', isReady: true, load: 0, isBatched: true, inputs: [{ name: 'x', dtype: 'f32', shape: [null, 4] }], outputs: [] },
+      {
+        name: 'digits',
+        version: '1',
+        isReady: true,
+        load: 0,
+        isBatched: true,
+        inputs: [{ name: 'x', dtype: 'f32', shape: [null, 4] }],
+        outputs: [],
+      },
       { name: 'digits', version: '2', isReady: true, load: 0, isBatched: true, inputs: [], outputs: [] },
     ],
-    reloadModel: (name, version) => note(state.reloading === null ? Promise.resolve() : Promise.reject(state.reloading), 'reload', name, version),
-    reloadConfig: ({ isSignatureFree }) => note(state.reloading === null ? Promise.resolve(['models']) : Promise.reject(state.reloading), 'reload-config', isSignatureFree),
-    readUses: (key) => note(Promise.resolve([{ subject: `key:${ID}`, kind: 'daily' as const, limit: 100, used: 3 }]), 'uses', key),
+    reloadModel: (name, version) =>
+      note(state.reloading === null ? Promise.resolve() : Promise.reject(state.reloading), 'reload', name, version),
+    reloadConfig: ({ isSignatureFree }) =>
+      note(
+        state.reloading === null ? Promise.resolve(['models']) : Promise.reject(state.reloading),
+        'reload-config',
+        isSignatureFree,
+      ),
+    readUses: (key) =>
+      note(Promise.resolve([{ subject: `key:${ID}`, kind: 'daily' as const, limit: 100, used: 3 }]), 'uses', key),
     readLog: (query) => note(Promise.resolve({ requests: [ROW], next: null }), 'log', query),
     config: () => ({ listen: { port: 8443 } }),
     drain: () => {
       note(undefined, 'drain');
     },
-  }; // biome-ignore format: one answer a line
+  };
   return { desk, calls, state };
 }
 
@@ -96,7 +127,10 @@ export function open() {
     index.put(record);
     return text;
   };
-  const ask = async (line: string, options: { key?: string; body?: unknown; headers?: Record<string, string>; raw?: string } = {}) => {
+  const ask = async (
+    line: string,
+    options: { key?: string; body?: unknown; headers?: Record<string, string>; raw?: string } = {},
+  ) => {
     const [method, target] = line.split(' ');
     const [path, query = ''] = target.split('?');
     const json = options.raw ?? (options.body === undefined ? undefined : JSON.stringify(options.body));
@@ -111,9 +145,17 @@ export function open() {
     const answer = await handle(request);
     const text = Buffer.from(answer.body as Uint8Array).toString();
     const isJson = answer.headers.some(([name, value]) => name === 'content-type' && value === 'application/json');
-    const parsed = (isJson ? JSON.parse(text) : {}) as Record<string, unknown> & { error?: { code: string; fields?: object } };
-    return { status: answer.status, headers: Object.fromEntries(answer.headers), text, json: parsed, code: parsed.error?.code };
-  }; // biome-ignore format: options of a request
+    const parsed = (isJson ? JSON.parse(text) : {}) as Record<string, unknown> & {
+      error?: { code: string; fields?: object };
+    };
+    return {
+      status: answer.status,
+      headers: Object.fromEntries(answer.headers),
+      text,
+      json: parsed,
+      code: parsed.error?.code,
+    };
+  };
   return { ask, addKey, calls, state, toJournal: () => journal, wait: (ms: number) => (nowUs += ms * 1000) };
 }
 

@@ -95,17 +95,32 @@ describe('what a caller sends', () => {
     ['no JSON', '{"name":', 'ADMIN_BODY_MALFORMED', ['(all)']],
     ['no UTF-8', '{"name":"\udc00"}'.slice(0, 5), 'ADMIN_BODY_MALFORMED', ['(all)']],
     ['another type', '[]', 'ADMIN_BODY_MALFORMED', ['(all)']],
-    ['members that are not known', JSON.stringify({ ...createKey, isAdmin: true }), 'ADMIN_BODY_MALFORMED', ['isAdmin']],
+    [
+      'members that are not known',
+      JSON.stringify({ ...createKey, isAdmin: true }),
+      'ADMIN_BODY_MALFORMED',
+      ['isAdmin'],
+    ],
     ['a name that is text', JSON.stringify({ ...createKey, '<b>x</b>': 1 }), 'ADMIN_BODY_MALFORMED', ['(other)']],
-    ['numbers out of bounds', JSON.stringify({ ...createKey, limits: { perMinute: 0, burst: 1e9 } }), 'ADMIN_BODY_MALFORMED', ['limits.perMinute', 'limits.burst']],
-    ['times without zone', JSON.stringify({ ...createKey, expires: '2027-01-01' }), 'ADMIN_BODY_MALFORMED', ['expires']],
+    [
+      'numbers out of bounds',
+      JSON.stringify({ ...createKey, limits: { perMinute: 0, burst: 1e9 } }),
+      'ADMIN_BODY_MALFORMED',
+      ['limits.perMinute', 'limits.burst'],
+    ],
+    [
+      'times without zone',
+      JSON.stringify({ ...createKey, expires: '2027-01-01' }),
+      'ADMIN_BODY_MALFORMED',
+      ['expires'],
+    ],
     ['a depth without end', `${'['.repeat(16_000)}${']'.repeat(16_000)}`, 'ADMIN_BODY_MALFORMED', ['(all)']],
   ] as const)('%s is refused, with its places', async (_, raw, code, at) => {
     const { ask, addKey, calls } = open();
     const refused = await ask('POST /v1/keys', { key: addKey(['keys:write']), raw });
     expect(refused).toMatchObject({ status: 400, code, json: { error: { fields: { at } } } });
     expect(calls).toEqual([]);
-  }); // biome-ignore format: a case a line
+  });
 
   test('more than the cap, as a form, or where nothing is taken', async () => {
     const { ask, addKey } = open();
@@ -202,14 +217,17 @@ test('what was done, and what was refused, is a line of the journal, without the
   await ask('POST /v1/keys', { key, body: BODIES.createKey });
   await ask('GET /v1/config', { key });
   await ask('GET /v1/config');
-  const lines = toJournal().split('\n').slice(0, -1).map((line) => JSON.parse(line) as object);
+  const lines = toJournal()
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as object);
   expect(lines).toMatchObject([
     { event: 'admin-done', route: 'POST /v1/keys', keyId: ID, status: 201 },
     { event: 'admin-refused', route: 'GET /v1/config', code: 'ADMIN_SCOPE_MISSING' },
     { event: 'admin-refused', code: 'GATEWAY_CREDENTIAL_MISSING', status: 401 },
   ]);
   expect(toJournal()).not.toMatch(/mwk_|withheld/);
-}); // biome-ignore format: a request a line
+});
 
 test('a configuration is shown without texts that are no names', () => {
   const config = {

@@ -68,14 +68,21 @@ describe('every route', () => {
 
   test('that is none, or asked by another method, is not told to who is unknown', async () => {
     const { ask, addKey } = open();
-    for (const line of ['GET /v1/secret', 'PUT /v1/keys', 'GET /v1/keys/', 'GET /V1/keys', 'GET //v1/keys', 'GET /v1/keys/a%2Fb']) {
+    for (const line of [
+      'GET /v1/secret',
+      'PUT /v1/keys',
+      'GET /v1/keys/',
+      'GET /V1/keys',
+      'GET //v1/keys',
+      'GET /v1/keys/a%2Fb',
+    ]) {
       expect(await ask(line)).toMatchObject({ status: 401, code: 'GATEWAY_CREDENTIAL_MISSING' });
     }
     const key = addKey(ADMIN_SCOPES);
     expect(await ask('GET /v1/secret', { key })).toMatchObject({ status: 404, code: 'GATEWAY_ROUTE_UNKNOWN' });
     expect(await ask('PUT /v1/keys', { key })).toMatchObject({ status: 405, code: 'GATEWAY_METHOD_NOT_ALLOWED' });
     expect(await ask('GET /v1/keys/../config', { key })).toMatchObject({ status: 404 });
-  }); // biome-ignore format: lines of requests
+  });
 });
 
 describe('answers', () => {
@@ -90,7 +97,9 @@ describe('answers', () => {
   /** Resolves references within the document. */
   const toValidator = (schema: object) => ajv.compile({ ...schema, components: document.components });
 
-  test.each(ROUTES.map((route) => [toLine(route), route] as const))('of %s are as the document says', async (line, route) => {
+  test.each(
+    ROUTES.map((route) => [toLine(route), route] as const),
+  )('of %s are as the document says', async (line, route) => {
     const { ask, addKey } = open();
     const { status, json, headers } = await ask(line, { key: addKey(ADMIN_SCOPES), body: BODIES[route.id] });
     const { responses } = document.paths[route.path][route.method.toLowerCase()];
@@ -103,7 +112,7 @@ describe('answers', () => {
     expect([validate(json), validate.errors]).toEqual([true, null]);
     const refused = await ask(line.replace(/^\w+/, 'PATCH'));
     expect(toValidator(responses.default.content['application/json'].schema)(refused.json)).toBe(true);
-  }); // biome-ignore format: one test
+  });
 
   test('the document is the one that is stored, and the one that is served', async () => {
     const { ask, addKey } = open();
