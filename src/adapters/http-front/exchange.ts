@@ -44,6 +44,8 @@ export abstract class Exchange implements GatewayRequest {
   /** Of the pool: what `body` lies in. */
   #block: Buffer | null = null;
   #isBodyFree = false;
+  /** The handler has the body for as long as it works, also when nobody waits for its answer any more. */
+  #isAtWork = false;
   #abort: Cancel | null = null;
   #wake: (() => void) | null = null;
 
@@ -156,10 +158,13 @@ export abstract class Exchange implements GatewayRequest {
     if (this.phase !== 'receiving') return;
     if (this.body.length !== this.#length) this.body = this.body.subarray(0, this.#length);
     this.#enter('working', this.core.limits.answerTimeoutMs);
+    this.#isAtWork = true;
     try {
       const answer = await this.core.handler(this);
+      this.#isAtWork = false;
       // The type stays narrowed across the await.
       if ((this.phase as Phase) !== 'working') {
+        this.body = NOTHING;
         dismiss(answer);
         return;
       }
@@ -167,6 +172,7 @@ export abstract class Exchange implements GatewayRequest {
       this.#enter('sending', this.core.limits.writeTimeoutMs);
       this.send(answer);
     } catch (error) {
+      this.#isAtWork = false;
       this.core.onTrouble(error);
       this.#fail();
     }
@@ -217,9 +223,8 @@ export abstract class Exchange implements GatewayRequest {
   end(isWhole: boolean): void {
     if (this.phase === 'over') return;
     const { answer } = this;
-    // Node keeps a request until the next one of its connection: its bodies must not live as long. A handler that is still
-    // at work reads on.
-    if (this.phase === 'sending') this.body = NOTHING;
+    // Node keeps a request until the next one of its connection: its bodies must not live as long.
+    if (!this.#isAtWork) this.body = NOTHING;
     if (answer !== null && this.#isBodyFree && this.#block !== null) this.core.bodies.give(this.#block, this.#length);
     this.#block = null;
     this.answer = null;

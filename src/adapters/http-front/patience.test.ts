@@ -83,6 +83,19 @@ describe('slow answers', () => {
     expect(seen[0].signal.aborted).toBe(true);
   });
 
+  test.each([
+    ['small', 2],
+    ['large', 600_000],
+  ])('a handler that is still at work when patience ends has the %s body that it was given, as long as it works', async (_, bytes) => {
+    const { front, seen } = await open({ limits: { answerTimeoutMs: 250 }, handler: never });
+    const client = openRaw(front.port);
+    const body = 'x'.repeat(bytes);
+    client.socket.write(`POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: ${bytes}\r\n\r\n${body}`);
+    expect(await client.until(/\}\}$/)).toMatch(/^HTTP\/1\.1 503 /);
+    await expect.poll(() => front.stats.requestsNow).toBe(0);
+    expect(Buffer.from(seen[0].body).equals(Buffer.from(body))).toBe(true);
+  });
+
   test('a client that does not read its answer is cut off, and the answer is told so', async () => {
     const sent: boolean[] = [];
     const body = Buffer.alloc(32 * 1024 * 1024);
