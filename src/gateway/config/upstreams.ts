@@ -135,7 +135,7 @@ export const upstreamSchema = z.strictObject({
   tokenFile: path.optional(),
   limits,
   readiness,
-  /** Parameters of the Open Inference Protocol that are handed on beside those of the binary extension. */
+  /** Parameters of the Open Inference Protocol that are handed on beside those of the binary extension; custom attributes of SageMaker. */
   parameters: z.array(z.string().min(1).max(64)).max(64).default([]),
   openai,
   /** Path of the server for inference (vertex, plain). */

@@ -56,6 +56,8 @@ export function createUpstreamProtocol(settings: UpstreamSettings): Protocol {
       const { members, maxTokens, stream: hasStreams, remoteMedia: hasRemoteMedia } = openai;
       return createOpenAi({ members, hasStreams, hasRemoteMedia, ...(maxTokens !== undefined && { maxTokens }) });
     }
+    case 'sagemaker':
+      return createSagemaker({ model: '', attributes: parameters });
     case 'vertex':
       return createVertex({ model: '', predictRoute: path ?? PREDICT, healthRoute: readiness.path ?? HEALTH });
     case 'plain':

@@ -3,7 +3,7 @@
  * (`/models` of multi-model end points): which one answers is the gateway's configuration.
  * @see https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
  */
-import type { Call, GatewayAnswer } from '../ports.ts';
+import type { Call, GatewayAnswer, HeaderList } from '../ports.ts';
 import { toErrorAnswer, toSentence, toToldError } from './errors.ts';
 import type { Info, Protocol, Route } from './ports.ts';
 import { isName, RouteTable } from './routes.ts';
@@ -20,10 +20,15 @@ const TARGET_HEADER = 'x-amzn-sagemaker-target-model';
 export interface SagemakerOptions {
   /** Who is asked when the request names no model. */
   readonly model: string;
+  /** Names of custom attributes that go on; some choose another model, version or method in the server. */
+  readonly attributes?: readonly string[];
 }
 
+const ATTRIBUTES_HEADER = 'x-amzn-sagemaker-custom-attributes';
+const ATTRIBUTES_MAX = 64;
+
 /** @example createSagemaker({ model: 'classifier' }).routes */
-export function createSagemaker({ model }: SagemakerOptions): Protocol {
+export function createSagemaker({ model, attributes = [] }: SagemakerOptions): Protocol {
   const table = new RouteTable('sagemaker', SAGEMAKER_ROUTES);
   return {
     name: 'sagemaker',
@@ -35,8 +40,9 @@ export function createSagemaker({ model }: SagemakerOptions): Protocol {
         rows: ['inputs', 'instances'],
         members: null,
         isBare: true,
-        requestHeaders: ['x-amzn-sagemaker-custom-attributes', 'x-amzn-sagemaker-inference-id'],
-        answerHeaders: ['x-amzn-sagemaker-custom-attributes'],
+        requestHeaders: ['x-amzn-sagemaker-inference-id'],
+        toHeaders: (headers) => toAttributes(headers[ATTRIBUTES_HEADER], attributes),
+        answerHeaders: [ATTRIBUTES_HEADER],
         answerMember: null,
       },
       { infer: () => INVOKE, ready: PING },
@@ -53,6 +59,16 @@ function withTarget(call: Call | 'method' | null, target: string | undefined, mo
   if (call === null || call === 'method' || call.kind !== 'infer') return call;
   if (target === undefined) return { ...call, model };
   return isName(target) ? { ...call, model: target } : null;
+}
+
+/** Values without "=": TensorFlow Serving's container finds its own attributes also within those of others. */
+const ATTRIBUTE = /^([A-Za-z0-9._-]+)=[A-Za-z0-9._:/+@-]*$/;
+
+/** @see https://github.com/aws/sagemaker-tensorflow-serving-container, `parse_tfs_custom_attributes` */
+function toAttributes(text: string | undefined, taken: readonly string[]): HeaderList {
+  const words = text?.split(',', ATTRIBUTES_MAX).map((word) => word.trim()) ?? [];
+  const kept = words.filter((word) => taken.includes(ATTRIBUTE.exec(word)?.[1] ?? ''));
+  return kept.length === 0 ? [] : [[ATTRIBUTES_HEADER, kept.join(',')]];
 }
 
 /** The contract asks for an empty answer. */

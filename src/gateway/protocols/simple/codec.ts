@@ -27,7 +27,7 @@ export function toProxy(rules: SimpleProxyRules, routes: SimpleRoutes): ProxyCod
     toUpstream: (call, request, model, _policy, caps) => {
       if (call.kind !== 'infer') return toReady(routes.ready);
       const path = toPath(routes.infer(model.version !== null), model.name, model.version);
-      return toSimplePlan(request, path, [], caps, rules);
+      return toSimplePlan(request, path, caps, rules);
     },
     ...toSimpleAnswers(rules),
   };

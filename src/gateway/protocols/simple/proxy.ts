@@ -1,4 +1,5 @@
 /** Requests and answers of the simple protocols as they go on and come back. */
+import { isUtf8 } from 'node:buffer';
 import { GatewayError } from '../../../core/errors.ts';
 import { GATEWAY_LIMITS } from '../../../core/limits/gateway.ts';
 import { JsonReader } from '../../json/reader.ts';
@@ -21,16 +22,17 @@ export interface SimpleProxyRules {
   readonly members: readonly string[] | null;
   readonly isBare: boolean;
   readonly requestHeaders: readonly string[];
+  /** Headers that go on in part. */
+  readonly toHeaders?: (headers: RequestBytes['headers']) => HeaderList;
   readonly answerHeaders: readonly string[];
   /** Member of JSON answers that is handed back; null: the whole answer. */
   readonly answerMember: 'outputs' | 'predictions' | null;
 }
 
-/** @param path from the protocol's table; `headers` beside those of the body */
+/** @param path from the protocol's table */
 export function toSimplePlan(
   request: RequestBytes,
   path: string,
-  headers: HeaderList,
   caps: Pick<Caps, 'batchMax'>,
   rules: SimpleProxyRules,
 ): UpstreamPlan {
@@ -41,23 +43,23 @@ export function toSimplePlan(
   // What was counted is what the server reads: no charset of its own.
   const own: HeaderList =
     type === JSON_TYPE ? [['content-type', JSON_TYPE]] : pickHeaders(request.headers, ['content-type']);
-  const picked = [...own, ...pickHeaders(request.headers, ['accept', ...rules.requestHeaders])];
-  return {
-    request: { method: 'POST', path, headers: [...picked, ...headers], body: request.body, isStreamed: false },
-    items,
-  };
+  const picked = pickHeaders(request.headers, ['accept', ...rules.requestHeaders]);
+  const headers = [...own, ...picked, ...(rules.toHeaders?.(request.headers) ?? [])];
+  return { request: { method: 'POST', path, headers, body: request.body, isStreamed: false }, items };
 }
 
 /** Rows of a body; 1 where its form does not say. @throws GatewayError GATEWAY_INPUT_MALFORMED */
 function countItems(type: string, body: Uint8Array, rules: SimpleProxyRules): number {
   if (type === 'text/csv') return countLines(body);
+  let text = body;
   if (type !== JSON_TYPE) {
     if (rules.members !== null) refuse('GATEWAY_CONTENT_TYPE', 'content-type');
     if (LINES.test(type)) return countLines(body);
-    // Servers look at the text, whatever its type is called.
-    if (!TEXT.test(type) || !isJsonLike(body)) return 1;
+    // Servers look at the text, whatever its type is called: also behind the mark of UTF-8, and in what says that it is bytes.
+    text = toText(body);
+    if (!isJsonLike(text) || !(TEXT.test(type) || isUtf8(text))) return 1;
   }
-  const reader = new JsonReader(body, { depthMax: GATEWAY_LIMITS.jsonDepthMax, code: 'GATEWAY_INPUT_MALFORMED' });
+  const reader = new JsonReader(text, { depthMax: GATEWAY_LIMITS.jsonDepthMax, code: 'GATEWAY_INPUT_MALFORMED' });
   let items = 1;
   if (reader.peek() === 'object') items = countMembers(reader, rules);
   else if (rules.isBare) items = countElements(reader);
@@ -84,6 +86,12 @@ function countLines(body: Uint8Array): number {
 
 /** Bytes that are looked at: those of numbers are hardly ever all of them characters. */
 const LOOK_BYTES = 256;
+
+/** Without the mark of UTF-8. */
+function toText(body: Uint8Array): Uint8Array {
+  const isMarked = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf;
+  return isMarked ? body.subarray(3) : body;
+}
 
 function isJsonLike(body: Uint8Array): boolean {
   let at = 0;
@@ -141,7 +149,8 @@ export function toSimpleAnswers(rules: SimpleProxyRules): Omit<ProxyCodec, 'toUp
   const names = ['content-type', ...rules.answerHeaders];
   return {
     isSlow: ({ headers, body }) =>
-      body.length > GATEWAY_LIMITS.loopSkimBytesMax && toMediaType(headers) !== 'application/octet-stream',
+      body.length > GATEWAY_LIMITS.loopSkimBytesMax &&
+      (toMediaType(headers) !== 'application/octet-stream' || isJsonLike(toText(body))),
     toAnswerHeaders: (_plan, answer) => toGoodHeaders(answer, names),
     toAnswer: (_plan, answer, answerRules) => {
       const headers = toGoodHeaders(answer, names);
@@ -173,8 +182,8 @@ function toAnswer(
   if (!isRestricting(rules.policy)) return { status: 200, headers, body: readable };
   const visible = applyPolicy(outputs, rules.policy, rules.signature);
   const form = { layout, id: null, outputs: null, isBinary: false };
-  const restricted = encodeSimple(form, rules.model, visible, { decimals: rules.policy.decimals });
-  return { ...restricted, headers: [...restricted.headers, ...headers.filter(([name]) => name !== 'content-type')] };
+  // Without headers of the server: what it says there of an answer nobody has looked at.
+  return encodeSimple(form, rules.model, visible, { decimals: rules.policy.decimals });
 }
 
 /** Of an answer in JSON the one member that callers know: servers add names of deployments and files. */

@@ -267,13 +267,21 @@ describe('what goes on and comes back', () => {
       path: '/predictions/up/2',
       headers: [['content-type', 'image/jpeg']],
     });
-    expect(send(sagemaker, raw('image/jpeg', 'x', headers)).request.headers).toEqual([
-      ['content-type', 'image/jpeg'],
-      ['x-amzn-sagemaker-custom-attributes', 'a=1'],
-    ]);
+    expect(send(sagemaker, raw('image/jpeg', 'x', headers)).request.headers).toEqual([['content-type', 'image/jpeg']]);
     expect(send(plain, json({ inputs: { x: [1, 2, 3] } }))).toMatchObject({ items: 3, request: { path: '/v1/score' } });
     expect(send(vertex, json({ instances: [1, 2], parameters: { k: 1 } })).items).toBe(2);
     expect(send(sagemaker, raw('text/csv', '1\n2\n3')).items).toBe(3);
+  });
+
+  test.each([
+    ['those that were named', 'trace=1, user=a/b-c', 'trace=1,user=a/b-c'],
+    ['not the model of another caller', 'tfs-model-name=other,trace=1', 'trace=1'],
+    ['not what a server finds within a value', 'trace=tfs-model-name=other', undefined],
+    ['none without a name', 'free text', undefined],
+  ])('of custom attributes of SageMaker hands on %s', (_, attributes, expected) => {
+    const protocol = createSagemaker({ model: 'iris', attributes: ['trace', 'user'] });
+    const { request } = send(protocol, json([1], { 'x-amzn-sagemaker-custom-attributes': attributes }));
+    expect(new Map(request.headers).get('x-amzn-sagemaker-custom-attributes')).toBe(expected);
   });
 
   test.each([
@@ -284,7 +292,11 @@ describe('what goes on and comes back', () => {
     ['JSON that says nothing', torchserve, raw('', '{"instances":[1,2]}'), 2],
     ['text', torchserve, raw('text/plain', 'a\nb\nc'), 1],
     ['bytes that begin like JSON', torchserve, raw('', '[\0\0\x01'), 1],
-    ['a picture', torchserve, raw('image/png', '[1,2]'), 1],
+    ['JSON behind a mark of its encoding', torchserve, raw('text/plain', '\ufeff[1,2,3]'), 3],
+    ['JSON that says it is bytes', torchserve, raw('application/octet-stream', '{"instances":[1,2]}'), 2],
+    ['JSON that says it is a picture', torchserve, raw('image/png', '[1,2]'), 2],
+    ['a picture', torchserve, raw('image/png', Buffer.from('89504e470d0a1a0a', 'hex')), 1],
+    ['bytes of which the first look like JSON', torchserve, raw('image/x', Buffer.from('[1,2,\xff]', 'latin1')), 1],
   ] as const)('has as many rows as a server reads: %s', (_, protocol: Protocol, request, items) => {
     expect(send(protocol, request).items).toBe(items);
   });
@@ -336,6 +348,30 @@ describe('what goes on and comes back', () => {
       '{"predictions":[1]}',
     );
     expect(back(plain, '{"outputs":{"y":[1]}}', {}, null)).toBe('{"outputs":{"y":[1]}}');
+  });
+
+  test('tells in no header what a policy keeps back', () => {
+    const name = 'x-amzn-sagemaker-custom-attributes';
+    const answer = {
+      ...come('[[0.1,0.9],[0.8,0.2]]'),
+      headers: [
+        ['content-type', 'application/json'],
+        [name, 'p=0.9'],
+      ],
+    };
+    const plan = send(sagemaker, json([[1], [2]]));
+    const see = (policy: OutputPolicy) => {
+      const rules = {
+        call: call('sagemaker'),
+        model: MODEL,
+        signature: ONE,
+        items: 2,
+        answerBytesMax: 1 << 20,
+        policy,
+      };
+      return new Map(sagemaker.proxy.toAnswer(plan, answer as never, rules).headers).get(name);
+    };
+    expect([see(OPEN), see({ ...OPEN, isLabelOnly: true })]).toEqual(['p=0.9', undefined]);
   });
 
   test('is held against the signature, and cut as the policy says', () => {
