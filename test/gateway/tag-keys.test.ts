@@ -76,7 +76,7 @@ interface Given {
 
 /** What each way of checking finds of an answer with this key: the library's two, and the helper's. */
 function check({ options, integrity, outputHash }: Given, tag: Customer['tag']): readonly unknown[] {
-  const { method = '', path, body } = options.request;
+  const { method, path, body } = options.request;
   const request = { method, path, body: Buffer.from(body) };
   const common = { request, keys: { tag, publicKey: null }, nowMs: 1000 * options.nowSec!, maxAgeMs: 60_000 };
   const { status, headers } = options;

@@ -183,7 +183,7 @@ function takeBatch(waiting: Waiting[], rowsMax: number): readonly Waiting[] {
   for (; at < waiting.length; at++) {
     const next = waiting[at];
     if (next.signal.aborted) {
-      next.reject(unavailable());
+      next.reject(new GatewayError('GATEWAY_STREAM_CUT'));
       continue;
     }
     if (batch.length > 0 && (rows + next.rows > rowsMax || !isAlike(batch[0].inputs, next.inputs))) break;
