@@ -52,6 +52,7 @@ describe('the unit', () => {
     const ports = find('SocketBindAllow').map((value) => value.split(':').at(-1));
     expect(new Set(ports)).toEqual(new Set([String(config.listen.port)]));
     expect(find('SocketBindDeny')).toEqual(['any']);
+    expect([find('KillSignal'), find('KillMode')]).toEqual([['SIGTERM'], ['mixed']]);
     expect(Number(find('TimeoutStopSec')[0]) * 1000).toBeGreaterThan(config.limits.drainTimeoutMs);
     for (const { file } of config.models) expect(file.startsWith(find('ReadOnlyPaths')[0])).toBe(true);
   });

@@ -31,6 +31,8 @@ export interface ChildServices {
 export function serveSealedModel(services: ChildServices): void {
   // A listener keeps the signal from starting the inspector, which would show the heap to any local user's debugger.
   process.on('SIGUSR1', () => undefined);
+  // Ctrl-C, a terminal that closes and a service that is stopped reach all processes: the parent ends this one when it is done with it.
+  for (const signal of ['SIGINT', 'SIGHUP', 'SIGTERM'] as const) process.on(signal, () => undefined);
   let session: RuntimeSession | undefined;
   let queue = Promise.resolve();
 

@@ -270,6 +270,22 @@ describeOnLinux('a sealed model in a child process', CHILD, () => {
   );
 
   test(
+    'what a terminal or a service says to all processes is the parent’s to follow: the child goes on until it is released',
+    async () => {
+      const program = startProgram(makeWork());
+      const { y } = (await program.next()) as { y: number[] };
+      const [child] = listChildren(program.pid);
+      for (const signal of ['SIGINT', 'SIGHUP', 'SIGTERM'] as const) process.kill(child, signal);
+      program.send('run');
+      expect(await program.next()).toEqual(y);
+      program.send('release');
+      expect(await program.next()).toBe('released');
+      expect(isRunning(child)).toBe(false);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
     'a child that is killed is an error of its own, and does not hang the caller',
     async () => {
       const work = makeWork();

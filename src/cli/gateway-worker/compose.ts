@@ -23,7 +23,8 @@ process.on('SIGUSR1', () => undefined);
 
 const worker = serveAsWorker(toContext);
 process.on('SIGTERM', () => {
-  void worker.stop().then(end);
+  // In a later turn: where the first process was told, too, and asks for the end, it is answered.
+  void worker.stop().then(() => setImmediate(end));
 });
 void worker.ended.then(end);
 
