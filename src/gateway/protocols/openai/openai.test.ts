@@ -56,6 +56,7 @@ describe('pictures in messages', () => {
       'a name in other letters',
       '{"model":"llama","messages":[{"role":"user","content":[{"image\\u005f\\u0075rl":{"\\u0075rl":"http://10.0.0.1/"}}]}]}',
     ],
+    ['a name in letters of other sizes', show([{ image_uRL: { urL: 'http://10.0.0.1/' } }])],
   ])('are refused by %s', (_name, value) => {
     expect(codeOf(() => plan(value))).toBe('GATEWAY_INPUT_MALFORMED');
   });
@@ -126,6 +127,7 @@ describe('a request', () => {
     ['three prompts', { prompt: ['a', 'b', 'c'] }, 3],
     ['tokens of one prompt', { prompt: [1, 2, 3, 4, 5, 6, 7, 8, 9] }, 1],
     ['tokens of two prompts', { prompt: [[1, 2], [3]] }, 2],
+    ['tokens beside prompts', { prompt: ['a', [1, 2], ['b'], 3, 4] }, 4],
     ['choices', { prompt: ['a', 'b'], n: 2, best_of: 4 }, 8],
   ])('costs its answers: %s', (_, members, items) => {
     expect(plan({ model: 'llama', ...members }, {}, 'completions').items).toBe(items);

@@ -89,19 +89,19 @@ export function checkTokens(members: Members, route: string, max: number | undef
   return asked.every(([, tokens]) => tokens === null) ? max : null;
 }
 
-/** One text, as characters or as numbers of its tokens, or an array of either. */
+/** One text, as characters or as numbers of its tokens, or an array of either: numbers beside texts are one more. */
 function countTexts(members: Members, name: string): number {
   const member = members.byName.get(name);
   if (member?.kind !== 'array') return 1;
   const reader = openMember(members, member);
-  let count = 0;
+  let [texts, tokens] = [0, 0];
   reader.enterArray();
   while (reader.nextElement()) {
-    if (reader.peek() === 'number') return 1;
+    if (reader.peek() === 'number') tokens = 1;
+    else texts++;
     reader.skip();
-    count++;
   }
-  return Math.max(1, count);
+  return Math.max(1, texts + tokens);
 }
 
 /**
