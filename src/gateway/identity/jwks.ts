@@ -62,7 +62,10 @@ export function createKeySet(options: KeySetOptions): KeySet {
     try {
       return await keys.find(header, token);
     } catch (error) {
-      if (!(error instanceof errors.JWKSNoMatchingKey) || !mayTry()) throw error;
+      if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
+      // Not waited for: tokens of keys that nobody has would keep others out for as long as an issuer takes.
+      if (fetching !== null) throw new GatewayError('JWKS_UNAVAILABLE', { fields: { reason: 'under way' } });
+      if (!mayTry()) throw error;
       return (await fetchAnew()).find(header, token);
     }
   };

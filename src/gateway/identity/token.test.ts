@@ -246,6 +246,17 @@ describe('keys of the issuer', () => {
     expect(state.asked).toHaveLength(2);
   });
 
+  test('a token of a key that is being fetched is told to come again, not that it is bad', async () => {
+    const { state, codeFor } = createIssuer();
+    expect(await codeFor(await sign({}))).toBe('known');
+    state.keys = [jwk, otherJwk];
+    state.nowMs += 30_000;
+    const tokens = await Promise.all(['a', 'b', 'c'].map((sub) => sign({ sub }, { kid: 'k2' }, other)));
+    const codes = await Promise.all(tokens.map(codeFor));
+    expect(codes).toEqual(['known', 'GATEWAY_IDENTITY_UNAVAILABLE', 'GATEWAY_IDENTITY_UNAVAILABLE']);
+    expect([await codeFor(tokens[1]), state.asked.length]).toEqual(['known', 2]);
+  });
+
   test('serve on while the issuer is away, up to an hour; then nothing is verified, and a good token is not called bad', async () => {
     const { state, codeFor } = createIssuer();
     expect(await codeFor(await sign({}))).toBe('known');
