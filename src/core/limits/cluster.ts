@@ -16,4 +16,6 @@ export const CLUSTER_LIMITS = {
   entriesMax: 16,
   /** A worker that does not answer what it was told to do. */
   callTimeoutMs: 600_000,
+  /** A worker that does not say what it has for so long counts as not there. */
+  statusTimeoutMs: 5000,
 } as const;

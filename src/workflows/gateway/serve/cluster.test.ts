@@ -17,6 +17,7 @@ interface Behaviour {
   readonly onStart?: () => unknown;
   readonly onPrepare?: (name: string) => unknown;
   readonly onCommit?: () => unknown;
+  readonly onStatus?: () => unknown;
 }
 
 /** Both ends; messages are copies, and arrive in a later turn. */
@@ -44,7 +45,7 @@ function createLines() {
 
 const STARTED = { port: 8443, runtimes: [] };
 
-function createWorker({ onStart = () => STARTED, onPrepare, onCommit }: Behaviour): FakeWorker {
+function createWorker({ onStart = () => STARTED, onPrepare, onCommit, onStatus }: Behaviour): FakeWorker {
   const { first, worker, end } = createLines();
   const changes: string[] = [];
   let isAlive = true;
@@ -69,6 +70,7 @@ function createWorker({ onStart = () => STARTED, onPrepare, onCommit }: Behaviou
     discard: () => {
       changes.push('discard');
     },
+    status: () => onStatus?.(),
     stop: () => {
       setImmediate(() => setImmediate(kill));
       return { isWhole: true };
@@ -196,6 +198,40 @@ describe('the first process', () => {
     await cluster.change(toAsk('a'), () => undefined);
     await until(() => forked.length === 3 && !forked[1].isAlive());
     expect(forked[0].isAlive()).toBe(true);
+    await cluster.stop();
+  });
+
+  test('sees those that say what they have; one that hangs counts as not there, and is asked once', async () => {
+    const timers = new Set<() => void>();
+    const after = (_ms: number, work: () => void): (() => void) => {
+      timers.add(work);
+      return () => timers.delete(work);
+    };
+    const status = { models: [], upstreams: [{ name: 'llm', isReady: true }] };
+    let asked = 0;
+    let answer = (_status: unknown): void => undefined;
+    const onStatus = (): unknown => {
+      asked += 1;
+      return new Promise((done) => (answer = done));
+    };
+    const { options } = prepare([{ onStatus: () => status }, { onStatus }]);
+    const cluster = await openCluster({ ...options, after });
+    for (let look = 0; look < 3; look += 1) {
+      const seen = cluster.readStatus();
+      await settle();
+      expect(timers.size).toBe(1);
+      for (const work of timers) work();
+      timers.clear();
+      expect(await seen).toEqual([status]);
+    }
+    expect(asked).toBe(1);
+    answer(status);
+    await settle();
+    const seen = cluster.readStatus();
+    await settle();
+    answer(status);
+    expect(await seen).toEqual([status, status]);
+    expect([asked, timers.size]).toEqual([2, 0]);
     await cluster.stop();
   });
 

@@ -19,13 +19,8 @@ import type { LogAnchor } from '../anchors.ts';
 import { type ChangeAsk, createTurns } from './reload.ts';
 import { type Call, createCalls } from './cluster-calls.ts';
 import { toLedgerHandlers } from './cluster-ledger.ts';
-import {
-  checkpointNewsSchema,
-  startedSchema,
-  statusSchema,
-  stoppedSchema,
-  type WorkerStatus,
-} from './cluster-messages.ts';
+import { checkpointNewsSchema, startedSchema, stoppedSchema, type WorkerStatus } from './cluster-messages.ts';
+import { createStatusReader } from './cluster-status.ts';
 
 /** A process that was started to answer. */
 export interface WorkerProcess {
@@ -66,7 +61,7 @@ export interface RunningCluster {
    * @throws ModelwardError of a worker that refuses; GatewayError GATEWAY_WORKER_ENDED
    */
   change(ask: ChangeAsk, onTaken: () => void): Promise<void>;
-  /** Of each worker that serves. Never rejects. */
+  /** Of each worker that serves, and says so in time. Never rejects. */
   readStatus(): Promise<readonly WorkerStatus[]>;
   /** Rejects once workers end so often that there is no use in starting them again; else it is pending. */
   readonly failed: Promise<never>;
@@ -108,6 +103,7 @@ class Cluster {
   readonly #serving = new Map<number, Serving>();
   readonly #running = new Set<WorkerProcess>();
   readonly #takeTurn = createTurns();
+  readonly #readStatus: ReturnType<typeof createStatusReader>;
   /** So many were taken up. */
   #changes = 0;
   readonly #fail: (error: GatewayError) => void;
@@ -120,6 +116,7 @@ class Cluster {
     this.#options = options;
     this.#rates = new MemoryRates({ nowUs });
     this.metrics = createClusterMetrics({ own: ownMetrics, after });
+    this.#readStatus = createStatusReader(after);
     let fail: (error: GatewayError) => void = () => undefined;
     this.failed = new Promise((_done, refuse) => (fail = refuse));
     this.failed.catch(() => undefined);
@@ -171,9 +168,8 @@ class Cluster {
     }
   }
 
-  async readStatus(): Promise<readonly WorkerStatus[]> {
-    const told = await Promise.allSettled([...this.#serving.values()].map(({ call }) => call('status')));
-    return told.flatMap((one) => (one.status === 'fulfilled' ? (statusSchema.safeParse(one.value).data ?? []) : []));
+  readStatus(): Promise<readonly WorkerStatus[]> {
+    return this.#readStatus(this.#serving.values());
   }
 
   async stop(): Promise<boolean> {
