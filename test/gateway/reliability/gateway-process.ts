@@ -102,8 +102,8 @@ export class Client {
 export class Http2Client {
   readonly #session: ClientHttp2Session;
 
-  constructor(port: number, ca: string | Buffer) {
-    this.#session = connectH2(`https://127.0.0.1:${port}`, { ca });
+  constructor(port: number, ca: string | Buffer, scheme: 'http' | 'https' = 'https') {
+    this.#session = connectH2(`${scheme}://127.0.0.1:${port}`, { ca });
     this.#session.on('error', () => undefined);
   }
 
