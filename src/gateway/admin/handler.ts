@@ -2,6 +2,7 @@
 import { ERRORS, type ErrorCode, type ErrorFields, GatewayError, ModelwardError } from '../../core/errors.ts';
 import { utf8 } from '../../core/bytes.ts';
 import { ADMIN_LIMITS } from '../../core/limits/admin.ts';
+import { isFailure } from '../identity/index.ts';
 import type { AddressLimiter } from '../limits/index.ts';
 import type { Journal } from '../logs/index.ts';
 import type { GatewayAnswer, GatewayHandler, GatewayRequest, HeaderList, Identifier, Principal } from '../ports.ts';
@@ -110,8 +111,9 @@ async function admit(parts: AdminParts, work: Work, found: Guarded | 'method' | 
   const result = await identifier.identify(request);
   // Whom a platform lets through to its models has said nothing of himself.
   if (!result.isKnown || result.principal.kind === 'platform') {
-    addresses.blame(request.peer.address);
-    throw new GatewayError(result.isKnown ? 'GATEWAY_CREDENTIAL_MISSING' : result.code);
+    const code = result.isKnown ? 'GATEWAY_CREDENTIAL_MISSING' : result.code;
+    if (isFailure(code)) addresses.blame(request.peer.address);
+    throw new GatewayError(code);
   }
   const { principal } = result;
   work.principal = principal;

@@ -9,6 +9,7 @@ export { type KeyWatchOptions, openKeyWatch } from './key-watch.ts';
 export { type IssuerWatchOptions, watchIssuers } from './issuer-watch.ts';
 export { createNetworkCheck } from './networks.ts';
 export { type IssuerState, openTokenVerifier, type TokenVerifier, type TokenVerifierOptions } from './open-tokens.ts';
+export { isFailure } from './refusals.ts';
 export { isKeyId, isTenant, toApiKeyRecord, toPrincipalLimits } from './record.ts';
 export { ADMIN_SCOPES, type AdminScope, assertScopes, isScope, mayAdminister, mayUseModel } from './scopes.ts';
 export { deriveTagKey } from './tag-key.ts';

@@ -11,6 +11,11 @@ const REFUSALS: Readonly<Record<RefusalCode, Refused>> = {
   GATEWAY_IDENTITY_UNAVAILABLE: { isKnown: false, code: 'GATEWAY_IDENTITY_UNAVAILABLE' },
 };
 
+/** Whether the caller failed; not where it cannot be looked up who he is. */
+export function isFailure(code: RefusalCode): boolean {
+  return code !== 'GATEWAY_IDENTITY_UNAVAILABLE';
+}
+
 export function toRefusal(code: RefusalCode): Refused {
   return REFUSALS[code];
 }

@@ -27,3 +27,10 @@ test('others are told why, and their address is not listened to any more after s
     'GATEWAY_RATE_LIMITED',
   ]);
 });
+
+test('whose credential cannot be looked up has not failed: his address is listened to on', async () => {
+  const away: IdentifyResult = { isKnown: false, code: 'GATEWAY_IDENTITY_UNAVAILABLE' };
+  const greet = open([away, Promise.resolve(away), away, known]);
+  const told = [greet(request), await greet(request), greet(request), greet(request)];
+  expect(told).toEqual([...Array<string>(3).fill('GATEWAY_IDENTITY_UNAVAILABLE'), { id: 'key:k_1' }]);
+});

@@ -1,4 +1,5 @@
 /** Who asks, before much of a body is read: memory and time are for those who are known. */
+import { isFailure } from '../identity/index.ts';
 import type { GatewayGreeter, GreetCode, Greeted, IdentifyResult } from '../ports.ts';
 import type { GatewayParts } from './parts.ts';
 
@@ -12,7 +13,7 @@ export function createGreeter({
     if (!addresses.look(address).isAdmitted) return 'GATEWAY_RATE_LIMITED';
     const judge = (result: IdentifyResult): GreetCode | Greeted => {
       if (result.isKnown) return result.principal;
-      addresses.blame(address);
+      if (isFailure(result.code)) addresses.blame(address);
       return result.code;
     };
     const found = identifier.identify(request);

@@ -225,6 +225,13 @@ describe('a request', () => {
     expect(rows).toEqual([]);
   });
 
+  test('of somebody who cannot be looked up is no failure of his address', async () => {
+    const { handle } = open({ identity: { isKnown: false, code: 'GATEWAY_IDENTITY_UNAVAILABLE' } });
+    const codes = [];
+    for (let n = 0; n < 4; n++) codes.push(findCode(await handle(toRequest())));
+    expect(codes).toEqual(Array(4).fill('GATEWAY_IDENTITY_UNAVAILABLE'));
+  });
+
   test('for what is not there, or not for this caller, is told the same', async () => {
     const { handle } = open({ identity: { isKnown: true, principal: { ...principal, scopes: ['infer:other'] } } });
     const answers = [await handle(toRequest()), await handle(toRequest({ path: '/v2/models/none/infer' }))];

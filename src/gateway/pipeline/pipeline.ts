@@ -1,7 +1,7 @@
 /** One request, step by step (docs/decisions/0012-gateway.md). */
 import { ERRORS, type ErrorCode, type ErrorFields, GatewayError, ModelwardError } from '../../core/errors.ts';
 import { GATEWAY_LIMITS } from '../../core/limits/gateway.ts';
-import { mayUseModel } from '../identity/index.ts';
+import { isFailure, mayUseModel } from '../identity/index.ts';
 import { type Permit, toLimitHeaders } from '../limits/index.ts';
 import type {
   Call,
@@ -106,7 +106,7 @@ function admit({ addresses }: GatewayParts, work: Work, result: IdentifyResult):
     work.principal = result.principal;
     return;
   }
-  addresses.blame(work.request.peer.address);
+  if (isFailure(result.code)) addresses.blame(work.request.peer.address);
   throw new GatewayError(result.code);
 }
 
