@@ -290,6 +290,12 @@ describe('a caller', () => {
       ...['GATEWAY_MODEL_FAILED', 'GATEWAY_MODEL_FAILED', 'GATEWAY_MODEL_FAILED'],
       'GATEWAY_RATE_LIMITED',
     ]);
+    const lost = { GATEWAY_MODEL_UNAVAILABLE: 'run', GATEWAY_UPSTREAM_UNREACHABLE: 'reset' } as const;
+    for (const [code, reason] of Object.entries(lost) as [keyof typeof lost, string][]) {
+      const ended = open({ run: () => Promise.reject(new GatewayError(code, { fields: { reason } })) });
+      for (let n = 0; n < 3; n++) expect(findCode(await ended.handle(toRequest()))).toBe(code);
+      expect(findCode(await ended.handle(toRequest()))).toBe('GATEWAY_RATE_LIMITED');
+    }
     const away = open({ run: () => Promise.reject(new GatewayError('GATEWAY_MODEL_UNAVAILABLE')) });
     for (let n = 0; n < 6; n++) expect(findCode(await away.handle(toRequest()))).toBe('GATEWAY_MODEL_UNAVAILABLE');
   });

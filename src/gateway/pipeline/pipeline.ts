@@ -200,6 +200,13 @@ const WORKED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'GATEWAY_ANSWER_VALUE',
 ]);
 
+/** Ended in the midst of it, which inputs can bring about, too: what ran the model, or the line to a server. */
+const ENDED: ReadonlySet<unknown> = new Set(['run', 'reset']);
+
+function hasWorked(code: ErrorCode, { reason }: ErrorFields): boolean {
+  return WORKED.has(code) || ENDED.has(reason);
+}
+
 /** The error in the caller's protocol; what is ours is given back. */
 async function fail(parts: Steps, work: Work, error: unknown): Promise<GatewayAnswer> {
   const isCoded = error instanceof ModelwardError && error.code.startsWith('GATEWAY_');
@@ -210,7 +217,7 @@ async function fail(parts: Steps, work: Work, error: unknown): Promise<GatewayAn
     const refusedBy = await chargeFailure(parts, work);
     if (refusedBy !== null) [code, fields] = [REFUSED[refusedBy], {}];
   }
-  if (ERRORS[code].http >= 500) work.verdict?.refund(WORKED.has(code) ? 'budget' : 'all');
+  if (ERRORS[code].http >= 500) work.verdict?.refund(hasWorked(code, fields) ? 'budget' : 'all');
   const answer = work.protocol.encodeError(code, fields);
   return settle(parts, work, { ...answer, headers: [...answer.headers, ...toErrorHeaders(work, fields)] }, code);
 }

@@ -177,7 +177,8 @@ describe('a served model', () => {
     };
     const { model, engines, troubles } = await open([broken, double]);
     isBroken = true;
-    expect(await codeOf(ask(model, [[1, 2]]))).toBe('GATEWAY_MODEL_UNAVAILABLE');
+    const ended = { code: 'GATEWAY_MODEL_UNAVAILABLE', fields: { reason: 'run' } };
+    await expect(ask(model, [[1, 2]])).rejects.toMatchObject(ended);
     expect(troubles).toEqual(['RUNTIME_ENDED']);
     expect(engines[0].isReleased).toBe(true);
     await new Promise(setImmediate);

@@ -176,6 +176,11 @@ function unavailable(): GatewayError {
   return new GatewayError('GATEWAY_MODEL_UNAVAILABLE');
 }
 
+/** The run had begun: its input may be why the instance is gone. */
+function lost(): GatewayError {
+  return new GatewayError('GATEWAY_MODEL_UNAVAILABLE', { fields: { reason: 'run' } });
+}
+
 /** Takes the oldest request, and those behind it that can share its run; drops those whose caller went away. */
 function takeBatch(waiting: Waiting[], rowsMax: number): readonly Waiting[] {
   const batch: Waiting[] = [];
@@ -221,7 +226,7 @@ async function runBatch(
     const isInput = isInputsFault(error);
     if (isInput && batch.length > 1) return await runEach(options, instance, batch);
     if (!isInput) options.onTrouble(toCode(error));
-    for (const { reject } of batch) reject(isInput ? new GatewayError('GATEWAY_MODEL_FAILED') : unavailable());
+    for (const { reject } of batch) reject(isInput ? new GatewayError('GATEWAY_MODEL_FAILED') : lost());
     return isInput;
   }
 }
