@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -153,11 +153,13 @@ describeWithBuilt('the thread of the log', ENTRY, () => {
       left.append(toRow(0));
     }
     mkdirSync(join(root, 'b', '000000000000.spool'), { recursive: true });
+    const [file] = readdirSync(join(root, 'c'));
+    appendFileSync(join(root, 'c', file), Buffer.alloc(100));
     const told: string[] = [];
     const thread = await startLogThread(toOptions('mine', told));
-    await vi.waitUntil(() => thread.setAside === 1, LONG);
+    await vi.waitUntil(() => thread.setAside === 2, LONG);
     await thread.end(60_000);
-    expect(told.filter((code) => code === 'GATEWAY_LOG_UNREADABLE')).toHaveLength(1);
+    expect(told.filter((code) => code === 'GATEWAY_LOG_UNREADABLE')).toHaveLength(2);
     const { streams } = await verify();
     expect(streams.map(({ stream, rows, covered }) => [stream, rows, covered])).toEqual([
       ['a', 1, 1],
@@ -165,7 +167,7 @@ describeWithBuilt('the thread of the log', ENTRY, () => {
       ['c', 1, 1],
       ['mine', 0, 0],
     ]);
-    expect(readdirSync(root).filter((name) => !name.startsWith('log.db'))).toEqual(['b.unreadable']);
+    expect(readdirSync(root).filter((name) => !name.startsWith('log.db'))).toEqual(['b.unreadable', 'c.unreadable']);
   });
 
   test('a database that cannot be opened is told before anything is served', async () => {

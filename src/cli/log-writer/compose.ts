@@ -34,9 +34,10 @@ serveLogThread(async (services) => {
   });
   const log = { services, database, signer: toSigner(signingKey), lock, refused: new Set<string>() };
   services.tell({ kind: 'ready' });
-  await Promise.all([run(log, stream, { ending: services.ending, isOrderly: true }), moveLeftovers(log)]);
+  const mine = run(log, stream, { ending: services.ending, isOrderly: true });
+  const [isWhole] = await Promise.all([mine, moveLeftovers(log)]);
   held.release();
-  rmSync(folder, { recursive: true, force: true });
+  clear(log, stream, isWhole);
   await database.close();
 });
 
@@ -82,14 +83,20 @@ async function moveLeftover(log: Log, name: string): Promise<void> {
   const held = await log.lock.acquire({ folder, waitMs: 0 }).catch(() => null);
   if (held === null) return;
   try {
-    await run(log, name, { ending: AbortSignal.abort(), isOrderly: false, triesMax: TRIES });
+    const isWhole = await run(log, name, { ending: AbortSignal.abort(), isOrderly: false, triesMax: TRIES });
     held.release();
-    rmSync(folder, { recursive: true, force: true });
+    clear(log, name, isWhole);
   } catch (error) {
     held.release();
     // The database's fault is tried again at the next look; one of the files would stay.
     if (!(error instanceof DatabaseError)) putAside(log, name);
   }
+}
+
+/** Of a stream that has ended. */
+function clear(log: Log, name: string, isWhole: boolean): void {
+  if (isWhole) rmSync(join(log.services.data.spoolRoot, name), { recursive: true, force: true });
+  else putAside(log, name);
 }
 
 /** Rows stay as they are, for a person: under their old name they are moved from where their stream ended. */
@@ -117,7 +124,7 @@ function run(
   { services: { data, tell }, database, signer }: Log,
   stream: string,
   terms: Pick<RunLogWriterOptions, 'ending' | 'isOrderly' | 'triesMax'>,
-): Promise<void> {
+): Promise<boolean> {
   const folder = openSpoolFolder(join(data.spoolRoot, stream));
   const onMoved = (mark: SpoolMark): void => {
     if (stream === data.stream) tell({ kind: 'moved', ...mark });

@@ -222,6 +222,33 @@ describe('the log', () => {
     expect((await all.verify()).streams[0]).toMatchObject({ rows: 9, covered: 9, isEnded: true });
   });
 
+  test.each([
+    ['with files behind it', 1000, 1],
+    ['in the last file', 1_000_000, 0],
+  ])('a record that a disk has damaged, %s: the file stays, what is behind it in there is told to be missing, the rest is moved', async (_, segmentBytes, gaps) => {
+    const all = await openAll();
+    const log = all.openLog('s', { segmentBytes });
+    for (let n = 0; n < 20; n++) log.append(toRow(n));
+    log.close();
+    const [name, ...others] = all.spool.list();
+    const bytes = all.spool.read(name, 0, 1e6);
+    const second = 8 + Buffer.from(bytes).readUInt32BE(0);
+    const damaged = Buffer.from(bytes).fill(0, second + 20, second + 30);
+    writeFileSync(join(all.folder, name), damaged);
+    const end = () =>
+      runLogWriter({
+        ...{ open: () => all.openWriter('s'), clock: all.clock, pause: () => Promise.resolve() },
+        ...{ ending: AbortSignal.abort(), isOrderly: true, onCheckpoint: () => undefined, onTrouble: () => undefined },
+      });
+    expect(await end()).toBe(false);
+    expect(all.spool.read(name, 0, 1e6)).toEqual(new Uint8Array(damaged));
+    const { streams, faults } = await all.verify();
+    expect([streams[0].rows > 1, streams[0].covered]).toEqual(others.length > 0 ? [true, 20] : [false, 1]);
+    expect(faults).toHaveLength(gaps);
+    writeFileSync(join(all.folder, name), '');
+    expect(await end()).toBe(true);
+  });
+
   test('a disk that fails refuses the row, and the next row is whole', async () => {
     const all = await openAll();
     let isFull = false;

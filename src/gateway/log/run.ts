@@ -28,18 +28,18 @@ const RETRY = { firstMs: 100, maxMs: 5000 } as const;
 
 /**
  * Ends when `ending` is aborted and all is in the database; while that fails, it does not end.
+ * @returns false when a file of the spool, which is still there, holds what cannot be read
  * @throws what the last of `triesMax` tries in a row failed with
  */
-export async function runLogWriter(options: RunLogWriterOptions): Promise<void> {
+export async function runLogWriter(options: RunLogWriterOptions): Promise<boolean> {
   const { triesMax = Infinity } = options;
   let [waitMs, tries]: [number, number] = [RETRY.firstMs, 0];
   for (;;) {
     try {
-      await serve(options, () => {
+      return await serve(options, () => {
         waitMs = RETRY.firstMs;
         tries = 0;
       });
-      return;
     } catch (error) {
       tries += 1;
       if (tries >= triesMax) throw error;
@@ -50,7 +50,7 @@ export async function runLogWriter(options: RunLogWriterOptions): Promise<void> 
   }
 }
 
-async function serve(options: RunLogWriterOptions, onSuccess: () => void): Promise<void> {
+async function serve(options: RunLogWriterOptions, onSuccess: () => void): Promise<boolean> {
   const { clock, pause, ending, isOrderly, onCheckpoint } = options;
   const writer = await options.open();
   let signedMs = clock.nowMs();
@@ -66,7 +66,7 @@ async function serve(options: RunLogWriterOptions, onSuccess: () => void): Promi
       if (newest !== null && (signed !== null || (isLast && !isOrderly))) onCheckpoint(newest);
       signedMs = clock.nowMs();
     }
-    if (isLast) return;
+    if (isLast) return writer.isWhole;
     if (!writer.isBehind && !isEnding) await pause(GATEWAY_LOG_LIMITS.pollMs, ending);
   }
 }

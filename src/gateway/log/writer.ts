@@ -40,6 +40,8 @@ export interface LogWriter {
   checkpoint(isLast: boolean): Promise<SignedCheckpoint | null>;
   /** The newest one that the database has, whoever signed it; null before the first. */
   readonly newest: CheckpointName | null;
+  /** False when a file of the spool holds what cannot be read: as the last move found it. Such a file stays. */
+  readonly isWhole: boolean;
 }
 
 /** What the ledger says of a checkpoint. */
@@ -66,6 +68,8 @@ interface Position {
   /** Tables that are known to be there. */
   readonly partitions: Set<PartitionName>;
   isBehind: boolean;
+  /** What comes next in the file is no record, and never will be. */
+  isTorn: boolean;
 }
 
 interface Writing extends LogWriterOptions {
@@ -86,6 +90,13 @@ export async function openLogWriter(options: LogWriterOptions): Promise<LogWrite
     get newest() {
       const { checkpoints, checkpointHash: hash } = position;
       return hash === null ? null : { seq: checkpoints - 1, hash };
+    },
+    get isWhole() {
+      const { folder } = options;
+      // An empty one says that the stream's newest checkpoint is to be told again.
+      const isLeft = (name: string): boolean =>
+        name < position.segment && findFirstIndex(name) !== null && folder.read(name, 0, 1).length > 0;
+      return !position.isTorn && !folder.list().some(isLeft);
     },
   };
 }
@@ -111,7 +122,7 @@ async function readPosition({ database, stream, clock }: LogWriterOptions): Prom
       };
       await db.insertInto('gateway_streams').values(row).execute();
       const at = { next: 0, chain, segment: from.segment, offset: 0, covered: 0 };
-      const start = { checkpoints: 0, checkpointHash: null, day: 0, isBehind: false };
+      const start = { checkpoints: 0, checkpointHash: null, day: 0, isBehind: false, isTorn: false };
       return { ...at, ...start, range: new CompactRange(), partitions: new Set() };
     }
     const at = { next: found.next_place, chain: toHashBytes(found.chain), covered: found.covered };
@@ -119,7 +130,7 @@ async function readPosition({ database, stream, clock }: LogWriterOptions): Prom
       ...{ ...at, segment: found.segment, offset: found.offset_bytes },
       range: await readUncovered(db, { stream, from: found.covered, to: found.next_place }),
       ...{ checkpoints: found.checkpoints, checkpointHash: found.checkpoint_hash },
-      ...{ day: found.day, partitions: new Set(), isBehind: false },
+      ...{ day: found.day, partitions: new Set(), isBehind: false, isTorn: false },
     };
   });
 }
@@ -156,6 +167,7 @@ async function move(options: Writing, position: Position): Promise<number> {
   const piece = readNext(folder, names, position);
   if (piece === null || piece.rows.length === 0) {
     position.isBehind = false;
+    position.isTorn = piece?.isTorn === true;
     return findNextSegment(folder, names, position) ? move(options, position) : 0;
   }
   await writeRows(options, position, piece);
@@ -178,11 +190,11 @@ function readNext(folder: SpoolFolder, names: readonly string[], { segment, offs
   return { ...piece, isFull: bytes.length === readBytes || piece.rows.length === rowsPerWrite };
 }
 
-/** Goes to the file behind the one that was moved whole, and removes that. False when there is none yet. */
+/** Goes to the file behind, and removes the one that was moved whole. False when there is none yet. */
 function findNextSegment(folder: SpoolFolder, names: readonly string[], position: Position): boolean {
   const next = names.find((name) => name > position.segment && findFirstIndex(name) !== null);
   if (next === undefined) return false;
-  if (names.includes(position.segment)) folder.remove(position.segment);
+  if (names.includes(position.segment) && !position.isTorn) folder.remove(position.segment);
   position.segment = next;
   position.offset = 0;
   // Where rows are missing, the places tell: verifying finds the gap.
