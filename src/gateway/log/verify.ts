@@ -40,7 +40,7 @@ export interface StreamReport {
   readonly anchored: number;
   /** Rows before this place are covered by a checkpoint. */
   readonly covered: number;
-  /** Whether its process ended in order. */
+  /** Whether its process ended in order: its last checkpoint says so, under its signature, and no row is behind it. */
   readonly isEnded: boolean;
 }
 
@@ -103,8 +103,8 @@ async function verifyStream(options: VerifyLogOptions, record: StreamRecord, tel
   }
   for (; next !== null; next = await checkpoints.next()) walk.check(next);
   if (walk.next < record.next_place) tell({ kind: 'missing-rows', stream, place: walk.next });
-  const { count, covered, anchored } = checkpoints.end();
-  const ended = { checkpoints: count, covered, anchored, isEnded: record.ended_ms !== null };
+  const { count, covered, anchored, isLast } = checkpoints.end();
+  const ended = { checkpoints: count, covered, anchored, isEnded: isLast && walk.next === covered };
   return { stream, rows: walk.rows, next: walk.next, dropped: first, ...ended };
 }
 
@@ -164,6 +164,7 @@ function createCheckpoints(
   let page: CheckpointRecord[] = [];
   let [seq, covered, anchored] = [0, 0, 0];
   let prev: string | null = null;
+  let isLast = false;
   const read = async (): Promise<CheckpointRecord | undefined> => {
     if (page.length === 0) {
       page = await database.read((db) =>
@@ -192,10 +193,10 @@ function createCheckpoints(
     }
     const key = keys.get(record.key_id);
     const signature = findBase64Bytes(record.signature);
+    const isSigned = key !== undefined && signature?.length === 64 && isCheckpointSigned(record.body, signature, key);
     if (key === undefined) tell({ kind: 'checkpoint-key', stream, place });
-    else if (signature?.length !== 64 || !isCheckpointSigned(record.body, signature, key)) {
-      tell({ kind: 'checkpoint-signature', stream, place });
-    }
+    else if (!isSigned) tell({ kind: 'checkpoint-signature', stream, place });
+    isLast = isSigned && checkpoint.isLast;
     if (place !== seq || checkpoint.prev !== prev || checkpoint.from !== covered) {
       tell({ kind: 'checkpoint-order', stream, place });
     }
@@ -208,7 +209,7 @@ function createCheckpoints(
   const end = () => {
     if (seq < total) tell({ kind: 'checkpoint', stream, place: seq });
     if (missing.size > 0) tell({ kind: 'anchor', stream, place: seq });
-    return { count: seq, covered, anchored };
+    return { count: seq, covered, anchored, isLast };
   };
   return { next, end };
 }
