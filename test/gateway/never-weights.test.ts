@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createWorkplace, samples } from '../e2e/command.ts';
 import type { Serving } from '../e2e/serving.ts';
+import { listRoutes as listAdminRoutes, toOpenApiText } from '../../src/gateway/admin/index.ts';
+import { type Collector, openCollector } from './reliability/collector.ts';
 import { Client, Http2Client, type KeyFile, type Question, readKey, startGateway, type Told } from './reliability/gateway-process.ts'; // biome-ignore format: one line
 import { LeakHunter, toWindows } from './reliability/leaks.ts';
 import { type LeakyServer, openLeakyServer } from './reliability/leaky-server.ts';
@@ -15,10 +17,11 @@ const place = createWorkplace({ isOneProcess: true });
 const at = (...names: readonly string[]): string => join(place.folder, ...names);
 /** In what is asked: it must not be found in what is kept. */
 const INPUT_CANARY = 'c4nary-of-an-input';
-const toConfig = (behindPort: number): string => `
+const toConfig = (behindPort: number, collectorUrl: string): string => `
 listen: {port: 0, tls: {cert: tls/server.pem, key: tls/server.key}}
 admin: {port: 0, tls: {cert: tls/server.pem, key: tls/server.key}}
 metrics: {topCallers: 5}
+telemetry: {url: "${collectorUrl}", sampleRatio: 1, everyMs: 500}
 journal: {file: journal.log, lines: all}
 protocols: [oip, oip-grpc, openai, torchserve, vertex, sagemaker, plain]
 models:
@@ -39,6 +42,7 @@ let gateway: Serving;
 let ca: Buffer;
 let keys: Record<'right' | 'other' | 'admin', KeyFile>;
 let behind: LeakyServer;
+let collector: Collector;
 const paths = new LeakHunter();
 const secrets = new LeakHunter();
 const inputs = new LeakHunter();
@@ -52,7 +56,8 @@ beforeAll(async () => {
   writeFileSync(at('pepper'), 'f00dfeedc0ffee11'.repeat(4), { mode: 0o600 });
   writeFileSync(at('token'), TOKEN, { mode: 0o600 });
   behind = await openLeakyServer(readFileSync(at('models/net.onnx')).subarray(0, 300_000));
-  writeFileSync(at('gateway.yaml'), toConfig(behind.port));
+  collector = await openCollector();
+  writeFileSync(at('gateway.yaml'), toConfig(behind.port, collector.url));
   const create = ['apikey', 'create', '--pepper-file', 'pepper', '--per-minute', '600000', '--burst', '100000'];
   const runs = place.runAll([
     ['tls', 'init', '--out', 'tls'],
@@ -74,6 +79,7 @@ beforeAll(async () => {
 afterAll(() => {
   gateway.child.kill('SIGKILL');
   behind.close();
+  collector.close();
   place.remove();
 });
 
@@ -107,6 +113,12 @@ function plantCanaries(): void {
     versions: { kek: string }[];
   };
   secrets.addBytes('the key of sealed models', Buffer.from(versions[0].kek, 'hex'));
+  const owner = JSON.parse(readFileSync(join(place.home, 'owner/owner.key'), 'utf8')) as Record<string, string>;
+  for (const name of ['ledgerSeed', 'sealKey', 'signKey']) {
+    // What is secret in a PKCS #8 is behind its head.
+    const bytes = Buffer.from(owner[name], 'base64');
+    secrets.addBytes(`the owner's ${name}`, name === 'signKey' ? bytes.subarray(36, 68) : bytes);
+  }
   for (const text of [
     place.folder,
     place.home,
@@ -274,20 +286,36 @@ describe('models of servers behind, which give their weights away', () => {
   });
 });
 
-test('no view of the admin listener tells of them, whoever looks', async () => {
+/** Every row of the admin API, and what no row has. */
+function listViews(): readonly (readonly [method: string, path: string])[] {
+  const rows = listAdminRoutes({ document: toOpenApiText, isMetricsOpen: false }).map(
+    ({ method, path }) => [method, path.replace('{id}', keys.right.keyId).replace('{name}', 'sealed')] as const,
+  );
+  const more = ['/', '/v1/keys?count=100', '/v1/log?count=100', '/../etc/passwd', '/v1/config/..%2f..', '/dashboard', '/assets/net.onnx', '/models/net.seal'];
+  return [...rows, ...more.map((path) => ['GET', path] as const)];
+} // biome-ignore format: shorter
+
+test('no view of the admin listener tells of them, whoever looks; who may not changes nothing', async () => {
   const client = new Client(gateway.adminPort, ca);
-  const views = ['/', '/healthz', '/readyz', '/metrics', '/v1/keys', `/v1/keys/${keys.right.keyId}`, '/v1/limits', '/v1/models', '/v1/config', '/v1/log', '/openapi.json', '/v1/keys?limit=1000', '/v1/log?limit=1000', '/../etc/passwd', '/v1/config/..%2f..'];
+  const views = listViews();
+  expect(views.length).toBeGreaterThan(20);
   for (const apiKey of [null, keys.right.apiKey, keys.admin.apiKey]) {
-    for (const path of views) {
-      const told = await client.ask({ method: 'GET', path, apiKey });
-      expect([path, leaksOf(told), inputs.find(told.all)]).toEqual([path, [], []]);
+    const isAdmin = apiKey === keys.admin.apiKey;
+    // Others ask by every method; who may would end the gateway by some.
+    for (const [method, path] of views.filter(([name]) => name === 'GET' || !isAdmin)) {
+      const told = await client.ask({ method, path, apiKey, body: method === 'POST' ? '{}' : '' });
+      expect([method, path, leaksOf(told), inputs.find(told.all)]).toEqual([method, path, [], []]);
+      const isOpen = isAdmin || path === '/healthz' || path === '/readyz';
+      expect([path, told.status < 400]).toEqual([path, isOpen && told.status < 400]);
       expect(told.status).toBeLessThan(500);
     }
   }
   const metrics = await client.ask({ method: 'GET', path: '/metrics', apiKey: keys.admin.apiKey });
   expect(metrics.body.toString()).toContain('model="sealed"');
+  const rows = await client.ask({ method: 'GET', path: '/v1/log?count=100', apiKey: keys.admin.apiKey });
+  expect([rows.status, rows.body.length > 1000]).toEqual([200, true]);
   client.close();
-}); // biome-ignore format: shorter
+});
 
 /** Those that are answered to every caller with a key: whether the server is there. */
 const isOfNoModel = (question: string): boolean =>
@@ -296,6 +324,7 @@ const isOfNoModel = (question: string): boolean =>
 test('over HTTP/2 and gRPC nothing tells of them either', async () => {
   const client = new Http2Client(gateway.port, ca);
   const grpc = listRoutes('sealed', ['1']).filter((path) => path.startsWith('/inference.'));
+  const rest = listRoutes('sealed', ['1', '2']).filter((path) => !grpc.includes(path));
   const closed = listDangerous('sealed').filter((path) => path.startsWith('/') && /^[\x21-\x7e]+$/.test(path));
   const type = { 'content-type': 'application/grpc', te: 'trailers' };
   const body = toInferRequest({
@@ -313,6 +342,7 @@ test('over HTTP/2 and gRPC nothing tells of them either', async () => {
         bodies.map((one) => ({ method: 'POST', path, apiKey, headers: type, body: one })),
       ),
       ...closed.map((path) => ({ method: 'GET', path, apiKey })),
+      ...rest.flatMap((path) => METHODS.map((method) => ({ method, path, apiKey }))),
     ];
     const findings = await walk(client, asked);
     expect(
@@ -323,6 +353,13 @@ test('over HTTP/2 and gRPC nothing tells of them either', async () => {
       findings.filter(({ status }) => status >= 500 && status !== 503),
       who,
     ).toEqual([]);
+    const good = findings.filter(({ isGood }) => isGood).map(({ question }) => question);
+    const opened = good.filter((question) => closed.includes(question.slice(question.indexOf(' ') + 1)));
+    expect(opened, who).toEqual([]);
+    if (apiKey === null || who === 'a wrong key') expect(good, who).toEqual([]);
+    const isOfServer = (question: string): boolean =>
+      isOfNoModel(question) || /\/Server(Live|Ready|Metadata)$/.test(question);
+    if (who === 'a key of another model') expect(good.filter((question) => !isOfServer(question))).toEqual([]);
   }
   const told = await client.ask({
     path: '/inference.GRPCInferenceService/ModelInfer',
@@ -350,7 +387,7 @@ function readIfThere(name: string): Buffer {
   }
 }
 
-test('nothing of it is in what was written meanwhile: log, spool, ledger, tables, journal', async () => {
+test('nothing of it is in what was written or sent meanwhile: log, spool, ledger, tables, journal, telemetry', async () => {
   // Where a secret lives, and nothing else is written.
   const own = ['gateway/signing.key', 'keys/model.kek.json', 'owner/owner.key'].map((name) => join(place.home, name));
   const before = listFiles(place.home);
@@ -372,7 +409,9 @@ test('nothing of it is in what was written meanwhile: log, spool, ledger, tables
   expect(kept.length).toBeGreaterThan(1000);
   const journal = readFileSync(at('journal.log'));
   expect(journal.length).toBeGreaterThan(1000);
-  for (const text of [kept, journal, Buffer.from(gateway.told())]) {
+  const collected = collector.told();
+  for (const name of ['/v1/traces', '/v1/metrics', 'sealed']) expect(collected.includes(name)).toBe(true);
+  for (const text of [kept, journal, collected, Buffer.from(gateway.told())]) {
     expect([secrets.find(text), inputs.find(text), paths.find(text)]).toEqual([[], [], []]);
   }
 });
