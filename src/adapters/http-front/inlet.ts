@@ -1,6 +1,6 @@
 /**
- * What comes on an accepted connection is read into one block that all connections share, or straight to where it is wanted. Node
- * would make 64 KiB for each read: memory outside of the heap, for which V8 collects the whole heap again and again.
+ * What comes on a connection is read into one block that all connections share, or straight to where it is wanted. Node would make
+ * memory for each read, 64 KiB of it in plaintext: memory outside of the heap, for which V8 collects the whole heap again and again.
  */
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net';
 
@@ -19,10 +19,10 @@ export interface Reader {
 /** One read of the system at most; one connection is read at a time, and what came is handed over before the next is. */
 const shared = Buffer.allocUnsafeSlow(64 * 1024);
 
-/** As Node's server makes sockets of what it accepts; the types leave the handle out. */
-interface HandleOpts extends SocketConstructorOpts {
-  readonly handle: object | null;
-  readonly onread: OnReadOpts;
+/** As Node has them: where what is read is to stand, null for where it stood before, and who is told of it. */
+export interface OnRead {
+  readonly buffer: () => Uint8Array | null;
+  readonly callback: (length: number, block: Uint8Array) => boolean;
 }
 
 export class Inlet {
@@ -31,20 +31,12 @@ export class Inlet {
   readonly socket: Socket;
   #room: Uint8Array | null = null;
 
-  /** @param accepted - of a server with `pauseOnConnect`; only its end is left of it, which is that of the new socket */
-  constructor(accepted: Socket) {
-    const holder = accepted as unknown as { _handle: object | null };
-    const options: HandleOpts = {
-      handle: holder._handle,
-      allowHalfOpen: accepted.allowHalfOpen,
-      onread: {
-        buffer: () => this.#findRoom()!,
-        callback: (length, block) => this.take((block as Buffer).subarray(0, length)),
-      },
-    };
-    holder._handle = null;
-    this.socket = new Socket(options);
-    this.socket.once('close', () => accepted.destroy());
+  /** @param open - gives the socket that reads in this way */
+  constructor(open: (onread: OnRead) => Socket) {
+    this.socket = open({
+      buffer: () => this.#findRoom(),
+      callback: (length, block) => this.take((block as Buffer).subarray(0, length)),
+    });
   }
 
   /** null where it stays: to tell the system anew takes time. */
@@ -55,8 +47,28 @@ export class Inlet {
     return room;
   }
 
-  /** What came: to whoever reads. */
+  /** What came: to whoever reads. Records of TLS that were read already come also while the socket is paused, and wait in it. */
   take(bytes: Buffer): boolean {
-    return this.reader === null ? this.socket.push(Buffer.from(bytes)) : this.reader.take(bytes);
+    if (this.reader === null || this.socket.isPaused()) return this.socket.push(Buffer.from(bytes));
+    return this.reader.take(bytes);
   }
+}
+
+/** As Node's server makes sockets of what it accepts; the types leave the handle out. */
+interface HandleOpts extends SocketConstructorOpts {
+  readonly handle: object | null;
+  readonly onread: OnReadOpts;
+}
+
+/** @param accepted - of a server with `pauseOnConnect`; only its end is left of it, which is that of the new socket */
+export function toPlainInlet(accepted: Socket): Inlet {
+  const holder = accepted as unknown as { _handle: object | null };
+  return new Inlet((onread) => {
+    const { allowHalfOpen } = accepted;
+    const options: HandleOpts = { handle: holder._handle, allowHalfOpen, onread: onread as OnReadOpts };
+    holder._handle = null;
+    const socket = new Socket(options);
+    socket.once('close', () => accepted.destroy());
+    return socket;
+  });
 }

@@ -6,9 +6,10 @@ import { GatewayError } from '../../core/errors.ts';
 import { createPeerShares } from '../../core/peer-shares.ts';
 import type { Peer } from '../../gateway/ports.ts';
 import type { FrontCore } from './core.ts';
-import { Inlet } from './inlet.ts';
+import { type Inlet, toPlainInlet } from './inlet.ts';
 import { toPeer, toPeerCertificate } from './peer.ts';
 import type { TlsMaterial } from './tls-files.ts';
+import { toTlsInlet } from './tls-inlet.ts';
 import type { ClientCertificates } from './types.ts';
 
 export interface Speakers {
@@ -21,7 +22,7 @@ export interface Speakers {
 export function createPlainListener(core: FrontCore, speakers: Speakers): Server {
   const admit = createAdmission(core);
   const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (accepted) => {
-    const inlet = new Inlet(accepted);
+    const inlet = toPlainInlet(accepted);
     if (admit(inlet.socket)) greet(core, speakers, inlet);
   });
   return withMost(core, server);
@@ -104,7 +105,7 @@ export function createTlsListener({ core, speakers, material, clientCertificates
     }
     const peer = toPeer(socket.remoteAddress, certificate === undefined ? null : toPeerCertificate(certificate));
     if (socket.alpnProtocol === 'h2') speakers.http2(socket, peer);
-    else speakers.http1(socket, peer, null);
+    else speakers.http1(socket, peer, toTlsInlet(socket));
   });
   // Before the listener of TLS, which is there already, has begun its handshake: it has only been told of the socket.
   server.prependListener('connection', createAdmission(core));
