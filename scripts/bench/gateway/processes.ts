@@ -47,11 +47,19 @@ export interface ServerCommand {
 
 const START_TIMEOUT_MS = 60_000;
 
+/** What a server under test has of the bench's own surroundings: more, such as further certificates, would be counted as its memory. */
+const KEPT_VARIABLES = ['PATH', 'HOME', 'LANG', 'TMPDIR'] as const;
+
+function toEnvironment(env: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
+  const kept = KEPT_VARIABLES.filter((name) => process.env[name] !== undefined);
+  return { ...Object.fromEntries(kept.map((name) => [name, process.env[name]])), NO_COLOR: '1', ...env };
+}
+
 /** @throws Error when it ends before it is ready */
 export async function startServer({ name, core, command, env, cwd, read }: ServerCommand): Promise<Server> {
   const startedMs = performance.now();
   const child = spawn('taskset', ['-c', String(core), ...command], {
-    env: { ...process.env, NO_COLOR: '1', ...env },
+    env: toEnvironment(env),
     cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
