@@ -1,6 +1,7 @@
 /** Certificates change while the server runs: new files are tried first, and the good ones stay when the new are not. */
 import type { Server } from 'node:tls';
 import type { FrontCore } from './core.ts';
+import { refuseLateHandshakes } from './tls-handshakes.ts';
 import { readTlsFiles, type TlsMaterial, toTlsMaterial } from './tls-files.ts';
 import type { HttpFrontTls } from './types.ts';
 
@@ -48,6 +49,7 @@ export function watchTls(
       if (refusedDigest !== before || before === '') core.onTrouble(error);
     });
   }, core.limits.tlsPollMs).unref();
+  if (tls.clientCertificates !== 'none') refuseLateHandshakes(core, server, () => material.files.clientsDigest);
   return {
     get material() {
       return material;

@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { connect as connectH2 } from 'node:http2';
-import { connect as connectTcp } from 'node:net';
+import { type AddressInfo, connect as connectTcp, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
@@ -317,6 +317,35 @@ describe('files that cannot be taken', () => {
   });
 });
 
+/** Hands on what comes, but of the client no more than its first piece until it is let go. */
+async function openHeldLine(to: number) {
+  let letGo = (): void => undefined;
+  let tell = (): void => undefined;
+  const isHeld = new Promise<void>((done) => (tell = done));
+  const line = createServer((client) => {
+    const server = connectTcp(to, '127.0.0.1');
+    for (const socket of [client, server]) socket.on('error', () => undefined);
+    server.pipe(client);
+    client.once('data', (first: Buffer) => {
+      server.write(first);
+      client.pause();
+      client.once('readable', tell);
+    });
+    letGo = () => client.pipe(server);
+  });
+  await new Promise<void>((done) => line.listen(0, '127.0.0.1', done));
+  const { port } = line.address() as AddressInfo;
+  const close = (): void => {
+    line.close();
+  };
+  return {
+    ...{ port, isHeld, close },
+    letGo: (): void => {
+      letGo();
+    },
+  };
+}
+
 describe('client certificates', () => {
   const foreignCa = issue({ commonName: 'foreign', key: makeP256(), isAuthority: true, notAfter: NOT_AFTER });
   const good = makeClient(5);
@@ -368,6 +397,24 @@ describe('client certificates', () => {
     expect(await resumed.closed()).toBe('');
     expect(await get(front.port, makeClient(8))).toBe('200');
     expect(await handshake(front.port, { ...identity, ...OLD })).toBe(REFUSED);
+  });
+
+  test('one that was revoked while its handshake was under way does not come in by it', async () => {
+    write(makeServer(16));
+    const { front } = await open({ tls: { ...paths(), clientCertificates: 'required' } });
+    const line = await openHeldLine(front.port);
+    const identity = { cert: good.pem, key: toKeyPem(good) };
+    const late = dial(line.port, identity).then(({ socket }) => socket);
+    await line.isHeld;
+    write(makeServer(16), { 'clients.crl': revoke(5) });
+    expect(await front.reloadTls()).toBe(true);
+    line.letGo();
+    const client = toRawClient(await late);
+    client.socket.write('GET /a HTTP/1.1\r\nHost: x\r\n\r\n');
+    expect(await client.closed()).toBe('');
+    expect([front.stats.requests, front.stats.connectionsNow, front.stats.handshakesFailed]).toEqual([0, 0, 1]);
+    line.close();
+    expect(await get(front.port, makeClient(8))).toBe('200');
   });
 
   test('a list that is over lets nobody in', async () => {

@@ -209,7 +209,7 @@ describe('the first process', () => {
     };
     const status = { models: [], upstreams: [{ name: 'llm', isReady: true }] };
     let asked = 0;
-    let answer = (_status: unknown): void => undefined;
+    let answer: (told: unknown) => void = () => undefined;
     const onStatus = (): unknown => {
       asked += 1;
       return new Promise((done) => (answer = done));
