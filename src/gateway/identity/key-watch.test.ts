@@ -6,10 +6,11 @@ import { KeyIndex } from './key-index.ts';
 import { openKeyWatch } from './key-watch.ts';
 import type { ApiKeyStore } from './ports.ts';
 
-test('a table that is away is told once, and after a minute nobody is let in until it is back; an older one counts alone', async () => {
+/** A table with one key, and one row that is damaged. */
+async function open() {
   const hasher = createKeyHasher(null);
   const { text, record } = makeKey(hasher);
-  const state = { isAway: false, nowMs: 1_000_000, used: [] as unknown[], change: 1 };
+  const state = { isAway: false, nowMs: 10_000_000, used: [] as unknown[], change: 1 };
   const whenThere = <T>(value: T): Promise<T> =>
     state.isAway ? Promise.reject(new DatabaseError('DATABASE_UNREACHABLE')) : Promise.resolve(value);
   const store: Pick<ApiKeyStore, 'readChange' | 'readChanges' | 'noteUsed'> = {
@@ -43,6 +44,16 @@ test('a table that is away is told once, and after a minute nobody is let in unt
     const result = index.identify(text, '192.0.2.1', state.nowMs);
     return result.isKnown ? 'known' : result.code;
   };
+  const end = async (): Promise<void> => {
+    stop.abort();
+    turn();
+    await running;
+  };
+  return { state, told, look, end };
+}
+
+test('a table that is away is told once, and after a minute nobody is let in until it is back; an older one counts alone', async () => {
+  const { state, told, look, end } = await open();
   expect(await look(500)).toBe('known');
   state.isAway = true;
   expect(await look(500)).toBe('known');
@@ -56,8 +67,19 @@ test('a table that is away is told once, and after a minute nobody is let in unt
   const damaged = 'APIKEY_RECORD_DAMAGED k_damaged';
   // Unreachable for the looks, told once, and for the times of use.
   expect(told).toEqual([damaged, 'DATABASE_UNREACHABLE', 'DATABASE_UNREACHABLE', damaged]);
-  stop.abort();
-  turn();
-  await running;
+  await end();
   expect(state.used).not.toEqual([]);
+});
+
+test('a clock that is set back while the table is away gives nobody more than that minute', async () => {
+  const { state, look, end } = await open();
+  expect(await look(500)).toBe('known');
+  state.isAway = true;
+  expect(await look(-3_600_000)).toBe('known');
+  expect(await look(59_000)).toBe('known');
+  expect(await look(1000)).toBe('GATEWAY_IDENTITY_UNAVAILABLE');
+  expect(await look(-3_600_000)).toBe('GATEWAY_IDENTITY_UNAVAILABLE');
+  state.isAway = false;
+  expect(await look(500)).toBe('known');
+  await end();
 });

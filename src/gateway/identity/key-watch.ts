@@ -22,20 +22,32 @@ export async function openKeyWatch(options: KeyWatchOptions): Promise<{ readonly
   const { store, index, clock, pause, signal } = options;
   let change = await readAll(options, 0);
   let isTroubled = false;
+  let [seenMs, trustedMs] = [clock.nowMs(), 0];
   // A revocation that cannot be learned of is not outlived for long: the index stops by itself, also while a look hangs.
-  index.trustUntil(clock.nowMs() + CAPS.staleMs);
+  const trust = (untilMs: number): void => {
+    trustedMs = untilMs;
+    index.trustUntil(untilMs);
+  };
+  /** A clock that is set back takes the end along, or keys were believed for as long as it goes once more. */
+  const followClock = (): void => {
+    const nowMs = clock.nowMs();
+    if (nowMs < seenMs) trust(trustedMs - (seenMs - nowMs));
+    seenMs = nowMs;
+  };
+  trust(seenMs + CAPS.staleMs);
   const look = async (): Promise<void> => {
     const askedMs = clock.nowMs();
     const found = await store.readChange();
     if (found < change) change = await readAnew(options);
     else if (found > change) change = await readAll(options, change);
-    index.trustUntil(askedMs + CAPS.staleMs);
+    trust(askedMs + CAPS.staleMs);
     isTroubled = false;
   };
   const noteUses = keepUses(options);
   const run = async (): Promise<void> => {
     while (!signal.aborted) {
       await pause(CAPS.pollMs, signal);
+      followClock();
       void noteUses(CAPS.usedEveryMs);
       try {
         await look();

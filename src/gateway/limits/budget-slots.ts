@@ -80,10 +80,15 @@ export function findSlot(slots: Map<string, Slot>, { subject, kind, limit }: Bud
   return slot;
 }
 
+/** A moment that is further away than it ever was set: the clock was set back, and nobody waits for that. */
+function isBefore(nowMs: number, untilMs: number): boolean {
+  return nowMs < untilMs && untilMs - nowMs <= CAPS.budgetRetryMs;
+}
+
 /** The next part is fetched before this one ends, so that few requests wait. */
 export function isPartDue(slot: Slot, items: number, nowMs: number): boolean {
   if (slot.leasing !== null || slot.left - items >= toPart(slot.limit) / 2) return false;
-  return nowMs >= slot.emptyUntilMs && nowMs >= slot.failedUntilMs;
+  return !isBefore(nowMs, slot.emptyUntilMs) && !isBefore(nowMs, slot.failedUntilMs);
 }
 
 export interface FillOptions {
@@ -112,9 +117,9 @@ export async function fillSlot(slot: Slot, { store, clock, tell }: FillOptions):
 export function findRefusal(slots: readonly Slot[], items: number, nowMs: number): BudgetRefusal | null {
   for (const slot of slots) {
     if (slot.left >= items) continue;
-    if (nowMs < slot.failedUntilMs || slot.waiters >= CAPS.leaseWaitersMax) return NO_ROOM;
+    if (isBefore(nowMs, slot.failedUntilMs) || slot.waiters >= CAPS.leaseWaitersMax) return NO_ROOM;
     if (items > slot.limit) return { by: slot.kind, retryAfterMs: null };
-    if (nowMs < slot.emptyUntilMs) {
+    if (isBefore(nowMs, slot.emptyUntilMs)) {
       return { by: slot.kind, retryAfterMs: slot.kind === 'daily' ? DAY_MS - (nowMs % DAY_MS) : null };
     }
   }

@@ -106,6 +106,21 @@ describe('budgets', () => {
     expect('by' in (await book.take(ask, 1))).toBe(false);
   });
 
+  test('that could not be looked up, or were used up, are asked for again after a clock was set back by hours', async () => {
+    const { book, state, clock, used } = createBook();
+    const [daily, other] = ['key:a', 'key:b'].map((subject) => [{ subject, kind: 'daily', limit: 1 }] as const);
+    clock.now += DAY_MS / 2;
+    state.isAway = true;
+    expect(await book.take(daily, 1)).toMatchObject({ by: 'store' });
+    state.isAway = false;
+    expect(await book.take(other, 1)).not.toHaveProperty('by');
+    expect(await book.take(other, 1)).toMatchObject({ by: 'daily' });
+    clock.now -= 7_200_000;
+    used.clear();
+    expect(await book.take(daily, 1)).not.toHaveProperty('by');
+    expect(await book.take(other, 1)).not.toHaveProperty('by');
+  });
+
   test('parts that nobody uses are given back after a minute', async () => {
     const { book, used, clock } = createBook();
     await book.take([{ subject: 'key:a', kind: 'daily', limit: 1000 }], 1);
