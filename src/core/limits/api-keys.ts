@@ -34,7 +34,7 @@ export const TOKEN_LIMITS = {
   /** Verified tokens that are remembered: 1 KiB each. */
   cachedMax: 4096,
   cachedMs: 60_000,
-  /** Signatures that are verified at a time: 150 us of a core each. */
+  /** Signatures of one issuer that are verified at a time: 150 us of a core each. */
   pendingMax: 64,
   /** Clocks of issuer and gateway may differ. */
   skewSec: 30,

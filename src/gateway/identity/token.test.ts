@@ -231,6 +231,22 @@ describe('what was verified is remembered', () => {
   });
 });
 
+test('an issuer that does not answer keeps no tokens of others waiting', async () => {
+  const hung = 'https://hung.example';
+  const verifier = createTokenVerifier({
+    issuers: [rules, { ...rules, name: 'hung', issuer: hung }],
+    clock: { nowMs: () => NOW_SEC * 1000 },
+    toLink: ({ issuer }) => ({
+      get: () =>
+        issuer === hung ? new Promise(() => undefined) : Promise.resolve(utf8(JSON.stringify({ keys: [jwk] }))),
+    }),
+  });
+  const waiting = await Promise.all(Array.from({ length: 64 }, (_, at) => sign({ iss: hung, sub: `u${at}` })));
+  for (const token of waiting) void verifier.identify(token, NOW_SEC * 1000);
+  expect(await verifier.identify(await sign({ iss: hung }), NOW_SEC * 1000)).toMatchObject({ isKnown: false });
+  expect(await verifier.identify(await sign({}), NOW_SEC * 1000)).toMatchObject({ isKnown: true });
+});
+
 describe('keys of the issuer', () => {
   test('are fetched once, and again for a key that is not known, at most twice a minute', async () => {
     const { state, codeFor } = createIssuer();

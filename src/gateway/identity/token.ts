@@ -35,6 +35,8 @@ export interface TokenVerifierOptions {
 interface Issuer {
   readonly rules: TokenRules;
   readonly keys: KeySet;
+  /** Tokens that are verified, or wait for its keys: of one that does not answer they are in nobody else's way. */
+  pending: number;
 }
 
 interface Remembered {
@@ -49,12 +51,11 @@ export function createTokenVerifier({ issuers, toLink, clock }: TokenVerifierOpt
   const byIssuer = new Map<string, Issuer>();
   for (const rules of issuers) {
     assertTokenRules(rules);
-    byIssuer.set(rules.issuer, { rules, keys: createKeySet({ rules, link: toLink(rules), clock }) });
+    byIssuer.set(rules.issuer, { rules, keys: createKeySet({ rules, link: toLink(rules), clock }), pending: 0 });
   }
   const remembered = new Map<string, Remembered>();
-  let pending = 0;
   const verify = async (token: string, issuer: Issuer, digest: string): Promise<IdentifyResult> => {
-    pending += 1;
+    issuer.pending += 1;
     try {
       const { result, expSec } = await verifyToken(token, issuer, clock);
       const nowMs = clock.nowMs();
@@ -62,7 +63,7 @@ export function createTokenVerifier({ issuers, toLink, clock }: TokenVerifierOpt
         remember(remembered, digest, { result, untilMs: Math.min(nowMs + CAPS.cachedMs, expSec * 1000) });
       return result;
     } finally {
-      pending -= 1;
+      issuer.pending -= 1;
     }
   };
   return {
@@ -73,7 +74,7 @@ export function createTokenVerifier({ issuers, toLink, clock }: TokenVerifierOpt
       const issuer = COMPACT.test(token) ? byIssuer.get(readIssuer(token)) : undefined;
       if (issuer === undefined) return toRefusal('GATEWAY_CREDENTIAL_INVALID');
       // Signatures cost a thousand look-ups each: a flood of tokens is not to queue up.
-      if (pending >= CAPS.pendingMax) return toRefusal('GATEWAY_IDENTITY_UNAVAILABLE');
+      if (issuer.pending >= CAPS.pendingMax) return toRefusal('GATEWAY_IDENTITY_UNAVAILABLE');
       return verify(token, issuer, digest);
     },
     refresh: () => Promise.all(Array.from(byIssuer.values(), refreshKeys)),
