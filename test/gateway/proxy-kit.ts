@@ -46,6 +46,8 @@ const SIGNATURE: ModelSignature = {
 export const ALL: OutputPolicy = { topK: null, decimals: null, isLabelOnly: false, hidden: [] };
 
 export interface GatewaySetting {
+  /** A server of another make, instead of the one in this process. */
+  readonly url?: string;
   readonly limits?: Partial<UpstreamLimits>;
   readonly policy?: OutputPolicy;
   readonly isUnsigned?: boolean;
@@ -122,7 +124,7 @@ export function useGateways() {
   return async (setting: GatewaySetting = {}): Promise<Opened> => {
     const behind = await openBehind(ends);
     const upstream = await openHttpUpstream({
-      ...{ name: 'behind', url: behind.url, onTrouble: () => undefined },
+      ...{ name: 'behind', url: setting.url ?? behind.url, onTrouble: () => undefined },
       ...(setting.limits === undefined ? {} : { limits: setting.limits }),
     });
     const permits = createPermits();
