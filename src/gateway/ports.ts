@@ -37,6 +37,8 @@ export interface GatewayRequest {
   readonly body: Uint8Array;
   readonly peer: Peer;
   readonly httpVersion: '1.1' | '2.0';
+  /** The same for requests of one connection whose heads are the same bytes; not there where nobody has looked. */
+  readonly knownHead?: object | null;
   /** Aborted when the client goes away, or the server's patience ends. */
   readonly signal: CancelSignal;
   /**

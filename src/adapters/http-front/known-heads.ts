@@ -9,6 +9,8 @@ interface KnownHead {
   /** With the empty line. */
   readonly bytes: Buffer;
   readonly head: PlainHead;
+  /** Where it first differs from the one that was kept before it: heads of several callers differ in their credentials alone. */
+  readonly markAt: number;
 }
 
 export class KnownHeads {
@@ -21,8 +23,9 @@ export class KnownHeads {
 
   /** The head of a piece that is it and its whole body; null where it is none of those. */
   find(piece: Buffer): PlainHead | null {
-    for (const { bytes, head } of this.#heads) {
-      if (piece.length === bytes.length + head.bodyBytes && bytes.compare(piece, 0, bytes.length) === 0) return head;
+    for (const { bytes, head, markAt } of this.#heads) {
+      if (piece.length !== bytes.length + head.bodyBytes || piece[markAt] !== bytes[markAt]) continue;
+      if (bytes.compare(piece, 0, bytes.length) === 0) return head;
     }
     return null;
   }
@@ -36,7 +39,13 @@ export class KnownHeads {
     // A view, or a part of a block that is shared, would keep all of it.
     const own = Buffer.allocUnsafeSlow(bytes.length);
     own.set(bytes);
-    this.#heads.push({ bytes: own, head });
+    this.#heads.push({ bytes: own, head, markAt: findMark(own, this.#heads.at(-1)?.bytes ?? own) });
     this.#bytes += own.length;
   }
+}
+
+function findMark(bytes: Buffer, before: Buffer): number {
+  let at = 0;
+  while (at < bytes.length - 1 && bytes[at] === before[at]) at++;
+  return at;
 }

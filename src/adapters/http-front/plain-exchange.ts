@@ -14,16 +14,19 @@ const TEXT_BYTES_MAX = 4096;
 export class PlainExchange extends Exchange {
   readonly #socket: Socket;
   readonly #onEnded: () => void;
+  readonly knownHead: object | null;
   /** Bytes of the body that have not come. */
   left: number;
   #hasBegun = false;
 
   /**
+   * @param knownHead - null for a head that came for the first time
    * @param left - bytes of the body that have not come
    * @param onEnded - told when the answer is the system's, or there is nobody to take it
    */
-  constructor(connection: Connection, head: RequestHead, left: number, onEnded: () => void) {
+  constructor(connection: Connection, head: RequestHead, knownHead: object | null, left: number, onEnded: () => void) {
     super(connection, head);
+    this.knownHead = knownHead;
     this.left = left;
     this.#socket = connection.socket;
     this.#onEnded = onEnded;

@@ -108,6 +108,18 @@ describe('heads that are kept', () => {
     expect(find(known, copy)).toBe('/a');
   });
 
+  test('are told apart wherever they differ', () => {
+    const text = fc.string({ unit: fc.constantFrom('a', 'b'), minLength: 4, maxLength: 4 });
+    fc.assert(
+      fc.property(fc.uniqueArray(text, { minLength: 1, maxLength: 4 }), text, (kept, asked) => {
+        const known = new KnownHeads();
+        for (const path of kept) keep(known, toHead(path, 100));
+        expect(find(known, toHead(asked, 100))).toBe(kept.includes(asked) ? `/${asked}` : undefined);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   test('take so much memory of a connection and no more, however long and many they are', () => {
     const known = new KnownHeads();
     for (const path of ['a', 'b', 'c']) keep(known, toHead(path, 3000));
@@ -127,13 +139,17 @@ describe('a connection of plain requests', () => {
     for (const [path, body] of [
       ['/a?b=1', 'one'],
       ['/a?b=1', 'two'],
-      ['/a?b=1', 'three'],
+      ['/a?b=1', 'six'],
       ['/c', 'four'],
     ] as const) {
       client.socket.write(ask(path, body, 'X-Some: y\r\n'));
       await client.until(new RegExp(`\r\n\r\n${body}$`));
     }
     expect(seen.map(({ path, query }) => `${path} ${query}`)).toEqual(['/a b=1', '/a b=1', '/a b=1', '/c ']);
+    const [first, second, third, other] = seen.map(({ knownHead }) => knownHead);
+    expect([first, other]).toEqual([null, null]);
+    expect(second).toMatchObject({ target: '/a?b=1' });
+    expect(third).toBe(second);
     expect(seen[3].headers).toEqual({ host: 'x', 'x-some': 'y', 'content-length': '4' });
     expect(client.text()).toMatch(
       /^HTTP\/1\.1 200 OK\r\n[^]*\r\ncontent-length: 3\r\ndate: \w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT\r\nconnection: keep-alive\r\n\r\none/,

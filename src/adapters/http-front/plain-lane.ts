@@ -80,6 +80,7 @@ export class PlainLane implements Reader {
     const exchange = new PlainExchange(
       connection,
       { method, target, headers, httpVersion: '1.1' },
+      known,
       left,
       this.#onEnded,
     );

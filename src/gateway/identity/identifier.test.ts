@@ -103,3 +103,36 @@ describe('more than one', () => {
     expect(ask({ authorization: `Bearer ${theirs.text}` }, cert('DNS:proxy.example'))).toBe(`key:${theirs.record.id}`);
   });
 });
+
+describe('a head that came before', () => {
+  test('its key is hashed once, and judged each time', () => {
+    let hashes = 0;
+    const counted = new KeyIndex({
+      scheme: hasher.scheme,
+      toHash: (text) => {
+        hashes += 1;
+        return hasher.toHash(text);
+      },
+    });
+    counted.trustUntil(2000);
+    counted.put(mine.record);
+    let nowMs = 1000;
+    const identifier = createIdentifier({
+      ...{ keys: counted, tokens: null, certificates: null },
+      clock: { nowMs: () => nowMs },
+    });
+    const request = makeRequest({ authorization: `Bearer ${mine.text}` });
+    const other = makeRequest({ authorization: `Bearer ${theirs.text}` });
+    const heads = [{}, {}];
+    const again = (): string => tell(identifier.identify({ ...request, knownHead: heads[0] }));
+    expect([again(), again(), again(), hashes]).toEqual([MINE, MINE, MINE, 1]);
+    expect(tell(identifier.identify({ ...other, knownHead: heads[1] }))).toBe('GATEWAY_CREDENTIAL_INVALID');
+    expect([tell(identifier.identify({ ...request, knownHead: null })), hashes]).toEqual([MINE, 3]);
+    counted.remove(mine.record.id);
+    expect(again()).toBe('GATEWAY_CREDENTIAL_INVALID');
+    counted.put(mine.record);
+    expect(again()).toBe(MINE);
+    nowMs = 2000;
+    expect([again(), hashes]).toEqual(['GATEWAY_IDENTITY_UNAVAILABLE', 3]);
+  });
+});

@@ -4,7 +4,7 @@ import type { Clock } from '../../core/ports.ts';
 import type { GatewayRequest, Identifier, IdentifyResult } from '../ports.ts';
 import type { CertificateMapper } from './certificate.ts';
 import { isKeyLike } from './key-form.ts';
-import type { KeyIndex } from './key-index.ts';
+import type { HashedKey, KeyIndex } from './key-index.ts';
 import { toRefusal } from './refusals.ts';
 import type { TokenVerifier } from './token.ts';
 
@@ -24,9 +24,22 @@ export interface IdentifierOptions {
  * no rule knows only secures the connection.
  */
 export function createIdentifier({ keys, tokens, certificates, clock }: IdentifierOptions): Identifier {
+  // For as long as a connection keeps the head: the key in it is not hashed again.
+  const hashed = new WeakMap<object, HashedKey>();
+  const toHashed = (text: string, { knownHead }: GatewayRequest): HashedKey => {
+    if (knownHead === undefined || knownHead === null) return keys.toHashed(text);
+    let key = hashed.get(knownHead);
+    if (key === undefined) {
+      key = keys.toHashed(text);
+      hashed.set(knownHead, key);
+    }
+    return key;
+  };
   const identifyText = (text: string, request: GatewayRequest): IdentifyResult | Promise<IdentifyResult> => {
     if (text.length > API_KEY_LIMITS.credentialCharsMax) return toRefusal('GATEWAY_CREDENTIAL_INVALID');
-    if (tokens === null || isKeyLike(text)) return keys.identify(text, request.peer.address, clock.nowMs());
+    if (tokens === null || isKeyLike(text)) {
+      return keys.identify(text, request.peer.address, clock.nowMs(), toHashed(text, request));
+    }
     return tokens.identify(text, clock.nowMs());
   };
   return {

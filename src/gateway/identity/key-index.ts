@@ -26,6 +26,12 @@ export interface KeyUse {
   readonly usedMs: number;
 }
 
+/** What a look-up needs of a text that was sent as a key; the text itself is not in it. */
+export interface HashedKey {
+  readonly isFormed: boolean;
+  readonly hash: string;
+}
+
 /** Hashed instead of what is no key, so that every refusal takes the same work. */
 const NO_KEY = 'x'.repeat(KEY_CHARS);
 
@@ -79,10 +85,14 @@ export class KeyIndex {
     this.#hashes.delete(id);
   }
 
-  /** @param text what was sent as a key @param address of the peer */
-  identify(text: string, address: string, nowMs: number): IdentifyResult {
+  toHashed(text: string): HashedKey {
     const isFormed = isKeyFormed(text);
-    const hash = this.#hasher.toHash(isFormed ? text : NO_KEY);
+    return { isFormed, hash: this.#hasher.toHash(isFormed ? text : NO_KEY) };
+  }
+
+  /** @param text what was sent as a key @param address of the peer @param hashed of that text */
+  identify(text: string, address: string, nowMs: number, hashed = this.toHashed(text)): IdentifyResult {
+    const { isFormed, hash } = hashed;
     const entry = this.#entries.get(hash);
     if (nowMs >= this.#trustedUntilMs) return toRefusal('GATEWAY_IDENTITY_UNAVAILABLE');
     if (entry === undefined || !isFormed) return toRefusal('GATEWAY_CREDENTIAL_INVALID');

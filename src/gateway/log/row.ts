@@ -1,6 +1,7 @@
 /** The bytes of a row of the log: what is hashed, chained and proven (docs/spec/request-log.md section 1). */
 import { GatewayError } from '../../core/errors.ts';
 import type { LogRow, ProtocolName } from '../ports.ts';
+import { type RowEnd, RowEnds } from './row-ends.ts';
 
 const VERSION = 1;
 const HAS = { tensorHash: 1, answerHash: 2, keyedInputs: 4 } as const;
@@ -18,15 +19,29 @@ export const ROW_BYTES_MAX = FIXED_BYTES + TEXTS * (2 + TEXT_BYTES_MAX);
  * @throws GatewayError GATEWAY_LOG_FAILED for a text that is too long, or when `into` ends before the row does
  */
 export function encodeRow(row: LogRow, into: Buffer, at = 0): number {
-  let end = writeFixed(row, into, at);
-  end = writeText(row.requestId, into, end);
-  end = writeText(row.principalId, into, end);
+  const end = writeText(row.requestId, into, writeFixed(row, into, at));
+  const known = ends.find(row);
+  if (known === null || known.length > into.length - end) {
+    const behind = writeEnd(row, into, end);
+    ends.keep(row, into.subarray(end, behind));
+    return behind;
+  }
+  into.set(known, end);
+  return end + known.length;
+}
+
+/** The texts behind the request's id. */
+function writeEnd(row: RowEnd, into: Buffer, at: number): number {
+  let end = writeText(row.principalId, into, at);
   end = writeText(row.tenant, into, end);
   end = writeText(row.model, into, end);
   end = writeText(row.version, into, end);
   end = writeText(row.protocol, into, end);
   return writeText(row.code ?? '', into, end);
 }
+
+/** How the rows of a caller end is most often as it was the last time. */
+const ends = new RowEnds();
 
 function writeFixed(row: LogRow, into: Buffer, at: number): number {
   if (into.length - at < FIXED_BYTES) throw new GatewayError('GATEWAY_LOG_FAILED', { fields: { reason: 'row' } });
