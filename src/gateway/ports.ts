@@ -21,6 +21,8 @@ export interface PeerCertificate {
   readonly subjectAltNames: readonly string[];
   /** SHA-256 of the DER bytes, lower-case hex. */
   readonly sha256Hex: string;
+  /** Its end, milliseconds since 1970: a connection may outlive it. */
+  readonly endsMs: number;
 }
 
 /** One request, whole, within the caps of the front. */

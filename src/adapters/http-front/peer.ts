@@ -16,6 +16,7 @@ export function toPeerCertificate(certificate: X509Certificate): PeerCertificate
   return {
     subjectAltNames: parseAltNames(certificate.subjectAltName ?? ''),
     sha256Hex: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
+    endsMs: Date.parse(certificate.validTo),
   };
 }
 

@@ -370,6 +370,7 @@ describe('client certificates', () => {
             {
               subjectAltNames: ['URI:spiffe://example.com/client/5', 'DNS:a.example'],
               sha256Hex: expect.stringMatching(/^[0-9a-f]{64}$/),
+              endsMs: Date.parse(NOT_AFTER),
             },
           ],
     );

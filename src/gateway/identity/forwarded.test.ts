@@ -67,7 +67,7 @@ describe('a caller behind a trusted proxy', () => {
   });
 
   test('has the certificate of the connection, and all else of the request', async () => {
-    const certificate = { subjectAltNames: ['DNS:proxy'], sha256Hex: '00' };
+    const certificate = { subjectAltNames: ['DNS:proxy'], sha256Hex: '00', endsMs: Infinity };
     const request = makeRequest({ 'x-forwarded-for': '203.0.113.9' }, { address: '10.0.0.1', certificate });
     const seen = await pass(request);
     expect(seen.peer).toEqual({ address: '203.0.113.9', certificate });

@@ -25,7 +25,7 @@ const clock = { nowMs: () => 1000 };
 const all = createIdentifier({ keys, tokens, certificates, clock });
 const bare = createIdentifier({ keys, tokens: null, certificates: null, clock });
 
-const cert = (name: string) => ({ subjectAltNames: [name], sha256Hex: name });
+const cert = (name: string, endsMs = 2000) => ({ subjectAltNames: [name], sha256Hex: name, endsMs });
 const known = cert('DNS:batch.example');
 
 function tell(result: IdentifyResult | Promise<IdentifyResult>): string {
@@ -97,6 +97,12 @@ describe('more than one', () => {
     expect(ask({ authorization: `Bearer ${theirs.text}` }, known)).toBe('GATEWAY_CREDENTIAL_INVALID');
     expect(ask({ authorization: 'Bearer wrong' }, known)).toBe('GATEWAY_CREDENTIAL_INVALID');
     expect(ask({ authorization: '' }, known)).toBe('GATEWAY_CREDENTIAL_INVALID');
+  });
+
+  test('a certificate that ended while its connection was open is nobody, alone and beside a key', () => {
+    const ended = cert('DNS:batch.example', 1000);
+    expect(ask({}, ended)).toBe('GATEWAY_CREDENTIAL_EXPIRED');
+    expect(ask({ authorization: `Bearer ${mine.text}` }, ended)).toBe('GATEWAY_CREDENTIAL_EXPIRED');
   });
 
   test('a certificate that no rule knows only secures the line', () => {

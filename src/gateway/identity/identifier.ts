@@ -21,7 +21,7 @@ export interface IdentifierOptions {
  * Rules: (1) `authorization: Bearer` with an API key or a token, `x-api-key` with an API key; any other form is refused, as is a
  * header that came twice. (2) Both headers must hold the same text. (3) A certificate that a rule knows is a credential like the
  * others: alone it is the principal, beside a key or token it must be of the same tenant, and the key or token counts. One that
- * no rule knows only secures the connection.
+ * no rule knows only secures the connection. One that has ended since the connection was made is refused, whatever is beside it.
  */
 export function createIdentifier({ keys, tokens, certificates, clock }: IdentifierOptions): Identifier {
   // For as long as a connection keeps the head: the key in it is not hashed again.
@@ -47,6 +47,7 @@ export function createIdentifier({ keys, tokens, certificates, clock }: Identifi
       const { authorization, 'x-api-key': apiKey } = request.headers;
       const { certificate } = request.peer;
       const hasRules = certificates !== null && certificate !== null;
+      if (hasRules && clock.nowMs() >= certificate.endsMs) return toRefusal('GATEWAY_CREDENTIAL_EXPIRED');
       if (authorization === undefined && apiKey === undefined) {
         if (!hasRules) return toRefusal('GATEWAY_CREDENTIAL_MISSING');
         const principal = certificates(certificate);
