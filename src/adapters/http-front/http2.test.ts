@@ -248,6 +248,44 @@ describe('refusals', () => {
   });
 });
 
+describe('a request that its client takes back before its body has come whole', () => {
+  const POST = [[':method', 'POST'], ...GET.slice(1)] as const;
+  const part = (id: number): Buffer =>
+    Buffer.concat([toFrame(FRAME.headers, 4, id, toBlock(POST)), toFrame(FRAME.data, 0, id, Buffer.from('half of '))]);
+  const reset = (id: number, code: number): Buffer => toFrame(FRAME.reset, 0, id, Buffer.of(0, 0, 0, code));
+
+  test.each([
+    ['NO_ERROR', constants.NGHTTP2_NO_ERROR],
+    ['CANCEL', constants.NGHTTP2_CANCEL],
+    ['STREAM_CLOSED', constants.NGHTTP2_STREAM_CLOSED],
+  ])('never reaches the handler: %s, behind its part or with it', async (_, code) => {
+    const { front, seen } = await open();
+    const client = openRaw(front.port);
+    client.socket.write(Buffer.concat([BEGIN, part(1)]));
+    await expect.poll(() => front.stats.bodiesBytesNow).toBeGreaterThan(0);
+    client.socket.write(reset(1, code));
+    await expect.poll(() => front.stats.requestsNow).toBe(0);
+    client.socket.write(Buffer.concat([part(3), reset(3, code), toFrame(FRAME.headers, 5, 5, toBlock(GET))]));
+    await expect.poll(() => seen.map(({ method }) => method)).toEqual(['GET']);
+    await expect.poll(() => [front.stats.requests, front.stats.requestsNow]).toEqual([3, 0]);
+    expect(front.stats.bodiesBytesNow).toBe(0);
+    expect(seen).toHaveLength(1);
+    client.socket.destroy();
+  });
+
+  test('again and again: the connection ends', async () => {
+    const { front, seen } = await open({ limits: { resetsMax: 20 } });
+    const client = openRaw(front.port);
+    client.socket.write(BEGIN);
+    for (let id = 1; !client.socket.destroyed && id < 2000; id += 2) {
+      client.socket.write(Buffer.concat([part(id), reset(id, constants.NGHTTP2_CANCEL)]));
+      await new Promise(setImmediate);
+    }
+    await client.closed();
+    expect([front.stats.floods, seen.length]).toEqual([1, 0]);
+  });
+});
+
 describe('floods', () => {
   const never = (): Promise<GatewayAnswer> => new Promise(() => undefined);
 

@@ -97,7 +97,8 @@ function receive(connection: Connection, session: ServerHttp2Session, { stream, 
     exchange.take(chunk);
   });
   stream.on('end', () => {
-    void exchange.work();
+    // Node ends what is read of a stream that was reset, too: then a part would be taken for the whole.
+    if (!stream.closed) void exchange.work();
   });
 }
 
