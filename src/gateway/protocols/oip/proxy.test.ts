@@ -60,6 +60,14 @@ describe('a request that goes on', () => {
     expect(codeOf(() => plan(request, { ...OPEN, hidden: ['logits'] }))).toBe(expected);
   });
 
+  test.each([
+    ['rows', { ...INPUT0, shape: [3, 1], data: [1, 2, 3] }, 3],
+    ['texts', { name: 't', datatype: 'BYTES', shape: [3], data: ['a', 'b', 'c'] }, 3],
+    ['a row of numbers', { ...INPUT0, shape: [3], data: [1, 2, 3] }, 1],
+  ])('costs as much as it has %s where nothing is declared', (_, input, items) => {
+    expect(plan(json({ inputs: [input] }), OPEN)).toMatchObject({ items });
+  });
+
   test('is held against a declared signature', () => {
     expect(codeOf(() => plan(json({ inputs: [INPUT0, INPUT1] }), OPEN, SIGNATURE))).toBe('no error');
     expect(codeOf(() => plan(json({ inputs: [{ ...INPUT0, shape: [4, 1] }, INPUT1] }), OPEN, SIGNATURE))).toBe(

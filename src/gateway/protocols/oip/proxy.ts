@@ -107,7 +107,7 @@ export function checkHidden(outputs: readonly WantedOutput[] | null, policy: Out
 }
 
 /**
- * Rows of the request: with a signature as that says, else the longest first axis of inputs of two axes or more.
+ * Rows of the request: with a signature as that says, else the longest first axis of inputs of two axes or more, or of texts.
  * @throws GatewayError GATEWAY_BATCH_TOO_LARGE | GATEWAY_INPUT_NAME | GATEWAY_INPUT_DTYPE | GATEWAY_INPUT_SHAPE
  */
 export function countItems(
@@ -118,7 +118,8 @@ export function countItems(
   let items = 1;
   for (const { at, name, datatype, shape } of inputs) {
     if (signature === null) {
-      if (shape!.length > 1) items = Math.max(items, shape![0]);
+      const isRows = shape!.length > 1 || (shape!.length === 1 && datatype === 'BYTES');
+      if (isRows) items = Math.max(items, shape![0]);
       continue;
     }
     const declared = signature.inputs[findInput(signature, name!, [], at)];
