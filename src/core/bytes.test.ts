@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { findBase64Bytes, toBase64, toOwnMemory } from './bytes.ts';
+import { findBase64Bytes, toBase64, toLatin1, toOwnMemory } from './bytes.ts';
 
 describe('base64', () => {
   it('comes back as it was, also above the size of the shared pool', () => {
@@ -25,6 +25,16 @@ describe('base64', () => {
     for (const text of ['AB==', 'AAB=', 'AA', 'A===', '====', 'AAAA====', 'AA==AAAA']) {
       expect(findBase64Bytes(text)).toBeUndefined();
     }
+  });
+});
+
+describe('text', () => {
+  it('is of the bytes that are in view, whatever they are a view of', () => {
+    const block = Uint8Array.from({ length: 258 }, (_, at) => at - 1);
+    const [bytes, buffer] = [block.subarray(1, 257), Buffer.from(block.buffer, 1, 256)];
+    const text = String.fromCharCode(...bytes);
+    expect([toLatin1(bytes), toLatin1(buffer)]).toEqual([text, text]);
+    expect([toBase64(bytes), toBase64(buffer)]).toEqual([btoa(text), btoa(text)]);
   });
 });
 

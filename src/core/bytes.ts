@@ -13,7 +13,17 @@ export function findHexBytes(hex: string): Uint8Array | undefined {
 
 /** Standard base64 with padding. */
 export function toBase64(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+  return asBuffer(bytes).toString('base64');
+}
+
+/** Each byte as a character, which Node writes as that byte. */
+export function toLatin1(bytes: Uint8Array): string {
+  return asBuffer(bytes).toString('latin1');
+}
+
+/** The same memory. What is one already stays: for few bytes a view takes longer than what is then done with it. */
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** Bytes of standard, padded base64, or undefined when the text is anything else (no whitespace, no URL alphabet). */

@@ -1,6 +1,7 @@
 /** HTTP/1.1 and 1.0 over node:http: its parser in strict mode, its own timers off. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { toLatin1 } from '../../core/bytes.ts';
 import type { GatewayAnswer, HeaderList } from '../../gateway/ports.ts';
 import type { Connection } from './connection.ts';
 import type { FrontCore } from './core.ts';
@@ -165,11 +166,6 @@ class Http1Exchange extends Exchange {
 
 /** One text of head and body is one write, and takes a microsecond less than two buffers; longer ones are not worth the copy. */
 const TEXT_BYTES_MAX = 4096;
-
-/** Each byte as a character, which Node writes as that byte. */
-function toLatin1(body: Uint8Array): string {
-  return Buffer.from(body.buffer, body.byteOffset, body.length).toString('latin1');
-}
 
 /** RFC 9112, section 6.3: these have no body, nor a length of one. */
 function isBodiless(status: number): boolean {

@@ -1,5 +1,6 @@
 /** One plain request of HTTP/1.1, and its answer, written to the socket in one piece where it is short. */
 import type { Socket } from 'node:net';
+import { toLatin1 } from '../../core/bytes.ts';
 import type { GatewayAnswer, HeaderList } from '../../gateway/ports.ts';
 import { toAnswerHead, toTrailers } from './answer-head.ts';
 import type { Connection } from './connection.ts';
@@ -127,9 +128,4 @@ export class PlainExchange extends Exchange {
     this.#isLast = this.connection.isLast;
     return toAnswerHead(status, headers, { isTls: this.core.isTls, isLast: this.#isLast, framing });
   }
-}
-
-/** Each byte as a character, which Node writes as that byte. */
-function toLatin1(body: Uint8Array): string {
-  return Buffer.from(body.buffer, body.byteOffset, body.length).toString('latin1');
 }

@@ -1,5 +1,6 @@
 /** A line of HTTP/1.1: no stream of Node or the web stands between the socket and the answer. */
 import type { Socket } from 'node:net';
+import { toLatin1 } from '../../core/bytes.ts';
 import type { HeaderList, UpstreamAnswer, UpstreamRequest } from '../../gateway/ports.ts';
 import { connectUpstream } from './connect.ts';
 import { Exchange } from './exchange.ts';
@@ -195,11 +196,6 @@ export class Http1Exchange extends Exchange implements Carried {
 
 /** One text of head and body is one write, and takes a microsecond less than two buffers; longer ones are not worth the copy. */
 const TEXT_BYTES_MAX = 4096;
-
-/** Each byte as a character, which Node writes as that byte. */
-function toLatin1(body: Uint8Array): string {
-  return Buffer.from(body.buffer, body.byteOffset, body.length).toString('latin1');
-}
 
 const NO_TARGET = /[^\x21-\x7e]/;
 const NO_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
