@@ -4,11 +4,13 @@ import { setFlagsFromString } from 'node:v8';
 
 process.env.ORT_DISABLE_TELEMETRY = '1';
 
-// A gateway lives for months and keeps little, but V8 lets garbage grow to several times what is kept. It reads both flags when it
-// next thinks of growing, and loading modules makes it grow first. Whatever is kept still gets the heap that it needs.
+// A gateway lives for months and keeps little, but V8 lets garbage grow to several times what is kept, and its pages fill up with
+// gaps. It reads these flags when it next thinks of growing, and loading modules makes it grow first. Whatever is kept still gets
+// the heap that it needs.
 if (process.argv.includes('serve')) {
   setFlagsFromString('--semi-space-growth-factor=1');
   setFlagsFromString('--heap-growing-percent=30');
+  setFlagsFromString('--optimize-for-size');
 }
 
 const [major, minor] = process.versions.node.split('.').map(Number);
