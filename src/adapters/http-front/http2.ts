@@ -14,6 +14,7 @@ import { Exchange, type RequestHead } from './exchange.ts';
 import { findHttp2Fault } from './framing.ts';
 import { joinHeaders, toFlatHeaders, toHeaderObject } from './headers.ts';
 import { toRefusal } from './refusals.ts';
+import { toHttp2Inlet } from './stream-inlet.ts';
 import { writeBody } from './stream-body.ts';
 import type { FrontCode, HttpFrontLimits } from './types.ts';
 
@@ -93,13 +94,31 @@ function receive(connection: Connection, session: ServerHttp2Session, { stream, 
     return;
   }
   if (headers.expect !== undefined) stream.additionalHeaders({ ':status': 100 });
-  stream.on('data', (chunk: Buffer) => {
-    exchange.take(chunk);
-  });
+  read(stream, exchange);
   stream.on('end', () => {
     // Node ends what is read of a stream that was reset, too: then a part would be taken for the whole.
     if (!stream.closed) void exchange.work();
   });
+}
+
+/** The body, straight to where the exchange wants it. */
+function read(stream: ServerHttp2Stream, exchange: Exchange): void {
+  const inlet = toHttp2Inlet(stream);
+  if (inlet === null) {
+    stream.on('data', (chunk: Buffer) => {
+      exchange.take(chunk);
+    });
+    return;
+  }
+  inlet.reader = {
+    take: (bytes) => {
+      exchange.take(bytes, true);
+      return true;
+    },
+    get room() {
+      return exchange.room;
+    },
+  };
 }
 
 interface AnswerHead {

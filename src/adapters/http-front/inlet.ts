@@ -3,6 +3,7 @@
  * memory for each read, 64 KiB of it in plaintext: memory outside of the heap, for which V8 collects the whole heap again and again.
  */
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net';
+import type { Duplex } from 'node:stream';
 
 /** Who reads a connection. */
 export interface Reader {
@@ -25,14 +26,14 @@ export interface OnRead {
   readonly callback: (length: number, block: Uint8Array) => boolean;
 }
 
-export class Inlet {
+export class Inlet<S extends Duplex = Socket> {
   /** null: what comes waits in the socket, which is then a stream as any other. */
   reader: Reader | null = null;
-  readonly socket: Socket;
+  readonly socket: S;
   #room: Uint8Array | null = null;
 
-  /** @param open - gives the socket that reads in this way */
-  constructor(open: (onread: OnRead) => Socket) {
+  /** @param open - gives the socket, or the stream of HTTP/2, that reads in this way */
+  constructor(open: (onread: OnRead) => S) {
     this.socket = open({
       buffer: () => this.#findRoom(),
       callback: (length, block) => this.take((block as Buffer).subarray(0, length)),

@@ -8,8 +8,8 @@ import type { Peer } from '../../gateway/ports.ts';
 import type { FrontCore } from './core.ts';
 import { type Inlet, toPlainInlet } from './inlet.ts';
 import { toPeer, toPeerCertificate } from './peer.ts';
+import { toTlsInlet } from './stream-inlet.ts';
 import type { TlsMaterial } from './tls-files.ts';
-import { toTlsInlet } from './tls-inlet.ts';
 import type { ClientCertificates } from './types.ts';
 
 export interface Speakers {

@@ -1,6 +1,7 @@
-/** TLS is read into memory that is used again: in the order in which it came, however records and requests lie to one another. */
+/** TLS and HTTP/2 are read into memory that is used again: in the order in which it came, however records, frames and requests lie. */
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect as connectH2, createServer as createH2, type ServerHttp2Stream } from 'node:http2';
 import { type AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +11,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { issue, makeP256 } from '../../../test/fakes/attest/x509.ts';
 import { toRawClient, useFronts } from '../../../test/http-front/kit.ts';
 import type { Inlet } from './inlet.ts';
-import { toTlsInlet } from './tls-inlet.ts';
+import { toHttp2Inlet, toTlsInlet } from './stream-inlet.ts';
 
 const open = useFronts();
 const folder = mkdtempSync(join(tmpdir(), 'modelward-inlet-'));
@@ -92,6 +93,76 @@ describe('an inlet of TLS', () => {
       }),
       { numRuns: 40 },
     );
+    await expect.poll(() => front.stats.bodiesBytesNow).toBe(0);
+  });
+});
+
+describe('an inlet of HTTP/2', () => {
+  /** The answer's body; bodies go out in pieces, those of several streams by turns. */
+  const ask = (session: ReturnType<typeof connectH2>, pieces: readonly Buffer[]): Promise<string> =>
+    new Promise((done) => {
+      const stream = session.request({ ':method': 'POST', ':path': '/a' });
+      let text = '';
+      stream.on('data', (piece: Buffer) => (text += piece.toString()));
+      stream.on('error', () => undefined);
+      stream.on('close', () => {
+        done(text);
+      });
+      for (const piece of pieces) stream.write(piece);
+      stream.end();
+    });
+
+  test('is there on this Node: streams are read into one block, and none of which something came already', async () => {
+    const blocks = new Set<unknown>();
+    const listener = createH2();
+    const found: boolean[] = [];
+    listener.on('stream', (stream: ServerHttp2Stream) => {
+      if (found.length === 2) stream.unshift(Buffer.from('before '));
+      const inlet = toHttp2Inlet(stream);
+      found.push(inlet !== null);
+      stream.respond();
+      if (inlet === null) stream.on('data', (piece: Buffer) => stream.write(piece));
+      else {
+        const take = (bytes: Buffer): boolean => {
+          blocks.add(bytes.buffer);
+          return stream.write(Buffer.from(bytes));
+        };
+        inlet.reader = { take, room: null };
+      }
+      stream.on('end', () => stream.end());
+    });
+    await new Promise<void>((done) => listener.listen(0, '127.0.0.1', done));
+    const session = connectH2(`http://127.0.0.1:${(listener.address() as AddressInfo).port}`);
+    for (const text of ['one', 'two']) expect(await ask(session, [Buffer.from(text)])).toBe(text);
+    expect(await ask(session, [Buffer.from('three')])).toBe('before three');
+    expect([blocks.size, found]).toEqual([1, [true, true, false]]);
+    session.close();
+    await new Promise((done) => listener.close(done));
+  });
+
+  test.each([['in plaintext'], ['over TLS']])('%s has each body of many streams as it was sent', async (way) => {
+    const isTls = way === 'over TLS';
+    const { front } = await open({
+      ...(isTls ? { tls } : {}),
+      limits: { bodyBytesMax: 400_000 },
+      handler: ({ body }) => Promise.resolve({ status: 200, headers: [], body: Buffer.from(`<${toDigest(body)}>`) }),
+    });
+    const session = connectH2(`${isTls ? 'https' : 'http'}://127.0.0.1:${front.port}`, { rejectUnauthorized: false });
+    const bodies = fc.array(fc.array(fc.nat({ max: 60_000 }), { minLength: 1, maxLength: 6 }), { maxLength: 6 });
+    await fc.assert(
+      fc.asyncProperty(bodies, async (all) => {
+        const sent = all.map((lengths) => lengths.map((length) => randomBytes(length + 1)));
+        // Among them one that is refused in its midst.
+        const [refused, ...answers] = await Promise.all([
+          ask(session, [Buffer.alloc(500_000, 'x')]),
+          ...sent.map((pieces) => ask(session, pieces)),
+        ]);
+        expect(refused).toContain('GATEWAY_BODY_TOO_LARGE');
+        expect(answers).toEqual(sent.map((pieces) => `<${toDigest(Buffer.concat(pieces))}>`));
+      }),
+      { numRuns: 20 },
+    );
+    session.close();
     await expect.poll(() => front.stats.bodiesBytesNow).toBe(0);
   });
 });
