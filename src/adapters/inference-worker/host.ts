@@ -22,7 +22,9 @@ interface Pending {
  * @throws RuntimeError RUNTIME_LOAD_FAILED and what else reading and loading throw; RUNTIME_ENDED
  */
 export function openWorkerSession({ scriptPath, ...request }: WorkerSessionOptions): Promise<LoadedSession> {
-  const worker = new Worker(scriptPath, { workerData: request, name: 'modelward-inference' });
+  const worker = findStarted(scriptPath, request);
+  // The system has no thread to give.
+  if (worker === null) return Promise.reject(new RuntimeError('RUNTIME_ENDED'));
   const pending = new Map<number, Pending>();
   let nextId = 1;
   let isEnded = false;
@@ -69,6 +71,14 @@ export function openWorkerSession({ scriptPath, ...request }: WorkerSessionOptio
       await worker.terminate();
     };
   });
+}
+
+function findStarted(scriptPath: string, workerData: LoadRequest): Worker | null {
+  try {
+    return new Worker(scriptPath, { workerData, name: 'modelward-inference' });
+  } catch {
+    return null;
+  }
 }
 
 /** A view would take all memory that it is a part of along, copied: those are copied alone. */

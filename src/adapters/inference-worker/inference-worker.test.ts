@@ -75,6 +75,11 @@ describeWithBuilt('a model in a thread', ENTRY, () => {
     await expect(open(join(folder, 'none.onnx'))).rejects.toMatchObject({ code: 'SOURCE_NOT_FOUND' });
   });
 
+  test('where the system has no thread to give, that is told by its code', async () => {
+    const nowhere = { scriptPath: 'neither absolute nor relative', path: '', dataRoot: null, threads: 1 };
+    await expect(openWorkerSession(nowhere)).rejects.toMatchObject({ code: 'RUNTIME_ENDED' });
+  });
+
   test('once it has ended, what waits and what comes is told so', async () => {
     const session = await open(modelPath);
     const waiting = session.run(toFeeds([1, 1]));

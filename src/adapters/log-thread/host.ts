@@ -77,8 +77,18 @@ class SteadyThread implements LogThread {
       if (!(await this.#pause(waitMs))) return;
       waitMs = Math.min(RESTART.maxMs, 2 * waitMs);
       startedMs = performance.now();
-      exited = this.#start(true).exited;
-      if (this.#isEnding) this.#worker!.postMessage('end');
+      exited = this.#startAgain();
+    }
+  }
+
+  /** Where the system has no thread to give, it is as with one that ended at once. */
+  #startAgain(): Promise<number> {
+    try {
+      const { exited } = this.#start(true);
+      if (this.#isEnding) this.#worker?.postMessage('end');
+      return exited;
+    } catch {
+      return Promise.resolve(1);
     }
   }
 

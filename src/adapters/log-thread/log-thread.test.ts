@@ -47,6 +47,19 @@ const toOptions = (stream: string, told: string[], checkpoints: string[] = []) =
   onTrouble: (code: string) => told.push(code),
 });
 
+/** A thread that dies once there is the file `poison`. */
+function makeMortal(): { readonly poison: string; readonly scriptPath: string } {
+  const [poison, scriptPath] = [join(root, 'poison'), join(root, 'mortal.mjs')];
+  const lines = [
+    `import { existsSync, rmSync } from 'node:fs';`,
+    `import ${JSON.stringify(pathToFileURL(builtPath(ENTRY)).href)};`,
+    `const die = () => { rmSync(${JSON.stringify(poison)}); throw new Error('killed'); };`,
+    `setInterval(() => existsSync(${JSON.stringify(poison)}) && die(), 5).unref();`,
+  ];
+  writeFileSync(scriptPath, lines.join('\n'));
+  return { poison, scriptPath };
+}
+
 async function verify() {
   const address = { kind: 'sqlite', path: join(root, 'log.db') } as const;
   const database = await openDatabase<LogTables>({
@@ -114,15 +127,7 @@ describeWithBuilt('the thread of the log', ENTRY, () => {
   });
 
   test('that dies is followed by another, which goes on where it was: no row is lost, none is refused', async () => {
-    const poison = join(root, 'poison');
-    const scriptPath = join(root, 'mortal.mjs');
-    const lines = [
-      `import { existsSync, rmSync } from 'node:fs';`,
-      `import ${JSON.stringify(pathToFileURL(builtPath(ENTRY)).href)};`,
-      `const die = () => { rmSync(${JSON.stringify(poison)}); throw new Error('killed'); };`,
-      `setInterval(() => existsSync(${JSON.stringify(poison)}) && die(), 5).unref();`,
-    ];
-    writeFileSync(scriptPath, lines.join('\n'));
+    const { poison, scriptPath } = makeMortal();
     const told: string[] = [];
     const spoolRoot = join(root, 'spool');
     mkdirSync(spoolRoot);
@@ -144,6 +149,32 @@ describeWithBuilt('the thread of the log', ENTRY, () => {
       [[600, 600, true]],
     ]);
     expect(readdirSync(spoolRoot)).toEqual([]);
+  });
+
+  test('that dies is followed by another also when the system has no thread to give at once', async () => {
+    const { poison, scriptPath } = makeMortal();
+    const told: string[] = [];
+    const spoolRoot = join(root, 'spool');
+    mkdirSync(spoolRoot);
+    const options = { ...toOptions('mine', told), spoolRoot };
+    let starts = 0;
+    // Node throws for such a path where it throws for a lack of threads.
+    const findPath = () => (++starts === 2 ? 'neither absolute nor relative' : scriptPath);
+    const thread = await startLogThread(
+      Object.defineProperty(options, 'scriptPath', { get: findPath, enumerable: true }),
+    );
+    const log = createSpoolLog({
+      stream: 'mine',
+      folder: openSpoolFolder(join(spoolRoot, 'mine')),
+      movedTo: () => thread.movedTo,
+    });
+    writeFileSync(poison, '');
+    await vi.waitUntil(() => starts === 3, LONG);
+    log.append(toRow(0));
+    await vi.waitUntil(() => log.waitingBytes === 0, LONG);
+    await thread.end(60_000);
+    expect(told).toEqual(['GATEWAY_LOG_FAILED', 'GATEWAY_LOG_FAILED']);
+    expect((await verify()).streams.map(({ rows }) => rows)).toEqual([1]);
   });
 
   test('puts aside what a dead process left and nobody can read, tells it once, and goes on with the rest', async () => {

@@ -43,6 +43,12 @@ describe('worker pool', () => {
     await pool.close();
   });
 
+  test('where no worker can be started, and none is at work, jobs fail instead of waiting', async () => {
+    const pool = openWorkerPool({ scriptPath: 'neither absolute nor relative', count: 2 });
+    for (const job of [1, 2]) await expect(pool.run(job)).rejects.toThrow('absolute');
+    await pool.close();
+  });
+
   test('a pool that is closed fails what waits, and starts no worker for it', async () => {
     const pool = openWorkerPool({ scriptPath, count: 1 });
     const jobs = Promise.allSettled([1, 2, 3].map((job) => pool.run(job)));

@@ -10,7 +10,8 @@ export interface WorkerPoolOptions {
 export interface WorkerPool {
   /**
    * Runs a job in the next free worker.
-   * @throws the error of a worker that ended without an answer; an internal error once the pool is closed
+   * @throws the error of a worker that ended without an answer, or that could not be started while no other one is at work; an
+   * internal error once the pool is closed
    */
   run(job: unknown): Promise<unknown>;
   /** Ends the workers; what is at work or waits fails. */
@@ -32,11 +33,20 @@ export function openWorkerPool({ scriptPath, count }: WorkerPoolOptions): Worker
 
   const next = (): void => {
     while (waiting.length > 0) {
-      const worker = idle.pop() ?? (busy.size < count ? start() : undefined);
+      const worker = idle.pop() ?? (busy.size < count ? findStarted() : undefined);
       if (worker === undefined) return;
       const item = waiting.shift()!;
       busy.set(worker, item);
       worker.postMessage(item.job);
+    }
+  };
+  /** Undefined where the system has no thread to give: those that are at work take the jobs, or nobody does. */
+  const findStarted = (): Worker | undefined => {
+    try {
+      return start();
+    } catch (error) {
+      if (busy.size === 0) for (const { reject } of waiting.splice(0)) reject(error as Error);
+      return undefined;
     }
   };
   const start = (): Worker => {
