@@ -16,6 +16,8 @@ export const API_KEY_LIMITS = {
   /** Far below 2^53, so that sums stay exact. */
   itemsMax: 1_000_000_000_000,
   concurrencyMax: 10_000,
+  /** Rows of one request: what a row of the log has room for. */
+  batchMax: 0xffff_ffff,
   /** One secret that goes, one that comes. */
   secretsMax: 2,
   /** Longest overlap of a rotation: 90 days. */

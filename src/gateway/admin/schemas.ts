@@ -27,7 +27,7 @@ const limits = z.strictObject({
   lifetime: count(0, CAPS.itemsMax).nullable().default(null).describe('Rows of all time.'),
   concurrency: count(1, CAPS.concurrencyMax).default(RATE_LIMITS.defaultConcurrency).describe('Requests at work.'),
   bodyBytesMax: count(1, GATEWAY_LIMITS.bodyBytesCeiling).nullable().default(null),
-  batchMax: count(1, Number.MAX_SAFE_INTEGER).nullable().default(null).describe('Rows of one request.'),
+  batchMax: count(1, CAPS.batchMax).nullable().default(null).describe('Rows of one request.'),
 });
 
 const output = z.strictObject({

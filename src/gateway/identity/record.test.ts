@@ -23,6 +23,8 @@ describe('a record', () => {
     ['limits.burst', { limits: { ...record.limits, burst: 1e9 } }],
     ['limits.daily', { limits: { ...record.limits, daily: -1 } }],
     ['limits.concurrency', { limits: { ...record.limits, concurrency: 0 } }],
+    // A row of the log has four bytes for it.
+    ['limits.batchMax', { limits: { ...record.limits, batchMax: 2 ** 32 } }],
     ['output.decimals', { output: { ...record.output, decimals: 16 } }],
     ['secrets', { secrets: [] }],
     ['secrets', { secrets: Array.from({ length: 3 }, () => record.secrets[0]) }],

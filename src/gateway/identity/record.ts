@@ -24,7 +24,7 @@ export const limitsShape = z.strictObject({
   lifetime: count(0, CAPS.itemsMax).nullable(),
   concurrency: count(1, CAPS.concurrencyMax),
   bodyBytesMax: count(1, GATEWAY_LIMITS.bodyBytesCeiling).nullable(),
-  batchMax: count(1, Number.MAX_SAFE_INTEGER).nullable(),
+  batchMax: count(1, CAPS.batchMax).nullable(),
 });
 
 export const outputShape = z.strictObject({

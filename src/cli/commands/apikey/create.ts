@@ -56,11 +56,7 @@ export function defineCreate(command: Command, host: CommandHost): void {
       RATE_LIMITS.defaultConcurrency,
     )
     .option('--body-max <bytes>', "largest body (default: the gateway's)", toCountUpTo(GATEWAY_LIMITS.bodyBytesCeiling))
-    .option(
-      '--batch-max <items>',
-      "most items of one request (default: the gateway's)",
-      toCountUpTo(Number.MAX_SAFE_INTEGER),
-    )
+    .option('--batch-max <items>', "most items of one request (default: the gateway's)", toCountUpTo(CAPS.batchMax))
     .option('--from <time>', 'valid from then on, such as 2026-12-01T00:00:00Z', toTime)
     .addOption(
       new Option('--valid <time>', 'how long, such as 90d; 0 for no end')
