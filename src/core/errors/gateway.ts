@@ -281,10 +281,10 @@ export const gatewayErrors = defineErrors({
     fix: 'Do not trust the proof: ask the operator for another one, and for an explanation.',
   },
   GATEWAY_STREAM_CUT: {
-    message: 'The caller went away before the stream had ended.',
+    message: 'The caller went away before the answer had ended.',
     exit: EXIT.environment,
     http: 499,
-    fix: 'Nothing: the caller ended the stream.',
+    fix: 'Nothing: the caller left.',
   },
   GATEWAY_INTERNAL: {
     message: 'The gateway failed.',
