@@ -27,6 +27,8 @@ export class Connection implements Watched {
   /** HTTP/2: streams that were reset, and frames that ask for an answer; each second takes one off. */
   resets = 0;
   controlFrames = 0;
+  /** HTTP/2: it is about to be cut, and nothing that still comes is looked at. */
+  isFlood = false;
   /** Ends after its answers. */
   isRetired = false;
   /** Since when nothing is under way, by the clock of the core. */
@@ -91,10 +93,17 @@ export class Connection implements Watched {
     this.#end();
   }
 
-  /** Ends a connection that floods. */
+  /**
+   * Ends a connection that floods, once what was read of it is gone over: Node 22 aborts on the body of a request that is opened
+   * by what was read after its session was ended.
+   */
   cutFlood(session: ServerHttp2Session): void {
+    if (this.isFlood) return;
+    this.isFlood = true;
     this.core.counts.floods++;
-    session.destroy(undefined, ENHANCE_YOUR_CALM);
+    setImmediate(() => {
+      session.destroy(undefined, ENHANCE_YOUR_CALM);
+    });
   }
 
   /**

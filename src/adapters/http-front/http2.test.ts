@@ -163,7 +163,6 @@ describe('streams', () => {
 describe('refusals', () => {
   test.each([
     ['a Host of another name', { ':path': '/', ':authority': 'x', host: 'other' }, 400, 'GATEWAY_FRAMING'],
-    ['an authority with a user', { ':path': '/', ':authority': 'u@x' }, 400, 'GATEWAY_FRAMING'],
     ['a fragment', { ':path': '/a#b' }, 400, 'GATEWAY_FRAMING'],
     ['a foreign scheme', { ':path': '/', ':scheme': 'ftp' }, 400, 'GATEWAY_FRAMING'],
     ['an expectation that is not known', { ':path': '/', expect: 'x' }, 400, 'GATEWAY_FRAMING'],
@@ -195,6 +194,8 @@ describe('refusals', () => {
     ['a path without its slash', [...GET.filter(([name]) => name !== ':path'), [':path', 'a']]],
     ['a whole address as path', [...GET.filter(([name]) => name !== ':path'), [':path', 'http://x/a']]],
     ['a path twice', [...GET, [':path', '/b']]],
+    // From Node 22 on, Node itself refuses it.
+    ['an authority with a user', [...GET.filter(([name]) => name !== ':authority'), [':authority', 'u@x']]],
     ['a pseudo-header that is not known', [...GET, [':x', 'y']]],
     ['a pseudo-header after others', [['x', 'y'], ...GET]],
     ['no path', GET.filter(([name]) => name !== ':path')],

@@ -66,6 +66,7 @@ interface Incoming {
 
 function receive(connection: Connection, session: ServerHttp2Session, { stream, headers: all, raw }: Incoming): void {
   stream.on('error', () => undefined);
+  if (connection.isFlood) return;
   const headers = joinHeaders(raw);
   const fault = findHttp2Fault(all, headers);
   const method = all[':method'] ?? '';
