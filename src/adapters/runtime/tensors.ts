@@ -17,7 +17,6 @@ const ROWS: Readonly<Partial<Record<DType, TypeRow>>> = Object.assign(
   {
     f64: { ort: 'float64', view: Float64Array },
     f32: { ort: 'float32', view: Float32Array },
-    // Accepted as raw bits also where the engine has Float16Array.
     f16: { ort: 'float16', view: Uint16Array },
     i64: { ort: 'int64', view: BigInt64Array },
     i32: { ort: 'int32', view: Int32Array },
@@ -51,8 +50,11 @@ export function encodeTensor(make: TensorConstructor, name: string, value: Runti
       fields: { name, shape: value.shape, expectedBytes: expectedBytes ?? null, actualBytes: value.data.length },
     });
   }
-  const copy = new Uint8Array(value.data);
-  return new make(row.ort, new row.view(copy.buffer), value.shape);
+  const data = new row.view(new Uint8Array(value.data).buffer);
+  const tensor = new make(row.ort, data, value.shape);
+  // Where there is a Float16Array (Node 24), raw bits become one, and the native runtime takes that for empty.
+  if (tensor.data !== data) Object.defineProperty(tensor, 'data', { value: data });
+  return tensor;
 }
 
 /**
