@@ -106,7 +106,8 @@ test('handshakes that are begun and left, and broken ones, by the thousand: othe
     }
   };
   const watching = others();
-  for (let round = 0; round < 20; round++) {
+  // For as long as it takes the others: a fast machine has made its thousands before they are in.
+  for (let round = 0; round < 20 || (good <= 5 && round < 500); round++) {
     const sockets = await openMany(front.port, 200);
     sockets.forEach((socket, n) => {
       if (n % 4 === 0) socket.write(hello);
