@@ -154,7 +154,10 @@ describeWhere(existsSync('/proc/self/task'), 'the operator of two workers', '/pr
   test('ends both; the log is whole', async () => {
     expect((await control('POST /v1/drain')).status).toBe(202);
     expect(await gateway.ended).toBe(0);
-    expect(readdirSync(join(place.home, 'gateway/spool'))).toEqual([]);
+    // Of one that was killed before it had a row, an empty folder may be there.
+    expect(readdirSync(join(place.home, 'gateway/spool'), { recursive: true })).not.toContainEqual(
+      expect.stringMatching(/\.spool$/),
+    );
     expect(place.json<{ isIntact: boolean }>(['log', 'verify', '--json'])).toMatchObject({ isIntact: true });
     expect(place.run(['ledger', 'fsck']).status).toBe(0);
   });

@@ -239,7 +239,10 @@ describeWhere(existsSync('/proc/self/task'), 'modelward serve with two workers',
     gateway.child.kill('SIGTERM');
     expect(await gateway.ended).toBe(0);
     expect(pids.filter(isAlive)).toEqual([]);
-    expect(readdirSync(join(place.home, 'gateway/spool'))).toEqual([]);
+    // Of one that was killed before it had a row, an empty folder may be there.
+    expect(readdirSync(join(place.home, 'gateway/spool'), { recursive: true })).not.toContainEqual(
+      expect.stringMatching(/\.spool$/),
+    );
     const { streams, isIntact } = place.json<{ streams: { rows: number; anchored: number }[]; isIntact: boolean }>([
       ...['log', 'verify', '--json'],
     ]);
