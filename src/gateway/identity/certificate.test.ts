@@ -5,7 +5,11 @@ import { createCertificateMapper } from './certificate.ts';
 
 const terms = { tenant: 'acme', scopes: ['infer:fraud'], limits: LIMITS, output: WHOLE_OUTPUT };
 let count = 0;
-const certificate = (...subjectAltNames: string[]) => ({ subjectAltNames, sha256Hex: String((count += 1)), endsMs: Infinity });
+const certificate = (...subjectAltNames: string[]) => ({
+  subjectAltNames,
+  sha256Hex: String((count += 1)),
+  endsMs: Infinity,
+});
 
 describe('certificates by rules', () => {
   const map = createCertificateMapper([
