@@ -6,7 +6,15 @@ import { createWorkplace, samples } from '../e2e/command.ts';
 import type { Serving } from '../e2e/serving.ts';
 import { listRoutes as listAdminRoutes, toOpenApiText } from '../../src/gateway/admin/index.ts';
 import { type Collector, openCollector } from './reliability/collector.ts';
-import { Client, Http2Client, type KeyFile, type Question, readKey, startGateway, type Told } from './reliability/gateway-process.ts'; // biome-ignore format: one line
+import {
+  Client,
+  Http2Client,
+  type KeyFile,
+  type Question,
+  readKey,
+  startGateway,
+  type Told,
+} from './reliability/gateway-process.ts';
 import { LeakHunter, toWindows } from './reliability/leaks.ts';
 import { type LeakyServer, openLeakyServer } from './reliability/leaky-server.ts';
 import { frame, toInferRequest } from './reliability/grpc-message.ts';
@@ -215,7 +223,11 @@ describe('of all that can be asked, over HTTP/1.1', () => {
     const client = new Client(gateway.port, ca);
     const rows = JSON.stringify([[Array.from({ length: 12 }, (_, row) => pixels.slice(12 * row, 12 * row + 12))]]);
     const input = { name: 'input', datatype: 'FP32', shape: [1, 1, 12, 12], data: pixels };
-    const binary = JSON.stringify({ id: INPUT_CANARY, inputs: [{ ...input, data: undefined, parameters: { binary_data_size: 576 } }], parameters: { binary_data_output: true } }); // biome-ignore format: one line
+    const binary = JSON.stringify({
+      id: INPUT_CANARY,
+      inputs: [{ ...input, data: undefined, parameters: { binary_data_size: 576 } }],
+      parameters: { binary_data_output: true },
+    });
     const questions: readonly Question[] = ['sealed', 'plain'].flatMap((model) => [
       { path: `/v2/models/${model}/infer`, body: JSON.stringify({ id: INPUT_CANARY, inputs: [input] }) },
       {
@@ -291,9 +303,18 @@ function listViews(): readonly (readonly [method: string, path: string])[] {
   const rows = listAdminRoutes({ document: toOpenApiText, isMetricsOpen: false }).map(
     ({ method, path }) => [method, path.replace('{id}', keys.right.keyId).replace('{name}', 'sealed')] as const,
   );
-  const more = ['/', '/v1/keys?count=100', '/v1/log?count=100', '/../etc/passwd', '/v1/config/..%2f..', '/dashboard', '/assets/net.onnx', '/models/net.seal'];
+  const more = [
+    '/',
+    '/v1/keys?count=100',
+    '/v1/log?count=100',
+    '/../etc/passwd',
+    '/v1/config/..%2f..',
+    '/dashboard',
+    '/assets/net.onnx',
+    '/models/net.seal',
+  ];
   return [...rows, ...more.map((path) => ['GET', path] as const)];
-} // biome-ignore format: shorter
+}
 
 test('no view of the admin listener tells of them, whoever looks; who may not changes nothing', async () => {
   const client = new Client(gateway.adminPort, ca);

@@ -5,12 +5,13 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { openHttpFront } from '../../src/adapters/http-front/index.ts';
 import { openGrpcUpstream } from '../../src/adapters/upstream/index.ts';
 import { HTTP_FRONT_LIMITS } from '../../src/core/limits/http-front.ts';
-import { createAddressLimiter, createLimiter, createPermits, MemoryRates } from '../../src/gateway/limits/index.ts';
+import { createAddressLimiter, createPermits } from '../../src/gateway/limits/index.ts';
 import { createGateway } from '../../src/gateway/pipeline/pipeline.ts';
 import type { LogRow, ModelSignature } from '../../src/gateway/ports.ts';
 import { createOipGrpc } from '../../src/gateway/protocols/index.ts';
 import { createProxiedTarget } from '../../src/gateway/targets/proxied.ts';
 import { LIMITS, makePrincipal } from '../fakes/api-keys.ts';
+import { makeBareParts, makeGoodIdentifier, readNowUs } from './bare-parts.ts';
 import { Http2Client, type Question, type Told } from './reliability/gateway-process.ts';
 import { frame, toInferRequest } from './reliability/grpc-message.ts';
 
@@ -66,11 +67,11 @@ async function open(answer: Answer) {
     onTrouble: () => undefined,
   });
   const [rows, faults, permits] = [[] as LogRow[], [] as unknown[], createPermits()];
-  const nowUs = (): number => Math.round(performance.now() * 1000);
   const limits = { ...LIMITS, perMinute: 1_000_000, burst: 100_000, concurrency: 1 };
   const principal = makePrincipal({ scopes: ['infer:net', 'meta:net'], limits });
   const protocol = createOipGrpc();
   const handler = createGateway({
+    ...makeBareParts(rows),
     protocols: [protocol],
     targets: new Map([
       [
@@ -81,21 +82,10 @@ async function open(answer: Answer) {
         }),
       ],
     ]),
-    addresses: createAddressLimiter({ policy: { perMinute: 6000, burst: 1000 }, nowUs }),
-    identifier: {
-      identify: ({ headers }) =>
-        headers.authorization === 'Bearer good'
-          ? { isKnown: true, principal }
-          : { isKnown: false, code: 'GATEWAY_CREDENTIAL_INVALID' },
-    },
-    limiter: createLimiter({ rates: new MemoryRates({ nowUs }), budgets: null, tenants: new Map(), models: new Map() }),
+    addresses: createAddressLimiter({ policy: { perMinute: 6000, burst: 1000 }, nowUs: readNowUs }),
+    identifier: makeGoodIdentifier(principal),
     permits,
-    sealer: { toHeaders: () => [], toParameters: () => undefined, toLastEvent: () => null },
-    log: { append: (row) => ({ stream: 's', index: rows.push(row) - 1 }) },
-    meter: { onAnswer: () => undefined },
-    settings: { name: 'modelward', version: '1', isHealthOpen: false, batchMax: 8, hashKey: null },
-    makeRequestId: () => '00000000-0000-7000-8000-000000000000',
-    ...{ nowMs: () => 0, nowUs, onFault: (error) => faults.push(error) },
+    onFault: (error) => faults.push(error),
   });
   const front = await openHttpFront({
     ...{ host: '127.0.0.1', port: 0, tls: null, limits: HTTP_FRONT_LIMITS, handler },

@@ -6,13 +6,7 @@ import { openHttpFront } from '../../src/adapters/http-front/index.ts';
 import { openHttpUpstream, type OpenedUpstream, type UpstreamLimits } from '../../src/adapters/upstream/index.ts';
 import { GatewayError } from '../../src/core/errors.ts';
 import { HTTP_FRONT_LIMITS } from '../../src/core/limits/http-front.ts';
-import {
-  createAddressLimiter,
-  createLimiter,
-  createPermits,
-  MemoryRates,
-  type Permits,
-} from '../../src/gateway/limits/index.ts';
+import { createAddressLimiter, createPermits, type Permits } from '../../src/gateway/limits/index.ts';
 import { createGateway } from '../../src/gateway/pipeline/pipeline.ts';
 import type { GatewayParts } from '../../src/gateway/pipeline/parts.ts';
 import type { LogRow, ModelSignature, OutputPolicy, Principal } from '../../src/gateway/ports.ts';
@@ -23,6 +17,7 @@ import {
   createTorchserve,
   createVertex,
 } from '../../src/gateway/protocols/index.ts';
+import { makeBareParts, makeGoodIdentifier, readNowUs } from './bare-parts.ts';
 import { createProxiedTarget } from '../../src/gateway/targets/proxied.ts';
 
 /** Planted in all that a server behind could let slip. */
@@ -160,7 +155,6 @@ interface Made {
 }
 
 function toParts({ setting, upstream, permits, rows, faults }: Made): GatewayParts {
-  const nowUs = (): number => Math.round(performance.now() * 1000);
   const principal = toPrincipal(setting);
   const signature = setting.isUnsigned === true ? null : SIGNATURE;
   const protocols = [
@@ -177,30 +171,20 @@ function toParts({ setting, upstream, permits, rows, faults }: Made): GatewayPar
       ...{ answerBytesMax: 1 << 20, isHashed: true, hashKey: null },
     }),
   );
+  const bare = makeBareParts(rows);
   return {
+    ...bare,
     protocols,
     targets: new Map(targets.map((target) => [target.model, target])),
-    addresses: createAddressLimiter({ policy: { perMinute: 6000, burst: 1000 }, nowUs }),
-    identifier: {
-      identify: ({ headers }) =>
-        headers.authorization === 'Bearer good'
-          ? { isKnown: true, principal }
-          : { isKnown: false, code: 'GATEWAY_CREDENTIAL_INVALID' },
-    },
-    limiter: createLimiter({ rates: new MemoryRates({ nowUs }), budgets: null, tenants: new Map(), models: new Map() }),
+    addresses: createAddressLimiter({ policy: { perMinute: 6000, burst: 1000 }, nowUs: readNowUs }),
+    identifier: makeGoodIdentifier(principal),
     permits,
-    sealer: { toHeaders: () => [], toParameters: () => undefined, toLastEvent: () => null },
     log: {
       append: (row) => {
         if (setting.isLogFull === true) throw new GatewayError('GATEWAY_LOG_FULL');
-        return { stream: 's', index: rows.push(row) - 1 };
+        return bare.log.append(row);
       },
     },
-    meter: { onAnswer: () => undefined },
-    settings: { name: 'modelward', version: '1', isHealthOpen: false, batchMax: 8, hashKey: null },
-    makeRequestId: () => '00000000-0000-7000-8000-000000000000',
-    nowMs: () => 0,
-    nowUs,
     onFault: (error) => faults.push(error),
   };
 }

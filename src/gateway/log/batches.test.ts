@@ -1,16 +1,15 @@
 /** Many rows at once, in both databases: transactions, statements and days of any size give the same log. */
-import { generateKeyPairSync, sign } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createPostgres, describeWithPostgres, type Postgres } from '../../../test/postgres.ts';
+import { makeLogSigner } from '../../../test/gateway/log-signer.ts';
 import { type DatabaseAddress, openDatabase, parseDatabaseAddress } from '../../adapters/database/index.ts';
 import { openSpoolFolder } from '../../adapters/request-spool/index.ts';
 import { systemPause } from '../../adapters/system/index.ts';
-import { toHex } from '../../core/bytes.ts';
 import { sha256 } from '../../core/hash.ts';
-import type { GatewaySigner, LogRow } from '../ports.ts';
+import type { LogRow } from '../ports.ts';
 import { createSpoolLog, GATEWAY_LOG_AREA, type LogTables, openLogWriter, queryLog, verifyLog } from './index.ts';
 
 const DAY_MS = 86_400_000;
@@ -29,12 +28,7 @@ const toRow = (n: number): LogRow => ({
   ...{ items: 1, inputBytes: 2 ** 40 + n, answerBytes: 1, durationUs: n },
 });
 
-const { privateKey, publicKey } = generateKeyPairSync('ed25519');
-const spki = new Uint8Array(publicKey.export({ format: 'der', type: 'spki' }));
-const signer: GatewaySigner = {
-  ...{ keyId: toHex(sha256(spki)), publicKey: spki },
-  sign: (bytes) => new Uint8Array(sign(null, bytes, privateKey)),
-};
+const signer = makeLogSigner();
 
 let root: string;
 beforeAll(() => {
@@ -62,7 +56,7 @@ async function moveAndCheck(address: DatabaseAddress, stream: string): Promise<v
     expect(moves.length).toBeGreaterThan(2);
     await writer.checkpoint(true);
     const { streams, faults } = await verifyLog({
-      ...{ database, keys: new Map([[signer.keyId, spki]]), anchors: new Map() },
+      ...{ database, keys: new Map([[signer.keyId, signer.publicKey]]), anchors: new Map() },
     });
     expect([faults, streams.map(({ rows, covered, isEnded }) => [rows, covered, isEnded])]).toEqual([
       [],

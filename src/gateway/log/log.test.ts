@@ -1,10 +1,10 @@
 /** The log from spool to proof, on a real database: what is lost, changed or left out is told. */
-import { generateKeyPairSync, sign } from 'node:crypto';
 import { mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { makeLogSigner } from '../../../test/gateway/log-signer.ts';
 import { openDatabase } from '../../adapters/database/index.ts';
 import { openSpoolFolder } from '../../adapters/request-spool/index.ts';
 import { systemPause } from '../../adapters/system/index.ts';
@@ -12,7 +12,7 @@ import { toHex } from '../../core/bytes.ts';
 import type { Database } from '../../core/database.ts';
 import { DatabaseError } from '../../core/errors.ts';
 import { sha256 } from '../../core/hash.ts';
-import type { GatewaySigner, LogRow } from '../ports.ts';
+import type { LogRow } from '../ports.ts';
 import {
   createSpoolLog,
   GATEWAY_LOG_AREA,
@@ -53,12 +53,6 @@ const toRow = (n: number, change: Partial<LogRow> = {}): LogRow => ({
   ...change,
 });
 
-function makeSigner(): GatewaySigner {
-  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
-  const der = new Uint8Array(publicKey.export({ format: 'der', type: 'spki' }));
-  return { keyId: toHex(sha256(der)), publicKey: der, sign: (bytes) => new Uint8Array(sign(null, bytes, privateKey)) };
-}
-
 let root: string;
 beforeAll(() => {
   root = mkdtempSync(join(tmpdir(), 'gateway-log-'));
@@ -71,7 +65,7 @@ afterEach(async () => {
   await Promise.all(opened.splice(0).map((database) => database.close()));
 });
 
-const signer = makeSigner();
+const signer = makeLogSigner();
 const keys = new Map([[signer.keyId, signer.publicKey]]);
 let names = 0;
 
@@ -468,7 +462,7 @@ describe('a proof of a row', () => {
     expect(codeOf({ ...proof, checkpoint: proof.checkpoint.replace('"to":50', '"to":60') })).toBe(
       'GATEWAY_PROOF_SIGNATURE',
     );
-    expect(codeOf(proof, makeSigner().publicKey)).toBe('GATEWAY_PROOF_SIGNATURE');
+    expect(codeOf(proof, makeLogSigner().publicKey)).toBe('GATEWAY_PROOF_SIGNATURE');
     for (const bad of [
       { ...proof, row: '!' },
       { ...proof, path: ['AA=='] },

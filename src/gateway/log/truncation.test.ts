@@ -1,16 +1,15 @@
 /** Whoever can write the database takes the newest rows out: what is told of the end of a stream is what was signed. */
-import { generateKeyPairSync, sign } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { makeLogSigner } from '../../../test/gateway/log-signer.ts';
 import { openDatabase } from '../../adapters/database/index.ts';
 import { openSpoolFolder } from '../../adapters/request-spool/index.ts';
 import { systemPause } from '../../adapters/system/index.ts';
-import { toHex } from '../../core/bytes.ts';
 import type { Database } from '../../core/database.ts';
 import { sha256 } from '../../core/hash.ts';
-import type { GatewaySigner, LogRow } from '../ports.ts';
+import type { LogRow } from '../ports.ts';
 import { createSpoolLog, GATEWAY_LOG_AREA, type LogTables, openLogWriter, verifyLog } from './index.ts';
 
 const STREAM = 's';
@@ -21,12 +20,7 @@ const toRow = (n: number): LogRow => ({
   ...{ tensorHash: null, answerHash: null, items: 1, inputBytes: 1, answerBytes: 1, durationUs: n },
 });
 
-const { privateKey, publicKey } = generateKeyPairSync('ed25519');
-const spki = new Uint8Array(publicKey.export({ format: 'der', type: 'spki' }));
-const signer: GatewaySigner = {
-  ...{ keyId: toHex(sha256(spki)), publicKey: spki },
-  sign: (bytes) => new Uint8Array(sign(null, bytes, privateKey)),
-};
+const signer = makeLogSigner();
 
 let root: string;
 let database: Database<LogTables>;
@@ -69,7 +63,7 @@ async function cutTail(): Promise<void> {
 
 const verify = async () => {
   const { streams, faults } = await verifyLog({
-    ...{ database, keys: new Map([[signer.keyId, spki]]), anchors: new Map() },
+    ...{ database, keys: new Map([[signer.keyId, signer.publicKey]]), anchors: new Map() },
   });
   return { ...streams[0], faults: faults.length };
 };

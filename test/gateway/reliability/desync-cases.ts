@@ -6,10 +6,61 @@ const PATH = '/predictions/torchserve-model';
 /** A request that hides where the body of another one should be. */
 const HIDDEN = 'POST /smuggled HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\nContent-Length: 0\r\n\r\n';
 
-const lengths = ['Content-Length: 8', 'Content-Length: 0', 'content-length:8', 'Content-Length : 8', 'Content-Length: 8, 8', 'Content-Length: +8', 'Content-Length: 008', 'Content-Length: 8 ', 'Content_Length: 8', 'X: y\nContent-Length: 8', 'Content-Length:\t8', `Content-Length: ${HIDDEN.length}`] as const; // biome-ignore format: one line
-const codings = ['Transfer-Encoding: chunked', 'transfer-encoding:chunked', 'Transfer-Encoding : chunked', 'Transfer-Encoding: xchunked', 'Transfer-Encoding: chunked, identity', 'Transfer-Encoding: identity', 'Transfer-Encoding:\x0bchunked', 'Transfer-Encoding: Chunked', 'Transfer-Encoding: gzip, chunked', 'Transfer-Encoding:\r\n chunked', 'X: y\rTransfer-Encoding: chunked', 'Transfer_Encoding: chunked'] as const; // biome-ignore format: one line
-const others = ['Connection: keep-alive', 'Connection: close', 'Connection: content-length', 'Connection: transfer-encoding', 'Expect: 100-continue', 'Upgrade: h2c', 'X-Forwarded-Host: y', 'Host: y', 'Trailer: content-length', 'TE: trailers', 'Content-Encoding: gzip', `X-Padding: ${'p'.repeat(900)}`] as const; // biome-ignore format: one line
-const bodies = ['[[1,2]] ', '8\r\n[[1,2]] \r\n0\r\n\r\n', '0\r\n\r\n', '', '8;a=b\r\n[[1,2]] \r\n0\r\nX: y\r\n\r\n', '8\n[[1,2]] \r\n0\r\n\r\n', '08\r\n[[1,2]] \r\n0\r\n\r\n', '0x8\r\n[[1,2]] \r\n0\r\n\r\n', '8 \r\n[[1,2]] \r\n0\r\n\r\n', '8\r\n[[1,2]] 0\r\n\r\n', HIDDEN] as const; // biome-ignore format: one line
+const lengths = [
+  'Content-Length: 8',
+  'Content-Length: 0',
+  'content-length:8',
+  'Content-Length : 8',
+  'Content-Length: 8, 8',
+  'Content-Length: +8',
+  'Content-Length: 008',
+  'Content-Length: 8 ',
+  'Content_Length: 8',
+  'X: y\nContent-Length: 8',
+  'Content-Length:\t8',
+  `Content-Length: ${HIDDEN.length}`,
+] as const;
+const codings = [
+  'Transfer-Encoding: chunked',
+  'transfer-encoding:chunked',
+  'Transfer-Encoding : chunked',
+  'Transfer-Encoding: xchunked',
+  'Transfer-Encoding: chunked, identity',
+  'Transfer-Encoding: identity',
+  'Transfer-Encoding:\x0bchunked',
+  'Transfer-Encoding: Chunked',
+  'Transfer-Encoding: gzip, chunked',
+  'Transfer-Encoding:\r\n chunked',
+  'X: y\rTransfer-Encoding: chunked',
+  'Transfer_Encoding: chunked',
+] as const;
+const others = [
+  'Connection: keep-alive',
+  'Connection: close',
+  'Connection: content-length',
+  'Connection: transfer-encoding',
+  'Expect: 100-continue',
+  'Upgrade: h2c',
+  'X-Forwarded-Host: y',
+  'Host: y',
+  'Trailer: content-length',
+  'TE: trailers',
+  'Content-Encoding: gzip',
+  `X-Padding: ${'p'.repeat(900)}`,
+] as const;
+const bodies = [
+  '[[1,2]] ',
+  '8\r\n[[1,2]] \r\n0\r\n\r\n',
+  '0\r\n\r\n',
+  '',
+  '8;a=b\r\n[[1,2]] \r\n0\r\nX: y\r\n\r\n',
+  '8\n[[1,2]] \r\n0\r\n\r\n',
+  '08\r\n[[1,2]] \r\n0\r\n\r\n',
+  '0x8\r\n[[1,2]] \r\n0\r\n\r\n',
+  '8 \r\n[[1,2]] \r\n0\r\n\r\n',
+  '8\r\n[[1,2]] 0\r\n\r\n',
+  HIDDEN,
+] as const;
 
 /** Eight floats by two, as bytes: a server that looked for its next request in here would find one. */
 const HIDDEN_FLOATS = 'POST /s HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n';
@@ -21,8 +72,11 @@ const GOOD: readonly (readonly [headers: readonly string[], body: string])[] = [
   [[JSON_TYPE, 'Content-Length: 8'], '[[1,2]] '],
   [[BYTES_TYPE, `Content-Length: ${HIDDEN_FLOATS.length}`], HIDDEN_FLOATS],
   [[JSON_TYPE, 'Transfer-Encoding: chunked'], '8\r\n[[1,2]] \r\n0\r\n\r\n'],
-  [[BYTES_TYPE, 'Transfer-Encoding: chunked'], `8;a=b\r\n${HIDDEN_FLOATS.slice(0, 8)}\r\n${(HIDDEN_FLOATS.length - 8).toString(16)}\r\n${HIDDEN_FLOATS.slice(8)}\r\n0\r\nX: y\r\n\r\n`],
-]; // biome-ignore format: a table
+  [
+    [BYTES_TYPE, 'Transfer-Encoding: chunked'],
+    `8;a=b\r\n${HIDDEN_FLOATS.slice(0, 8)}\r\n${(HIDDEN_FLOATS.length - 8).toString(16)}\r\n${HIDDEN_FLOATS.slice(8)}\r\n0\r\nX: y\r\n\r\n`,
+  ],
+];
 
 interface Message {
   readonly version: string;

@@ -23,12 +23,29 @@ const SPACED = RUNS.filter(
 const CASES: readonly (readonly [string, FuzzRequest])[] = [
   ...RUNS.map((one) => [`${one.path}, ${one.headers['content-type']}`, one] as const),
   // A message of gRPC that is cut off names no model: it has no row.
-  ...RUNS.filter(({ path }) => !path.startsWith('/inference.')).map((one) => [`${one.path}, ${one.headers['content-type']}, that is cut off`, { ...one, body: one.body.subarray(0, -3) }] as const),
+  ...RUNS.filter(({ path }) => !path.startsWith('/inference.')).map(
+    (one) =>
+      [
+        `${one.path}, ${one.headers['content-type']}, that is cut off`,
+        { ...one, body: one.body.subarray(0, -3) },
+      ] as const,
+  ),
   // Large ones are read into memory that is used again, and by other ways.
-  ...SPACED.map((one) => [`${one.path} of 300 KB`, { ...one, body: Buffer.concat([one.body, spaces(300_000)]) }] as const),
-  ['gRPC of many rows, which are too many', { ...RUNS.find(({ path }) => path.startsWith('/inference.'))!, body: toInferRequest({ model: MODEL, name: 'x', shape: [1000, 2], values: Array<number>(2000).fill(0.5) }) }],
-  ['bytes that are no text', { ...RUNS[0], body: Buffer.from(Array.from({ length: 70_000 }, (_, n) => (n * 7) % 256)) }],
-]; // biome-ignore format: a table
+  ...SPACED.map(
+    (one) => [`${one.path} of 300 KB`, { ...one, body: Buffer.concat([one.body, spaces(300_000)]) }] as const,
+  ),
+  [
+    'gRPC of many rows, which are too many',
+    {
+      ...RUNS.find(({ path }) => path.startsWith('/inference.'))!,
+      body: toInferRequest({ model: MODEL, name: 'x', shape: [1000, 2], values: Array<number>(2000).fill(0.5) }),
+    },
+  ],
+  [
+    'bytes that are no text',
+    { ...RUNS[0], body: Buffer.from(Array.from({ length: 70_000 }, (_, n) => (n * 7) % 256)) },
+  ],
+];
 
 type Send = (port: number, request: FuzzRequest) => Promise<void>;
 

@@ -5,17 +5,12 @@ import { type HttpFront, type HttpFrontLimits, openHttpFront } from '../../../sr
 import { HTTP_FRONT_LIMITS } from '../../../src/core/limits/http-front.ts';
 import { createIdentifier, createKeyHasher, KeyIndex } from '../../../src/gateway/identity/index.ts';
 import { createTokenVerifier } from '../../../src/gateway/identity/token.ts';
-import {
-  createAddressLimiter,
-  createLimiter,
-  createPermits,
-  MemoryRates,
-  type Permits,
-} from '../../../src/gateway/limits/index.ts';
+import { createAddressLimiter, createPermits, type Permits } from '../../../src/gateway/limits/index.ts';
 import { createGateway } from '../../../src/gateway/pipeline/pipeline.ts';
 import type { LogRow, ModelSignature, ServedModel } from '../../../src/gateway/ports.ts';
 import { createEmbeddedTarget } from '../../../src/gateway/targets/embedded.ts';
 import { LIMITS, makeKey, WHOLE_OUTPUT } from '../../fakes/api-keys.ts';
+import { makeBareParts, readNowUs } from '../bare-parts.ts';
 import { createEveryProtocol } from './walk.ts';
 
 export const MODEL = 'm';
@@ -55,30 +50,17 @@ export function useWhole(): (setting?: WholeSetting) => Promise<Whole> {
   });
   return async ({ limits, run = echo, concurrency = 64 } = {}) => {
     const [rows, faults, permits]: [LogRow[], unknown[], Permits] = [[], [], createPermits()];
-    const nowUs = (): number => Math.round(performance.now() * 1000);
     const { identifier, apiKey } = createIdentity(concurrency);
     const served: ServedModel = { name: MODEL, version: '1', signature: SIGNATURE, isReady: true, run };
     const handler = createGateway({
+      ...makeBareParts(rows),
       protocols: createEveryProtocol(MODEL),
       targets: new Map([
         [MODEL, createEmbeddedTarget({ model: MODEL, list: () => [served], answerBytesMax: 1 << 20, hashKey: null })],
       ]),
-      addresses: createAddressLimiter({ policy: { perMinute: 6_000_000, burst: 1_000_000 }, nowUs }),
+      addresses: createAddressLimiter({ policy: { perMinute: 6_000_000, burst: 1_000_000 }, nowUs: readNowUs }),
       identifier,
-      limiter: createLimiter({
-        rates: new MemoryRates({ nowUs }),
-        budgets: null,
-        tenants: new Map(),
-        models: new Map(),
-      }),
       permits,
-      sealer: { toHeaders: () => [], toParameters: () => undefined, toLastEvent: () => null },
-      log: { append: (row) => ({ stream: 's', index: rows.push(row) - 1 }) },
-      meter: { onAnswer: () => undefined },
-      settings: { name: 'modelward', version: '1', isHealthOpen: false, batchMax: 8, hashKey: null },
-      makeRequestId: () => '00000000-0000-7000-8000-000000000000',
-      nowMs: () => 0,
-      nowUs,
       onFault: (error) => faults.push(error),
     });
     const front = await openHttpFront({
