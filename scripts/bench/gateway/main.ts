@@ -1,13 +1,17 @@
 /**
  * `npm run bench:gateway [-- --only ID…] [--write] [--json] [--seconds N] [--repetitions N] [--soak MINUTES]`: rows of the gateway,
  * with its yardsticks in the same run; they use what was built (`npm run build`).
+ * `npm run bench:gateway -- --against COMMIT [--rounds N] [--seconds N] [--fail-above PERCENT] [--json]`: what was built against another
+ * commit; exit code 1 where a request clearly takes so much more CPU time.
  */
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type BenchResult, toMarkdown, writeResults } from '../report.ts';
+import { findWorse, runAgainst, toTable } from './against.ts';
 import { createPlace } from './place.ts';
+import { findObstacle } from './processes.ts';
 import { SOAK_ROW, soak } from './soak.ts';
 import type { GatewayBench, GatewayRow } from './types.ts';
 
@@ -56,26 +60,54 @@ async function runRows(bench: GatewayBench, only: readonly string[] | undefined)
   return results;
 }
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({
+const readOptions = () =>
+  parseArgs({
     options: {
       only: { type: 'string', multiple: true },
       write: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
-      seconds: { type: 'string', default: '3' },
+      seconds: { type: 'string' },
       repetitions: { type: 'string', default: '3' },
       soak: { type: 'string' },
+      against: { type: 'string' },
+      rounds: { type: 'string', default: '10' },
+      'fail-above': { type: 'string' },
     },
+  }).values;
+type Options = ReturnType<typeof readOptions>;
+
+async function judgeRows(folder: string, options: Options): Promise<void> {
+  const bench = toBench(folder, Number(options.repetitions), Number(options.seconds ?? 3));
+  const results =
+    options.soak === undefined
+      ? await runRows(bench, options.only)
+      : [{ ...SOAK_ROW, ...(await soak(bench.place, Number(options.soak))), samples: null }];
+  if (options.write) writeResults(results);
+  console.log(options.json ? JSON.stringify(results) : toMarkdown(results));
+}
+
+async function judgeCommits(folder: string, commit: string, options: Options): Promise<void> {
+  const obstacle = findObstacle('wrk', 'nginx', 'git', 'tar');
+  if (obstacle !== null) throw new Error(obstacle);
+  const against = await runAgainst(folder, {
+    commit,
+    rounds: Number(options.rounds),
+    seconds: Number(options.seconds ?? 2),
   });
+  console.log(options.json ? JSON.stringify(against) : toTable(against));
+  const percent = options['fail-above'];
+  if (percent === undefined) return;
+  const worse = findWorse(against.verdicts, Number(percent));
+  for (const { body, changePercent } of worse)
+    console.error(`${body}: ${changePercent.toFixed(1)} % more CPU time a request`);
+  if (worse.length > 0) process.exitCode = 1;
+}
+
+async function main(): Promise<void> {
+  const options = readOptions();
   const folder = mkdtempSync(join(tmpdir(), 'modelward-gateway-'));
   try {
-    const bench = toBench(folder, Number(values.repetitions), Number(values.seconds));
-    const results =
-      values.soak === undefined
-        ? await runRows(bench, values.only)
-        : [{ ...SOAK_ROW, ...(await soak(bench.place, Number(values.soak))), samples: null }];
-    if (values.write) writeResults(results);
-    console.log(values.json ? JSON.stringify(results) : toMarkdown(results));
+    await (options.against === undefined ? judgeRows(folder, options) : judgeCommits(folder, options.against, options));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -5,7 +5,6 @@ import { join, resolve } from 'node:path';
 import { type Core, CORE, readPortLine, type Server, startServer } from './processes.ts';
 
 export const root = resolve(import.meta.dirname, '../../..');
-const bin = join(root, 'bin/modelward.js');
 const servers = join(import.meta.dirname, 'servers');
 
 /** A key may ask 10,000 times a second: callers are several. */
@@ -14,6 +13,8 @@ export const MODEL = 'bench';
 
 export interface Place {
   readonly folder: string;
+  /** The program that its gateways are: what was built here, or of another commit. */
+  readonly bin: string;
   /** Texts of API keys. */
   readonly keys: readonly string[];
   readonly at: (name: string) => string;
@@ -21,7 +22,9 @@ export interface Place {
   readonly modelward: (...words: readonly string[]) => string;
 }
 
-export function createPlace(folder: string): Place {
+/** @param of the folder of what was built */
+export function createPlace(folder: string, of = root): Place {
+  const bin = join(of, 'bin/modelward.js');
   const at = (name: string): string => join(folder, name);
   const modelward = (...words: readonly string[]): string => {
     const env = { ...process.env, MODELWARD_HOME: at('home'), NO_COLOR: '1' };
@@ -33,6 +36,7 @@ export function createPlace(folder: string): Place {
     if (status !== 0) throw new Error(`modelward ${words[0]} ended with ${status}: ${stderr.slice(-500)}`);
     return stdout;
   };
+  mkdirSync(folder, { recursive: true });
   modelward('tls', 'init', '--out', 'tls');
   const rates = ['--per-minute', '600000', '--burst', '100000', '--concurrency', '1000'];
   const keys = Array.from({ length: CALLERS }, (_, index) => {
@@ -40,7 +44,7 @@ export function createPlace(folder: string): Place {
     modelward('apikey', 'create', '--name', `bench ${index}`, '--model', '*', ...rates, '-o', file);
     return (JSON.parse(readFileSync(at(file), 'utf8')) as { apiKey: string }).apiKey;
   });
-  return { folder, keys, at, modelward };
+  return { folder, bin, keys, at, modelward };
 }
 
 export const toBearers = (texts: readonly string[]): readonly string[] => texts.map((text) => `Bearer ${text}`);
@@ -57,7 +61,7 @@ export function startGateway(
   const isTls = (config.listen as { tls?: unknown }).tls !== undefined;
   return startServer({
     ...{ name, core: options.core ?? CORE.tested, cwd: place.folder },
-    command: [process.execPath, bin, 'serve', file, ...(isTls ? [] : ['--plaintext'])],
+    command: [process.execPath, place.bin, 'serve', file, ...(isTls ? [] : ['--plaintext'])],
     env: { MODELWARD_HOME: place.at('home'), MODELWARD_MEMORY_WARNING: '0', ...options.env },
     read: (text) => {
       const port = /gateway at https?:\/\/127\.0\.0\.1:(\d+)/.exec(text)?.[1];

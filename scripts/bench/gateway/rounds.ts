@@ -43,7 +43,7 @@ export async function runRounds(
   return new Map(Array.from(runs, ([name, standings]) => [name, toStanding(standings)]));
 }
 
-async function measure(
+export async function measure(
   folder: string,
   { server, ask, connections }: Contestant,
   behind: readonly Server[],
