@@ -9,8 +9,9 @@ import { type DatabaseAddress, openDatabase, parseDatabaseAddress } from '../../
 import { openSpoolFolder } from '../../adapters/request-spool/index.ts';
 import { systemPause } from '../../adapters/system/index.ts';
 import { sha256 } from '../../core/hash.ts';
-import type { LogRow } from '../ports.ts';
+import type { LogRow, SpoolFolder } from '../ports.ts';
 import { createSpoolLog, GATEWAY_LOG_AREA, type LogTables, openLogWriter, queryLog, verifyLog } from './index.ts';
+import { findLogRow } from './rows.ts';
 
 const DAY_MS = 86_400_000;
 const NOON_MS = Date.UTC(2026, 10, 21, 12);
@@ -38,11 +39,19 @@ afterAll(() => {
   rmSync(root, { recursive: true });
 });
 
-async function moveAndCheck(address: DatabaseAddress, stream: string): Promise<void> {
+function spool(stream: string, rows: readonly LogRow[]): SpoolFolder {
   const folder = openSpoolFolder(join(root, stream));
   const log = createSpoolLog({ stream, folder, movedTo: () => null });
-  for (let n = 0; n < ROWS; n++) log.append(toRow(n));
+  for (const row of rows) log.append(row);
   log.close();
+  return folder;
+}
+
+async function moveAndCheck(address: DatabaseAddress, stream: string): Promise<void> {
+  const folder = spool(
+    stream,
+    Array.from({ length: ROWS }, (_, n) => toRow(n)),
+  );
   const database = await openDatabase<LogTables>({
     ...{ address, area: GATEWAY_LOG_AREA, pause: systemPause, passfile: null },
   });
@@ -73,6 +82,46 @@ async function moveAndCheck(address: DatabaseAddress, stream: string): Promise<v
 describe('thousands of rows at once', () => {
   test('are one log in SQLite, and the writer tells whether more is waiting', async () => {
     await moveAndCheck({ kind: 'sqlite', path: join(root, 'log.db') }, 'a');
+  });
+
+  const OTHER: readonly Partial<LogRow>[] = [
+    {},
+    { status: 503 },
+    { items: 2 },
+    { isInputKeyed: true },
+    { tenant: 'u' },
+    { model: 'n' },
+    { version: '2' },
+    { protocol: 'openai' },
+    { code: 'GATEWAY_INTERNAL' },
+    { principalId: 'key:k_9' },
+    { tensorHash: null, answerHash: sha256(Uint8Array.of(9)) },
+  ];
+  test.each(OTHER)('that have much in common, but for one with %o, are each what they were', async (other) => {
+    const alike = { ...toRow(1), timeMs: NOON_MS };
+    // A statement of each size: of 256, 64, 16, 4 and 1.
+    const rows = Array.from({ length: 341 }, (_, n) => ({
+      ...alike,
+      requestId: `r-${n}`,
+      durationUs: n,
+      ...(n === 100 ? other : {}),
+    }));
+    const stream = `c${OTHER.indexOf(other)}`;
+    const folder = spool(stream, rows);
+    const address = { kind: 'sqlite', path: join(root, `${stream}.db`) } as const;
+    const database = await openDatabase<LogTables>({
+      ...{ address, area: GATEWAY_LOG_AREA, pause: systemPause, passfile: null },
+    });
+    try {
+      const clock = { nowMs: () => NOON_MS };
+      const writer = await openLogWriter({ database, stream, folder, signer, clock, onMoved: () => undefined });
+      expect(await writer.move()).toBe(341);
+      const found: LogRow[] = [];
+      for await (const record of queryLog(database, {})) found.push(findLogRow(record)!);
+      expect(found).toEqual(rows);
+    } finally {
+      await database.close();
+    }
   });
 });
 
