@@ -31,18 +31,23 @@ export function describeWithRedis(name: string, body: () => void): void {
 export interface RedisOptions {
   /** PEM of certificate and key of a second, secured port. */
   readonly tls?: { readonly certificatePem: string; readonly privateKeyPem: string };
+  /** It is one of a cluster, and speaks to the others on this port. */
+  readonly clusterPort?: number;
 }
 
-export async function createRedis({ tls }: RedisOptions = {}): Promise<RedisServer> {
+export async function createRedis({ tls, clusterPort }: RedisOptions = {}): Promise<RedisServer> {
   const folder = mkdtempSync(join(tmpdir(), 'modelward-redis-'));
   const [port, tlsPort] = [await findFreePort(), await findFreePort()];
   const secured = tls === undefined ? [] : writeTls(folder, tlsPort, tls);
   const password = 'a-password-of-a-test';
+  const joined = clusterPort === undefined ? [] : toClusterFlags(clusterPort, password);
   let server: ChildProcess | undefined;
   const ask = (...words: readonly string[]): Promise<string> => askServer(port, [['AUTH', password], words]);
   const start = async (): Promise<void> => {
     const own = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--requirepass', password];
-    server = spawn('redis-server', [...own, ...secured, '--save', '', '--appendonly', 'no'], { stdio: 'ignore' });
+    server = spawn('redis-server', [...own, ...secured, ...joined, '--save', '', '--appendonly', 'no'], {
+      stdio: 'ignore',
+    });
     for (let left = 4000; ; left -= 1) {
       const answer = await ask('PING').catch(() => '');
       if (answer.includes('PONG')) return;
@@ -68,6 +73,12 @@ export async function createRedis({ tls }: RedisOptions = {}): Promise<RedisServ
     },
   };
 }
+
+/** One that is away for a second is taken for dead. */
+const toClusterFlags = (port: number, password: string): string[] => [
+  ...['--cluster-enabled', 'yes', '--cluster-port', String(port), '--cluster-node-timeout', '1000'],
+  ...['--masterauth', password],
+];
 
 function writeTls(folder: string, port: number, tls: NonNullable<RedisOptions['tls']>): string[] {
   const [certificate, key] = [join(folder, 'server.crt'), join(folder, 'server.key')];

@@ -13,11 +13,15 @@ export interface RedisAddress {
 const DEFAULT_PORT = 6379;
 const LOOPBACK = /^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])$/;
 
-/**
- * @param options.isPasswordAllowed false where the text could be seen by others: in arguments and in the environment
- * @throws GatewayError LIMITS_URL_MALFORMED
- */
-export function parseRedisAddress(text: string, options: { readonly isPasswordAllowed: boolean }): RedisAddress {
+export interface RedisAddressOptions {
+  /** False where the text could be seen by others: in arguments and in the environment. */
+  readonly isPasswordAllowed: boolean;
+  /** A cluster has one database. */
+  readonly isCluster?: boolean;
+}
+
+/** @throws GatewayError LIMITS_URL_MALFORMED */
+export function parseRedisAddress(text: string, options: RedisAddressOptions): RedisAddress {
   const refuse = (at: string): never => {
     throw new GatewayError('LIMITS_URL_MALFORMED', { fields: { at } });
   };
@@ -29,7 +33,7 @@ export function parseRedisAddress(text: string, options: { readonly isPasswordAl
   if (!isTls && !LOOPBACK.test(url.hostname)) return refuse('tls');
   if (url.password !== '' && !options.isPasswordAllowed) return refuse('password');
   const database = /^\/?(\d{0,4})$/.exec(url.pathname)?.[1];
-  if (database === undefined) return refuse('database');
+  if (database === undefined || (options.isCluster === true && Number(database) !== 0)) return refuse('database');
   return {
     host: url.hostname.replace(/^\[|\]$/g, ''),
     port: url.port === '' ? DEFAULT_PORT : Number(url.port),

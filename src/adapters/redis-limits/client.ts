@@ -1,6 +1,6 @@
 /** The line to Redis or Valkey: asked once, answered in time or not at all. */
 import { createRequire } from 'node:module';
-import type { Redis } from 'ioredis';
+import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import { GatewayError } from '../../core/errors.ts';
 import { RATE_LIMITS } from '../../core/limits/api-keys.ts';
 import type { RedisAddress } from './address.ts';
@@ -8,6 +8,8 @@ import { SCRIPT, SCRIPT_SHA1 } from './script.ts';
 
 export interface RedisLineOptions {
   readonly address: RedisAddress;
+  /** The address is that of any server of a cluster, which tells of the others. */
+  readonly isCluster?: boolean;
   /** PEM of the authority of the server's certificate; the system's without it. */
   readonly caPem?: string | undefined;
   readonly timeoutMs?: number;
@@ -22,6 +24,8 @@ export interface RedisLine {
 /** The version that package.json pins. */
 const MAJOR = '5';
 const RECONNECT_MS_MAX = 1000;
+const REDIRECTIONS_MAX = 4;
+const SLOTS_REFRESH_MS = 2000;
 
 /** Does not wait for the server. @throws GatewayError LIMITS_PACKAGE_MISSING */
 export async function openRedisLine(options: RedisLineOptions): Promise<RedisLine> {
@@ -53,11 +57,31 @@ export async function openRedisLine(options: RedisLineOptions): Promise<RedisLin
   };
 }
 
-async function createClient({ address, caPem, timeoutMs }: RedisLineOptions): Promise<Redis> {
-  const { host, port, database: db, user, password, isTls } = address;
+async function createClient(options: RedisLineOptions): Promise<Redis | Cluster> {
+  const { host, port, database: db } = options.address;
   const RedisClient = await loadRedis();
-  return new RedisClient({
-    ...{ host, port, db },
+  const line = toLineOptions(options);
+  if (options.isCluster !== true) return new RedisClient({ ...line, host, port, db, retryStrategy: toPauseMs });
+  return new RedisClient.Cluster([{ host, port }], {
+    ...{ lazyConnect: true, enableOfflineQueue: false, enableReadyCheck: false, redisOptions: line },
+    clusterRetryStrategy: toPauseMs,
+    // A key that was moved is asked for where it is now; who is away is not asked again.
+    ...{
+      maxRedirections: REDIRECTIONS_MAX,
+      retryDelayOnFailover: 0,
+      retryDelayOnClusterDown: 0,
+      retryDelayOnTryAgain: 20,
+    },
+    // Where a server took the place of another one, nobody tells of it.
+    slotsRefreshInterval: SLOTS_REFRESH_MS,
+  });
+}
+
+const toPauseMs = (times: number): number => Math.min(RECONNECT_MS_MAX, 50 * 2 ** Math.min(times, 10));
+
+function toLineOptions({ address, caPem, timeoutMs }: RedisLineOptions): RedisOptions {
+  const { user, password, isTls } = address;
+  return {
     ...(user === null ? {} : { username: user }),
     ...(password === null ? {} : { password }),
     ...(isTls
@@ -72,10 +96,9 @@ async function createClient({ address, caPem, timeoutMs }: RedisLineOptions): Pr
     // The server's goodbye is not waited for: it kept an ending process for two seconds.
     disconnectTimeout: 50,
     commandTimeout: timeoutMs ?? RATE_LIMITS.storeTimeoutMs,
-    retryStrategy: (times) => Math.min(RECONNECT_MS_MAX, 50 * 2 ** Math.min(times, 10)),
     // Asked by INFO, which users with few rights may not run; a server that loads its data answers -LOADING.
     enableReadyCheck: false,
-  });
+  };
 }
 
 /**
@@ -96,7 +119,7 @@ export async function loadRedis(name = 'ioredis'): Promise<typeof Redis> {
 type Words = readonly [keyCount: number, ...words: readonly (string | number)[]];
 
 /** By its hash; a server that was restarted does not know the script any more, and is told it again. */
-async function evaluate(client: Redis, words: Words): Promise<unknown> {
+async function evaluate(client: Redis | Cluster, words: Words): Promise<unknown> {
   const [count, ...rest] = words;
   try {
     return await client.evalsha(SCRIPT_SHA1, count, ...rest);

@@ -40,6 +40,14 @@ describe('an address', () => {
   });
 });
 
+test('a cluster has one database', () => {
+  const options = { isPasswordAllowed: true, isCluster: true };
+  expect(parseRedisAddress('redis://localhost/0', options).database).toBe(0);
+  expect(() => parseRedisAddress('redis://localhost/1', options)).toThrow(
+    expect.objectContaining({ code: 'LIMITS_URL_MALFORMED', fields: { at: 'database' } }),
+  );
+});
+
 test('the package that is not there, or has another major version, is told with the command that installs it', async () => {
   const { peerDependencies } = createRequire(import.meta.url)('../../../package.json') as {
     peerDependencies: Record<string, string>;

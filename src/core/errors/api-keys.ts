@@ -90,6 +90,6 @@ export const apiKeyErrors = defineErrors({
     message: 'The store of limits does not answer, or not in time.',
     exit: EXIT.environment,
     http: 503,
-    fix: 'Meanwhile each process counts a share by itself; look whether the store runs.',
+    fix: 'Meanwhile each process counts a share by itself; look whether the store runs. Where the reason is CROSSSLOT or MOVED, it is a cluster: set limits.store.cluster to true.',
   },
 });

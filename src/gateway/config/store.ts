@@ -13,6 +13,8 @@ export const rateStoreSchema = z
       kind: z.literal('redis'),
       /** `rediss://[USER@]HOST[:PORT][/NUMBER]`, or `redis://` on this machine; the password is in a file of its own, mode 600. */
       url: z.string().min(1).max(1024),
+      /** The server is one of a Redis or Valkey cluster, and tells of the others. */
+      cluster: z.boolean().default(false),
       passwordFile: path.optional(),
       /** PEM: the authority of the server's certificate; those of the system without. */
       authority: path.optional(),

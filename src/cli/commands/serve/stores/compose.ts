@@ -1,5 +1,6 @@
 /** Puts the store of rates in. */
 import { zeroize } from '../../../../core/bytes.ts';
+import type { RedisCounter } from '../../../../adapters/redis-limits/index.ts';
 import type { RateStoreConfig } from '../../../../gateway/index.ts';
 import type { RateCounter } from '../../../../gateway/ports.ts';
 import { pause } from '../../../compose.ts';
@@ -8,8 +9,6 @@ import { readSecretFile } from '../../../ui/secret.ts';
 
 /** How long the beginning waits for the first answer; then the gateway begins with the store away. */
 const FIRST_ANSWER = { tries: 20, everyMs: 50 };
-/** Nobody's. A store without a memory begins with nothing left for anybody, and does so now, not with the first caller. */
-const NOBODY = { subject: '-', rule: { intervalUs: 1, toleranceUs: 0 } };
 
 /**
  * Null where this process counts.
@@ -18,13 +17,13 @@ const NOBODY = { subject: '-', rule: { intervalUs: 1, toleranceUs: 0 } };
 export async function openRateCounter({ services }: CliContext, store: RateStoreConfig): Promise<RateCounter | null> {
   if (store.kind === 'memory') return null;
   const { openRedisCounter, parseRedisAddress } = await import('../../../../adapters/redis-limits/index.ts');
-  const { url, passwordFile, authority, timeoutMs, prefix } = store;
-  const address = parseRedisAddress(url, { isPasswordAllowed: false });
+  const { url, cluster: isCluster, passwordFile, authority, timeoutMs, prefix } = store;
+  const address = parseRedisAddress(url, { isPasswordAllowed: false, isCluster });
   const password = passwordFile === undefined ? null : readPassword(passwordFile);
   const counter = await openRedisCounter({
     address: { ...address, password },
     caPem: authority === undefined ? undefined : Buffer.from(services.storage.read(authority)).toString('latin1'),
-    ...{ timeoutMs, prefix },
+    ...{ isCluster, timeoutMs, prefix },
   });
   await waitForFirst(counter);
   return counter;
@@ -40,10 +39,10 @@ function readPassword(path: string): string {
 }
 
 /** Without it the first callers would find the store away while the line is only being made. */
-async function waitForFirst(counter: RateCounter): Promise<void> {
+async function waitForFirst(counter: RedisCounter): Promise<void> {
   for (let left = FIRST_ANSWER.tries; left > 0; left -= 1) {
     try {
-      await counter.take(NOBODY.subject, NOBODY.rule);
+      await counter.begin();
       return;
     } catch {
       await pause(FIRST_ANSWER.everyMs);
