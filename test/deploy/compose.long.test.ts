@@ -139,6 +139,7 @@ function runTests(): void {
       .replace('listen 443', `listen 127.0.0.1:${ports.edge}`)
       .replace('/run/nginx.pid', at('nginx.pid'))
       .replace('/dev/stdout', at('access.log'))
+      .replace('/dev/stderr', at('error.log'))
       .replace('http {', `http {\n${TEMPORARY.map((name) => `  ${name}_temp_path ${at(name)};`).join('\n')}`);
     writeFileSync(at('nginx.conf'), text);
     const words = ['-p', folder, '-c', at('nginx.conf'), '-e', at('error.log'), '-g', 'daemon off;'];
@@ -169,6 +170,35 @@ function runTests(): void {
       Array.from(readFileSync(at(`log-${round - 1}.jsonl`), 'utf8').matchAll(/"stream":"(\w+)"/g), ([, one]) => one),
     );
     expect(streams.size).toBe(2);
+  });
+
+  test('each gateway is replaced by another under load, and every answer is 200', async () => {
+    const statuses = new Map<number | string, number>();
+    let isOver = false;
+    const callers = Array.from({ length: 12 }, async () => {
+      while (!isOver) {
+        const status = await ask().then(
+          (told) => told.status,
+          (error: unknown) => String(error),
+        );
+        statuses.set(status, (statuses.get(status) ?? 0) + 1);
+        await new Promise((done) => setTimeout(done, 150));
+      }
+    });
+    for (const which of [0, 1, 0, 1]) {
+      // nginx looks again at a server that was away; the other one may go once this one is known to be back.
+      await new Promise((done) => setTimeout(done, 5000));
+      expect(await gateways[which].stop()).toBe(0);
+      gateways[which] = await startGateway(which);
+    }
+    isOver = true;
+    await Promise.all(callers);
+    const errors = readFileSync(at('error.log'), 'utf8').split('\n');
+    // What nginx says of a lost request, beside its numbers.
+    expect({ lost: errors.filter((line) => line.includes('prematurely')), statuses: [...statuses.keys()] }).toEqual({
+      ...{ lost: [], statuses: [200] },
+    });
+    expect(statuses.get(200)).toBeGreaterThan(300);
   });
 
   test('rates are counted in the store, by users who may do nothing else there', () => {

@@ -94,7 +94,7 @@ test('what is mounted is there; homes are of one gateway each; numbers agree', (
   expect(new Set(homes).size).toBe(gateways.length + 1);
   for (const name of gateways) {
     expect(Number.parseInt(compose.services[name].stop_grace_period!, 10) * 1000).toBeGreaterThan(
-      config.limits.drainTimeoutMs,
+      config.limits.drainDelayMs + config.limits.drainTimeoutMs,
     );
   }
   expect(recipe('nginx.conf')).toContain(`client_max_body_size ${config.limits.bodyBytesMax / 1024 ** 2}m`);

@@ -110,7 +110,9 @@ describe('the pod', () => {
     const wait = /(\d[\d_]*)\)$/.exec(gateway.lifecycle?.preStop.exec.command.at(-1) ?? '')?.[1] ?? '';
     const waitMs = Number(wait.replaceAll('_', ''));
     expect(waitMs).toBeGreaterThanOrEqual(5000);
-    expect(waitMs + config.limits.drainTimeoutMs).toBeLessThan(pod.terminationGracePeriodSeconds * 1000);
+    const { drainDelayMs, drainTimeoutMs } = config.limits;
+    expect(drainDelayMs).toBeGreaterThan(0);
+    expect(waitMs + drainDelayMs + drainTimeoutMs).toBeLessThan(pod.terminationGracePeriodSeconds * 1000);
   });
 
   test('makes a secret of a group one of its user alone', () => {

@@ -37,6 +37,8 @@ export class FrontCounts {
 /** A connection, as far as the watch goes. */
 export interface Watched {
   readonly peer: Peer;
+  /** Requests so far. */
+  readonly requests: number;
   /** Ends after its answers. */
   retire(): void;
   cut(): void;
@@ -117,6 +119,13 @@ export class FrontCore {
     const done = this.#whenIdle;
     this.#whenIdle = null;
     done();
+  }
+
+  /** Whether there are connections that were let in and have not asked for anything. */
+  get hasSilent(): boolean {
+    let asked = 0;
+    for (const { requests } of this.connections) if (requests > 0) asked++;
+    return this.sockets.size > asked;
   }
 
   /** As `retireAll`, and so do those that come now. */

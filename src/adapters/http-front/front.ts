@@ -62,19 +62,30 @@ function toFront({ core, server, watch }: Parts): HttpFront {
   const closed = new Promise<void>((done) => {
     server.once('close', done);
   });
+  let isListening = true;
+  const stopListening = (): void => {
+    if (isListening) server.close();
+    isListening = false;
+  };
   const stopAccepting = (): void => {
-    if (core.isDraining) return;
-    server.close();
+    stopListening();
     core.drain();
   };
   return {
     port: (server.address() as AddressInfo).port,
     stats: toStats(core, watch),
     reloadTls: () => watch?.reload() ?? Promise.resolve(false),
+    beginDraining: () => {
+      core.isDraining = true;
+    },
     stopAccepting,
-    drain: (timeoutMs) => {
-      stopAccepting();
-      return untilIdle(core, timeoutMs);
+    drain: async (timeoutMs) => {
+      core.isDraining = true;
+      stopListening();
+      const startedMs = performance.now();
+      await untilAsked(core, timeoutMs);
+      core.drain();
+      return untilIdle(core, Math.max(0, timeoutMs - (performance.now() - startedMs)));
     },
     close: async () => {
       watch?.stop();
@@ -83,6 +94,23 @@ function toFront({ core, server, watch }: Parts): HttpFront {
       await closed;
     },
   };
+}
+
+const ASKED_ROUND_MS = 25;
+
+/**
+ * Who sent a request before he could know of the end is to have his answer: balancers do not ask another server for what they have
+ * sent to one (RFC 9110, section 9.2.2).
+ */
+async function untilAsked(core: FrontCore, timeoutMs: number): Promise<void> {
+  const { lastRequestMs, firstRequestMs } = core.limits;
+  const startedMs = performance.now();
+  const isWorthWaiting = (): boolean => {
+    const waitedMs = performance.now() - startedMs;
+    if (core.sockets.size === 0 || waitedMs >= timeoutMs) return false;
+    return waitedMs < lastRequestMs || (waitedMs < firstRequestMs && core.hasSilent);
+  };
+  while (isWorthWaiting()) await new Promise((done) => setTimeout(done, ASKED_ROUND_MS));
 }
 
 function untilIdle(core: FrontCore, timeoutMs: number): Promise<boolean> {

@@ -304,6 +304,37 @@ describe('the end', () => {
     expect(await busy.closed()).toMatch(/\r\nconnection: close\r\n[^]*last$/);
   });
 
+  test('what was on its way when the end began is answered: of a connection that was kept, and of one that had just been made', async () => {
+    const { front } = await open({});
+    const [kept, made] = [openRaw(front.port), openRaw(front.port)];
+    kept.socket.write(ASK);
+    expect(await kept.until(/200 OK/)).not.toMatch(/connection: close/);
+    await expect.poll(() => made.socket.readyState).toBe('open');
+    // Time to be let in.
+    await new Promise((done) => setTimeout(done, 50));
+    const drained = front.drain(10_000);
+    kept.socket.write(ASK);
+    await new Promise((done) => setTimeout(done, 400));
+    made.socket.write(ASK);
+    expect(await kept.closed()).toMatch(/200 OK[^]*200 OK[^]*\r\nconnection: close\r\n/);
+    expect(await made.closed()).toMatch(/200 OK[^]*\r\nconnection: close\r\n/);
+    expect(await drained).toBe(true);
+  });
+
+  test('before it, connections are taken, and each has one more answer: none is kept by a balancer when they are closed', async () => {
+    const { front } = await open({});
+    const kept = openRaw(front.port);
+    kept.socket.write(ASK);
+    await kept.until(/200 OK/);
+    front.beginDraining();
+    kept.socket.write(ASK);
+    expect(await kept.closed()).toMatch(/200 OK[^]*200 OK[^]*\r\nconnection: close\r\n/);
+    const late = openRaw(front.port);
+    late.socket.write(ASK);
+    expect(await late.closed()).toMatch(/200 OK[^]*\r\nconnection: close\r\n/);
+    expect(await front.drain(10_000)).toBe(true);
+  });
+
   test('a request that was sent before its client saw the end of the connection is not taken: no answer could reach it', async () => {
     const { front, seen } = await open({});
     const client = toRawClient(connect({ port: front.port, host: '127.0.0.1', allowHalfOpen: true }));

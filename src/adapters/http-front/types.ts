@@ -78,9 +78,14 @@ export interface HttpFront {
    * @throws TlsError when they cannot be taken: those in use stay
    */
   reloadTls(): Promise<boolean>;
-  /** Takes no more connections; those that are open are told to end after their answers. */
+  /** Each answer from now on is the last one of its connection; new ones are taken. So balancers have none that is kept when they are closed. */
+  beginDraining(): void;
+  /** Takes no more connections; those that are open end after their answers, those without any at once. */
   stopAccepting(): void;
-  /** As `stopAccepting`, then waits for answers that are under way; false when there were still some in the end. */
+  /**
+   * Takes no more connections, and gives those that are open a moment for what is on its way; then as `stopAccepting`, and waits for
+   * answers that are under way. False when there were still some in the end.
+   */
   drain(timeoutMs: number): Promise<boolean>;
   /** Ends everything now. */
   close(): Promise<void>;

@@ -35,6 +35,10 @@ export const HTTP_FRONT_LIMITS = {
   answerBytesPerSecondMin: 8 * 1024,
   /** After a refusal in the middle of a body: how long what still comes is thrown away, so that the client can read why. */
   lingerTimeoutMs: 2000,
+  /** The end: connections on which nothing is under way may ask for so long, since what they sent may be on its way. */
+  lastRequestMs: 250,
+  /** The end: those that were made and have not asked yet, a load balancer's for instance, have longer. */
+  firstRequestMs: 1000,
   /** HTTP/2: streams that one connection may reset before they were answered; one more is given back each second. */
   resetsMax: 100,
   /** HTTP/2: PING and SETTINGS frames of one connection, counted likewise. */

@@ -92,6 +92,7 @@ export class Gateway implements GatewayView {
 
   beginDraining(): void {
     this.#isDraining = true;
+    this.#front?.beginDraining();
   }
 
   /** Makes a change ready beside what is at work. @throws what it cannot be taken for; then nothing changed */

@@ -15,6 +15,8 @@ import type { ApiKeyDesk } from '../api-keys.ts';
 export interface GatewayFront {
   readonly port: number;
   readonly stats: ListenerSample;
+  /** Takes more, and each answer is the last one of its connection. */
+  beginDraining(): void;
   /** Takes no more; false when answers were still under way in the end. */
   drain(timeoutMs: number): Promise<boolean>;
   close(): Promise<void>;
