@@ -76,12 +76,23 @@ const readOptions = () =>
   }).values;
 type Options = ReturnType<typeof readOptions>;
 
+/** @throws Error for what is no number above 0 */
+function toPositive(name: string, text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value < 1e6)) throw new Error(`--${name} takes a number above 0, not "${text}"`);
+  return value;
+}
+
 async function judgeRows(folder: string, options: Options): Promise<void> {
-  const bench = toBench(folder, Number(options.repetitions), Number(options.seconds ?? 3));
+  const bench = toBench(
+    folder,
+    toPositive('repetitions', options.repetitions),
+    toPositive('seconds', options.seconds ?? '3'),
+  );
   const results =
     options.soak === undefined
       ? await runRows(bench, options.only)
-      : [{ ...SOAK_ROW, ...(await soak(bench.place, Number(options.soak))), samples: null }];
+      : [{ ...SOAK_ROW, ...(await soak(bench.place, toPositive('soak', options.soak))), samples: null }];
   if (options.write) writeResults(results);
   console.log(options.json ? JSON.stringify(results) : toMarkdown(results));
 }
@@ -89,17 +100,14 @@ async function judgeRows(folder: string, options: Options): Promise<void> {
 async function judgeCommits(folder: string, commit: string, options: Options): Promise<void> {
   const obstacle = findObstacle('wrk', 'nginx', 'git', 'tar');
   if (obstacle !== null) throw new Error(obstacle);
-  const against = await runAgainst(folder, {
-    commit,
-    rounds: Number(options.rounds),
-    seconds: Number(options.seconds ?? 2),
-  });
+  const [rounds, seconds] = [toPositive('rounds', options.rounds), toPositive('seconds', options.seconds ?? '2')];
+  const most = options['fail-above'] === undefined ? Infinity : toPositive('fail-above', options['fail-above']);
+  const against = await runAgainst(folder, { commit, rounds, seconds });
   console.log(options.json ? JSON.stringify(against) : toTable(against));
-  const percent = options['fail-above'];
-  if (percent === undefined) return;
-  const worse = findWorse(against.verdicts, Number(percent));
-  for (const { body, changePercent } of worse)
+  const worse = findWorse(against.verdicts, most);
+  for (const { body, changePercent } of worse) {
     console.error(`${body}: ${changePercent.toFixed(1)} % more CPU time a request`);
+  }
   if (worse.length > 0) process.exitCode = 1;
 }
 
