@@ -1,6 +1,6 @@
 /** Servers in turn: so many repetitions of each, of which medians count, and how busy others kept the machine meanwhile. */
 import { type Ask, type ClosedLoop, runWrk } from './load.ts';
-import { CORE, type CpuUs, readBusyUs, readCpu, readRss, type Server } from './processes.ts';
+import { CORE, type CpuUs, readBusyUs, readCpu, readIdleUs, readRss, type Server } from './processes.ts';
 import type { GatewayBench } from './types.ts';
 
 export interface Contestant {
@@ -18,6 +18,8 @@ export interface Standing extends ClosedLoop {
   readonly busy: number;
   /** The share of the tested core that others took: as much is missing from its throughput. */
   readonly taken: number;
+  /** The share of the tested core that had nothing to do: load and what answers behind were not fast enough for it. */
+  readonly idle: number;
 }
 
 const WARM_SECONDS = 4;
@@ -52,17 +54,19 @@ export async function measure(
   const ours = [server, ...behind];
   const sum = (): number => ours.reduce((total, one) => total + readCpu(one).all, 0);
   const [busyUs, testedUs, oursUs] = [readBusyUs(), readBusyUs(CORE.tested), sum()];
-  const [cpu, startMs] = [readCpu(server), performance.now()];
+  const [cpu, idleUs, startMs] = [readCpu(server), readIdleUs(CORE.tested), performance.now()];
   const loop = await runWrk(ask, { folder, seconds, connections });
   const after = readCpu(server);
   const wallUs = (performance.now() - startMs) * 1000;
+  const idle = (readIdleUs(CORE.tested) - idleUs) / wallUs;
   const others = (readBusyUs() - busyUs - (sum() - oursUs) - loop.loadUs) / wallUs;
   const taken = (readBusyUs(CORE.tested) - testedUs - (after.all - cpu.all)) / wallUs;
   const cpuUs = {
     main: (after.main - cpu.main) / loop.requests,
     all: (after.all - cpu.all) / loop.requests,
   };
-  return { ...loop, cpuUs, peakRssMib: readRss(server).peakMib, busy: Math.max(0, others), taken: Math.max(0, taken) };
+  const peakRssMib = readRss(server).peakMib;
+  return { ...loop, cpuUs, peakRssMib, busy: Math.max(0, others), taken: Math.max(0, taken), idle };
 }
 
 function toStanding(runs: readonly Standing[]): Standing {
@@ -78,6 +82,7 @@ function toStanding(runs: readonly Standing[]): Standing {
     peakRssMib: Math.max(...runs.map(({ peakRssMib }) => peakRssMib)),
     busy: median(({ busy }) => busy),
     taken: median(({ taken }) => taken),
+    idle: median(({ idle }) => idle),
   };
 }
 
@@ -86,24 +91,37 @@ export const BUSY_MAX = 0.15;
 /** The same of the tested core alone: what others take of it is missing from the throughput, however quiet the rest is. */
 const TAKEN_MAX = 0.05;
 
+/** Who had more than this to spare was asked for less than it can do: its throughput is that of the load. */
+const IDLE_MAX = 0.05;
+
 export interface Ratio {
-  /** By requests a second, or by CPU time where the machine was busy. */
+  /** By requests a second, or by CPU time where that says more. */
   readonly value: number;
   readonly text: string;
 }
 
-/** How many times what the yardstick does, per core. Throughput decides on a quiet machine, CPU time on a busy one; both are told. */
+/**
+ * How many times what the yardstick does, per core. Throughput decides on a quiet machine whose tested core both of them filled, CPU
+ * time else; both are told.
+ */
 export function toRatio(ours: Standing, yardstick: Standing): Ratio {
   const byRate = ours.rps / yardstick.rps;
   const byCpu = yardstick.cpuUs.all / ours.cpuUs.all;
-  const [busy, taken] = [Math.max(ours.busy, yardstick.busy), Math.max(ours.taken, yardstick.taken)];
-  const isQuiet = busy <= BUSY_MAX && taken <= TAKEN_MAX;
-  const by = `${busy.toFixed(1)} cores by others, of the tested one ${taken.toFixed(2)}`;
-  const note = isQuiet ? '' : `, machine busy (${by}): judged by CPU`;
+  const doubt = findDoubt(ours, yardstick);
   return {
-    value: isQuiet ? byRate : byCpu,
-    text: `${byRate.toFixed(2)} x by throughput, ${byCpu.toFixed(2)} x by CPU${note}`,
+    value: doubt === null ? byRate : byCpu,
+    text: `${byRate.toFixed(2)} x by throughput, ${byCpu.toFixed(2)} x by CPU${doubt === null ? '' : `, ${doubt}: judged by CPU`}`,
   };
+}
+
+/** Why throughputs cannot be compared; null where they can. */
+function findDoubt(...both: readonly [Standing, Standing]): string | null {
+  const most = (read: (one: Standing) => number): number => Math.max(...both.map(read));
+  const [busy, taken, idle] = [most((one) => one.busy), most((one) => one.taken), most((one) => one.idle)];
+  if (busy > BUSY_MAX || taken > TAKEN_MAX) {
+    return `machine busy (${busy.toFixed(1)} cores by others, of the tested one ${taken.toFixed(2)})`;
+  }
+  return idle > IDLE_MAX ? `tested core not filled (${idle.toFixed(2)} idle)` : null;
 }
 
 /** `16,012/s, 52 us of CPU (of these 11 not of the thread that answers)`. */
