@@ -94,11 +94,12 @@ describe('stores of a configuration', () => {
     const plain = read({});
     expect([plain.limits.store, plain.database]).toEqual([{ kind: 'memory' }, undefined]);
     const { limits, database } = read({}, { limits: { store }, database: { file: 'db.url' } });
-    expect(limits.store).toEqual({ ...store, timeoutMs: 250, whenAway: 'share' });
+    expect(limits.store).toEqual({ ...store, cluster: false, timeoutMs: 250, whenAway: 'share' });
     expect(database).toEqual({ file: 'db.url' });
   });
 
   test.each([
+    { limits: { store: { ...store, cluster: 'yes' } } },
     { limits: { store: { ...store, machines: undefined } } },
     { limits: { store: { ...store, password: 'x' } } },
     { limits: { store: { ...store, whenAway: 'admit' } } },
