@@ -2,8 +2,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createRedisCluster, type RedisCluster } from '../../../test/redis-cluster.ts';
 import { describeWithRedis } from '../../../test/redis.ts';
+import { createTwoGateways, nowUs, POLICY, toMost, untilItWorks } from '../../../test/redis-rates.ts';
 import { GatewayError } from '../../core/errors.ts';
-import { createCounterRates, createFailoverRates } from '../../gateway/index.ts';
 import { loadRedis } from './client.ts';
 import { openRedisCounter, parseRedisAddress, type RedisCounter } from './index.ts';
 
@@ -34,7 +34,7 @@ describeWithRedis('rates in a cluster', () => {
   };
   const openReady = async (): Promise<RedisCounter> => {
     const counter = await open();
-    await until(() => counter.begin());
+    await untilItWorks(() => counter.begin());
     return counter;
   };
 
@@ -92,21 +92,12 @@ describeWithRedis('rates in a cluster', () => {
     const dying = cluster.servers[2];
     expect(await dying.ask('WAIT', '1', '5000')).toContain(':1\r\n');
     await dying.kill();
-    const after = await until(takeAll);
+    const after = await untilItWorks(takeAll);
     expect(after.filter(({ isAdmitted }) => isAdmitted)).toEqual([]);
   });
 
   test('admit no more than the rate with two gateways, through the death of a server that has no copy, and its return without a memory', async () => {
-    const told: (string | null)[] = [];
-    const nowUs = (): number => Math.floor(performance.now() * 1000);
-    const policy = { perMinute: 600, burst: 10 };
-    const both = [await openReady(), await openReady()].map((counter) =>
-      createFailoverRates({
-        store: createCounterRates(counter),
-        ...{ processes: 2, whenAway: 'share', nowUs },
-        onChange: (code) => told.push(code),
-      }),
-    );
+    const { both, told } = createTwoGateways([await openReady(), await openReady()]);
     const callers = CALLERS.slice(0, 8);
     const admitted = new Map(callers.map((caller) => [caller, 0]));
     const beginUs = nowUs();
@@ -114,7 +105,7 @@ describeWithRedis('rates in a cluster', () => {
       for (const end = nowUs() + ms * 1000; nowUs() < end; ) {
         const asks = both.flatMap((rates) =>
           callers.map(async (caller) => {
-            if ((await rates.take(caller, policy)).isAdmitted) admitted.set(caller, admitted.get(caller)! + 1);
+            if ((await rates.take(caller, POLICY)).isAdmitted) admitted.set(caller, admitted.get(caller)! + 1);
           }),
         );
         await Promise.all(asks);
@@ -127,7 +118,7 @@ describeWithRedis('rates in a cluster', () => {
     await cluster.servers[0].start();
     while (told.at(-1) !== null || told.filter((code) => code === null).length < 2) await askFor(50);
     await askFor(500);
-    const most = 10 + ((nowUs() - beginUs) * 600) / 60_000_000;
+    const most = toMost(beginUs);
     for (const count of admitted.values()) {
       expect(count).toBeLessThanOrEqual(most);
       expect(count).toBeGreaterThan(10);
@@ -136,7 +127,7 @@ describeWithRedis('rates in a cluster', () => {
 
   test('by somebody who takes it for one server are a failure that says so', async () => {
     const counter = await open({ isCluster: false });
-    const error = await until(async () => {
+    const error = await untilItWorks(async () => {
       const one: unknown = await counter.take('a', RULE).catch((cause: unknown) => cause);
       if (one instanceof GatewayError && one.fields.reason === 'line') throw one;
       return one;
@@ -156,16 +147,4 @@ async function rest({ servers, password }: RedisCluster): Promise<void> {
   const hourAgo = String((Date.now() - 3_600_000) * 1000);
   await Promise.all(PARTS.map((part) => client.set(`modelward:rate:{${part}}:empty`, hourAgo)));
   client.disconnect();
-}
-
-/** Again and again, until it does not fail. */
-async function until<T>(work: () => Promise<T>): Promise<T> {
-  for (let left = 4000; ; left -= 1) {
-    try {
-      return await work();
-    } catch (error) {
-      if (left === 0) throw error;
-      await new Promise((done) => setTimeout(done, 10));
-    }
-  }
 }
